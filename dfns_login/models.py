@@ -1,0 +1,463 @@
+"""The tables, what holds in them, and their transitions.
+
+A transition is one conditional UPDATE that says whether it won. Nothing here
+reads a clock, and nothing here knows what a code or a private key is.
+"""
+
+import secrets
+from datetime import datetime, timedelta
+from typing import Any, ClassVar, Self
+
+from django.conf import settings
+from django.db import connections, models, router
+from django.db.models import F, Q
+from django.db.models.functions import Now
+
+from dfns_login.usernames import USERNAME_MAX_LENGTH, Recipient
+
+ID_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+ID_MAX_LENGTH = 64
+"""Longest id of ours, and longest that is looked at."""
+
+
+def opaque_id(prefix: str) -> str:
+    """`or-…`, `us-…`, `cr-…`: 26 base32 characters, 130 random bits, grouped as Dfns groups its own."""
+    text = "".join(secrets.choice(ID_ALPHABET) for _ in range(26))
+    return f"{prefix}-{text[:5]}-{text[5:10]}-{text[10:]}"
+
+
+def new_organization_id() -> str:
+    return opaque_id("or")
+
+
+def new_account_id() -> str:
+    return opaque_id("us")
+
+
+def new_credential_id() -> str:
+    return opaque_id("cr")
+
+
+class Organization(models.Model):
+    """A tenant: every account, credential and code belongs to one, and nothing crosses."""
+
+    id = models.CharField(primary_key=True, max_length=ID_MAX_LENGTH, default=new_organization_id, editable=False)
+    name = models.CharField(max_length=200)
+    active = models.BooleanField(default=True)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class AccountKind(models.TextChoices):
+    CUSTOMER_EMPLOYEE = "CustomerEmployee", "Employee"
+    END_USER = "EndUser", "End user"
+
+
+class AccountState(models.TextChoices):
+    INVITED = "invited", "Invited"
+    REGISTERED = "registered", "Registered"
+    DEACTIVATED = "deactivated", "Deactivated"
+
+
+class AccountQuerySet(models.QuerySet["Account"]):
+    def of(self, recipient: Recipient) -> Self:
+        """The account behind the recipient: none or one, compared exactly."""
+        return self.filter(organization_id=recipient.organization, username=recipient.username)
+
+    def register(self, *, account: "Account", user: models.Model) -> bool:
+        """Turn the invited account into a registered one; true for exactly one caller."""
+        return (
+            self.filter(pk=account.pk, state=AccountState.INVITED).update(state=AccountState.REGISTERED, user=user) == 1
+        )
+
+    def deactivate(self, *, account: "Account") -> bool:
+        """Deactivate the account if it is not; true for exactly one caller."""
+        return (
+            self.filter(pk=account.pk).exclude(state=AccountState.DEACTIVATED).update(state=AccountState.DEACTIVATED)
+            == 1
+        )
+
+
+class Account(models.Model):
+    """A person's place in one organization, linked to the project's user once registered."""
+
+    id = models.CharField(primary_key=True, max_length=ID_MAX_LENGTH, default=new_account_id, editable=False)
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="accounts")
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, null=True, blank=True, related_name="dfns_accounts"
+    )
+    username = models.CharField(max_length=USERNAME_MAX_LENGTH, help_text="Canonical: folded, compared exactly.")
+    email = models.EmailField(max_length=USERNAME_MAX_LENGTH, help_text="Codes are mailed here and nowhere else.")
+    kind = models.CharField(max_length=20, choices=AccountKind, default=AccountKind.END_USER)
+    state = models.CharField(max_length=12, choices=AccountState, default=AccountState.INVITED)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    objects = AccountQuerySet.as_manager()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["organization", "username"], name="dfns_login_account_username"),
+            models.UniqueConstraint(
+                fields=["organization", "user"], condition=Q(user__isnull=False), name="dfns_login_account_user"
+            ),
+            models.CheckConstraint(condition=Q(state__in=AccountState.values), name="dfns_login_account_state"),
+            models.CheckConstraint(
+                condition=~Q(state=AccountState.REGISTERED) | Q(user__isnull=False),
+                name="dfns_login_account_registered_has_user",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.username
+
+    @property
+    def recipient(self) -> Recipient:
+        return Recipient(organization=self.organization_id, username=self.username)
+
+
+class CredentialKind(models.TextChoices):
+    KEY = "Key", "Key"
+    PASSWORD_PROTECTED_KEY = "PasswordProtectedKey", "Password-protected key"
+    FIDO2 = "Fido2", "Passkey"
+    RECOVERY_KEY = "RecoveryKey", "Recovery key"
+
+
+class CredentialQuerySet(models.QuerySet["Credential"]):
+    def usable(self) -> Self:
+        return self.filter(active=True)
+
+
+class Credential(models.Model):
+    """A public key that an account proves itself with. Its encrypted private key, where it has one, is sealed."""
+
+    id = models.CharField(primary_key=True, max_length=ID_MAX_LENGTH, default=new_credential_id, editable=False)
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="+")
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="credentials")
+    kind = models.CharField(max_length=24, choices=CredentialKind)
+    name = models.CharField(max_length=200, default="Default Credential")
+    credential_id = models.CharField(max_length=1368, help_text="As the client wrote it.")
+    canonical_credential_id = models.CharField(max_length=1364, help_text="Base64url without padding (RFC 4648 §5).")
+    public_key = models.BinaryField(help_text="SubjectPublicKeyInfo, DER (RFC 5280 §4.1).")
+    algorithm = models.CharField(max_length=16)
+    sealed_private_key = models.BinaryField(null=True, editable=False)
+    sign_count = models.PositiveBigIntegerField(default=0)
+    transports = models.JSONField(default=list, blank=True)
+    origin = models.CharField(max_length=255, blank=True)
+    active = models.BooleanField(default=True)
+    created_at = models.DateTimeField(editable=False)
+
+    objects = CredentialQuerySet.as_manager()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["organization", "canonical_credential_id"], name="dfns_login_credential_id"
+            ),
+            models.CheckConstraint(condition=Q(kind__in=CredentialKind.values), name="dfns_login_credential_kind"),
+            models.CheckConstraint(
+                condition=(
+                    Q(kind=CredentialKind.PASSWORD_PROTECTED_KEY, sealed_private_key__isnull=False)
+                    | Q(kind=CredentialKind.RECOVERY_KEY)
+                    | Q(kind__in=[CredentialKind.KEY, CredentialKind.FIDO2], sealed_private_key__isnull=True)
+                ),
+                name="dfns_login_credential_sealed_key",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.id}"
+
+
+class CodePurpose(models.TextChoices):
+    LOGIN = "login", "Login"
+    REGISTRATION = "registration", "Registration"
+    RECOVERY = "recovery", "Recovery"
+
+
+class CodeDelivery(models.TextChoices):
+    QUEUED = "queued", "Queued"
+    SENDING = "sending", "Sending"
+    SENT = "sent", "Sent"
+    FAILED = "failed", "Failed, will be tried again"
+    NO_RECIPIENT = "no recipient", "No recipient"
+    EXPIRED_UNSENT = "expired unsent", "Expired unsent"
+
+
+class CodeClosed(models.TextChoices):
+    CONSUMED = "consumed", "Consumed"
+    EXPIRED = "expired", "Expired"
+    SUPERSEDED = "superseded", "Superseded"
+    REVOKED = "revoked", "Revoked"
+
+
+class OneTimeCodeQuerySet(models.QuerySet["OneTimeCode"]):
+    def open(self) -> Self:
+        return self.filter(closed_at__isnull=True)
+
+    def of(self, recipient: Recipient, *, purpose: CodePurpose) -> Self:
+        return self.filter(organization=recipient.organization, recipient=recipient.username, purpose=purpose)
+
+    def close(self, *, how: CodeClosed | models.Case, now: datetime) -> int:
+        """Close what is open here, erase its salt, and settle a delivery that will not come. Returns how many."""
+        settled = models.Case(
+            models.When(
+                delivery__in=[CodeDelivery.QUEUED, CodeDelivery.SENDING, CodeDelivery.FAILED],
+                sent_at__isnull=True,
+                then=models.Value(CodeDelivery.EXPIRED_UNSENT),
+            ),
+            default=F("delivery"),
+        )
+        return self.open().update(closed_at=now, closed_as=how, salt=None, delivery=settled)
+
+    def close_outworn(
+        self, recipient: Recipient, *, purpose: CodePurpose, guesses: int, until: datetime, now: datetime
+    ) -> bool:
+        """Close the recipient's open row if its guesses are spent or its life ends by `until`."""
+        how = models.Case(
+            models.When(expires_at__lte=now, then=models.Value(CodeClosed.EXPIRED)),
+            default=models.Value(CodeClosed.SUPERSEDED),
+        )
+        outworn = self.of(recipient, purpose=purpose).filter(Q(expires_at__lte=until) | Q(guesses__gte=guesses))
+        return outworn.close(how=how, now=now) == 1
+
+    def open_or_keep(self, row: "OneTimeCode", *, cooldown: timedelta) -> int:
+        """Insert the row, or keep the recipient's open one and note that it was asked for again.
+
+        One statement, so no race opens a second row. Asking within `cooldown` of
+        the last time is not noted. Returns the id of the row that is open now.
+        """
+        alias = router.db_for_write(OneTimeCode)
+        connection = connections[alias]
+        fields = [field for field in OneTimeCode._meta.concrete_fields if not field.primary_key]
+        columns = ", ".join(connection.ops.quote_name(field.column) for field in fields)
+        table = connection.ops.quote_name(OneTimeCode._meta.db_table)
+        values = [field.get_db_prep_save(getattr(row, field.attname), connection) for field in fields]
+        earlier = OneTimeCode._meta.get_field("asked_at").get_db_prep_save(row.asked_at - cooldown, connection)
+        sql = (
+            f"INSERT INTO {table} ({columns}) VALUES ({', '.join(['%s'] * len(values))}) "
+            f"ON CONFLICT (organization, recipient, purpose) WHERE closed_at IS NULL "
+            f"DO UPDATE SET asked_at = CASE WHEN {table}.asked_at <= %s "
+            f"THEN excluded.asked_at ELSE {table}.asked_at END RETURNING id"
+        )
+        with connection.cursor() as cursor:
+            cursor.execute(sql, [*values, earlier])
+            return int(cursor.fetchone()[0])
+
+    def record_guess(self, *, code: "OneTimeCode", matched: bool, cap: int, now: datetime) -> bool:
+        """Count one guess and, where it matched, consume the code; false if the row takes no guess any more.
+
+        One conditional UPDATE: right and wrong cost the same, and a guess that
+        is not counted here has no answer.
+        """
+        fields: dict[str, Any] = {"guesses": F("guesses") + 1}
+        if matched:
+            fields |= {"closed_at": now, "closed_as": CodeClosed.CONSUMED, "salt": None}
+        taking = self.open().filter(pk=code.pk, guesses__lt=cap, expires_at__gt=now)
+        return taking.update(**fields) == 1
+
+    def revoke(self, *, code: "OneTimeCode", now: datetime) -> bool:
+        """Close this code if it is still open; true for exactly one caller."""
+        return self.filter(pk=code.pk).close(how=CodeClosed.REVOKED, now=now) == 1
+
+    def revoke_of_account(self, *, account: Account, now: datetime) -> int:
+        """Close every open code of the account's username."""
+        mine = self.filter(organization=account.organization_id, recipient=account.username)
+        return mine.close(how=CodeClosed.REVOKED, now=now)
+
+    def close_expired(self, *, now: datetime, limit: int) -> int:
+        """Close up to `limit` rows whose life is over. Returns how many."""
+        expired = self.open().filter(expires_at__lte=now).order_by("expires_at").values_list("pk", flat=True)
+        return self.filter(pk__in=list(expired[:limit])).close(how=CodeClosed.EXPIRED, now=now)
+
+    def undelivered(self, *, now: datetime) -> Self:
+        """Live rows that were asked for after delivery last settled them, and that no worker holds."""
+        asked = Q(handled_at__isnull=True) | Q(asked_at__gt=F("handled_at"))
+        unheld = ~Q(delivery=CodeDelivery.SENDING) | Q(next_try_at__lte=now)
+        return self.open().filter(asked, unheld, expires_at__gt=now)
+
+    def due(self, *, now: datetime) -> Self:
+        """What the sweep hands over: undelivered, and its next try has come."""
+        return self.undelivered(now=now).filter(next_try_at__lte=now)
+
+    def hold_back(self, *, ids: list[int], until: datetime) -> None:
+        """Keep what was just handed over out of the next sweeps."""
+        self.filter(pk__in=ids).update(next_try_at=until)
+
+    def take(self, *, pk: int, lease: timedelta, now: datetime) -> bool:
+        """Lease the row for one delivery; true for exactly one worker until the lease ends."""
+        fields = {"delivery": CodeDelivery.SENDING, "next_try_at": now + lease, "tries": F("tries") + 1}
+        return self.undelivered(now=now).filter(pk=pk).update(**fields) == 1
+
+    def _settle(self, *, code: "OneTimeCode", **fields: Any) -> bool:
+        """Write the outcome of the lease that `code` was read under; false if another worker has taken it since."""
+        return self.filter(pk=code.pk, tries=code.tries).update(**fields) == 1
+
+    def record_sent(self, *, code: "OneTimeCode", account: Account, now: datetime) -> bool:
+        return self._settle(
+            code=code, delivery=CodeDelivery.SENT, sent_at=now, handled_at=now, account=account, last_error=""
+        )
+
+    def record_no_recipient(self, *, code: "OneTimeCode", now: datetime) -> bool:
+        return self._settle(code=code, delivery=CodeDelivery.NO_RECIPIENT, handled_at=now)
+
+    def record_failed(self, *, code: "OneTimeCode", account: Account, error: str, next_try_at: datetime) -> bool:
+        return self._settle(
+            code=code, delivery=CodeDelivery.FAILED, account=account, last_error=error[:500], next_try_at=next_try_at
+        )
+
+    def outdated(self, *, without_recipient_before: datetime, others_before: datetime) -> Self:
+        """Closed rows that nobody needs any more."""
+        return self.filter(
+            Q(closed_at__lte=others_before) | Q(closed_at__lte=without_recipient_before, account__isnull=True)
+        )
+
+
+class OneTimeCode(models.Model):
+    """An issued code: whom for, until when, and what became of it. The code itself is nowhere.
+
+    The row is also the outbox of its mail (see `delivery.py`).
+    """
+
+    organization = models.CharField(max_length=ID_MAX_LENGTH, help_text="As it was asked for; it need not exist.")
+    recipient = models.CharField(max_length=USERNAME_MAX_LENGTH, help_text="Canonical username.")
+    purpose = models.CharField(max_length=12, choices=CodePurpose)
+    account = models.ForeignKey(Account, on_delete=models.SET_NULL, null=True, blank=True, related_name="codes")
+    salt = models.BinaryField(null=True, editable=False)
+    key_id = models.CharField(max_length=64, editable=False)
+    issued_at = models.DateTimeField()
+    asked_at = models.DateTimeField(help_text="When it was last asked for.")
+    expires_at = models.DateTimeField()
+    guesses = models.PositiveSmallIntegerField(default=0)
+    device_guesses = models.PositiveSmallIntegerField(default=0, help_text="Guesses from a known device.")
+    delivery = models.CharField(max_length=16, choices=CodeDelivery, default=CodeDelivery.QUEUED)
+    tries = models.PositiveIntegerField(default=0)
+    next_try_at = models.DateTimeField()
+    handled_at = models.DateTimeField(null=True, help_text="When delivery last had nothing left to do.")
+    sent_at = models.DateTimeField(null=True)
+    last_error = models.CharField(max_length=500, blank=True, help_text="The mail server's last answer.")
+    address = models.CharField(max_length=45, blank=True)
+    agent = models.CharField(max_length=200, blank=True)
+    locale = models.CharField(max_length=16, blank=True)
+    closed_at = models.DateTimeField(null=True, blank=True)
+    closed_as = models.CharField(max_length=12, choices=CodeClosed, blank=True)
+
+    objects = OneTimeCodeQuerySet.as_manager()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["organization", "recipient", "purpose"],
+                condition=Q(closed_at__isnull=True),
+                name="dfns_login_code_one_open",
+            ),
+            models.CheckConstraint(
+                condition=Q(closed_at__isnull=True, closed_as="", salt__isnull=False)
+                | Q(closed_at__isnull=False, closed_as__in=CodeClosed.values, salt__isnull=True),
+                name="dfns_login_code_closed_has_no_salt",
+            ),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["expires_at"], condition=Q(closed_at__isnull=True), name="dfns_login_code_expiry"),
+            models.Index(fields=["next_try_at"], condition=Q(closed_at__isnull=True), name="dfns_login_code_due"),
+            models.Index(fields=["closed_at"], condition=Q(closed_at__isnull=False), name="dfns_login_code_closed"),
+            models.Index(fields=["-issued_at"], name="dfns_login_code_issued"),
+            models.Index(fields=["organization", "recipient"], name="dfns_login_code_recipient"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.purpose} code {self.pk}"
+
+
+class SessionQuerySet(models.QuerySet["Session"]):
+    def live(self, *, now: datetime, idle: timedelta) -> Self:
+        """Sessions that open doors: not revoked, not expired, not idle, of somebody who may still come in."""
+        return self.filter(
+            revoked_at__isnull=True,
+            expires_at__gt=now,
+            last_seen_at__gt=now - idle,
+            credential__active=True,
+            account__state=AccountState.REGISTERED,
+            account__organization__active=True,
+            account__user__isnull=False,
+        )
+
+    def touch(self, *, session: "Session", now: datetime) -> None:
+        """Note that the session is in use, at most once a minute."""
+        minute_ago = now - timedelta(minutes=1)
+        if session.last_seen_at <= minute_ago:
+            self.filter(pk=session.pk, last_seen_at__lte=minute_ago).update(last_seen_at=now)
+
+    def revoke(self, *, now: datetime) -> int:
+        """End every session here that has not ended."""
+        return self.filter(revoked_at__isnull=True).update(revoked_at=now)
+
+
+class Session(models.Model):
+    """A sign-in: what a login token stands for, read on every request."""
+
+    jti = models.CharField(max_length=32, unique=True, editable=False)
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="sessions")
+    credential = models.ForeignKey(Credential, on_delete=models.CASCADE, related_name="sessions")
+    code_presented = models.BooleanField(default=False)
+    django_session_key = models.CharField(max_length=64, blank=True, editable=False)
+    issued_at = models.DateTimeField()
+    last_seen_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    address = models.CharField(max_length=45, blank=True)
+    agent = models.CharField(max_length=200, blank=True)
+
+    objects = SessionQuerySet.as_manager()
+
+    class Meta:
+        indexes: ClassVar = [models.Index(fields=["expires_at"], name="dfns_login_session_expiry")]
+
+    def __str__(self) -> str:
+        return f"session {self.pk}"
+
+
+class SpentToken(models.Model):
+    """The `jti` of a challenge, temporary token or user action that was used."""
+
+    jti = models.CharField(primary_key=True, max_length=32)
+    expires_at = models.DateTimeField(db_index=True, help_text="When the token would have died by itself.")
+
+    def __str__(self) -> str:
+        return "spent token"
+
+
+class AuditKind(models.TextChoices):
+    INVITED = "account.invited", "Invited"
+    REGISTERED = "account.registered", "Registered"
+    DEACTIVATED = "account.deactivated", "Deactivated"
+    CODE_MAILED = "code.mailed", "Code mailed"
+    CODE_PRESENTED = "code.presented", "Code presented"
+    CODE_REFUSED = "code.refused", "Code refused"
+    CODE_REVOKED = "code.revoked", "Code revoked"
+    CREDENTIAL_CREATED = "credential.created", "Credential created"
+    SIGNED_IN = "session.opened", "Signed in"
+    SIGN_IN_REFUSED = "session.refused", "Sign-in refused"
+    SIGNED_OUT = "session.closed", "Signed out"
+
+
+class AuditEvent(models.Model):
+    """What happened to an account. Rows are added and, after their retention, purged; nothing changes them."""
+
+    kind = models.CharField(max_length=32, choices=AuditKind)
+    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="+")
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="events")
+    at = models.DateTimeField()
+    address = models.CharField(max_length=45, blank=True)
+    agent = models.CharField(max_length=200, blank=True)
+    detail = models.JSONField(default=dict, blank=True)
+
+    class Meta:
+        indexes: ClassVar = [
+            models.Index(fields=["account", "-at"], name="dfns_login_event_account"),
+            models.Index(fields=["at"], name="dfns_login_event_at"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.at:%Y-%m-%d %H:%M:%S}"

@@ -1,0 +1,39 @@
+"""One canonical form of a username, by which it is counted, looked up and compared.
+
+The same text decides about rates, codes and accounts, and the database compares
+it exactly: `__iexact` folds differently on each database, which is how a mail
+meant for one mailbox reaches another (CVE-2019-19844).
+"""
+
+import unicodedata
+from dataclasses import dataclass
+
+USERNAME_MAX_LENGTH = 254
+"""Longest username that is looked at: RFC 5321 leaves room for an address of this length."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipient:
+    """Whom a code is for: a canonical username in an organization, there or not."""
+
+    organization: str
+    username: str
+
+    def __repr__(self) -> str:
+        return f"Recipient({self.organization!r}, …)"
+
+
+def canonical_username(text: str) -> str:
+    """Compatibility-fold the username and drop case (Unicode TR 15 NFKC, TR 31 case folding).
+
+    Raises ValueError if nothing is left, if it is too long, or if it holds a
+    control, surrogate, private or line separating character.
+    """
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold()).strip()
+    if not folded or len(folded) > USERNAME_MAX_LENGTH:
+        msg = "empty, or too long"
+        raise ValueError(msg)
+    if any(unicodedata.category(each) in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"} for each in folded):
+        msg = "a character that no username has"
+        raise ValueError(msg)
+    return folded
