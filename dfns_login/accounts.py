@@ -1,0 +1,71 @@
+"""From an account to the project's user: what `DFNS_LOGIN["USER_FOR_ACCOUNT"]` may name."""
+
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import AbstractBaseUser
+from django.core.exceptions import FieldDoesNotExist, ImproperlyConfigured
+from django.utils.module_loading import import_string
+
+from dfns_login.conf import login_settings
+from dfns_login.models import Account
+
+
+def user_for_account(account: Account) -> AbstractBaseUser:
+    """The project's user for an account that registers: the one it is linked to, or what the hook gives."""
+    if account.user is not None:
+        return account.user
+    hook = import_string(login_settings().user_for_account)
+    user: AbstractBaseUser = hook(account)
+    return user
+
+
+def create_user(account: Account) -> AbstractBaseUser:
+    """A new user without a password, named by the account's username, or by its id where that name is taken.
+
+    Never an existing user: whoever reads a mailbox must not become somebody
+    else's user by that alone.
+    """
+    model: Any = get_user_model()
+    names = [account.username, account.pk]
+    taken = set(
+        model._default_manager.filter(**{f"{model.USERNAME_FIELD}__in": names}).values_list(
+            model.USERNAME_FIELD, flat=True
+        )
+    )
+    free = [name for name in names if name not in taken]
+    if not free:
+        msg = f"No free {model.USERNAME_FIELD} for {account.pk}: name a USER_FOR_ACCOUNT of your own."
+        raise ImproperlyConfigured(msg)
+    user: AbstractBaseUser = model(**{model.USERNAME_FIELD: free[0]})
+    email_field = _email_field(model)
+    if email_field and email_field != model.USERNAME_FIELD:
+        setattr(user, email_field, account.email)
+    user.set_unusable_password()
+    user.save()
+    return user
+
+
+def match_user(account: Account) -> AbstractBaseUser:
+    """The one active user who has the account's address, without privileges; else a new one.
+
+    For projects whose users were there first, and which trust that whoever reads
+    a user's mailbox is that user. Staff and superusers are linked by
+    `dfns invite --user` only.
+    """
+    model: Any = get_user_model()
+    email_field = _email_field(model) or model.USERNAME_FIELD
+    found = list(model._default_manager.filter(**{email_field: account.email, "is_active": True})[:2])
+    if len(found) == 1 and not getattr(found[0], "is_staff", False) and not getattr(found[0], "is_superuser", False):
+        user: AbstractBaseUser = found[0]
+        return user
+    return create_user(account)
+
+
+def _email_field(model: Any) -> str:
+    name = str(model.get_email_field_name())
+    try:
+        model._meta.get_field(name)
+    except FieldDoesNotExist:
+        return ""
+    return name

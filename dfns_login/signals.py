@@ -1,0 +1,34 @@
+"""What happens, for a project's own receivers.
+
+Each is sent once what it tells is committed, as `send_robust(sender=AuditEvent,
+account=Account, requester=Requester, at=datetime, detail=dict)`: a receiver that
+fails is logged and harms nobody.
+"""
+
+from typing import Final
+
+from django.dispatch import Signal
+
+from dfns_login.models import AuditKind
+
+account_invited = Signal()
+account_registered = Signal()
+account_deactivated = Signal()
+code_mailed = Signal()
+code_presented = Signal()
+code_revoked = Signal()
+credential_created = Signal()
+signed_in = Signal()
+signed_out = Signal()
+
+SIGNALS: Final[dict[AuditKind, Signal]] = {
+    AuditKind.INVITED: account_invited,
+    AuditKind.REGISTERED: account_registered,
+    AuditKind.DEACTIVATED: account_deactivated,
+    AuditKind.CODE_MAILED: code_mailed,
+    AuditKind.CODE_PRESENTED: code_presented,
+    AuditKind.CODE_REVOKED: code_revoked,
+    AuditKind.CREDENTIAL_CREATED: credential_created,
+    AuditKind.SIGNED_IN: signed_in,
+    AuditKind.SIGNED_OUT: signed_out,
+}
