@@ -1,0 +1,108 @@
+"""Delivery of codes: the row is the outbox.
+
+A row is undelivered when it was asked for after it was last handled. A worker
+leases it, looks whether anybody is there, mails, and writes down what became of
+it. Nothing is retried by Celery: what fails is due again later, by the row.
+"""
+
+import smtplib
+from datetime import datetime, timedelta
+from typing import Final
+
+from dfns_login.audit import note_outage, record_event
+from dfns_login.codes import derive_code
+from dfns_login.errors import RateExceeded
+from dfns_login.limits import MAIL_PER_MAILBOX, Subject, count
+from dfns_login.mails import code_mail
+from dfns_login.models import Account, AccountState, AuditKind, CodePurpose, OneTimeCode
+
+LEASE: Final = timedelta(seconds=60)
+"""How long a worker has the row to itself; longer than any mail server is waited for."""
+HANDED_OVER: Final = timedelta(seconds=60)
+"""How long the sweep leaves what it handed over to the workers."""
+FIRST_BACKOFF: Final = timedelta(seconds=5)
+LONGEST_BACKOFF: Final = timedelta(minutes=5)
+SWEEP_LIMIT: Final = 1000
+ADDRESSEES: Final = {
+    CodePurpose.LOGIN: AccountState.REGISTERED,
+    CodePurpose.REGISTRATION: AccountState.INVITED,
+    CodePurpose.RECOVERY: AccountState.REGISTERED,
+}
+"""Whom a code of each purpose is mailed to."""
+
+
+def deliver_code(pk: int, *, now: datetime) -> None:
+    """Mail the code of this row, if it is still to be mailed, and write the outcome into the row.
+
+    Nothing happens where the row is closed, expired, delivered, or leased to
+    another worker. A worker that dies between the mail server's answer and the
+    row leaves a lease that ends; the mail is then sent again, with the same code.
+    """
+    codes = OneTimeCode.objects
+    if not codes.take(pk=pk, lease=LEASE, now=now):
+        return
+    row = codes.get(pk=pk)
+    account = find_addressee(row)
+    if account is None:
+        codes.record_no_recipient(code=row, now=now)
+        return
+    try:
+        count([MAIL_PER_MAILBOX], {Subject.MAILBOX: account.email}, scope="mail")
+    except RateExceeded as refusal:
+        wait = refusal.retry_after or LONGEST_BACKOFF
+        codes.record_failed(code=row, account=account, error="mail budget of the mailbox", next_try_at=now + wait)
+        return
+    _mail(row, account=account, now=now)
+
+
+def find_addressee(row: OneTimeCode) -> Account | None:
+    """The account that the code is for, if it is in a state to be mailed to."""
+    return (
+        Account.objects.select_related("organization")
+        .filter(
+            organization_id=row.organization,
+            username=row.recipient,
+            organization__active=True,
+            state=ADDRESSEES[CodePurpose(row.purpose)],
+        )
+        .first()
+    )
+
+
+def due_codes(*, now: datetime) -> list[int]:
+    """Ids of the rows that the sweep hands over now, the oldest first."""
+    due = OneTimeCode.objects.due(now=now).order_by("next_try_at")
+    return list(due.values_list("pk", flat=True)[:SWEEP_LIMIT])
+
+
+def _mail(row: OneTimeCode, *, account: Account, now: datetime) -> None:
+    code = derive_code(row)
+    try:
+        sent = code_mail(row, code=code, account=account, now=now).send()
+    except Exception as error:  # noqa: BLE001  the provider behind Django's e-mail API raises what it likes
+        note_outage("mail", error=error)
+        _record_failure(row, account=account, answer=_answer(error).replace(code, "…"), now=now)
+        return
+    if not sent:
+        _record_failure(row, account=account, answer="the mail backend took no mail", now=now)
+        return
+    OneTimeCode.objects.record_sent(code=row, account=account, now=now)
+    record_event(AuditKind.CODE_MAILED, account=account, requester=None, now=now, purpose=row.purpose, code=row.pk)
+
+
+def _record_failure(row: OneTimeCode, *, account: Account, answer: str, now: datetime) -> None:
+    backoff = min(FIRST_BACKOFF * 3 ** (min(row.tries, 8) - 1), LONGEST_BACKOFF)
+    OneTimeCode.objects.record_failed(code=row, account=account, error=answer, next_try_at=now + backoff)
+
+
+def _answer(error: Exception) -> str:
+    """What the mail server said, or what kind of error it was; never the message that was to be sent."""
+    if isinstance(error, smtplib.SMTPRecipientsRefused):
+        answers = [f"{code} {text.decode(errors='replace')}" for code, text in error.recipients.values()]
+        return "; ".join(answers)
+    if isinstance(error, smtplib.SMTPResponseException):
+        text = error.smtp_error
+        return f"{error.smtp_code} {text.decode(errors='replace') if isinstance(text, bytes) else text}"
+    if isinstance(error, OSError) and error.strerror:
+        return f"{type(error).__name__}: {error.strerror}"
+    return type(error).__name__
