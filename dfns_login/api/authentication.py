@@ -1,0 +1,53 @@
+"""Bearer tokens at the edge, for our views and for any view of the project."""
+
+from django.contrib.auth.models import AbstractBaseUser
+from django.utils import timezone
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from dfns_login.audit import note_refusal
+from dfns_login.errors import TokenRefused
+from dfns_login.models import Session
+from dfns_login.tokens import resolve_session
+
+
+class SessionTokenAuthentication(BaseAuthentication):
+    """Resolves `Authorization: Bearer <login token>` to the project's user; `request.auth` is the `Session`.
+
+    The session's row is read at every request: after a logout, a deactivation
+    or a recovery the token is dead at once. A request without a bearer token is
+    left to the next authentication class.
+    """
+
+    def authenticate(self, request: Request) -> tuple[AbstractBaseUser, Session] | None:
+        token = bearer_token(request)
+        if token is None:
+            return None
+        try:
+            session = resolve_session(token, now=timezone.now())
+        except TokenRefused as refusal:
+            note_refusal(refusal, where=type(self).__name__, requester=None)
+            raise AuthenticationFailed(refusal.message) from refusal
+        user: AbstractBaseUser | None = session.account.user
+        if user is None:
+            raise AuthenticationFailed(TokenRefused.message)
+        return user, session
+
+    def authenticate_header(self, request: Request) -> str:  # noqa: ARG002  the framework's signature
+        return "Bearer"
+
+
+class HasSession(BasePermission):
+    """Lets in whoever came with the token of a live session."""
+
+    def has_permission(self, request: Request, view: APIView) -> bool:  # noqa: ARG002  the framework's signature
+        return isinstance(request.auth, Session)
+
+
+def bearer_token(request: Request) -> str | None:
+    """Credentials of the `Bearer` scheme (RFC 6750 §2.1), or None where the request has none."""
+    scheme, _, token = str(request.META.get("HTTP_AUTHORIZATION", "")).partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else None

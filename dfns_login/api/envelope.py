@@ -1,0 +1,90 @@
+"""The one shape of every error, whoever raised it: `{"error": {"message", "code", "details"?}}`."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any, Final
+
+from django.core.exceptions import PermissionDenied, RequestDataTooBig
+from django.core.signals import got_request_exception
+from django.db import InterfaceError, OperationalError
+from django.http import Http404
+from rest_framework import exceptions
+from rest_framework.response import Response
+
+from dfns_login import errors
+from dfns_login.audit import note_refusal
+
+logger = logging.getLogger("dfns_login.api")
+
+DATABASE_RETRY: Final = timedelta(seconds=5)
+WHOLE_BODY: Final = "body"
+"""Where `details` say what is wrong with the body as a whole."""
+
+_REFUSALS: Final[Mapping[type[Exception], type[errors.Refusal]]] = {
+    exceptions.ParseError: errors.BodyRefused,
+    exceptions.NotAuthenticated: errors.NotAuthorized,
+    exceptions.AuthenticationFailed: errors.NotAuthorized,
+    exceptions.PermissionDenied: errors.NotPermitted,
+    PermissionDenied: errors.NotPermitted,
+    exceptions.NotFound: errors.NotFound,
+    Http404: errors.NotFound,
+    exceptions.MethodNotAllowed: errors.MethodNotAllowed,
+    exceptions.UnsupportedMediaType: errors.MediaTypeRefused,
+    RequestDataTooBig: errors.BodyTooLarge,
+}
+"""What REST framework and Django raise, in our words."""
+
+
+def refusal_of(error: Exception) -> errors.Refusal:
+    """The refusal that stands for whatever was raised."""
+    if isinstance(error, errors.Refusal):
+        return error
+    if isinstance(error, exceptions.ValidationError):
+        reason = "fields"
+        return errors.BodyRefused(reason, details=field_messages(error.detail))
+    if isinstance(error, (OperationalError, InterfaceError)):
+        return errors.ServiceUnavailable(type(error).__name__, retry_after=DATABASE_RETRY)
+    found = next((refusal for kind, refusal in _REFUSALS.items() if isinstance(error, kind)), errors.Unexpected)
+    return found(type(error).__name__)
+
+
+def error_response(refusal: errors.Refusal) -> Response:
+    """The response that tells a refusal."""
+    error: dict[str, Any] = {"message": refusal.message, "code": refusal.code}
+    if refusal.details:
+        error["details"] = {field: list(messages) for field, messages in refusal.details.items()}
+    headers = {}
+    if refusal.retry_after is not None:
+        headers["Retry-After"] = str(max(1, round(refusal.retry_after.total_seconds())))
+    if refusal.status == errors.NotAuthorized.status:
+        headers["WWW-Authenticate"] = "Bearer"
+    return Response({"error": error}, status=refusal.status, headers=headers)
+
+
+def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response:
+    """REST framework's handler for every view of ours: nothing leaves it unenveloped.
+
+    What was not expected is logged with its traceback, and told to Django's
+    `got_request_exception`, so that error trackers see it as any other.
+    """
+    refusal = refusal_of(error)
+    view = context["view"]
+    if refusal.status >= errors.Unexpected.status:
+        logger.error("%s: %s", type(view).__name__, refusal.reason, exc_info=error)
+        got_request_exception.send(sender=type(view), request=context["request"])
+    else:
+        note_refusal(refusal, where=type(view).__name__, requester=getattr(view, "requester", None))
+    return error_response(refusal)
+
+
+def field_messages(detail: Any, path: str = "") -> dict[str, Sequence[str]]:
+    """REST framework's nested messages as one level, by the field's path: `firstFactor.kind`."""
+    if isinstance(detail, Mapping):
+        found: dict[str, Sequence[str]] = {}
+        for name, inner in detail.items():
+            here = path if name == "non_field_errors" else f"{path}.{name}".lstrip(".")
+            found |= field_messages(inner, here)
+        return found
+    messages = detail if isinstance(detail, list) else [detail]
+    return {path or WHOLE_BODY: [str(message) for message in messages]}

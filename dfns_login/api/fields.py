@@ -1,0 +1,85 @@
+"""Fields of the wire: text that is text, names in their canonical form, ids as ids."""
+
+import re
+from datetime import UTC, datetime
+from typing import Any, ClassVar, Final
+
+from rest_framework import serializers
+
+from dfns_login.models import ID_MAX_LENGTH
+from dfns_login.usernames import canonical_username
+from dfns_login.verification.credential_id import parse_credential_id
+
+CODE_MAX_LENGTH: Final = 64
+CLIENT_DATA_MAX_LENGTH: Final = 8 * 1024
+SIGNATURE_MAX_LENGTH: Final = 2 * 1024
+TOKEN_MAX_LENGTH: Final = 4 * 1024
+CREDENTIAL_ID_MAX_LENGTH: Final = 1368
+ENVELOPE_MAX_LENGTH: Final = 16 * 1024
+NAME_MAX_LENGTH: Final = 200
+ORGANIZATION_ID: Final = re.compile(rf"[A-Za-z0-9_-]{{1,{ID_MAX_LENGTH}}}")
+
+
+class Body(serializers.Serializer[Any]):
+    """Shape of a request's body. Members that it does not name are ignored."""
+
+
+class TextField(serializers.CharField):
+    """Text as it was sent. A number or a boolean is not text."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{"trim_whitespace": False, **options})
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return data
+
+
+class UsernameField(TextField):
+    """A username in any writing; validated into its canonical form."""
+
+    default_error_messages: ClassVar = {"not_a_username": "Enter a valid username."}
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{"max_length": 512, **options})
+
+    def to_internal_value(self, data: Any) -> str:
+        try:
+            return canonical_username(super().to_internal_value(data))
+        except ValueError:
+            self.fail("not_a_username")
+
+
+class OrganizationIdField(TextField):
+    """An organization's id; whether there is one is not said."""
+
+    default_error_messages: ClassVar = {"not_an_id": "Enter a valid organization id."}
+
+    def to_internal_value(self, data: Any) -> str:
+        text = super().to_internal_value(data)
+        if not ORGANIZATION_ID.fullmatch(text):
+            self.fail("not_an_id")
+        return text
+
+
+class CredentialIdField(TextField):
+    """A credential id: base64url of at most 1023 bytes, left as it was written."""
+
+    default_error_messages: ClassVar = {"not_a_credential_id": "Enter base64url of 1 to 1023 bytes."}
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{"max_length": CREDENTIAL_ID_MAX_LENGTH, **options})
+
+    def to_internal_value(self, data: Any) -> str:
+        text = super().to_internal_value(data)
+        try:
+            parse_credential_id(text)
+        except ValueError:
+            self.fail("not_a_credential_id")
+        return text
+
+
+def wire_time(moment: datetime) -> str:
+    """ISO 8601 in UTC with milliseconds: `2023-01-11T19:05:06.773Z`."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

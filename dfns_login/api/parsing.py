@@ -1,0 +1,95 @@
+"""JSON in: small, shallow, UTF-8, each member once. Everything else is refused before anything reads it."""
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final, NoReturn
+
+from rest_framework.parsers import BaseParser
+
+from dfns_login.errors import BodyRefused, BodyTooLarge
+from dfns_login.api.envelope import WHOLE_BODY
+
+BODY_LIMIT: Final = 64 * 1024
+"""Bytes. The longest body that a client of ours sends has about 25 KiB."""
+DEPTH_LIMIT: Final = 8
+DRAINED: Final = 16 * 1024 * 1024
+"""Bytes of a body over the limit that are read and thrown away, so that its sender can read the refusal."""
+CHUNK: Final = 64 * 1024
+
+
+class StrictJSONParser(BaseParser):
+    """Parser of every body. Raises BodyTooLarge and BodyRefused."""
+
+    media_type = "application/json"
+
+    def parse(
+        self, stream: Any, media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        raw = stream.read(BODY_LIMIT + 1)
+        if len(raw) > BODY_LIMIT:
+            _drain(stream)
+            msg = "body over the limit"
+            raise BodyTooLarge(msg)
+        return parse_body(raw)
+
+
+def parse_body(raw: bytes) -> dict[str, Any]:
+    """The body's JSON object (RFC 8259).
+
+    Raises BodyRefused for anything that is not one, that repeats a member, that
+    is nested too deeply, or that holds text which no database takes.
+    """
+    try:
+        value = json.loads(raw.decode("utf-8"), object_pairs_hook=_members_once, parse_constant=_no_constant)
+    except RecursionError:
+        raise _refused("It is nested too deeply.") from None
+    except UnicodeDecodeError:
+        raise _refused("It is not UTF-8.") from None
+    except ValueError as error:
+        text = str(error) if isinstance(error, (json.JSONDecodeError, _BodyError)) else "a number is too long"
+        raise _refused(f"It is not valid JSON: {text}.") from None
+    if not isinstance(value, dict):
+        raise _refused("It is not a JSON object.")
+    _check(value, depth=1)
+    return value
+
+
+class _BodyError(ValueError):
+    pass
+
+
+def _check(value: Any, *, depth: int) -> None:
+    if isinstance(value, str):
+        if "\0" in value:
+            raise _refused("It holds a NUL character.")
+        if not value.isascii() and any("\ud800" <= each <= "\udfff" for each in value):
+            raise _refused("It holds half of a surrogate pair.")
+    elif isinstance(value, (dict, list)):
+        if depth > DEPTH_LIMIT:
+            raise _refused("It is nested too deeply.")
+        inner = [*value.keys(), *value.values()] if isinstance(value, dict) else value
+        for each in inner:
+            _check(each, depth=depth + 1)
+
+
+def _members_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        msg = "a member stands in it twice"
+        raise _BodyError(msg)
+    return members
+
+
+def _no_constant(name: str) -> NoReturn:
+    msg = f"{name} is no number"
+    raise _BodyError(msg)
+
+
+def _refused(what: str) -> BodyRefused:
+    return BodyRefused(what, details={WHOLE_BODY: [what]})
+
+
+def _drain(stream: Any) -> None:
+    left = DRAINED
+    while left > 0 and (chunk := stream.read(min(CHUNK, left))):
+        left -= len(chunk)

@@ -1,0 +1,134 @@
+"""What every view of the API has in common: rates, bodies, the envelope, `no-store`."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar
+
+from django.conf import settings
+from django.db import transaction
+from django.http import HttpResponseBase
+from django.utils import timezone
+from django.utils.translation import get_language_from_request
+from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.parsers import BaseParser
+from rest_framework.renderers import BaseRenderer, JSONRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from dfns_login.api.authentication import HasSession, SessionTokenAuthentication
+from dfns_login.api.envelope import exception_handler
+from dfns_login.api.fields import Body
+from dfns_login.api.parsing import StrictJSONParser
+from dfns_login.conf import login_settings
+from dfns_login.errors import NotFound
+from dfns_login.limits import Rate, count_recipient, count_requester
+from dfns_login.models import Session
+from dfns_login.requester import Requester, agent_text, client_address
+from dfns_login.usernames import Recipient
+
+HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; sandbox",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+SUCCESS = {"message": "success"}
+
+
+class JSONOnly(BaseContentNegotiation):
+    """JSON whatever is asked for: the official clients read nothing else."""
+
+    def select_parser(self, request: Request, parsers: Sequence[BaseParser]) -> BaseParser | None:
+        content_type = str(request.content_type or "").partition(";")[0].strip().lower()
+        return next((parser for parser in parsers if parser.media_type == content_type), None)
+
+    def select_renderer(
+        self,
+        request: Request,  # noqa: ARG002  the framework's signature
+        renderers: Sequence[BaseRenderer],
+        format_suffix: str | None = None,  # noqa: ARG002
+    ) -> tuple[BaseRenderer, str]:
+        return renderers[0], str(renderers[0].media_type)
+
+
+class LoginAPIView(APIView):
+    """A view of the API that anybody may call. An `Authorization` header is ignored.
+
+    rates: counted by address before the body is read, and by name by `recipient`.
+    scope: what is counted together; the view's own name unless views share it.
+    """
+
+    authentication_classes: ClassVar = ()
+    permission_classes: ClassVar = ()
+    throttle_classes: ClassVar = ()
+    parser_classes: ClassVar = (StrictJSONParser,)
+    renderer_classes: ClassVar = (JSONRenderer,)
+    content_negotiation_class = JSONOnly
+    metadata_class = None
+    versioning_class = None
+
+    rates: ClassVar[Sequence[Rate]] = ()
+    scope: ClassVar[str] = ""
+
+    requester: Requester
+
+    @classmethod
+    def as_view(cls, **options: Any) -> Callable[..., HttpResponseBase]:
+        """The view, outside any transaction per request: a refusal must not roll back what it has counted."""
+        view = super().as_view(**options)
+        for alias in settings.DATABASES:
+            view = transaction.non_atomic_requests(using=alias)(view)
+        return view
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        self.now = timezone.now()
+        self.requester = Requester(
+            address=client_address(request.META, trusted_hops=login_settings().trusted_proxy_hops),
+            agent=agent_text(request.META),
+            locale=get_language_from_request(request._request),  # noqa: SLF001  it reads the cookie and the header
+        )
+        count_requester(self.rates, requester=self.requester, scope=self.scope)
+        super().initial(request, *args, **kwargs)
+
+    def body(self, shape: type[Body]) -> Mapping[str, Any]:
+        """The validated body. Raises ValidationError, and whatever the parser raises."""
+        body = shape(data=self.request.data)
+        body.is_valid(raise_exception=True)
+        validated: Mapping[str, Any] = body.validated_data
+        return validated
+
+    def recipient(self, body: Mapping[str, Any]) -> Recipient:
+        """Whom the body names, once the rates by name are counted."""
+        recipient = Recipient(organization=body["orgId"], username=body["username"])
+        count_recipient(self.rates, recipient=recipient, scope=self.scope)
+        return recipient
+
+    def get_exception_handler(self) -> Callable[..., Response]:
+        return exception_handler
+
+    def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
+        response = super().finalize_response(request, response, *args, **kwargs)
+        for name, value in HEADERS.items():
+            response.headers.setdefault(name, value)
+        return response
+
+
+class AuthenticatedAPIView(LoginAPIView):
+    """A view of the API for whoever has a live session."""
+
+    authentication_classes: ClassVar = (SessionTokenAuthentication,)
+    permission_classes: ClassVar = (HasSession,)
+
+    @property
+    def session(self) -> Session:
+        session: Session = self.request.auth
+        return session
+
+
+class UnknownPath(LoginAPIView):
+    """Answers for every path below `/auth/` that nothing stands at, whatever the method."""
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        raise NotFound

@@ -1,0 +1,69 @@
+"""Organizations and invitations: what an operator does before anybody can register."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.contrib.auth.models import AbstractBaseUser
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+from django.db import IntegrityError, transaction
+
+from dfns_login.audit import record_event
+from dfns_login.codes import issue_code
+from dfns_login.errors import BodyRefused, UserExists
+from dfns_login.models import Account, AccountKind, AccountState, AuditKind, CodePurpose, Organization
+from dfns_login.requester import Requester
+from dfns_login.tasks import wake_delivery
+from dfns_login.usernames import canonical_username
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invitation:
+    """Whom an operator invites. email: the mailbox, as it is to be written to."""
+
+    organization: Organization
+    email: str
+    kind: AccountKind = AccountKind.END_USER
+    user: AbstractBaseUser | None = None
+
+
+def invite(invitation: Invitation, *, requester: Requester, now: datetime) -> Account:
+    """Make the account, or keep the one that is invited already, and have its registration code mailed.
+
+    Raises BodyRefused if the address is not one, UserExists if the account has
+    registered or was deactivated. Stored: the account, the code's row, an event.
+    """
+    email = invitation.email.strip()
+    try:
+        validate_email(email)
+        username = canonical_username(email)
+    except (ValidationError, ValueError) as error:
+        msg = "not an e-mail address"
+        raise BodyRefused(msg, details={"email": ["Enter a valid e-mail address."]}) from error
+    account = _account(invitation, email=email, username=username, requester=requester, now=now)
+    if account.state != AccountState.INVITED:
+        msg = "account registered or deactivated"
+        raise UserExists(msg)
+    pk = issue_code(account.recipient, purpose=CodePurpose.REGISTRATION, requester=requester, now=now)
+    wake_delivery(pk)
+    return account
+
+
+def _account(invitation: Invitation, *, email: str, username: str, requester: Requester, now: datetime) -> Account:
+    known = Account.objects.filter(organization=invitation.organization, username=username)
+    account = known.first()
+    if account is not None:
+        return account
+    try:
+        with transaction.atomic():
+            account = Account.objects.create(
+                organization=invitation.organization,
+                username=username,
+                email=email,
+                kind=invitation.kind,
+                user=invitation.user,
+            )
+            record_event(AuditKind.INVITED, account=account, requester=requester, now=now)
+    except IntegrityError:
+        account = known.get()
+    return account
