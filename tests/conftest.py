@@ -1,0 +1,45 @@
+"""The servers that tests ask for. What is asked for first is started first, and stops when the run ends."""
+
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.core.cache import cache
+
+from tests.services import PostgreSQL, Valkey
+from tests.services_plugin import started
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(
+    django_db_modify_db_settings: None,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    """SQLite in a file: in memory, two connections would not wait for each other."""
+    database = settings.DATABASES["default"]
+    if database["ENGINE"].endswith("sqlite3"):
+        database["TEST"]["NAME"] = str(tmp_path_factory.mktemp("database") / "test.sqlite3")
+
+
+@pytest.fixture(autouse=True)
+def fresh_cache() -> None:
+    """No test inherits another one's counted rates."""
+    cache.clear()
+
+
+@pytest.fixture(scope="session")
+def valkey() -> Valkey:
+    """Valkey that the whole run shares. A test that stops one starts its own: `with Valkey() as valkey`."""
+    return started(Valkey)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> PostgreSQL:
+    """PostgreSQL that the whole run shares, whatever database the tests run on."""
+    return started(PostgreSQL)
+
+
+@pytest.fixture
+def service_folder(tmp_path: Path) -> Path:
+    """A folder for the logs and data of live processes."""
+    return tmp_path
