@@ -90,7 +90,7 @@ class KeyAssertionVerifier:
         except (EncodingError, PublicKeyError, SignatureError, ClientDataError) as error:
             reason = f"{type(error).__name__}: {error}" if stored else "The account has no such credential."
             raise AssertionRefused(reason) from error
-        if stored is None:
+        if stored is None:  # pragma: no cover: only whoever had nobody's private key would get here
             reason = "The account has no such credential."
             raise AssertionRefused(reason)
         return VerifiedAssertion(credential_id=stored.credential_id, public_key=public_key, client_data=verified)

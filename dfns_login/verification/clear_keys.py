@@ -9,11 +9,11 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-DEPTH: Final = 2
-"""Wrappings that are taken off: base64 of JSON that has base64 of DER, and no more."""
+DEPTH: Final = 4
+"""Wrappings that are taken off, such as base64 of JSON that has base64 of DER."""
 
 _HEX: Final = re.compile(rb"(?:[0-9A-Fa-f]{2})+")
-_BASE64: Final = re.compile(rb"[A-Za-z0-9+/_-]+={0,2}")
+_BASE64: Final = re.compile(rb"[A-Za-z0-9+/_-]+=*")
 _WHITE_SPACE: Final = re.compile(rb"\s+")
 _ESCAPED_LINE_END: Final = re.compile(rb"\\[rn]")
 
