@@ -62,7 +62,7 @@ def match_user(account: Account) -> AbstractBaseUser:
     return create_user(account)
 
 
-def _email_field(model: Any) -> str:
+def _email_field(model: type[AbstractBaseUser]) -> str:
     name = str(model.get_email_field_name())
     try:
         model._meta.get_field(name)

@@ -4,9 +4,11 @@ from django.apps import AppConfig
 
 
 class DfnsLoginConfig(AppConfig):
+    """For `INSTALLED_APPS`: `"dfns_login"`."""
+
     name = "dfns_login"
     verbose_name = "Dfns login"
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from dfns_login import checks  # noqa: F401, PLC0415  the import registers them, once models can be read
+        from dfns_login import checks  # noqa: F401  the import registers them, once models can be read

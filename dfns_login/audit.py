@@ -9,7 +9,6 @@ import hmac
 import logging
 from datetime import datetime
 from functools import partial
-from typing import Any
 
 from django.db import transaction
 
@@ -36,7 +35,14 @@ def record_event(
         agent=requester.agent if requester else "",
         detail=detail,
     )
-    _log(logging.INFO, kind.value, account=account.pk, organization=account.organization_id, requester=requester, **detail)
+    _log(
+        logging.INFO,
+        kind.value,
+        account=account.pk,
+        organization=account.organization_id,
+        requester=requester,
+        **detail,
+    )
     send = partial(
         SIGNALS[kind].send_robust, sender=AuditEvent, account=account, requester=requester, at=now, detail=detail
     )
@@ -72,7 +78,7 @@ def name_hash(recipient: Recipient) -> str:
     return hmac.digest(key_rings().decoys, text, "sha256").hex()[:16]
 
 
-def _log(level: int, event: str, *, requester: Requester | None = None, **fields: Any) -> None:
+def _log(level: int, event: str, *, requester: Requester | None = None, **fields: object) -> None:
     if requester is not None:
         fields["prefix"] = requester.prefix
     text = " ".join(f"{name}={str(value).encode('unicode_escape').decode()}" for name, value in fields.items())

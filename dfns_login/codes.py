@@ -61,6 +61,7 @@ def code_form(purpose: CodePurpose) -> CodeForm:
 
 
 def code_lifetime(purpose: CodePurpose) -> timedelta:
+    """How long a code of this purpose lives."""
     conf = login_settings()
     return conf.registration_code_lifetime if purpose == CodePurpose.REGISTRATION else conf.code_lifetime
 

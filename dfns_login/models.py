@@ -27,14 +27,17 @@ def opaque_id(prefix: str) -> str:
 
 
 def new_organization_id() -> str:
+    """`or-…`."""
     return opaque_id("or")
 
 
 def new_account_id() -> str:
+    """`us-…`."""
     return opaque_id("us")
 
 
 def new_credential_id() -> str:
+    """`cr-…`: the row's id on the wire, beside the credential id that the client chose."""
     return opaque_id("cr")
 
 
@@ -51,17 +54,23 @@ class Organization(models.Model):
 
 
 class AccountKind(models.TextChoices):
+    """Kinds of user, by their names on the wire."""
+
     CUSTOMER_EMPLOYEE = "CustomerEmployee", "Employee"
     END_USER = "EndUser", "End user"
 
 
 class AccountState(models.TextChoices):
+    """An account is invited, registers once, and may be deactivated."""
+
     INVITED = "invited", "Invited"
     REGISTERED = "registered", "Registered"
     DEACTIVATED = "deactivated", "Deactivated"
 
 
 class AccountQuerySet(models.QuerySet["Account"]):
+    """Look-ups and transitions of accounts."""
+
     def of(self, recipient: Recipient) -> Self:
         """The account behind the recipient: none or one, compared exactly."""
         return self.filter(organization_id=recipient.organization, username=recipient.username)
@@ -118,6 +127,8 @@ class Account(models.Model):
 
 
 class CredentialKind(models.TextChoices):
+    """Kinds of credential, by their names on the wire."""
+
     KEY = "Key", "Key"
     PASSWORD_PROTECTED_KEY = "PasswordProtectedKey", "Password-protected key"
     FIDO2 = "Fido2", "Passkey"
@@ -125,6 +136,8 @@ class CredentialKind(models.TextChoices):
 
 
 class CredentialQuerySet(models.QuerySet["Credential"]):
+    """Look-ups of credentials. What reads a sealed key is in `key_release.py`."""
+
     def usable(self) -> Self:
         return self.filter(active=True)
 
@@ -171,12 +184,16 @@ class Credential(models.Model):
 
 
 class CodePurpose(models.TextChoices):
+    """What a code opens. A code of one purpose is none of another."""
+
     LOGIN = "login", "Login"
     REGISTRATION = "registration", "Registration"
     RECOVERY = "recovery", "Recovery"
 
 
 class CodeDelivery(models.TextChoices):
+    """What became of the mail."""
+
     QUEUED = "queued", "Queued"
     SENDING = "sending", "Sending"
     SENT = "sent", "Sent"
@@ -186,6 +203,8 @@ class CodeDelivery(models.TextChoices):
 
 
 class CodeClosed(models.TextChoices):
+    """Why a code is good no more."""
+
     CONSUMED = "consumed", "Consumed"
     EXPIRED = "expired", "Expired"
     SUPERSEDED = "superseded", "Superseded"
@@ -193,6 +212,8 @@ class CodeClosed(models.TextChoices):
 
 
 class OneTimeCodeQuerySet(models.QuerySet["OneTimeCode"]):
+    """Transitions of issued codes: opened, asked for again, guessed at, leased, delivered, closed."""
+
     def open(self) -> Self:
         return self.filter(closed_at__isnull=True)
 
@@ -231,7 +252,7 @@ class OneTimeCodeQuerySet(models.QuerySet["OneTimeCode"]):
         alias = router.db_for_write(OneTimeCode)
         connection = connections[alias]
         fields = [field for field in OneTimeCode._meta.concrete_fields if not field.primary_key]
-        columns = ", ".join(connection.ops.quote_name(field.column) for field in fields)
+        columns = ", ".join(connection.ops.quote_name(str(field.column)) for field in fields)
         table = connection.ops.quote_name(OneTimeCode._meta.db_table)
         values = [field.get_db_prep_save(getattr(row, field.attname), connection) for field in fields]
         earlier = OneTimeCode._meta.get_field("asked_at").get_db_prep_save(row.asked_at - cooldown, connection)
@@ -239,7 +260,7 @@ class OneTimeCodeQuerySet(models.QuerySet["OneTimeCode"]):
             f"INSERT INTO {table} ({columns}) VALUES ({', '.join(['%s'] * len(values))}) "
             f"ON CONFLICT (organization, recipient, purpose) WHERE closed_at IS NULL "
             f"DO UPDATE SET asked_at = CASE WHEN {table}.asked_at <= %s "
-            f"THEN excluded.asked_at ELSE {table}.asked_at END RETURNING id"
+            f"THEN excluded.asked_at ELSE {table}.asked_at END RETURNING id"  # noqa: S608  names of our own columns; values are bound
         )
         with connection.cursor() as cursor:
             cursor.execute(sql, [*values, earlier])
@@ -290,7 +311,7 @@ class OneTimeCodeQuerySet(models.QuerySet["OneTimeCode"]):
         fields = {"delivery": CodeDelivery.SENDING, "next_try_at": now + lease, "tries": F("tries") + 1}
         return self.undelivered(now=now).filter(pk=pk).update(**fields) == 1
 
-    def _settle(self, *, code: "OneTimeCode", **fields: Any) -> bool:
+    def _settle(self, *, code: "OneTimeCode", **fields: object) -> bool:
         """Write the outcome of the lease that `code` was read under; false if another worker has taken it since."""
         return self.filter(pk=code.pk, tries=code.tries).update(**fields) == 1
 
@@ -371,6 +392,8 @@ class OneTimeCode(models.Model):
 
 
 class SessionQuerySet(models.QuerySet["Session"]):
+    """Which sessions are live, and how they end."""
+
     def live(self, *, now: datetime, idle: timedelta) -> Self:
         """Sessions that open doors: not revoked, not expired, not idle, of somebody who may still come in."""
         return self.filter(
@@ -429,6 +452,8 @@ class SpentToken(models.Model):
 
 
 class AuditKind(models.TextChoices):
+    """What can happen. The value is the event's name in the log."""
+
     INVITED = "account.invited", "Invited"
     REGISTERED = "account.registered", "Registered"
     DEACTIVATED = "account.deactivated", "Deactivated"

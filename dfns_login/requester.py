@@ -1,4 +1,4 @@
-"""Where a request comes from: its address, believed no further than the proxies in front, and what it says of itself."""
+"""Where a request comes from: its address, believed no further than the proxies in front, and what it says."""
 
 import ipaddress
 from collections.abc import Mapping

@@ -26,6 +26,7 @@ WAKE_UP_TTL: Final = 3600
 
 @shared_task(name="dfns_login.deliver_code", ignore_result=True)
 def deliver_code(pk: int) -> None:
+    """Mail the code of this row, if it is still to be mailed."""
     delivery.deliver_code(pk, now=timezone.now())
 
 
@@ -50,6 +51,7 @@ def sweep() -> None:
 
 @shared_task(name="dfns_login.purge", ignore_result=True)
 def purge_outdated() -> None:
+    """Delete what is past its retention."""
     purge.purge(now=timezone.now())
 
 

@@ -163,7 +163,7 @@ def spend_registration(token: RegistrationToken) -> None:
         raise TokenRefused(msg)
 
 
-def _sign(
+def _sign(  # noqa: PLR0913  the claims of RFC 7519
     token_class: TokenClass,
     *,
     subject: str,

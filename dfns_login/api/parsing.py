@@ -6,8 +6,8 @@ from typing import Any, Final, NoReturn
 
 from rest_framework.parsers import BaseParser
 
-from dfns_login.errors import BodyRefused, BodyTooLarge
 from dfns_login.api.envelope import WHOLE_BODY
+from dfns_login.errors import BodyRefused, BodyTooLarge
 
 BODY_LIMIT: Final = 64 * 1024
 """Bytes. The longest body that a client of ours sends has about 25 KiB."""
@@ -23,7 +23,10 @@ class StrictJSONParser(BaseParser):
     media_type = "application/json"
 
     def parse(
-        self, stream: Any, media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
+        self,
+        stream: Any,
+        media_type: str | None = None,  # noqa: ARG002  the framework's signature
+        parser_context: Mapping[str, Any] | None = None,  # noqa: ARG002
     ) -> dict[str, Any]:
         raw = stream.read(BODY_LIMIT + 1)
         if len(raw) > BODY_LIMIT:
@@ -42,14 +45,14 @@ def parse_body(raw: bytes) -> dict[str, Any]:
     try:
         value = json.loads(raw.decode("utf-8"), object_pairs_hook=_members_once, parse_constant=_no_constant)
     except RecursionError:
-        raise _refused("It is nested too deeply.") from None
+        _refuse("It is nested too deeply.")
     except UnicodeDecodeError:
-        raise _refused("It is not UTF-8.") from None
+        _refuse("It is not UTF-8.")
     except ValueError as error:
         text = str(error) if isinstance(error, (json.JSONDecodeError, _BodyError)) else "a number is too long"
-        raise _refused(f"It is not valid JSON: {text}.") from None
+        _refuse(f"It is not valid JSON: {text}.")
     if not isinstance(value, dict):
-        raise _refused("It is not a JSON object.")
+        _refuse("It is not a JSON object.")
     _check(value, depth=1)
     return value
 
@@ -61,12 +64,12 @@ class _BodyError(ValueError):
 def _check(value: Any, *, depth: int) -> None:
     if isinstance(value, str):
         if "\0" in value:
-            raise _refused("It holds a NUL character.")
+            _refuse("It holds a NUL character.")
         if not value.isascii() and any("\ud800" <= each <= "\udfff" for each in value):
-            raise _refused("It holds half of a surrogate pair.")
+            _refuse("It holds half of a surrogate pair.")
     elif isinstance(value, (dict, list)):
         if depth > DEPTH_LIMIT:
-            raise _refused("It is nested too deeply.")
+            _refuse("It is nested too deeply.")
         inner = [*value.keys(), *value.values()] if isinstance(value, dict) else value
         for each in inner:
             _check(each, depth=depth + 1)
@@ -85,8 +88,8 @@ def _no_constant(name: str) -> NoReturn:
     raise _BodyError(msg)
 
 
-def _refused(what: str) -> BodyRefused:
-    return BodyRefused(what, details={WHOLE_BODY: [what]})
+def _refuse(what: str) -> NoReturn:
+    raise BodyRefused(what, details={WHOLE_BODY: [what]}) from None
 
 
 def _drain(stream: Any) -> None:

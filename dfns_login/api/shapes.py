@@ -1,5 +1,7 @@
 """Shapes that several ceremonies share on the wire."""
 
+from typing import ClassVar
+
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
@@ -38,7 +40,7 @@ class NewCredentialBody(fields.Body):
 class NotServed(serializers.Field):  # type: ignore[type-arg]
     """A member that the contract knows and that is not served: refused rather than dropped in silence."""
 
-    default_error_messages = {"not_served": _("This is not served yet.")}
+    default_error_messages: ClassVar = {"not_served": _("This is not served yet.")}
 
     def to_internal_value(self, data: object) -> None:
         if data is not None:

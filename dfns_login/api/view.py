@@ -1,18 +1,20 @@
 """What every view of the API has in common: rates, bodies, the envelope, `no-store`."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from django.conf import settings
 from django.db import transaction
-from django.http import HttpResponseBase
 from django.utils import timezone
 from django.utils.translation import get_language_from_request
+from rest_framework.authentication import BaseAuthentication
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.parsers import BaseParser
+from rest_framework.permissions import BasePermission
 from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.throttling import BaseThrottle
 from rest_framework.views import APIView
 
 from dfns_login.api.authentication import HasSession, SessionTokenAuthentication
@@ -25,6 +27,9 @@ from dfns_login.limits import Rate, count_recipient, count_requester
 from dfns_login.models import Session
 from dfns_login.requester import Requester, agent_text, client_address
 from dfns_login.usernames import Recipient
+
+if TYPE_CHECKING:
+    from rest_framework.views import AsView
 
 HEADERS = {
     "Cache-Control": "no-store",
@@ -39,17 +44,18 @@ SUCCESS = {"message": "success"}
 class JSONOnly(BaseContentNegotiation):
     """JSON whatever is asked for: the official clients read nothing else."""
 
-    def select_parser(self, request: Request, parsers: Sequence[BaseParser]) -> BaseParser | None:
+    def select_parser(self, request: Request, parsers: Iterable[BaseParser]) -> BaseParser | None:
         content_type = str(request.content_type or "").partition(";")[0].strip().lower()
         return next((parser for parser in parsers if parser.media_type == content_type), None)
 
     def select_renderer(
         self,
         request: Request,  # noqa: ARG002  the framework's signature
-        renderers: Sequence[BaseRenderer],
+        renderers: Iterable[BaseRenderer],
         format_suffix: str | None = None,  # noqa: ARG002
     ) -> tuple[BaseRenderer, str]:
-        return renderers[0], str(renderers[0].media_type)
+        renderer = next(iter(renderers))
+        return renderer, str(renderer.media_type)
 
 
 class LoginAPIView(APIView):
@@ -59,11 +65,11 @@ class LoginAPIView(APIView):
     scope: what is counted together; the view's own name unless views share it.
     """
 
-    authentication_classes: ClassVar = ()
-    permission_classes: ClassVar = ()
-    throttle_classes: ClassVar = ()
-    parser_classes: ClassVar = (StrictJSONParser,)
-    renderer_classes: ClassVar = (JSONRenderer,)
+    authentication_classes: Sequence[type[BaseAuthentication]] = ()
+    permission_classes: Sequence[type[BasePermission]] = ()
+    throttle_classes: Sequence[type[BaseThrottle]] = ()
+    parser_classes: Sequence[type[BaseParser]] = (StrictJSONParser,)
+    renderer_classes: Sequence[type[BaseRenderer]] = (JSONRenderer,)
     content_negotiation_class = JSONOnly
     metadata_class = None
     versioning_class = None
@@ -74,7 +80,7 @@ class LoginAPIView(APIView):
     requester: Requester
 
     @classmethod
-    def as_view(cls, **options: Any) -> Callable[..., HttpResponseBase]:
+    def as_view(cls, **options: Any) -> "AsView[Any]":
         """The view, outside any transaction per request: a refusal must not roll back what it has counted."""
         view = super().as_view(**options)
         for alias in settings.DATABASES:
@@ -117,13 +123,12 @@ class LoginAPIView(APIView):
 class AuthenticatedAPIView(LoginAPIView):
     """A view of the API for whoever has a live session."""
 
-    authentication_classes: ClassVar = (SessionTokenAuthentication,)
-    permission_classes: ClassVar = (HasSession,)
+    authentication_classes: Sequence[type[BaseAuthentication]] = (SessionTokenAuthentication,)
+    permission_classes: Sequence[type[BasePermission]] = (HasSession,)
 
     @property
     def session(self) -> Session:
-        session: Session = self.request.auth
-        return session
+        return cast("Session", self.request.auth)
 
 
 class UnknownPath(LoginAPIView):

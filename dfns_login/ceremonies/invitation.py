@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, cast
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.core.exceptions import ValidationError
@@ -61,7 +62,7 @@ def _account(invitation: Invitation, *, email: str, username: str, requester: Re
                 username=username,
                 email=email,
                 kind=invitation.kind,
-                user=invitation.user,
+                user=cast("Any", invitation.user),  # whatever AUTH_USER_MODEL is
             )
             record_event(AuditKind.INVITED, account=account, requester=requester, now=now)
     except IntegrityError:

@@ -83,9 +83,7 @@ def open_login(asked: LoginRequest, *, requester: Requester, now: datetime) -> L
     Source: Dfns API, Create User Login Challenge.
     """
     if asked.recipient is None:
-        opened = open_challenge(
-            Ceremony.LOGIN, organization=asked.organization, account_id="", presented=None, now=now
-        )
+        opened = open_challenge(Ceremony.LOGIN, organization=asked.organization, account_id="", presented=None, now=now)
         return LoginChallenge(opened=opened)
     account = _find_account(asked.recipient)
     presented = None
@@ -115,9 +113,7 @@ def complete_login(answer: LoginAnswer, *, requester: Requester, now: datetime) 
         msg = "account, organization or user is not active"
         raise AccountDeactivated(msg)
     with transaction.atomic():
-        session, token = issue_session(
-            credential, redeemed=redeemed, verified=verified, requester=requester, now=now
-        )
+        session, token = issue_session(credential, redeemed=redeemed, verified=verified, requester=requester, now=now)
         record_event(
             AuditKind.SIGNED_IN, account=account, requester=requester, now=now, session=session.pk, kind=credential.kind
         )
@@ -139,9 +135,7 @@ def end_every_session(account: Account, *, requester: Requester, now: datetime) 
 
 def _find_account(recipient: Recipient) -> Account | None:
     """The account, if it may sign in; nobody otherwise, so that every other state answers like an unknown name."""
-    account = (
-        Account.objects.of(recipient).filter(state=AccountState.REGISTERED, organization__active=True).first()
-    )
+    account = Account.objects.of(recipient).filter(state=AccountState.REGISTERED, organization__active=True).first()
     if account is None and login_settings().reveal_unknown_users:
         raise UserNotFound
     return account
@@ -178,7 +172,7 @@ def _listed_credentials(account_id: str) -> list[ListedCredential]:
 
 
 def _find_credential(answer: LoginAnswer, *, redeemed: RedeemedChallenge) -> Credential:
-    """The credential that is claimed to have signed, within the challenge's account (WebAuthn L3 §7.2 steps 5 and 6)."""
+    """The credential that is said to have signed, within the challenge's account (WebAuthn L3 §7.2 steps 5 and 6)."""
     credential = (
         Credential.objects.usable()
         .select_related("account__organization", "account__user")

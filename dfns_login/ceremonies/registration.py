@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any, cast
 
 from django.db import IntegrityError, transaction
 
@@ -140,9 +141,7 @@ def _verify(new: NewCredential, *, token: RegistrationToken) -> VerifiedAttestat
     return verifier.verify(new.attestation, challenge=token.challenge)
 
 
-def _credential(
-    new: NewCredential, *, account: Account, verified: VerifiedAttestation, now: datetime
-) -> Credential:
+def _credential(new: NewCredential, *, account: Account, verified: VerifiedAttestation, now: datetime) -> Credential:
     credential = Credential(
         organization_id=account.organization_id,
         account=account,
@@ -163,11 +162,12 @@ def _credential(
 def _store(credential: Credential, *, token: RegistrationToken) -> None:
     spend_registration(token)
     account = credential.account
-    account.user = user_for_account(account)
-    if not Account.objects.register(account=account, user=account.user):
+    user = user_for_account(account)
+    if not Account.objects.register(account=account, user=user):
         msg = "the account was registered or deactivated meanwhile"
         raise TokenRefused(msg)
     account.state = AccountState.REGISTERED
+    account.user = cast("Any", user)  # whatever AUTH_USER_MODEL is; the stubs know one project's
     try:
         with transaction.atomic():
             credential.save(force_insert=True)
