@@ -257,10 +257,10 @@ class OneTimeCodeQuerySet(models.QuerySet["OneTimeCode"]):
         values = [field.get_db_prep_save(getattr(row, field.attname), connection) for field in fields]
         earlier = OneTimeCode._meta.get_field("asked_at").get_db_prep_save(row.asked_at - cooldown, connection)
         sql = (
-            f"INSERT INTO {table} ({columns}) VALUES ({', '.join(['%s'] * len(values))}) "
+            f"INSERT INTO {table} ({columns}) VALUES ({', '.join(['%s'] * len(values))}) "  # noqa: S608  our own names
             f"ON CONFLICT (organization, recipient, purpose) WHERE closed_at IS NULL "
             f"DO UPDATE SET asked_at = CASE WHEN {table}.asked_at <= %s "
-            f"THEN excluded.asked_at ELSE {table}.asked_at END RETURNING id"  # noqa: S608  names of our own columns; values are bound
+            f"THEN excluded.asked_at ELSE {table}.asked_at END RETURNING id"
         )
         with connection.cursor() as cursor:
             cursor.execute(sql, [*values, earlier])
@@ -302,9 +302,9 @@ class OneTimeCodeQuerySet(models.QuerySet["OneTimeCode"]):
         """What the sweep hands over: undelivered, and its next try has come."""
         return self.undelivered(now=now).filter(next_try_at__lte=now)
 
-    def hold_back(self, *, ids: list[int], until: datetime) -> None:
-        """Keep what was just handed over out of the next sweeps."""
-        self.filter(pk__in=ids).update(next_try_at=until)
+    def hold_back(self, *, ids: list[int], until: datetime, now: datetime) -> None:
+        """Keep what was just handed over out of the next sweeps, unless a worker has set its next try already."""
+        self.filter(pk__in=ids, next_try_at__lte=now).update(next_try_at=until)
 
     def take(self, *, pk: int, lease: timedelta, now: datetime) -> bool:
         """Lease the row for one delivery; true for exactly one worker until the lease ends."""

@@ -41,7 +41,7 @@ def sweep() -> None:
             break
         handed_over.append(pk)
     if handed_over:
-        OneTimeCode.objects.hold_back(ids=handed_over, until=now + delivery.HANDED_OVER)
+        OneTimeCode.objects.hold_back(ids=handed_over, until=now + delivery.HANDED_OVER, now=now)
         logger.info("swept %d due codes", len(handed_over))
     try:
         caches["default"].set(SWEPT_AT_KEY, now.isoformat(), SWEPT_AT_TTL)

@@ -1,5 +1,8 @@
 """The servers that tests ask for. What is asked for first is started first, and stops when the run ends."""
 
+import os
+import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -39,7 +42,9 @@ def postgres() -> PostgreSQL:
     return started(PostgreSQL)
 
 
-@pytest.fixture
-def service_folder(tmp_path: Path) -> Path:
-    """A folder for the logs and data of live processes."""
-    return tmp_path
+@pytest.fixture(scope="session")
+def node() -> str:
+    """Node, for the official JavaScript clients: that of the virtual environment, else that of the machine."""
+    found = shutil.which("node", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    assert found, "no node: `make test` installs one"
+    return found

@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
-from django.core.exceptions import PermissionDenied, RequestDataTooBig
+from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.core.signals import got_request_exception
 from django.db import InterfaceError, OperationalError
-from django.http import Http404
+from django.http import Http404, UnreadablePostError
 from rest_framework import exceptions
 from rest_framework.response import Response
 
@@ -32,6 +32,8 @@ _REFUSALS: Final[Mapping[type[Exception], type[errors.Refusal]]] = {
     exceptions.MethodNotAllowed: errors.MethodNotAllowed,
     exceptions.UnsupportedMediaType: errors.MediaTypeRefused,
     RequestDataTooBig: errors.BodyTooLarge,
+    SuspiciousOperation: errors.BodyRefused,
+    UnreadablePostError: errors.BodyRefused,
 }
 """What REST framework and Django raise, in our words."""
 
