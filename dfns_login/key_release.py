@@ -13,6 +13,7 @@ from django.core.exceptions import ImproperlyConfigured
 from dfns_login.codes import PresentedCode
 from dfns_login.keys import key_rings
 from dfns_login.models import Account, CodePurpose, Credential, CredentialKind
+from dfns_login.verification.key_envelope import KeyEnvelope
 
 RESEAL_BATCH = 200
 
@@ -28,10 +29,12 @@ class ReleasedKey:
         return "ReleasedKey(…)"
 
 
-def seal_encrypted_key(credential: Credential, encrypted_private_key: str) -> None:
-    """Put the key on the unsaved credential, sealed with the credential's id inside."""
-    text = json.dumps({"credential": credential.pk, "key": encrypted_private_key})
-    credential.sealed_private_key = key_rings().at_rest.encrypt(text.encode())
+def seal_encrypted_key(credential: Credential, envelope: KeyEnvelope) -> None:
+    """Put the key on the unsaved credential, sealed with the credential's id inside.
+
+    envelope: one that was checked not to be a key in clear; the type is the proof.
+    """
+    _seal(credential, envelope.text)
 
 
 def release_encrypted_keys(account: Account, *, presented: PresentedCode) -> list[ReleasedKey]:
@@ -64,12 +67,17 @@ def reseal_keys() -> int:
             return count
         for row in rows:
             before = row.sealed_private_key
-            seal_encrypted_key(row, _unseal(row))
+            _seal(row, _unseal(row))
             # conditional: a key that its owner has replaced meanwhile is not put back
             count += Credential.objects.filter(pk=row.pk, sealed_private_key=before).update(
                 sealed_private_key=row.sealed_private_key
             )
         last = rows[-1].pk
+
+
+def _seal(credential: Credential, encrypted_private_key: str) -> None:
+    text = json.dumps({"credential": credential.pk, "key": encrypted_private_key})
+    credential.sealed_private_key = key_rings().at_rest.encrypt(text.encode())
 
 
 def _unseal(credential: Credential) -> str:

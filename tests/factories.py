@@ -20,6 +20,7 @@ from dfns_login.models import (
 from dfns_login.requester import Requester
 from dfns_login.usernames import Recipient, canonical_username
 from dfns_login.verification.credential_id import parse_credential_id
+from dfns_login.verification.key_envelope import check_key_envelope
 from tests.authenticators import Kind, SoftwareKey
 
 SOMEWHERE = Requester(address="192.0.2.1", agent="tests", locale="en")
@@ -72,7 +73,7 @@ def make_credential(account: Account, key: SoftwareKey) -> Credential:
         created_at=datetime.now(UTC),
     )
     if key.encrypted_private_key is not None:
-        seal_encrypted_key(credential, key.encrypted_private_key)
+        seal_encrypted_key(credential, check_key_envelope(key.encrypted_private_key))
     credential.save(force_insert=True)
     return credential
 

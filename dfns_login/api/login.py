@@ -9,6 +9,7 @@ from rest_framework.response import Response
 from dfns_login.api import fields
 from dfns_login.api.shapes import FirstFactorBody, relying_party
 from dfns_login.api.view import SUCCESS, AuthenticatedAPIView, LoginAPIView
+from dfns_login.ceremonies.credentials import FIRST_FACTORS
 from dfns_login.ceremonies.login import (
     LoginAnswer,
     LoginChallenge,
@@ -19,7 +20,6 @@ from dfns_login.ceremonies.login import (
     open_login,
     send_login_code,
 )
-from dfns_login.ceremonies.registration import FIRST_FACTORS
 from dfns_login.limits import CODE_RATES, INIT_RATES, LOGIN_RATES
 from dfns_login.models import CredentialKind
 from dfns_login.verification.assertion import KeyAssertion

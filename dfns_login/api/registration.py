@@ -9,9 +9,8 @@ from dfns_login.api import fields
 from dfns_login.api.authentication import bearer_token
 from dfns_login.api.shapes import NewCredentialBody, NotServed, relying_party
 from dfns_login.api.view import SUCCESS, LoginAPIView
+from dfns_login.ceremonies.credentials import FIRST_FACTORS, NewCredential
 from dfns_login.ceremonies.registration import (
-    FIRST_FACTORS,
-    NewCredential,
     RegistrationChallenge,
     complete_registration,
     open_registration,

@@ -6,11 +6,8 @@ from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
 from dfns_login.api import fields
+from dfns_login.ceremonies.credentials import FIRST_FACTORS
 from dfns_login.conf import login_settings
-from dfns_login.models import CredentialKind
-
-ASSERTED_KINDS = [CredentialKind.KEY, CredentialKind.PASSWORD_PROTECTED_KEY]
-REGISTERED_KINDS = [CredentialKind.KEY, CredentialKind.PASSWORD_PROTECTED_KEY]
 
 
 class KeyAssertionBody(fields.Body):
@@ -20,7 +17,7 @@ class KeyAssertionBody(fields.Body):
 
 
 class FirstFactorBody(fields.Body):
-    kind = serializers.ChoiceField(choices=ASSERTED_KINDS)
+    kind = serializers.ChoiceField(choices=FIRST_FACTORS)
     credentialAssertion = KeyAssertionBody()
 
 
@@ -31,7 +28,7 @@ class KeyAttestationBody(fields.Body):
 
 
 class NewCredentialBody(fields.Body):
-    credentialKind = serializers.ChoiceField(choices=REGISTERED_KINDS)
+    credentialKind = serializers.ChoiceField(choices=FIRST_FACTORS)
     credentialInfo = KeyAttestationBody()
     credentialName = fields.TextField(required=False, allow_blank=True, max_length=fields.NAME_MAX_LENGTH)
     encryptedPrivateKey = fields.TextField(required=False, max_length=fields.ENVELOPE_MAX_LENGTH)

@@ -105,8 +105,7 @@ def complete_login(answer: LoginAnswer, *, requester: Requester, now: datetime) 
     Source: Dfns API, Complete User Login.
     """
     redeemed = redeem_challenge(answer.challenge_identifier, ceremony=Ceremony.LOGIN, now=now)
-    credential = _find_credential(answer, redeemed=redeemed)
-    verified = _verify(answer, credential=credential, redeemed=redeemed)
+    credential, verified = _verify(answer, redeemed=redeemed)
     account = credential.account
     active = account.state == AccountState.REGISTERED and account.organization.active
     if not active or account.user is None or not account.user.is_active:
@@ -171,8 +170,24 @@ def _listed_credentials(account_id: str) -> list[ListedCredential]:
     ]
 
 
-def _find_credential(answer: LoginAnswer, *, redeemed: RedeemedChallenge) -> Credential:
-    """The credential that is said to have signed, within the challenge's account (WebAuthn L3 §7.2 steps 5 and 6)."""
+def _verify(answer: LoginAnswer, *, redeemed: RedeemedChallenge) -> tuple[Credential, VerifiedAssertion]:
+    """Who signed, and the proof. Where nobody may have signed, the same work is done for nothing (R-36)."""
+    credential = _find_credential(answer, redeemed=redeemed)
+    verifier = KeyAssertionVerifier(origins=login_settings().key_client_origins)
+    if credential is None:
+        verifier.verify(answer.assertion, stored=None, challenge=redeemed.challenge)
+        msg = "no such credential in the account"
+        raise AssertionRefused(msg)
+    stored = StoredKey(credential_id=credential.canonical_credential_id, spki=bytes(credential.public_key))
+    return credential, verifier.verify(answer.assertion, stored=stored, challenge=redeemed.challenge)
+
+
+def _find_credential(answer: LoginAnswer, *, redeemed: RedeemedChallenge) -> Credential | None:
+    """The credential that is said to have signed, if it may sign this (WebAuthn L3 §7.2 steps 5 and 6).
+
+    It is looked for within the challenge's account; its kind is the stored one;
+    a password-protected key answers only what was opened with a code (R-24, R-55).
+    """
     credential = (
         Credential.objects.usable()
         .select_related("account__organization", "account__user")
@@ -181,22 +196,10 @@ def _find_credential(answer: LoginAnswer, *, redeemed: RedeemedChallenge) -> Cre
             organization_id=redeemed.organization,
             account_id=redeemed.account_id,
             canonical_credential_id=answer.credential_id,
+            kind=answer.kind,
         )
         .first()
     )
-    if credential is None:
-        msg = "no such credential in the account"
-        raise AssertionRefused(msg)
-    if credential.kind != answer.kind:
-        msg = "credential of another kind"
-        raise AssertionRefused(msg)
-    if credential.kind == CredentialKind.PASSWORD_PROTECTED_KEY and not redeemed.code_presented:
-        msg = "password-protected key over a challenge without a code"
-        raise AssertionRefused(msg)
+    if credential and credential.kind == CredentialKind.PASSWORD_PROTECTED_KEY and not redeemed.code_presented:
+        return None
     return credential
-
-
-def _verify(answer: LoginAnswer, *, credential: Credential, redeemed: RedeemedChallenge) -> VerifiedAssertion:
-    verifier = KeyAssertionVerifier(origins=login_settings().key_client_origins)
-    stored = StoredKey(credential_id=credential.canonical_credential_id, spki=bytes(credential.public_key))
-    return verifier.verify(answer.assertion, stored=stored, challenge=redeemed.challenge)
