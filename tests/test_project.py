@@ -1,0 +1,143 @@
+"""The runnable project: what its environment becomes, what its log lines look like, which mails it finds."""
+
+import json
+import logging
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import django
+import pytest
+from django.core.mail import EmailMultiAlternatives
+from django.test import Client
+
+from project.addresses import broker_address, mail_settings
+from project.log import JSONFormatter
+from project.mailbox import END_OF_MAIL, read_mails
+from tests.services import ROOT
+
+PRODUCTION = {
+    "PATH": os.environ["PATH"],
+    "PUBLIC_URL": "https://login.example.com",
+    "DATABASE_URL": "sqlite://:memory:",
+    "REDIS_URL": "redis://redis.example.com/0",
+    "EMAIL_URL": "smtp+tls://mail.example.com:587",
+    "DEFAULT_FROM_EMAIL": "login@example.com",
+    "SECRET_KEY": "a-long-key-of-many-different-characters-0123456789-ABCDEFGH",
+    "DFNS_LOGIN_KEYS": os.environ["DFNS_LOGIN_KEYS"],
+}
+
+
+def read_settings(environment: dict[str, str], *names: str) -> subprocess.CompletedProcess[str]:
+    program = f"from project import settings; print({', '.join(f'settings.{name}' for name in names)}, sep='\\n')"
+    command = [sys.executable, "-c", program]
+    return subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(
+    ("redis_url", "broker_url"),
+    [
+        ("redis://localhost:6379/1", "redis://localhost:6379/1"),
+        ("rediss://user:secret@redis.example.com/0", "rediss://user:secret@redis.example.com/0"),
+        ("unix:///run/valkey.sock?db=3", "redis+socket:///run/valkey.sock?virtual_host=3"),
+        ("unix:///run/valkey.sock", "redis+socket:///run/valkey.sock?virtual_host=0"),
+        ("unix://user:secret@/run/valkey.sock", "redis+socket://user:secret@/run/valkey.sock?virtual_host=0"),
+    ],
+)
+def test_one_address_serves_cache_and_broker(redis_url, broker_url):
+    assert broker_address(redis_url) == broker_url
+
+
+@pytest.mark.parametrize(
+    ("email_url", "backend", "options"),
+    [
+        (
+            "smtp+tls://jane%40example.com:a%2Fb@mail.example.com:587",
+            "smtp",
+            {
+                "EMAIL_HOST": "mail.example.com",
+                "EMAIL_PORT": 587,
+                "EMAIL_HOST_USER": "jane@example.com",
+                "EMAIL_HOST_PASSWORD": "a/b",
+                "EMAIL_USE_TLS": True,
+                "EMAIL_TIMEOUT": 10,
+            },
+        ),
+        ("smtp://localhost:25", "smtp", {"EMAIL_HOST": "localhost", "EMAIL_PORT": 25, "EMAIL_TIMEOUT": 10}),
+        ("filemail:///var/mail%20box", "filebased", {"EMAIL_FILE_PATH": "/var/mail box"}),
+        ("consolemail://", "console", {}),
+    ],
+)
+def test_an_address_of_a_mail_server_is_read_in_full(email_url, backend, options):
+    found = mail_settings(email_url)
+    path = f"django.core.mail.backends.{backend}.EmailBackend"
+    if django.VERSION < (6, 1):
+        assert found == {"EMAIL_BACKEND": path, **options}
+    else:
+        assert found["MAILERS"]["default"]["BACKEND"] == path
+        assert sorted(map(str, found["MAILERS"]["default"]["OPTIONS"].values())) == sorted(map(str, options.values()))
+
+
+@pytest.mark.parametrize("name", [name for name in PRODUCTION if name not in {"PATH", "DFNS_LOGIN_KEYS"}])
+def test_production_starts_with_nothing_left_to_a_guess(name):
+    without = {key: value for key, value in PRODUCTION.items() if key != name}
+    refused = read_settings(without, "DEBUG")
+    assert refused.returncode != 0
+    assert f"Set the {name} environment variable" in refused.stderr
+
+
+def test_production_is_strict_where_nothing_is_said():
+    names = ("DEBUG", "ALLOWED_HOSTS", "SECURE_SSL_REDIRECT", "SESSION_COOKIE_SECURE", "SECURE_PROXY_SSL_HEADER")
+    assert read_settings(PRODUCTION, *names).stdout.split("\n")[:-1] == [
+        "False",
+        "['login.example.com']",
+        "True",
+        "True",
+        "None",
+    ]
+
+
+def test_a_proxys_word_on_https_is_taken_only_where_one_is_trusted():
+    trusting = read_settings({**PRODUCTION, "TRUSTED_PROXY_HOPS": "1"}, "SECURE_PROXY_SSL_HEADER")
+    assert trusting.stdout == "('HTTP_X_FORWARDED_PROTO', 'https')\n"
+
+
+def test_a_log_line_stays_one_line_whatever_is_in_it():
+    record = logging.makeLogRecord(
+        {"msg": "code %s", "args": ("a\r\nb\x1b[31m\u2028\x7f\x85",), "name": "dfns_login", "levelname": "INFO"}
+    )
+    record.agent = 'x"\n{}'
+    record.request = object()
+    line = JSONFormatter().format(record)
+    assert line.isascii()
+    assert line.isprintable()
+    assert json.loads(line)["event"] == "code a\r\nb\x1b[31m\u2028\x7f\x85"
+    assert json.loads(line)["agent"] == 'x"\n{}'
+    assert "request" not in json.loads(line)
+
+
+def test_mails_are_read_once_they_are_whole(tmp_path: Path):
+    written = b""
+    for subject in ("First", "Second"):
+        mail = EmailMultiAlternatives(subject, f"{subject} in plain", "login@example.com", ["jane@example.com"])
+        mail.attach_alternative(f"<p>{subject}</p>", "text/html")
+        written += mail.message().as_bytes() + END_OF_MAIL
+    file = tmp_path / "20261123-120000-1.log"
+    file.write_bytes(written[:-1])
+    assert [mail.subject for mail in read_mails(tmp_path)] == ["First"]
+    file.write_bytes(written)
+    first, second = read_mails(tmp_path)
+    assert (first.recipient, first.text.strip(), first.html.strip()) == (
+        "jane@example.com",
+        "First in plain",
+        "<p>First</p>",
+    )
+    assert second.subject == "Second"
+
+
+@pytest.mark.django_db
+def test_the_start_page_is_served_and_the_page_of_mails_only_in_development(client: Client):
+    assert client.get("/").status_code == 200
+    assert client.get("/mail/").status_code == 404
+    assert "There is no such page" in client.get("/nowhere").content.decode()
