@@ -14,10 +14,10 @@ RUN := PATH="$(abspath $(BIN)):$$PATH"
 .PHONY: demo demo-check test test-sqlite test-postgres lint lock clean
 
 demo: $(VENV)/.demo
-	@exec $(BIN)/python -m project.demo
+	@exec $(BIN)/python -u -m project.demo
 
 demo-check: $(VENV)/.demo
-	@$(BIN)/python -m project.demo --check
+	@exec $(BIN)/python -u -m project.demo --check
 
 # One run on each database; what both together do not reach is listed.
 test: lint

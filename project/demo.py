@@ -216,6 +216,7 @@ def show_demonstration(place: Place, programs: Programs) -> None:
     password = make_superuser()
     organization = operate("organization", "create", "Example")["id"]
     operate("invite", INVITED, "--organization", organization)
+    python = os.path.relpath(sys.executable)
     print(
         f"""
   It runs: {place.url}/
@@ -225,13 +226,13 @@ def show_demonstration(place: Place, programs: Programs) -> None:
     Organization   {organization}
     Invited        {INVITED}
 
-  Her registration code is in the first mail. How to go on:
+  Her registration code is in the first mail. How to go on, in another terminal:
 
-    * Point an official Dfns client at {place.url}, with that organization, and register her.
-    * Or ask for a login code, as any client does:
-      curl {place.url}/auth/login/code -H 'Content-Type: application/json' \\
-           -d '{{"username": "{INVITED}", "orgId": "{organization}"}}'
-    * Invite somebody else in the admin. `make demo-check` walks one person through the whole flow.
+    {python} -m project.person register {INVITED} {organization} --url {place.url}
+    {python} -m project.person login {INVITED} {organization} --url {place.url}
+
+  Any official Dfns client does the same at {place.url} with that organization.
+  `make demo-check` walks one person through the whole flow.
 
   Data and logs are in var/demo/{place.port}/, anew for each start. Ctrl-C ends it.
 """,
@@ -249,9 +250,9 @@ def show_demonstration(place: Place, programs: Programs) -> None:
 def check_demonstration(place: Place, programs: Programs) -> None:
     """Walk one person through the whole flow.
 
-    Raises whatever goes wrong.
+    Raises DemonstrationFailedError where the flow breaks off.
     """
-    from project.person import run_flow  # noqa: PLC0415  a client's tools are not needed to show the project
+    from project.person import FlowError, RefusedError, run_flow  # noqa: PLC0415  a client's tools are not needed to show the project
 
     mailbox = Mailbox(place.mail_folder)
 
@@ -270,7 +271,11 @@ def check_demonstration(place: Place, programs: Programs) -> None:
     waiting: list[Mail] = []
     organization = operate("organization", "create", "Example")["id"]
     operate("invite", INVITED, "--organization", organization)
-    run_flow(base_url=place.url, org_id=organization, email=INVITED, read_mail=read_mail)
+    try:
+        run_flow(base_url=place.url, org_id=organization, email=INVITED, read_mail=read_mail)
+    except (FlowError, RefusedError, OSError) as error:
+        msg = f"The flow breaks off: {error}"
+        raise DemonstrationFailedError(msg) from error
 
 
 def main() -> None:
