@@ -179,5 +179,5 @@ LOGGING = {
     "formatters": {"json": {"()": "project.log.JSONFormatter"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
     "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="INFO").upper()},
-    "loggers": {"django": {"handlers": [], "level": "INFO", "propagate": True}, "django.server": {"propagate": False}},
+    "loggers": {"django": {"handlers": [], "level": "INFO"}},  # and not Django's own handlers besides
 }
