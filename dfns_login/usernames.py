@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 USERNAME_MAX_LENGTH = 254
 """Longest username that is looked at: RFC 5321 leaves room for an address of this length."""
+WRITTEN_MAX_LENGTH = 2 * USERNAME_MAX_LENGTH
+"""Longest text that is folded at all: combining characters are put in order in quadratic time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +31,9 @@ def canonical_username(text: str) -> str:
     Raises ValueError if nothing is left, if it is too long, or if it holds a
     control, surrogate, private or line separating character.
     """
+    if len(text) > WRITTEN_MAX_LENGTH:
+        msg = "too long"
+        raise ValueError(msg)
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold()).strip()
     if not folded or len(folded) > USERNAME_MAX_LENGTH:
         msg = "empty, or too long"

@@ -36,13 +36,19 @@ class TextField(serializers.CharField):
         return data
 
 
+class FlagField(serializers.BooleanField):
+    """True or false. Neither a number nor a text is either."""
+
+    def to_internal_value(self, data: Any) -> bool:
+        if not isinstance(data, bool):
+            self.fail("invalid", input=data)
+        return data
+
+
 class UsernameField(TextField):
     """A username in any writing; validated into its canonical form."""
 
     default_error_messages: ClassVar = {"not_a_username": "Enter a valid username."}
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**{"max_length": 512, **options})
 
     def to_internal_value(self, data: Any) -> str:
         try:
