@@ -2,12 +2,11 @@
 
 from typing import Any, ClassVar
 
-from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from dfns_login.api import fields
-from dfns_login.api.shapes import FirstFactorBody, relying_party
+from dfns_login.api.shapes import FirstFactorBody, NotServed, relying_party
 from dfns_login.api.view import SUCCESS, AuthenticatedAPIView, LoginAPIView
 from dfns_login.ceremonies.credentials import FIRST_FACTORS
 from dfns_login.ceremonies.login import (
@@ -40,10 +39,11 @@ class LoginChallengeBody(fields.Body):
 class LoginBody(fields.Body):
     challengeIdentifier = fields.TextField(max_length=fields.TOKEN_MAX_LENGTH)
     firstFactor = FirstFactorBody()
+    secondFactor = NotServed(required=False, allow_null=True)
 
 
 class LogoutBody(fields.Body):
-    allSessions = serializers.BooleanField(required=False, default=False)
+    allSessions = fields.FlagField(required=False, default=False)
 
 
 def login_challenge_reply(challenge: LoginChallenge) -> dict[str, Any]:

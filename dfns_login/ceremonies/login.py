@@ -83,6 +83,9 @@ def open_login(asked: LoginRequest, *, requester: Requester, now: datetime) -> L
     Source: Dfns API, Create User Login Challenge.
     """
     if asked.recipient is None:
+        if asked.login_code is not None:
+            msg = "a code without a name"
+            raise CodeRefused(msg)
         opened = open_challenge(Ceremony.LOGIN, organization=asked.organization, account_id="", presented=None, now=now)
         return LoginChallenge(opened=opened)
     account = _find_account(asked.recipient)
