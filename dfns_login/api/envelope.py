@@ -11,6 +11,7 @@ from django.db import InterfaceError, OperationalError
 from django.http import Http404, UnreadablePostError
 from rest_framework import exceptions
 from rest_framework.response import Response
+from rest_framework.settings import api_settings
 
 from dfns_login import errors
 from dfns_login.audit import note_refusal
@@ -85,7 +86,7 @@ def field_messages(detail: Any, path: str = "") -> dict[str, Sequence[str]]:
     if isinstance(detail, Mapping):
         found: dict[str, Sequence[str]] = {}
         for name, inner in detail.items():
-            here = path if name == "non_field_errors" else f"{path}.{name}".lstrip(".")
+            here = path if name == api_settings.NON_FIELD_ERRORS_KEY else f"{path}.{name}".lstrip(".")
             found |= field_messages(inner, here)
         return found
     messages = detail if isinstance(detail, list) else [detail]

@@ -14,5 +14,5 @@ urlpatterns = [
     path("auth/registration", registration.CompleteRegistration.as_view(), name="registration"),
     path("auth/credentials", credentials.ListCredentials.as_view(), name="credentials"),
     path(".well-known/jwks.json", keys.TokenKeys.as_view(), name="token-keys"),
-    re_path(r"^auth(?:/.*)?$", view.UnknownPath.as_view(), name="unknown"),
+    re_path(r"^auth(?:/[\s\S]*)?\Z", view.UnknownPath.as_view(), name="unknown"),
 ]
