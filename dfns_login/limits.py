@@ -97,7 +97,7 @@ def _count_windows(rate: Rate, value: str, *, scope: str) -> None:
         )
         if usage is None:
             continue
-        if usage["time_left"] < 0:
+        if usage["count"] < 1:  # not `time_left`: that is -1 also where a window ends while it is counted
             msg = "the cache does not count"
             raise ConnectionError(msg)
         if usage["should_limit"]:
