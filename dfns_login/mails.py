@@ -8,6 +8,7 @@ stands in the body only (SECURITY R-12), and nothing that a stranger typed does
 from datetime import datetime
 from urllib.parse import urlsplit
 
+from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
 from django.template.loader import render_to_string
 from django.utils import translation
@@ -35,7 +36,7 @@ def code_mail(row: OneTimeCode, *, code: str, account: Account, now: datetime) -
         "public_url": conf.public_url,
         "domain": urlsplit(conf.public_url).hostname,
     }
-    with translation.override(row.locale or None):
+    with translation.override(row.locale or settings.LANGUAGE_CODE):
         name = f"dfns_login/mail/{row.purpose}_code"
         subject = " ".join(render_to_string(f"{name}.subject.txt", context).split())
         text = render_to_string(f"{name}.txt", context)
