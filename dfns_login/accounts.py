@@ -21,18 +21,16 @@ def user_for_account(account: Account) -> AbstractBaseUser:
 
 
 def create_user(account: Account) -> AbstractBaseUser:
-    """A new user without a password, named by the account's username, or by its id where that name is taken.
+    """A new user without a password, named by the account's username, or by its id where that name does not do.
 
     Never an existing user: whoever reads a mailbox must not become somebody
     else's user by that alone.
     """
     model: Any = get_user_model()
-    names = [account.username, account.pk]
-    taken = set(
-        model._default_manager.filter(**{f"{model.USERNAME_FIELD}__in": names}).values_list(
-            model.USERNAME_FIELD, flat=True
-        )
-    )
+    longest = model._meta.get_field(model.USERNAME_FIELD).max_length
+    names = [name for name in (account.username, account.pk) if longest is None or len(name) <= longest]
+    everybody = model._base_manager  # noqa: SLF001  a manager that hides users would hide names that are taken
+    taken = set(everybody.filter(**{f"{model.USERNAME_FIELD}__in": names}).values_list(model.USERNAME_FIELD, flat=True))
     free = [name for name in names if name not in taken]
     if not free:
         msg = f"No free {model.USERNAME_FIELD} for {account.pk}: name a USER_FOR_ACCOUNT of your own."
@@ -47,15 +45,19 @@ def create_user(account: Account) -> AbstractBaseUser:
 
 
 def match_user(account: Account) -> AbstractBaseUser:
-    """The one active user who has the account's address, without privileges; else a new one.
+    """The one active user who has the account's address, without privileges or another account here; else a new one.
 
     For projects whose users were there first, and which trust that whoever reads
     a user's mailbox is that user. Staff and superusers are linked by
     `dfns invite --user` only.
     """
     model: Any = get_user_model()
-    email_field = _email_field(model) or model.USERNAME_FIELD
-    found = list(model._default_manager.filter(**{email_field: account.email, "is_active": True})[:2])
+    wanted: dict[str, object] = {_email_field(model) or model.USERNAME_FIELD: account.email}
+    if _has_field(model, "is_active"):
+        wanted["is_active"] = True
+    others = Account.objects.filter(organization=account.organization_id, user__isnull=False)
+    free = model._default_manager.exclude(pk__in=others.values("user"))
+    found = list(free.filter(**wanted)[:2])
     if len(found) == 1 and not getattr(found[0], "is_staff", False) and not getattr(found[0], "is_superuser", False):
         user: AbstractBaseUser = found[0]
         return user
@@ -64,8 +66,12 @@ def match_user(account: Account) -> AbstractBaseUser:
 
 def _email_field(model: type[AbstractBaseUser]) -> str:
     name = str(model.get_email_field_name())
+    return name if _has_field(model, name) else ""
+
+
+def _has_field(model: type[AbstractBaseUser], name: str) -> bool:
     try:
         model._meta.get_field(name)
     except FieldDoesNotExist:
-        return ""
-    return name
+        return False
+    return True
