@@ -65,6 +65,9 @@ def _account(invitation: Invitation, *, email: str, username: str, requester: Re
                 user=cast("Any", invitation.user),  # whatever AUTH_USER_MODEL is
             )
             record_event(AuditKind.INVITED, account=account, requester=requester, now=now)
-    except IntegrityError:
-        account = known.get()
+    except IntegrityError as error:
+        account = known.first()
+        if account is None:
+            msg = "the user has an account in this organization"
+            raise UserExists(msg) from error
     return account
