@@ -11,7 +11,7 @@ from typing import Final
 
 from dfns_login.audit import note_outage, record_event
 from dfns_login.codes import derive_code
-from dfns_login.errors import RateExceeded
+from dfns_login.errors import CodeRefused, RateExceeded, ServiceUnavailable
 from dfns_login.limits import MAIL_PER_MAILBOX, Subject, count
 from dfns_login.mails import code_mail
 from dfns_login.models import Account, AccountState, AuditKind, CodePurpose, OneTimeCode
@@ -23,6 +23,7 @@ HANDED_OVER: Final = timedelta(seconds=60)
 FIRST_BACKOFF: Final = timedelta(seconds=5)
 LONGEST_BACKOFF: Final = timedelta(minutes=5)
 SWEEP_LIMIT: Final = 1000
+BUDGET: Final = "mail budget of the mailbox"
 ADDRESSEES: Final = {
     CodePurpose.LOGIN: AccountState.REGISTERED,
     CodePurpose.REGISTRATION: AccountState.INVITED,
@@ -42,17 +43,23 @@ def deliver_code(pk: int, *, now: datetime) -> None:
     if not codes.take(pk=pk, lease=LEASE, now=now):
         return
     row = codes.get(pk=pk)
+    if row.closed_at is not None:  # since it was taken
+        return
     account = find_addressee(row)
     if account is None:
         codes.record_no_recipient(code=row, now=now)
         return
     try:
-        count([MAIL_PER_MAILBOX], {Subject.MAILBOX: account.email}, scope="mail")
-    except RateExceeded as refusal:
+        code = derive_code(row)
+        if row.last_error.startswith(BUDGET) or not row.last_error:  # what failed to be sent was counted then
+            count([MAIL_PER_MAILBOX], {Subject.MAILBOX: account.email}, scope="mail")
+    except CodeRefused as refusal:  # its key has left the ring: there is no code to be mailed, now or later
+        codes.record_failed(code=row, account=account, error=refusal.reason, next_try_at=row.expires_at)
+    except (RateExceeded, ServiceUnavailable) as refusal:
         wait = refusal.retry_after or LONGEST_BACKOFF
-        codes.record_failed(code=row, account=account, error="mail budget of the mailbox", next_try_at=now + wait)
-        return
-    _mail(row, account=account, now=now)
+        codes.record_failed(code=row, account=account, error=f"{BUDGET}: {refusal.reason}", next_try_at=now + wait)
+    else:
+        _mail(row, code=code, account=account, now=now)
 
 
 def find_addressee(row: OneTimeCode) -> Account | None:
@@ -75,8 +82,7 @@ def due_codes(*, now: datetime) -> list[int]:
     return list(due.values_list("pk", flat=True)[:SWEEP_LIMIT])
 
 
-def _mail(row: OneTimeCode, *, account: Account, now: datetime) -> None:
-    code = derive_code(row)
+def _mail(row: OneTimeCode, *, code: str, account: Account, now: datetime) -> None:
     try:
         sent = code_mail(row, code=code, account=account, now=now).send()
     except Exception as error:  # noqa: BLE001  the provider behind Django's e-mail API raises what it likes

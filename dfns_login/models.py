@@ -222,12 +222,10 @@ class OneTimeCodeQuerySet(models.QuerySet["OneTimeCode"]):
 
     def close(self, *, how: CodeClosed | models.Case, now: datetime) -> int:
         """Close what is open here, erase its salt, and settle a delivery that will not come. Returns how many."""
+        under_way = Q(delivery__in=[CodeDelivery.QUEUED, CodeDelivery.SENDING, CodeDelivery.FAILED])
         settled = models.Case(
-            models.When(
-                delivery__in=[CodeDelivery.QUEUED, CodeDelivery.SENDING, CodeDelivery.FAILED],
-                sent_at__isnull=True,
-                then=models.Value(CodeDelivery.EXPIRED_UNSENT),
-            ),
+            models.When(under_way, sent_at__isnull=True, then=models.Value(CodeDelivery.EXPIRED_UNSENT)),
+            models.When(under_way, then=models.Value(CodeDelivery.SENT)),  # the mail before this one came
             default=F("delivery"),
         )
         return self.open().update(closed_at=now, closed_as=how, salt=None, delivery=settled)
@@ -292,6 +290,11 @@ class OneTimeCodeQuerySet(models.QuerySet["OneTimeCode"]):
         expired = self.open().filter(expires_at__lte=now).order_by("expires_at").values_list("pk", flat=True)
         return self.filter(pk__in=list(expired[:limit])).close(how=CodeClosed.EXPIRED, now=now)
 
+    def lapsed(self, *, now: datetime) -> bool:
+        """Whether the newest code here ran out before anybody presented it."""
+        newest = self.order_by("-pk").first()
+        return newest is not None and (newest.closed_as == CodeClosed.EXPIRED or newest.expires_at <= now)
+
     def undelivered(self, *, now: datetime) -> Self:
         """Live rows that were asked for after delivery last settled them, and that no worker holds."""
         asked = Q(handled_at__isnull=True) | Q(asked_at__gt=F("handled_at"))
@@ -316,12 +319,14 @@ class OneTimeCodeQuerySet(models.QuerySet["OneTimeCode"]):
         return self.filter(pk=code.pk, tries=code.tries).update(**fields) == 1
 
     def record_sent(self, *, code: "OneTimeCode", account: Account, now: datetime) -> bool:
+        handled = max(now, code.asked_at)  # the clock of whoever asked may be ahead of the worker's
         return self._settle(
-            code=code, delivery=CodeDelivery.SENT, sent_at=now, handled_at=now, account=account, last_error=""
+            code=code, delivery=CodeDelivery.SENT, sent_at=now, handled_at=handled, account=account, last_error=""
         )
 
     def record_no_recipient(self, *, code: "OneTimeCode", now: datetime) -> bool:
-        return self._settle(code=code, delivery=CodeDelivery.NO_RECIPIENT, handled_at=now)
+        handled = max(now, code.asked_at)
+        return self._settle(code=code, delivery=CodeDelivery.NO_RECIPIENT, handled_at=handled)
 
     def record_failed(self, *, code: "OneTimeCode", account: Account, error: str, next_try_at: datetime) -> bool:
         return self._settle(
