@@ -10,8 +10,9 @@ from dfns_login.accounts import user_for_account
 from dfns_login.audit import note_code_request, record_event
 from dfns_login.ceremonies.credentials import NewCredential, store_credential, verify_first_factor
 from dfns_login.codes import issue_code, present_code
-from dfns_login.errors import CodeRefused, TokenRefused
-from dfns_login.models import Account, AccountState, AuditKind, CodePurpose, Credential
+from dfns_login.conf import login_settings
+from dfns_login.errors import CodeRefused, RegistrationCodeExpired, TokenRefused, UserExists, UserNotFound
+from dfns_login.models import Account, AccountState, AuditKind, CodePurpose, Credential, OneTimeCode
 from dfns_login.requester import Requester
 from dfns_login.tasks import wake_delivery
 from dfns_login.tokens import RegistrationToken, issue_registration, resolve_registration, spend_registration
@@ -43,17 +44,20 @@ def open_registration(
 ) -> RegistrationChallenge:
     """Spend the registration code and open the registration of its account.
 
-    Raises CodeRefused if the code is not good. Stored: the counted guess; with a
-    good code, that it is spent.
+    Raises CodeRefused if the code is not good; UserNotFound, UserExists and
+    RegistrationCodeExpired only where the project reveals unknown users.
+    Stored: the counted guess; with a good code, that it is spent.
     Source: Dfns API, Create User Registration Challenge.
     """
-    account = (
-        Account.objects.of(recipient)
-        .select_related("organization")
-        .filter(state=AccountState.INVITED, organization__active=True)
-        .first()
-    )
-    presented = present_code(recipient, registration_code, purpose=CodePurpose.REGISTRATION, now=now)
+    account = _find_invited(recipient)
+    try:
+        presented = present_code(recipient, registration_code, purpose=CodePurpose.REGISTRATION, now=now)
+    except CodeRefused:
+        if not login_settings().reveal_unknown_users:
+            raise
+        if not OneTimeCode.objects.of(recipient, purpose=CodePurpose.REGISTRATION).lapsed(now=now):
+            raise
+        raise RegistrationCodeExpired from None
     if account is None:
         msg = "nobody is invited by this name"
         raise CodeRefused(msg)
@@ -92,6 +96,15 @@ def complete_registration(
         record_event(AuditKind.REGISTERED, account=account, requester=requester, now=now)
         store_credential(credential, requester=requester, now=now)
     return credential
+
+
+def _find_invited(recipient: Recipient) -> Account | None:
+    """The account, if it may register; nobody otherwise, so that every other state answers like an unknown name."""
+    accounts = Account.objects.of(recipient).filter(organization__active=True)
+    account = accounts.select_related("organization").filter(state=AccountState.INVITED).first()
+    if account is None and login_settings().reveal_unknown_users:
+        raise UserExists if accounts.filter(state=AccountState.REGISTERED).exists() else UserNotFound
+    return account
 
 
 def _register(account: Account, *, token: RegistrationToken) -> None:
