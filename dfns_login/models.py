@@ -75,6 +75,10 @@ class AccountQuerySet(models.QuerySet["Account"]):
         """The account behind the recipient: none or one, compared exactly."""
         return self.filter(organization_id=recipient.organization, username=recipient.username)
 
+    def hold_invited(self, *, account: "Account") -> bool:
+        """Keep others from registering the account until this transaction ends; false if somebody has."""
+        return self.select_for_update().filter(pk=account.pk, state=AccountState.INVITED).first() is not None
+
     def register(self, *, account: "Account", user: models.Model) -> bool:
         """Turn the invited account into a registered one; true for exactly one caller."""
         return (

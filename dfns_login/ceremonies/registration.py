@@ -109,9 +109,12 @@ def _find_invited(recipient: Recipient) -> Account | None:
 
 def _register(account: Account, *, token: RegistrationToken) -> None:
     spend_registration(token)
+    msg = "the account was registered or deactivated meanwhile"
+    # held before its user is made, which two tokens of one account would else do at the same time
+    if not Account.objects.hold_invited(account=account):
+        raise TokenRefused(msg)
     user = user_for_account(account)
     if not Account.objects.register(account=account, user=user):
-        msg = "the account was registered or deactivated meanwhile"
         raise TokenRefused(msg)
     account.state = AccountState.REGISTERED
     account.user = cast("Any", user)  # whatever AUTH_USER_MODEL is; the stubs know one project's
