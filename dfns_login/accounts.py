@@ -1,10 +1,12 @@
 """From an account to the project's user: what `DFNS_LOGIN["USER_FOR_ACCOUNT"]` may name."""
 
+from contextlib import suppress
 from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractBaseUser
 from django.core.exceptions import FieldDoesNotExist, ImproperlyConfigured
+from django.db import IntegrityError, transaction
 from django.utils.module_loading import import_string
 
 from dfns_login.conf import login_settings
@@ -35,13 +37,12 @@ def create_user(account: Account) -> AbstractBaseUser:
     if not free:
         msg = f"No free {model.USERNAME_FIELD} for {account.pk}: name a USER_FOR_ACCOUNT of your own."
         raise ImproperlyConfigured(msg)
-    user: AbstractBaseUser = model(**{model.USERNAME_FIELD: free[0]})
-    email_field = _email_field(model)
-    if email_field and email_field != model.USERNAME_FIELD:
-        setattr(user, email_field, account.email)
-    user.set_unusable_password()
-    user.save()
-    return user
+    *others, last = free
+    for name in others:
+        # taken since: accounts of one name, in several organizations, register at the same time
+        with suppress(IntegrityError), transaction.atomic():
+            return _save_user(model, name, account=account)
+    return _save_user(model, last, account=account)
 
 
 def match_user(account: Account) -> AbstractBaseUser:
@@ -62,6 +63,16 @@ def match_user(account: Account) -> AbstractBaseUser:
         user: AbstractBaseUser = found[0]
         return user
     return create_user(account)
+
+
+def _save_user(model: type[AbstractBaseUser], name: str, *, account: Account) -> AbstractBaseUser:
+    user: AbstractBaseUser = model(**{model.USERNAME_FIELD: name})
+    email_field = _email_field(model)
+    if email_field and email_field != model.USERNAME_FIELD:
+        setattr(user, email_field, account.email)
+    user.set_unusable_password()
+    user.save()
+    return user
 
 
 def _email_field(model: type[AbstractBaseUser]) -> str:
