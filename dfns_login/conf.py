@@ -2,18 +2,20 @@
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_type_hints
 from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 
+from dfns_login.rates import is_window
+from dfns_login.typed_values import convert, describe
 from dfns_login.verification.public_keys import KeyAlgorithm
 
 CodeForm = Literal["digits-16", "base32-16", "digits-8"]
@@ -39,13 +41,23 @@ DEFAULT_RATES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     }
 )
 
+DECOY_KINDS: Final = frozenset({"key", "webauthn"})
+
+
+class SettingsRefused(ImproperlyConfigured):
+    """`DFNS_LOGIN` cannot be used. problems: a sentence each, which quotes no value."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__(" ".join(problems))
+        self.problems = tuple(problems)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoginSettings:
     """Every setting of the app. The names in `DFNS_LOGIN` are these in upper case."""
 
     public_url: str = "http://localhost:8000"
-    """Where people and clients reach the project: links, token issuer, default origin and relying party."""
+    """Where people and clients reach the project, without a path: links, issuer, default origin, relying party."""
     relying_party_id: str = ""
     """Relying party id; the host of `PUBLIC_URL` where empty."""
     relying_party_name: str = ""
@@ -64,7 +76,7 @@ class LoginSettings:
     code_lifetime: timedelta = timedelta(minutes=10)
     """How long a login code lives; ten minutes at most."""
     code_guesses: int = 10
-    """Guesses that are evaluated for one code; `digits-8` allows 6 at most."""
+    """Guesses that are evaluated for one code: 10 at most, and 6 where the form is `digits-8`, whatever stands here."""
     code_cooldown: timedelta = timedelta(seconds=60)
     """Asking again sooner than this sends no second mail."""
     code_retention: timedelta = timedelta(days=30)
@@ -125,46 +137,101 @@ class LoginSettings:
         return "LoginSettings(…)"
 
 
-def _parse(given: Mapping[str, Any]) -> LoginSettings:
-    fields = {f.name.upper(): f.name for f in dataclasses.fields(LoginSettings)}
-    unknown = sorted(set(given) - set(fields))
-    if unknown:
-        msg = f"DFNS_LOGIN has unknown settings: {', '.join(unknown)}."
-        raise ImproperlyConfigured(msg)
-    values = {fields[name]: value for name, value in given.items()}
-    for name in ("origins", "key_origins"):
-        if name in values:
-            values[name] = tuple(values[name])
-    if "key_algorithms" in values:
+def _parse(given: object) -> LoginSettings:
+    if not isinstance(given, Mapping):
+        raise SettingsRefused(["DFNS_LOGIN must be a dictionary."])
+    kinds = get_type_hints(LoginSettings)
+    fields = {field.name.upper(): field.name for field in dataclasses.fields(LoginSettings)}
+    problems, values = [], {}
+    for name, value in given.items():
+        if name not in fields:
+            problems.append(f"DFNS_LOGIN has an unknown setting: {name}.")
+            continue
+        kind = kinds[fields[name]]
         try:
-            values["key_algorithms"] = tuple(KeyAlgorithm(each) for each in values["key_algorithms"])
-        except ValueError as error:
-            msg = f"DFNS_LOGIN['KEY_ALGORITHMS']: {error}."
-            raise ImproperlyConfigured(msg) from error
+            values[fields[name]] = convert(value, kind)
+        except TypeError:
+            problems.append(f"DFNS_LOGIN[{name!r}] must be {describe(kind)}.")
+    if problems:
+        raise SettingsRefused(problems)
+    conf = LoginSettings(**_completed(values))
+    if problems := list(_contradictions(conf)):
+        raise SettingsRefused(problems)
+    return conf
+
+
+def _completed(values: dict[str, Any]) -> dict[str, Any]:
+    if "public_url" in values:
+        values["public_url"] = values["public_url"].removesuffix("/")
     if "rates" in values:
-        values["rates"] = MappingProxyType(_merge_rates(values["rates"]))
-    if isinstance(values.get("keys"), str) and values["keys"].strip():
+        values["rates"] = MappingProxyType({**DEFAULT_RATES, **values["rates"]})
+    if isinstance(values.get("keys"), str):
         try:
-            values["keys"] = json.loads(values["keys"])
+            values["keys"] = json.loads(values["keys"] if values["keys"].strip() else "{}")
         except ValueError:
-            msg = "DFNS_LOGIN['KEYS'] is not JSON."
-            raise ImproperlyConfigured(msg) from None
-    return LoginSettings(**values)
+            raise SettingsRefused(["DFNS_LOGIN['KEYS'] is not JSON."]) from None
+        if not isinstance(values["keys"], dict):
+            raise SettingsRefused(["DFNS_LOGIN['KEYS'] must be a JSON object."])
+    return values
 
 
-def _merge_rates(given: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
-    unknown = sorted(set(given) - set(DEFAULT_RATES))
-    if unknown:
-        msg = f"DFNS_LOGIN['RATES'] has unknown rates: {', '.join(unknown)}."
-        raise ImproperlyConfigured(msg)
-    return {**DEFAULT_RATES, **{name: tuple(windows) for name, windows in given.items()}}
+def _contradictions(conf: LoginSettings) -> Iterator[str]:
+    """What no type says, and what would fail or harm at the first request."""
+    yield from _wrong_origins(conf)
+    yield from _wrong_numbers(conf)
+    for name, windows in conf.rates.items():
+        if name not in DEFAULT_RATES:
+            yield f"DFNS_LOGIN['RATES'] has an unknown rate: {name}."
+        elif not all(map(is_window, windows)):
+            yield f"DFNS_LOGIN['RATES'][{name!r}] has a window that is not a number by a period, such as 10/m or 5/30s."
+    weights = conf.decoy_credentials
+    if {kind for kinds in weights for kind in kinds.split()} - DECOY_KINDS or min(weights.values(), default=0) < 0:
+        yield f"DFNS_LOGIN['DECOY_CREDENTIALS'] must weigh lists of {', '.join(sorted(DECOY_KINDS))} by 0 or more."
+    elif not sum(weights.values()):
+        yield "DFNS_LOGIN['DECOY_CREDENTIALS'] must have a weight above 0."
+
+
+def _wrong_origins(conf: LoginSettings) -> Iterator[str]:
+    form = "an origin as browsers write it, such as https://login.example.com: no path, no slash at the end"
+    if not _is_web_origin(conf.public_url):
+        yield f"DFNS_LOGIN['PUBLIC_URL'] must be {form}."
+    for name in ("origins", "key_origins"):
+        # an app's origin, such as android:apk-key-hash:…, is no address
+        if any(each.startswith("http") and not _is_web_origin(each) for each in getattr(conf, name)):
+            yield f"DFNS_LOGIN[{name.upper()!r}] has an entry that is not {form}."
+
+
+def _wrong_numbers(conf: LoginSettings) -> Iterator[str]:
+    least: dict[str, object] = {"code_cooldown": timedelta(0), "code_guesses": 1, "trusted_proxy_hops": 0}
+    for each in dataclasses.fields(conf):
+        value: Any = getattr(conf, each.name)
+        if each.name in least and value < least[each.name]:
+            yield f"DFNS_LOGIN[{each.name.upper()!r}] must not be less than {least[each.name]}."
+        elif each.name not in least and isinstance(value, timedelta) and value <= timedelta(0):
+            yield f"DFNS_LOGIN[{each.name.upper()!r}] must be longer than nothing."
+
+
+def _is_web_origin(text: str) -> bool:
+    """Scheme, host and port in the one form that browsers send (RFC 6454 §6.2)."""
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        return False
+    host = parts.hostname or ""
+    host = f"[{host}]" if ":" in host else host
+    plain = f"{parts.scheme}://{host}" + ("" if port is None else f":{port}")
+    standard = {"http": 80, "https": 443}
+    return (
+        bool(host) and host.isascii() and parts.scheme in standard and port != standard[parts.scheme] and text == plain
+    )
 
 
 @lru_cache(maxsize=1)
 def login_settings() -> LoginSettings:
     """Settings in force.
 
-    Raises ImproperlyConfigured for a name that is not a setting.
+    Raises SettingsRefused, which is ImproperlyConfigured, with everything that is wrong.
     """
     return _parse(getattr(settings, "DFNS_LOGIN", {}))
 

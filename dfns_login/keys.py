@@ -7,13 +7,14 @@ only with `DEBUG` are they derived from it, so that a first run needs no keys.
 
 import base64
 import json
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 from cryptography.fernet import Fernet, MultiFernet
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -23,11 +24,14 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 from jwt.algorithms import ECAlgorithm
+from jwt.exceptions import InvalidKeyError
 
 from dfns_login.conf import login_settings
 
 SECRET_BYTES = 32
 DERIVED_KEY_ID = "debug"
+KEY_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+"""What a row of `OneTimeCode` and the header of a token have room for."""
 
 Jwk = dict[str, Any]
 RingTexts = dict[str, list[Jwk]]
@@ -69,16 +73,15 @@ def key_rings() -> KeyRings:
     Raises ImproperlyConfigured where one is missing or does not parse. The
     message names the ring, and quotes nothing of it.
     """
-    given = login_settings().keys
-    if not given:
-        if not settings.DEBUG:
-            msg = "DFNS_LOGIN['KEYS'] is missing: `manage.py dfns keys` makes them."
-            raise ImproperlyConfigured(msg)
-        given = _derived_rings(settings.SECRET_KEY)
-    if not isinstance(given, Mapping):
-        msg = "DFNS_LOGIN['KEYS'] is not a JSON object."
-        raise ImproperlyConfigured(msg)
+    given = _rings_in_force()
     secret = {ring: _secrets(given, ring) for ring in Ring if ring is not Ring.TOKENS}
+    if len(secret[Ring.DECOYS]) > 1:
+        msg = f"DFNS_LOGIN['KEYS']: the ring {Ring.DECOYS.value!r} has more than one key; it never turns."
+        raise ImproperlyConfigured(msg)
+    every = [key for ring in secret.values() for key in ring.values()]
+    if len(set(every)) != len(every):
+        msg = "DFNS_LOGIN['KEYS']: the same key stands there twice. Each serves one purpose."
+        raise ImproperlyConfigured(msg)
     return KeyRings(
         codes=secret[Ring.CODES],
         challenges=_fernets(secret[Ring.CHALLENGES]),
@@ -86,6 +89,13 @@ def key_rings() -> KeyRings:
         at_rest=_fernets(secret[Ring.AT_REST]),
         decoys=next(iter(secret[Ring.DECOYS].values())),
     )
+
+
+def key_ids() -> dict[str, list[str]]:
+    """Ids of the keys of each ring, the newest first. Raises as `key_rings` does."""
+    key_rings()
+    given = _rings_in_force()
+    return {ring.value: [key["kid"] for key in given[ring.value]] for ring in Ring}
 
 
 def public_token_keys() -> dict[str, list[Jwk]]:
@@ -123,6 +133,16 @@ def ring_texts() -> RingTexts:
     return {name: list(keys) for name, keys in given.items()} if isinstance(given, Mapping) else {}
 
 
+def _rings_in_force() -> Mapping[str, Any]:
+    given = login_settings().keys
+    if isinstance(given, Mapping) and given:
+        return given
+    if not settings.DEBUG:
+        msg = "DFNS_LOGIN['KEYS'] is missing: `manage.py dfns keys` makes them."
+        raise ImproperlyConfigured(msg)
+    return _derived_rings(settings.SECRET_KEY)
+
+
 def _new_key(ring: Ring, *, now: datetime) -> Jwk:
     key_id = f"{now:%Y%m%d}-{secrets.token_hex(3)}"
     if ring is Ring.TOKENS:
@@ -152,12 +172,15 @@ def _derived_rings(secret_key: str) -> RingTexts:
 
 def _ring(given: Mapping[str, Any], ring: Ring) -> list[tuple[str, Jwk]]:
     keys = given.get(ring.value)
-    if not isinstance(keys, list) or not keys or not all(isinstance(key, dict) for key in keys):
+    if not isinstance(keys, list | tuple) or not keys or not all(isinstance(key, Mapping) for key in keys):
         msg = f"DFNS_LOGIN['KEYS']: the ring {ring.value!r} is missing or is not a list of keys."
         raise ImproperlyConfigured(msg)
-    named = [(str(key.get("kid", "")), key) for key in keys]
-    if not all(name for name, _ in named) or len({name for name, _ in named}) != len(named):
-        msg = f"DFNS_LOGIN['KEYS']: each key of the ring {ring.value!r} needs a kid of its own."
+    named = [(key.get("kid"), key) for key in keys]
+    if not all(isinstance(name, str) and KEY_ID.fullmatch(name) for name, _ in named):
+        msg = f"DFNS_LOGIN['KEYS']: a key of the ring {ring.value!r} has no kid of 1 to 64 letters, digits, '-' or '_'."
+        raise ImproperlyConfigured(msg)
+    if len({name for name, _ in named}) != len(named):
+        msg = f"DFNS_LOGIN['KEYS']: two keys of the ring {ring.value!r} have the same kid."
         raise ImproperlyConfigured(msg)
     return named
 
@@ -185,10 +208,10 @@ def _signing_keys(given: Mapping[str, Any]) -> dict[str, ec.EllipticCurvePrivate
     found = {}
     for key_id, key in _ring(given, Ring.TOKENS):
         try:
-            private = ECAlgorithm.from_jwk(key)
-        except (ValueError, KeyError, TypeError) as error:
+            private = ECAlgorithm.from_jwk(dict(key))
+        except (InvalidKeyError, ValueError, KeyError, TypeError):
             msg = f"DFNS_LOGIN['KEYS']: a key of the ring {Ring.TOKENS.value!r} does not parse."
-            raise ImproperlyConfigured(msg) from error
+            raise ImproperlyConfigured(msg) from None
         if not isinstance(private, ec.EllipticCurvePrivateKey) or not isinstance(private.curve, ec.SECP256R1):
             msg = f"DFNS_LOGIN['KEYS']: a key of the ring {Ring.TOKENS.value!r} is not a private P-256 key."
             raise ImproperlyConfigured(msg)
