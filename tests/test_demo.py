@@ -58,7 +58,8 @@ def demonstration(output: Path, *arguments: str) -> Iterator[tuple[subprocess.Po
 def test_no_process_outlives_the_demonstration_whatever_ends_it(tmp_path, ending):
     output = tmp_path / "output"
     with demonstration(output) as (process, marker):
-        assert wait_for(lambda: "registration code" in output.read_text()), output.read_text()
+        assert wait_for(lambda: "registration code" in output.read_text() or process.poll()), output.read_text()
+        assert process.poll() is None, output.read_text()
         assert len(processes(marker)) >= PROGRAMS
         process.send_signal(ending)
         process.wait(PATIENCE_SECONDS)
@@ -67,8 +68,8 @@ def test_no_process_outlives_the_demonstration_whatever_ends_it(tmp_path, ending
 
 def test_every_mail_is_shown_in_the_terminal_and_on_the_page(tmp_path):
     output = tmp_path / "output"
-    with demonstration(output) as (_process, _marker):
-        assert wait_for(lambda: "to jane@example.com" in output.read_text()), output.read_text()
+    with demonstration(output) as (process, _marker):
+        assert wait_for(lambda: "to jane@example.com" in output.read_text() or process.poll()), output.read_text()
         said = output.read_text()
         address = next(word for word in said.split() if word.endswith("/mail/"))
         with urllib.request.urlopen(address, timeout=10) as page:
