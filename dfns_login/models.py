@@ -12,6 +12,7 @@ from django.conf import settings
 from django.db import connections, models, router
 from django.db.models import F, Q
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
 
 from dfns_login.usernames import USERNAME_MAX_LENGTH, Recipient
 
@@ -56,16 +57,16 @@ class Organization(models.Model):
 class AccountKind(models.TextChoices):
     """Kinds of user, by their names on the wire."""
 
-    CUSTOMER_EMPLOYEE = "CustomerEmployee", "Employee"
-    END_USER = "EndUser", "End user"
+    CUSTOMER_EMPLOYEE = "CustomerEmployee", _("Employee")
+    END_USER = "EndUser", _("End user")
 
 
 class AccountState(models.TextChoices):
     """An account is invited, registers once, and may be deactivated."""
 
-    INVITED = "invited", "Invited"
-    REGISTERED = "registered", "Registered"
-    DEACTIVATED = "deactivated", "Deactivated"
+    INVITED = "invited", _("Invited")
+    REGISTERED = "registered", _("Registered")
+    DEACTIVATED = "deactivated", _("Deactivated")
 
 
 class AccountQuerySet(models.QuerySet["Account"]):
@@ -91,6 +92,15 @@ class AccountQuerySet(models.QuerySet["Account"]):
             self.filter(pk=account.pk).exclude(state=AccountState.DEACTIVATED).update(state=AccountState.DEACTIVATED)
             == 1
         )
+
+    def reactivate(self, *, account: "Account") -> bool:
+        """Make a deactivated account what it was: registered where it has a credential; true for exactly one caller."""
+        registered = Q(user__isnull=False) & models.Exists(Credential.objects.filter(account=models.OuterRef("pk")))
+        state = models.Case(
+            models.When(registered, then=models.Value(AccountState.REGISTERED)),
+            default=models.Value(AccountState.INVITED),
+        )
+        return self.filter(pk=account.pk, state=AccountState.DEACTIVATED).update(state=state) == 1
 
 
 class Account(models.Model):
@@ -121,6 +131,10 @@ class Account(models.Model):
                 name="dfns_login_account_registered_has_user",
             ),
         ]
+        indexes: ClassVar = [  # for operators, who look for the beginning of a name
+            models.Index(fields=["username"], opclasses=["varchar_pattern_ops"], name="dfns_login_account_name"),
+            models.Index(fields=["email"], opclasses=["varchar_pattern_ops"], name="dfns_login_account_email"),
+        ]
 
     def __str__(self) -> str:
         return self.username
@@ -133,10 +147,10 @@ class Account(models.Model):
 class CredentialKind(models.TextChoices):
     """Kinds of credential, by their names on the wire."""
 
-    KEY = "Key", "Key"
-    PASSWORD_PROTECTED_KEY = "PasswordProtectedKey", "Password-protected key"
-    FIDO2 = "Fido2", "Passkey"
-    RECOVERY_KEY = "RecoveryKey", "Recovery key"
+    KEY = "Key", _("Key")
+    PASSWORD_PROTECTED_KEY = "PasswordProtectedKey", _("Password-protected key")
+    FIDO2 = "Fido2", _("Passkey")
+    RECOVERY_KEY = "RecoveryKey", _("Recovery key")
 
 
 class CredentialQuerySet(models.QuerySet["Credential"]):
@@ -144,6 +158,10 @@ class CredentialQuerySet(models.QuerySet["Credential"]):
 
     def usable(self) -> Self:
         return self.filter(active=True)
+
+    def deactivate(self, *, credential: "Credential") -> bool:
+        """Make the credential good for nothing; true for exactly one caller."""
+        return self.usable().filter(pk=credential.pk).update(active=False) == 1
 
 
 class Credential(models.Model):
@@ -190,29 +208,29 @@ class Credential(models.Model):
 class CodePurpose(models.TextChoices):
     """What a code opens. A code of one purpose is none of another."""
 
-    LOGIN = "login", "Login"
-    REGISTRATION = "registration", "Registration"
-    RECOVERY = "recovery", "Recovery"
+    LOGIN = "login", _("Login")
+    REGISTRATION = "registration", _("Registration")
+    RECOVERY = "recovery", _("Recovery")
 
 
 class CodeDelivery(models.TextChoices):
     """What became of the mail."""
 
-    QUEUED = "queued", "Queued"
-    SENDING = "sending", "Sending"
-    SENT = "sent", "Sent"
-    FAILED = "failed", "Failed, will be tried again"
-    NO_RECIPIENT = "no recipient", "No recipient"
-    EXPIRED_UNSENT = "expired unsent", "Expired unsent"
+    QUEUED = "queued", _("Queued")
+    SENDING = "sending", _("Sending")
+    SENT = "sent", _("Sent")
+    FAILED = "failed", _("Failed, will be tried again")
+    NO_RECIPIENT = "no recipient", _("No recipient")
+    EXPIRED_UNSENT = "expired unsent", _("Expired unsent")
 
 
 class CodeClosed(models.TextChoices):
     """Why a code is good no more."""
 
-    CONSUMED = "consumed", "Consumed"
-    EXPIRED = "expired", "Expired"
-    SUPERSEDED = "superseded", "Superseded"
-    REVOKED = "revoked", "Revoked"
+    CONSUMED = "consumed", _("Consumed")
+    EXPIRED = "expired", _("Expired")
+    SUPERSEDED = "superseded", _("Superseded")
+    REVOKED = "revoked", _("Revoked")
 
 
 class OneTimeCodeQuerySet(models.QuerySet["OneTimeCode"]):
@@ -376,6 +394,8 @@ class OneTimeCode(models.Model):
     objects = OneTimeCodeQuerySet.as_manager()
 
     class Meta:
+        verbose_name = _("issued code")
+        verbose_name_plural = _("issued codes")
         constraints: ClassVar = [
             models.UniqueConstraint(
                 fields=["organization", "recipient", "purpose"],
@@ -393,7 +413,11 @@ class OneTimeCode(models.Model):
             models.Index(fields=["next_try_at"], condition=Q(closed_at__isnull=True), name="dfns_login_code_due"),
             models.Index(fields=["closed_at"], condition=Q(closed_at__isnull=False), name="dfns_login_code_closed"),
             models.Index(fields=["-issued_at"], name="dfns_login_code_issued"),
-            models.Index(fields=["organization", "recipient"], name="dfns_login_code_recipient"),
+            models.Index(  # also for operators, who look for the beginning of a name in whatever organization
+                fields=["recipient", "organization"],
+                opclasses=["varchar_pattern_ops", "varchar_pattern_ops"],
+                name="dfns_login_code_recipient",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -463,17 +487,19 @@ class SpentToken(models.Model):
 class AuditKind(models.TextChoices):
     """What can happen. The value is the event's name in the log."""
 
-    INVITED = "account.invited", "Invited"
-    REGISTERED = "account.registered", "Registered"
-    DEACTIVATED = "account.deactivated", "Deactivated"
-    CODE_MAILED = "code.mailed", "Code mailed"
-    CODE_PRESENTED = "code.presented", "Code presented"
-    CODE_REFUSED = "code.refused", "Code refused"
-    CODE_REVOKED = "code.revoked", "Code revoked"
-    CREDENTIAL_CREATED = "credential.created", "Credential created"
-    SIGNED_IN = "session.opened", "Signed in"
-    SIGN_IN_REFUSED = "session.refused", "Sign-in refused"
-    SIGNED_OUT = "session.closed", "Signed out"
+    INVITED = "account.invited", _("Invited")
+    REGISTERED = "account.registered", _("Registered")
+    DEACTIVATED = "account.deactivated", _("Deactivated")
+    REACTIVATED = "account.reactivated", _("Reactivated")
+    CODE_MAILED = "code.mailed", _("Code mailed")
+    CODE_PRESENTED = "code.presented", _("Code presented")
+    CODE_REFUSED = "code.refused", _("Code refused")
+    CODE_REVOKED = "code.revoked", _("Code revoked")
+    CREDENTIAL_CREATED = "credential.created", _("Credential created")
+    CREDENTIAL_DEACTIVATED = "credential.deactivated", _("Credential deactivated")
+    SIGNED_IN = "session.opened", _("Signed in")
+    SIGN_IN_REFUSED = "session.refused", _("Sign-in refused")
+    SIGNED_OUT = "session.closed", _("Signed out")
 
 
 class AuditEvent(models.Model):

@@ -14,10 +14,12 @@ from dfns_login.models import AuditKind
 account_invited = Signal()
 account_registered = Signal()
 account_deactivated = Signal()
+account_reactivated = Signal()
 code_mailed = Signal()
 code_presented = Signal()
 code_revoked = Signal()
 credential_created = Signal()
+credential_deactivated = Signal()
 signed_in = Signal()
 signed_out = Signal()
 
@@ -25,10 +27,12 @@ SIGNALS: Final[dict[AuditKind, Signal]] = {
     AuditKind.INVITED: account_invited,
     AuditKind.REGISTERED: account_registered,
     AuditKind.DEACTIVATED: account_deactivated,
+    AuditKind.REACTIVATED: account_reactivated,
     AuditKind.CODE_MAILED: code_mailed,
     AuditKind.CODE_PRESENTED: code_presented,
     AuditKind.CODE_REVOKED: code_revoked,
     AuditKind.CREDENTIAL_CREATED: credential_created,
+    AuditKind.CREDENTIAL_DEACTIVATED: credential_deactivated,
     AuditKind.SIGNED_IN: signed_in,
     AuditKind.SIGNED_OUT: signed_out,
 }

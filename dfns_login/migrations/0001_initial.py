@@ -69,7 +69,7 @@ class Migration(migrations.Migration):
             name='AuditEvent',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('account.invited', 'Invited'), ('account.registered', 'Registered'), ('account.deactivated', 'Deactivated'), ('code.mailed', 'Code mailed'), ('code.presented', 'Code presented'), ('code.refused', 'Code refused'), ('code.revoked', 'Code revoked'), ('credential.created', 'Credential created'), ('session.opened', 'Signed in'), ('session.refused', 'Sign-in refused'), ('session.closed', 'Signed out')], max_length=32)),
+                ('kind', models.CharField(choices=[('account.invited', 'Invited'), ('account.registered', 'Registered'), ('account.deactivated', 'Deactivated'), ('account.reactivated', 'Reactivated'), ('code.mailed', 'Code mailed'), ('code.presented', 'Code presented'), ('code.refused', 'Code refused'), ('code.revoked', 'Code revoked'), ('credential.created', 'Credential created'), ('credential.deactivated', 'Credential deactivated'), ('session.opened', 'Signed in'), ('session.refused', 'Sign-in refused'), ('session.closed', 'Signed out')], max_length=32)),
                 ('at', models.DateTimeField()),
                 ('address', models.CharField(blank=True, max_length=45)),
                 ('agent', models.CharField(blank=True, max_length=200)),
@@ -123,7 +123,9 @@ class Migration(migrations.Migration):
                 ('account', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='codes', to='dfns_login.account')),
             ],
             options={
-                'indexes': [models.Index(condition=models.Q(('closed_at__isnull', True)), fields=['expires_at'], name='dfns_login_code_expiry'), models.Index(condition=models.Q(('closed_at__isnull', True)), fields=['next_try_at'], name='dfns_login_code_due'), models.Index(condition=models.Q(('closed_at__isnull', False)), fields=['closed_at'], name='dfns_login_code_closed'), models.Index(fields=['-issued_at'], name='dfns_login_code_issued'), models.Index(fields=['organization', 'recipient'], name='dfns_login_code_recipient')],
+                'verbose_name': 'issued code',
+                'verbose_name_plural': 'issued codes',
+                'indexes': [models.Index(condition=models.Q(('closed_at__isnull', True)), fields=['expires_at'], name='dfns_login_code_expiry'), models.Index(condition=models.Q(('closed_at__isnull', True)), fields=['next_try_at'], name='dfns_login_code_due'), models.Index(condition=models.Q(('closed_at__isnull', False)), fields=['closed_at'], name='dfns_login_code_closed'), models.Index(fields=['-issued_at'], name='dfns_login_code_issued'), models.Index(fields=['recipient', 'organization'], name='dfns_login_code_recipient', opclasses=['varchar_pattern_ops', 'varchar_pattern_ops'])],
                 'constraints': [models.UniqueConstraint(condition=models.Q(('closed_at__isnull', True)), fields=('organization', 'recipient', 'purpose'), name='dfns_login_code_one_open'), models.CheckConstraint(condition=models.Q(models.Q(('closed_as', ''), ('closed_at__isnull', True), ('salt__isnull', False)), models.Q(('closed_as__in', ['consumed', 'expired', 'superseded', 'revoked']), ('closed_at__isnull', False), ('salt__isnull', True)), _connector='OR'), name='dfns_login_code_closed_has_no_salt')],
             },
         ),
@@ -138,6 +140,14 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='credential',
             constraint=models.CheckConstraint(condition=models.Q(models.Q(('kind', 'PasswordProtectedKey'), ('sealed_private_key__isnull', False)), ('kind', 'RecoveryKey'), models.Q(('kind__in', ['Key', 'Fido2']), ('sealed_private_key__isnull', True)), _connector='OR'), name='dfns_login_credential_sealed_key'),
+        ),
+        migrations.AddIndex(
+            model_name='account',
+            index=models.Index(fields=['username'], name='dfns_login_account_name', opclasses=['varchar_pattern_ops']),
+        ),
+        migrations.AddIndex(
+            model_name='account',
+            index=models.Index(fields=['email'], name='dfns_login_account_email', opclasses=['varchar_pattern_ops']),
         ),
         migrations.AddIndex(
             model_name='auditevent',
