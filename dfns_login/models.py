@@ -328,8 +328,14 @@ class OneTimeCodeQuerySet(models.QuerySet["OneTimeCode"]):
         return self.undelivered(now=now).filter(next_try_at__lte=now)
 
     def hold_back(self, *, ids: list[int], until: datetime, now: datetime) -> None:
-        """Keep what was just handed over out of the next sweeps, unless a worker has set its next try already."""
-        self.filter(pk__in=ids, next_try_at__lte=now).update(next_try_at=until)
+        """Keep what was just handed over out of the next sweeps, unless a worker has set its next try already.
+
+        A lease that has ended is taken off: with a later next try it would hold again, and keep every worker away.
+        """
+        unleased = models.Case(
+            models.When(delivery=CodeDelivery.SENDING, then=models.Value(CodeDelivery.QUEUED)), default=F("delivery")
+        )
+        self.filter(pk__in=ids, next_try_at__lte=now).update(next_try_at=until, delivery=unleased)
 
     def take(self, *, pk: int, lease: timedelta, now: datetime) -> bool:
         """Lease the row for one delivery; true for exactly one worker until the lease ends."""
@@ -351,8 +357,12 @@ class OneTimeCodeQuerySet(models.QuerySet["OneTimeCode"]):
         return self._settle(code=code, delivery=CodeDelivery.NO_RECIPIENT, handled_at=handled)
 
     def record_failed(self, *, code: "OneTimeCode", account: Account, error: str, next_try_at: datetime) -> bool:
+        # no try follows for a code that was closed meanwhile: closing has settled that
+        delivery = models.Case(
+            models.When(closed_at__isnull=True, then=models.Value(CodeDelivery.FAILED)), default=F("delivery")
+        )
         return self._settle(
-            code=code, delivery=CodeDelivery.FAILED, account=account, last_error=error[:500], next_try_at=next_try_at
+            code=code, delivery=delivery, account=account, last_error=error[:500], next_try_at=next_try_at
         )
 
     def outdated(self, *, without_recipient_before: datetime, others_before: datetime) -> Self:
