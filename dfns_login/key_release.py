@@ -5,14 +5,17 @@ at rest, and released against what nothing but a presented code gives.
 """
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from cryptography.fernet import InvalidToken
 from django.core.exceptions import ImproperlyConfigured
+from django.db.models import QuerySet
 
 from dfns_login.codes import PresentedCode
 from dfns_login.keys import key_rings
-from dfns_login.models import Account, CodePurpose, Credential, CredentialKind
+from dfns_login.models import Account, CodePurpose, Credential, CredentialKind, new_credential_id
 from dfns_login.verification.key_envelope import KeyEnvelope
 
 RESEAL_BATCH = 200
@@ -27,6 +30,14 @@ class ReleasedKey:
 
     def __repr__(self) -> str:
         return "ReleasedKey(…)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resealed:
+    """How many keys were sealed anew, and which credentials have one that the ring cannot open."""
+
+    count: int
+    unopened: tuple[str, ...]
 
 
 def seal_encrypted_key(credential: Credential, envelope: KeyEnvelope) -> None:
@@ -53,26 +64,51 @@ def release_encrypted_keys(account: Account, *, presented: PresentedCode) -> lis
     ]
 
 
-def reseal_keys() -> int:
-    """Seal every key under the newest key of the at-rest ring, in batches. Returns how many.
+def reseal_keys() -> Resealed:
+    """Seal every key under the newest key of the at-rest ring, in batches.
 
-    Raises ImproperlyConfigured if the ring cannot open one; those before it are done.
+    What the ring cannot open stays as it is, and is named; the rest goes on.
     """
     count = 0
-    last = ""
-    while True:
-        sealed = Credential.objects.filter(sealed_private_key__isnull=False, pk__gt=last).order_by("pk")
-        rows = list(sealed.only("pk", "sealed_private_key")[:RESEAL_BATCH])
-        if not rows:
-            return count
-        for row in rows:
-            before = row.sealed_private_key
+    unopened = []
+    for row in _sealed_credentials():
+        before = row.sealed_private_key
+        try:
             _seal(row, _unseal(row))
-            # conditional: a key that its owner has replaced meanwhile is not put back
-            count += Credential.objects.filter(pk=row.pk, sealed_private_key=before).update(
-                sealed_private_key=row.sealed_private_key
-            )
-        last = rows[-1].pk
+        except ImproperlyConfigured:
+            unopened.append(row.pk)
+            continue
+        # conditional: a key that its owner has replaced meanwhile is not put back
+        count += Credential.objects.filter(pk=row.pk, sealed_private_key=before).update(
+            sealed_private_key=row.sealed_private_key
+        )
+    return Resealed(count=count, unopened=tuple(unopened))
+
+
+def unopened_keys(*, sample: int) -> list[str]:
+    """Ids of the credentials, among so many that are picked by chance, whose key the at-rest ring cannot open."""
+    unopened = []
+    for row in islice(_sealed_credentials(after=new_credential_id()), sample):
+        try:
+            _unseal(row)
+        except ImproperlyConfigured:
+            unopened.append(row.pk)
+    return unopened
+
+
+def _sealed_credentials(*, after: str = "") -> Iterator[Credential]:
+    """Every credential that has a sealed key, by id: those behind `after` first, then those up to it."""
+    sealed = Credential.objects.filter(sealed_private_key__isnull=False).only("pk", "sealed_private_key").order_by("pk")
+    yield from _in_batches(sealed.filter(pk__gt=after))
+    if after:
+        yield from _in_batches(sealed.filter(pk__lte=after))
+
+
+def _in_batches(credentials: QuerySet[Credential]) -> Iterator[Credential]:
+    last = ""
+    while batch := list(credentials.filter(pk__gt=last)[:RESEAL_BATCH]):
+        yield from batch
+        last = batch[-1].pk
 
 
 def _seal(credential: Credential, encrypted_private_key: str) -> None:

@@ -8,6 +8,7 @@ from project import views
 
 urlpatterns = [
     path("", views.home, name="home"),
+    path("admin/login/", views.admin_login),
     path("admin/", admin.site.urls),
     path("", include("dfns_login.urls")),
 ]

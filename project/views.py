@@ -1,11 +1,18 @@
-"""The start page, and the development page of mails: only with `DEBUG`, and only where mails are written to files."""
+"""The start page, the admin's sign-in with limits, and the development page of mails.
+
+That page is there only with `DEBUG`, and only where mails are written to files.
+"""
 
 from django.conf import settings
+from django.contrib import admin
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import NoReverseMatch, reverse
 from django.views.decorators.cache import never_cache
 
+from dfns_login.errors import RateExceeded
+from dfns_login.limits import CODE_RATES, count_requester
+from dfns_login.requester import Requester, client_address
 from project.mailbox import Mail, read_mails
 
 
@@ -16,6 +23,19 @@ def home(request: HttpRequest) -> HttpResponse:
     except NoReverseMatch:
         mailbox_url = ""
     return render(request, "home.html", {"mailbox_url": mailbox_url})
+
+
+@never_cache
+def admin_login(request: HttpRequest) -> HttpResponse:
+    """Django's own sign-in, at the rates of asking for a code: nobody tries passwords without end (CVE-2022-24857)."""
+    if request.method == "POST":
+        address = client_address(request.META, trusted_hops=settings.TRUSTED_PROXY_HOPS)
+        try:
+            count_requester(CODE_RATES, requester=Requester(address=address), scope="admin")
+        except RateExceeded as refusal:
+            seconds = int(refusal.retry_after.total_seconds()) if refusal.retry_after else 60
+            return HttpResponse(refusal.message, status=429, headers={"Retry-After": str(seconds)})
+    return admin.site.login(request)
 
 
 @never_cache

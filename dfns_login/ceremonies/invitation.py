@@ -28,12 +28,29 @@ class Invitation:
     user: AbstractBaseUser | None = None
 
 
+def create_organization(name: str) -> Organization:
+    """Make an organization. Raises BodyRefused for a name that is empty, too long, or not printable. Stored: it."""
+    organization = Organization(name=name.strip())
+    try:
+        organization.full_clean()
+    except ValidationError as error:
+        msg = "not a name"
+        raise BodyRefused(msg, details=error.message_dict) from error
+    if not organization.name.isprintable():
+        msg = "a name that does not print"
+        raise BodyRefused(msg, details={"name": ["It has a character that does not print."]})
+    organization.save(force_insert=True)
+    return organization
+
+
 def invite(invitation: Invitation, *, requester: Requester, now: datetime) -> Account:
     """Make the account, or keep the one that is invited already, and have its registration code mailed.
 
-    Raises BodyRefused if the address is not one, UserExists if the account has
-    registered or was deactivated. Stored: the account, the code's row, an event.
+    Raises BodyRefused if the address is not one, the organization or the user is not active, or the account
+    is invited already and linked otherwise; UserExists if the account has registered or was deactivated, or
+    the user has another account there. Stored: the account, the code's row, an event.
     """
+    _check_parties(invitation)
     email = invitation.email.strip()
     try:
         validate_email(email)
@@ -45,9 +62,22 @@ def invite(invitation: Invitation, *, requester: Requester, now: datetime) -> Ac
     if account.state != AccountState.INVITED:
         msg = "account registered or deactivated"
         raise UserExists(msg)
+    if invitation.user is not None and account.user_id != invitation.user.pk:
+        msg = "invited already, linked otherwise"
+        raise BodyRefused(msg, details={"user": ["The account is invited already, and not linked to this user."]})
     pk = issue_code(account.recipient, purpose=CodePurpose.REGISTRATION, requester=requester, now=now)
     wake_delivery(pk)
     return account
+
+
+def _check_parties(invitation: Invitation) -> None:
+    """No code would be mailed in an organization that is not active, and nobody signs in as such a user."""
+    if not invitation.organization.active:
+        msg = "organization not active"
+        raise BodyRefused(msg, details={"organization": ["The organization is not active."]})
+    if invitation.user is not None and not invitation.user.is_active:
+        msg = "user not active"
+        raise BodyRefused(msg, details={"user": ["The user is not active."]})
 
 
 def _account(invitation: Invitation, *, email: str, username: str, requester: Requester, now: datetime) -> Account:
