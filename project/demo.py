@@ -287,7 +287,7 @@ def main() -> None:
     with new_place(first_port=FIRST_PORT) as place:
         environment = place.environment
         os.environ.clear()
-        os.environ.update(environment)
+        os.environ.update(environment, LOG_LEVEL="WARNING")  # the terminal is for mails; the programs have their logs
         programs = Programs(place, environment)
         try:
             programs.start_valkey()

@@ -5,23 +5,13 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import psycopg
 import pytest
 
-from tests.services import ROOT, PostgreSQL, Valkey
+from tests.services import ROOT, PostgreSQL, Valkey, is_alive
 
 PATIENCE_SECONDS = 15
-
-
-def is_alive(pid: int) -> bool:
-    """Whether the process runs; one that has ended and waits to be reaped does not."""
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
-        return False
-    return state not in "ZX"
 
 
 def wait_until_gone(pids: list[int]) -> list[int]:
