@@ -123,7 +123,15 @@ class Programs:
         python = [sys.executable, "-m"]
         web = [*python, "gunicorn", "project.wsgi", f"--bind=127.0.0.1:{self._place.port}", "--workers=2"]
         self._start(
-            "web", [*web, "--worker-class=gthread", "--threads=4", "--graceful-timeout=2", "--no-control-socket"]
+            "web",
+            [
+                *web,
+                "--worker-class=gthread",
+                "--threads=4",
+                "--graceful-timeout=2",
+                "--keep-alive=75",
+                "--no-control-socket",
+            ],
         )
         celery = [*python, "celery", "--app=project"]
         worker = [*celery, "worker", "--pool=threads", "--concurrency=2"]

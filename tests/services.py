@@ -231,7 +231,7 @@ class Web(Service):
     def command(self) -> list[str]:
         server = [sys.executable, "-m", "gunicorn", "project.wsgi", f"--bind=127.0.0.1:{self._port}"]
         server += [f"--workers={self._processes}", "--worker-class=gthread", "--threads=8", "--graceful-timeout=5"]
-        return leashed([*server, "--no-control-socket"], death_signal=signal.SIGTERM)
+        return leashed([*server, "--keep-alive=75", "--no-control-socket"], death_signal=signal.SIGTERM)
 
     def is_ready(self) -> bool:
         try:
