@@ -5,6 +5,7 @@ leases it, looks whether anybody is there, mails, and writes down what became of
 it. Nothing is retried by Celery: what fails is due again later, by the row.
 """
 
+import re
 import smtplib
 from datetime import datetime, timedelta
 from typing import Final
@@ -87,7 +88,7 @@ def _mail(row: OneTimeCode, *, code: str, account: Account, now: datetime) -> No
         sent = code_mail(row, code=code, account=account, now=now).send()
     except Exception as error:  # noqa: BLE001  the provider behind Django's e-mail API raises what it likes
         note_outage("mail", error=error)
-        _record_failure(row, account=account, answer=_answer(error).replace(code, "…"), now=now)
+        _record_failure(row, account=account, answer=_without(code, _answer(error)), now=now)
         return
     if not sent:
         _record_failure(row, account=account, answer="the mail backend took no mail", now=now)
@@ -99,6 +100,11 @@ def _mail(row: OneTimeCode, *, code: str, account: Account, now: datetime) -> No
 def _record_failure(row: OneTimeCode, *, account: Account, answer: str, now: datetime) -> None:
     backoff = min(FIRST_BACKOFF * 3 ** (min(row.tries, 8) - 1), LONGEST_BACKOFF)
     OneTimeCode.objects.record_failed(code=row, account=account, error=answer, next_try_at=now + backoff)
+
+
+def _without(code: str, answer: str) -> str:
+    """The answer without any group of the code: whoever repeats what was sent writes and cuts it as they like."""
+    return re.sub("|".join(code.split("-")), "…", answer, flags=re.IGNORECASE)
 
 
 def _answer(error: Exception) -> str:
