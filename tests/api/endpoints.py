@@ -1,0 +1,82 @@
+"""Every endpoint, with a request of the right shape."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from django.http import HttpResponse
+from django.test import Client
+from django.urls import URLPattern
+
+from dfns_login.api.urls import urlpatterns
+from dfns_login.api.view import AuthenticatedAPIView, LoginAPIView
+from tests.api.client import call
+
+NAMES = {"username": "nobody@example.co", "orgId": "or-nobody"}
+ASSERTION = {"credId": "AAAA", "clientData": "e30", "signature": "AA"}
+CREDENTIAL = {
+    "credentialKind": "Key",
+    "credentialInfo": {"credId": "AAAA", "clientData": "e30", "attestationData": "e30"},
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """A path, its method, and a body of the right shape."""
+
+    name: str
+    method: str
+    path: str
+    body: dict[str, Any] = field(default_factory=dict)
+    bearer: str = ""
+
+
+ENDPOINTS = [
+    Endpoint(name="login-code", method="POST", path="/auth/login/code", body=NAMES),
+    Endpoint(name="login-init", method="POST", path="/auth/login/init", body=NAMES),
+    Endpoint(
+        name="login",
+        method="POST",
+        path="/auth/login",
+        body={"challengeIdentifier": "x", "firstFactor": {"kind": "Key", "credentialAssertion": ASSERTION}},
+    ),
+    Endpoint(name="logout", method="PUT", path="/auth/logout", body={"allSessions": False}),
+    Endpoint(name="registration-code", method="PUT", path="/auth/registration/code", body=NAMES),
+    Endpoint(
+        name="registration-init",
+        method="POST",
+        path="/auth/registration/init",
+        body={**NAMES, "registrationCode": "0000-0000-0000-0000"},
+    ),
+    Endpoint(
+        name="registration",
+        method="POST",
+        path="/auth/registration",
+        body={"firstFactorCredential": CREDENTIAL},
+        bearer="no-such-token",
+    ),
+    Endpoint(name="credentials", method="GET", path="/auth/credentials"),
+    Endpoint(name="token-keys", method="GET", path="/.well-known/jwks.json"),
+]
+PATTERNS: dict[str, URLPattern] = {str(each.name): each for each in urlpatterns}
+
+
+def view_of(endpoint: Endpoint) -> type[LoginAPIView]:
+    view: type[LoginAPIView] = PATTERNS[endpoint.name].callback.cls
+    return view
+
+
+WITH_BODY = [each for each in ENDPOINTS if each.method != "GET"]
+AUTHENTICATED = [each for each in ENDPOINTS if issubclass(view_of(each), AuthenticatedAPIView)]
+OPEN = [each for each in WITH_BODY if each not in AUTHENTICATED]
+of_each = pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda each: each.name)
+of_each_with_body = pytest.mark.parametrize("endpoint", WITH_BODY, ids=lambda each: each.name)
+of_each_open = pytest.mark.parametrize("endpoint", OPEN, ids=lambda each: each.name)
+of_each_authenticated = pytest.mark.parametrize("endpoint", AUTHENTICATED, ids=lambda each: each.name)
+
+
+def send(client: Client, endpoint: Endpoint, **changes: Any) -> HttpResponse:
+    """The endpoint's request, with these changes."""
+    request = {"method": endpoint.method, "path": endpoint.path, "bearer": endpoint.bearer} | changes
+    body = request.pop("body", endpoint.body if endpoint.method != "GET" else None)
+    return call(client, request.pop("method"), request.pop("path"), body, **request)

@@ -1,0 +1,289 @@
+"""Bad input: refused with what is wrong, quickly, and nothing is written (R-47)."""
+
+import json
+import time
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.contrib.auth import get_user_model
+from django.test import Client
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from dfns_login.models import Account, CodePurpose, Session
+from tests.api.client import call, complete_registration, details, log_out, open_login, open_registration
+from tests.api.endpoints import NAMES, WITH_BODY, Endpoint, of_each_with_body, send
+from tests.authenticators import SoftwareKey
+from tests.factories import issue
+
+QUICKLY = 0.25
+"""Seconds of this process; R-47 wants 50 ms of a machine that does nothing else."""
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("without_rates")]
+
+
+def everything() -> dict[str, list[dict[str, Any]]]:
+    """Every row of every table."""
+    models = [*apps.get_app_config("dfns_login").get_models(), get_user_model()]
+    return {model._meta.label: list(model._default_manager.order_by("pk").values()) for model in models}
+
+
+def nested(depth: int) -> bytes:
+    return b'{"more":' + b"[" * depth + b"]" * depth + b"}"
+
+
+def with_username(raw: bytes) -> bytes:
+    return b'{"orgId":"or-x","loginCode":"1","registrationCode":"1","username":' + raw + b"}"
+
+
+BODIES = {
+    "nothing": (b" ", "It is not valid JSON"),
+    "no JSON": (b"username=jane", "It is not valid JSON"),
+    "half of JSON": (b'{"username":"ja', "It is not valid JSON"),
+    "JSON and more": (b"{}{}", "It is not valid JSON"),
+    "an array": (b"[]", "It is not a JSON object."),
+    "an array of objects": (b"[{}]", "It is not a JSON object."),
+    "text": (b'"jane"', "It is not a JSON object."),
+    "a number": (b"1", "It is not a JSON object."),
+    "null": (b"null", "It is not a JSON object."),
+    "true": (b"true", "It is not a JSON object."),
+    "a member twice": (b'{"username":"a","username":"b"}', "a member stands in it twice"),
+    "a member twice, once escaped": (b'{"username":"a","\\u0075sername":"b"}', "a member stands in it twice"),
+    "a member twice, deep": (b'{"more":[{"a":1,"a":1}]}', "a member stands in it twice"),
+    "NaN": (b'{"more":NaN}', "NaN is no number"),
+    "Infinity": (b'{"more":-Infinity}', "-Infinity is no number"),
+    "a huge number": (b'{"more":' + b"9" * 10_000 + b"}", "a number is too long"),
+    "an invalid escape": (b'{"more":"\\x"}', "It is not valid JSON"),
+    "a control character": (b'{"more":"\x01"}', "It is not valid JSON"),
+    "NUL": (b'{"more":"\\u0000"}', "It holds a NUL character."),
+    "NUL in a name": (b'{"mo\\u0000re":1}', "It holds a NUL character."),
+    "NUL in the raw": (b'{"more":1}\0', "It is not valid JSON"),
+    "half a surrogate pair": (b'{"more":"\\ud800"}', "It holds half of a surrogate pair."),
+    "the other half": (b'{"more":["\\udfff!"]}', "It holds half of a surrogate pair."),
+    "no UTF-8": (b'{"more":"\xff"}', "It is not UTF-8."),
+    "surrogates in UTF-8": (b'{"more":"\xed\xa0\x80"}', "It is not UTF-8."),
+    "overlong UTF-8": (b'{"more":"\xc0\x80"}', "It is not UTF-8."),
+    "Latin-1": ('{"more":"é"}'.encode("latin-1"), "It is not UTF-8."),
+    "UTF-16": ('{"more":"é"}'.encode("utf-16"), "It is not UTF-8."),
+    "a byte order mark": (b"\xef\xbb\xbf{}", "It is not valid JSON"),
+    "nine levels": (nested(8), "It is nested too deeply."),
+    "ten thousand arrays": (nested(10_000), "It is nested too deeply."),
+    "thirty thousand arrays": (nested(30_000), "It is nested too deeply."),
+    "thirty thousand arrays left open": (b"[" * 30_000, "It is nested too deeply."),
+    "ten thousand objects": (b'{"a":' * 10_000 + b"1" + b"}" * 10_000, "It is nested too deeply."),
+}
+
+
+OVER_THE_LIMIT = {
+    "100 000 arrays": nested(100_000),
+    "10 MB": b'{"more":"' + b"m" * 10 * 2**20 + b'"}',
+    "20 MB of nothing": bytes(20 * 2**20),
+}
+
+
+@of_each_with_body
+def test_what_is_no_body_is_refused(client: Client, endpoint: Endpoint, bearer: Any) -> None:
+    token = bearer(endpoint)
+    before = everything()
+    for name, (body, wrong) in BODIES.items():
+        started = time.process_time()
+        refused = send(client, endpoint, body=body, bearer=token)
+        assert time.process_time() - started < QUICKLY, name
+        assert refused.status_code == 400, name
+        assert wrong in details(refused)["body"][0], name
+    assert everything() == before
+
+
+@of_each_with_body
+def test_a_body_over_the_limit_is_refused(client: Client, endpoint: Endpoint, bearer: Any) -> None:
+    token = bearer(endpoint)
+    before = everything()
+    for name, body in OVER_THE_LIMIT.items():
+        started = time.process_time()
+        assert send(client, endpoint, body=body, bearer=token).status_code == 413, name
+        assert time.process_time() - started < QUICKLY, name
+    assert everything() == before
+
+
+def test_the_limit_is_on_the_bytes(client: Client) -> None:
+    def of_length(length: int) -> bytes:
+        body = json.dumps({**NAMES, "more": ""}).encode()
+        return body[:-2] + b"m" * (length - len(body)) + body[-2:]
+
+    assert call(client, "POST", "/auth/login/code", of_length(64 * 1024)).status_code == 200
+    assert call(client, "POST", "/auth/login/code", of_length(64 * 1024 + 1)).status_code == 413
+
+
+@of_each_with_body
+def test_unknown_members_are_ignored(client: Client, endpoint: Endpoint, bearer: Any) -> None:
+    more = b',"unknown":{"deep":[1,null,{"":1e999}]},"__proto__":{},"":"","\xf0\x9f\x94\x91":-0.0}'
+    answer = send(client, endpoint, body=json.dumps(endpoint.body).encode()[:-1] + more, bearer=bearer(endpoint))
+    assert answer.status_code == {"login": 400, "registration-init": 403, "registration": 401}.get(endpoint.name, 200)
+    assert not answer.json().get("error", {}).get("details")
+
+
+# Wrong types, field by field
+
+NOT_TEXT: list[Any] = [None, 0, 1.5, 10**100, True, [], ["jane@example.co"], {}, {"a": 1}]
+NAMES_THAT_ARE_NONE = [
+    "",
+    " ",
+    "\t\n",
+    "a\nb",
+    "a\x7fb",
+    "\u202ea",
+    "\u200b",
+    "\ue000",
+    "a\u2028b",
+    "x" * 255,
+    "x" * 60_000,
+]
+IDS_THAT_ARE_NONE = ["", " ", "or x", "or-é", "or-x\n", "or/../x", "x" * 65]
+KINDS_THAT_ARE_NONE = ["", "key", "Fido2", "RecoveryKey", "Totp", "Key "]
+CREDENTIAL_IDS_THAT_ARE_NONE = ["", "A", "AA==A", "A+A/", "AB", "AA=", "A A A", "A" * 1366, "é"]
+LONG = ["x" * 60_000]
+
+FIELDS: list[tuple[str, str, list[Any]]] = [
+    *[
+        (name, path, wrong)
+        for name in ("login-code", "login-init", "registration-code", "registration-init")
+        for path, wrong in (("username", NAMES_THAT_ARE_NONE), ("orgId", IDS_THAT_ARE_NONE))
+    ],
+    ("login-init", "loginCode", ["", "1" * 65]),
+    ("registration-init", "registrationCode", ["", "1" * 65]),
+    ("login", "challengeIdentifier", ["", *LONG]),
+    ("login", "firstFactor", ["Key"]),
+    ("login", "firstFactor.kind", KINDS_THAT_ARE_NONE),
+    ("login", "firstFactor.credentialAssertion", ["AAAA"]),
+    ("login", "firstFactor.credentialAssertion.credId", CREDENTIAL_IDS_THAT_ARE_NONE),
+    ("login", "firstFactor.credentialAssertion.clientData", LONG),
+    ("login", "firstFactor.credentialAssertion.signature", LONG),
+    ("registration", "firstFactorCredential", ["Key"]),
+    ("registration", "firstFactorCredential.credentialKind", KINDS_THAT_ARE_NONE),
+    ("registration", "firstFactorCredential.credentialName", ["x" * 201]),
+    ("registration", "firstFactorCredential.encryptedPrivateKey", ["", *LONG]),
+    ("registration", "firstFactorCredential.credentialInfo", ["AAAA"]),
+    ("registration", "firstFactorCredential.credentialInfo.credId", CREDENTIAL_IDS_THAT_ARE_NONE),
+    ("registration", "firstFactorCredential.credentialInfo.clientData", ["", *LONG]),
+    ("registration", "firstFactorCredential.credentialInfo.attestationData", ["", *LONG]),
+]
+OPTIONAL = {
+    "username": {"login-init"},
+    "loginCode": {"login-init"},
+    "firstFactorCredential.credentialName": {"registration"},
+    "firstFactorCredential.encryptedPrivateKey": {"registration"},
+}
+OBJECTS = ("firstFactor", "credentialAssertion", "firstFactorCredential", "credentialInfo")
+
+
+def changed(body: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
+    name, _, rest = path.partition(".")
+    return {**body, name: changed(body[name], rest, value) if rest else value}
+
+
+def without(body: dict[str, Any], path: str) -> dict[str, Any]:
+    name, _, rest = path.partition(".")
+    if rest:
+        return {**body, name: without(body[name], rest)}
+    return {key: value for key, value in body.items() if key != name}
+
+
+@pytest.mark.parametrize(("name", "path", "values"), FIELDS, ids=[f"{name} {path}" for name, path, _ in FIELDS])
+def test_a_field_that_is_wrong_is_named(client: Client, name: str, path: str, values: list[Any]) -> None:
+    endpoint = next(each for each in WITH_BODY if each.name == name)
+    before = everything()
+    wrong_types = [each for each in NOT_TEXT if not (isinstance(each, dict) and path.endswith(OBJECTS))]
+    for value in [*values, *wrong_types]:
+        started = time.process_time()
+        refused = send(client, endpoint, body=changed(endpoint.body, path, value))
+        assert time.process_time() - started < QUICKLY
+        assert refused.status_code == 400, value
+        assert list(details(refused)) == [path], value
+    if name not in OPTIONAL.get(path, set()):
+        assert details(send(client, endpoint, body=without(endpoint.body, path))) == {path: ["This field is required."]}
+    assert everything() == before
+
+
+@pytest.mark.parametrize("value", [None, 0, 1, 1.0, "", "true", "false", "yes", "on", [], {}, [True]])
+def test_a_flag_is_true_or_false(client: Client, token: str, value: Any) -> None:
+    assert list(details(log_out(client, token, {"allSessions": value}))) == ["allSessions"]
+    assert Session.objects.get().revoked_at is None
+
+
+def test_combining_characters_cost_no_time(client: Client) -> None:
+    """Python orders them in quadratic time: two seconds for a body of 64 KiB."""
+    marks = "\u0345" * 8000 + "\u0315" * 8000 + "\u0300" * 8000 + "\u0323" * 8000
+    started = time.process_time()
+    refused = call(client, "POST", "/auth/login/code", with_username(json.dumps(marks, ensure_ascii=False).encode()))
+    assert time.process_time() - started < QUICKLY
+    assert details(refused) == {"username": ["Enter a valid username."]}
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "member"),
+    [
+        ("/auth/login", WITH_BODY[2].body, "secondFactor"),
+        ("/auth/registration", WITH_BODY[6].body, "secondFactorCredential"),
+        ("/auth/registration", WITH_BODY[6].body, "recoveryCredential"),
+    ],
+)
+def test_what_is_not_served_is_not_dropped_in_silence(
+    client: Client, path: str, body: dict[str, Any], member: str
+) -> None:
+    refused = call(client, "POST", path, {**body, member: {}}, bearer="x")
+    assert details(refused) == {member: ["This is not served yet."]}
+    assert member not in details(call(client, "POST", path, {**body, member: None}, bearer="x"))
+
+
+def test_a_second_factor_that_is_null_is_none(client: Client, lee: Account) -> None:
+    code = issue(lee.recipient, purpose=CodePurpose.REGISTRATION)
+    names = {"username": lee.username, "orgId": lee.organization_id}
+    opened = open_registration(client, names, code).json()
+    key = SoftwareKey.make()
+    assert complete_registration(client, opened, key).status_code == 200
+    challenge = open_login(client, names).json()
+    body = {
+        "challengeIdentifier": challenge["challengeIdentifier"],
+        "firstFactor": key.factor(challenge["challenge"]),
+        "secondFactor": None,
+    }
+    assert call(client, "POST", "/auth/login", body).status_code == 200
+
+
+def test_headers_that_are_no_text_are_harmless(client: Client) -> None:
+    headers = {
+        "user_agent": "\x00\n\ud800é" * 100,
+        "accept_language": "*" * 10_000,
+        "accept": "text/html",
+        "x_forwarded_for": "\0",
+        "authorization": "\0",
+    }
+    assert call(client, "POST", "/auth/login/code", NAMES, **headers).status_code == 200
+
+
+# Any body at all
+
+TEXT = st.text(max_size=20)
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | TEXT
+VALUES = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3))
+
+
+def shaped(value: Any) -> st.SearchStrategy[Any]:
+    """Values like this one: its members, each as it is, like it, or anything."""
+    if isinstance(value, dict):
+        members = {name: shaped(inner) for name, inner in value.items()}
+        return st.fixed_dictionaries({}, optional=members) | VALUES
+    return st.just(value) | VALUES
+
+
+@of_each_with_body
+@hypothesis_settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+@given(data=st.data())
+def test_any_body_gives_an_answer_or_a_refusal(client: Client, endpoint: Endpoint, data: st.DataObject) -> None:
+    body = data.draw(st.binary(max_size=50) | shaped(endpoint.body).map(lambda each: json.dumps(each).encode()))
+    answer = send(client, endpoint, body=body)
+    assert answer.status_code in {200, 400, 401, 403}

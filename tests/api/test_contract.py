@@ -1,0 +1,379 @@
+"""What holds for every endpoint: its refusals in the envelope, a rate, `no-store`, and what a request costs.
+
+`CheckedClient` holds every answer of every test below `tests/api/` against the envelope and the headers; here each
+status is provoked on each path, so that there are such answers.
+"""
+
+import io
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+import redis
+from django.conf import settings as django_settings
+from django.db import DatabaseError, OperationalError, connection
+from django.http import HttpResponse
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from dfns_login.api.view import UnknownPath
+from dfns_login.conf import DEFAULT_RATES
+from dfns_login.limits import Rate
+from tests.api.client import (
+    INVALID_CODE,
+    NOT_AUTHORIZED,
+    ask_code,
+    call,
+    complete_login,
+    list_credentials,
+    log_out,
+    login_body,
+    open_login,
+    told,
+)
+from tests.api.endpoints import (
+    ENDPOINTS,
+    NAMES,
+    OPEN,
+    PATTERNS,
+    Endpoint,
+    of_each,
+    of_each_authenticated,
+    of_each_open,
+    of_each_with_body,
+    send,
+    view_of,
+)
+from tests.factories import Person, issue, make_person
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND")
+
+
+def test_every_url_is_here() -> None:
+    paths = {name: f"/{pattern.pattern}" for name, pattern in PATTERNS.items() if name != "unknown"}
+    assert paths == {each.name: each.path for each in ENDPOINTS}
+    for each in ENDPOINTS:
+        served = [name for name in view_of(each).http_method_names if hasattr(view_of(each), name)]
+        assert set(served) - {"options", "head"} == {each.method.lower()}
+    assert PATTERNS["unknown"].callback.cls is UnknownPath
+
+
+@of_each
+def test_no_view_is_wrapped_in_a_transaction_or_wants_a_csrf_token(endpoint: Endpoint) -> None:
+    """R-121."""
+    view = PATTERNS[endpoint.name].callback
+    assert vars(view)["_non_atomic_requests"] == set(django_settings.DATABASES)
+    assert view.csrf_exempt
+
+
+@of_each_open
+def test_every_open_endpoint_has_rates_of_its_own(endpoint: Endpoint) -> None:
+    rates = view_of(endpoint).rates
+    assert rates
+    assert all(isinstance(rate, Rate) and len(DEFAULT_RATES[rate.name]) == 2 for rate in rates)
+    assert len({view_of(each).scope for each in OPEN}) == len(OPEN)
+
+
+# Each status on each path
+
+
+@of_each_with_body
+def test_400(client: Client, endpoint: Endpoint, bearer: Any) -> None:
+    refused = send(client, endpoint, body=b"[]", bearer=bearer(endpoint))
+    assert told(refused) == (400, "The request is not valid.")
+    assert refused.json()["error"]["details"] == {"body": ["It is not a JSON object."]}
+
+
+@pytest.mark.django_db
+@of_each_authenticated
+@pytest.mark.parametrize("header", ["", "Bearer", "Bearer ", "Bearer x", "Basic eDp4", "bearer é", "Bearer a.b.c"])
+def test_401(client: Client, endpoint: Endpoint, header: str) -> None:
+    assert told(send(client, endpoint, authorization=header)) == NOT_AUTHORIZED
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("header", ["", "Bearer", "Bearer ", "Bearer x", "Basic eDp4", "bearer é", "Bearer a.b.c"])
+def test_401_where_the_temporary_token_is_missing(client: Client, header: str) -> None:
+    registration = next(each for each in ENDPOINTS if each.name == "registration")
+    assert told(send(client, registration, bearer="", authorization=header)) == NOT_AUTHORIZED
+
+
+@pytest.mark.django_db
+@of_each_open
+def test_a_bearer_token_that_is_no_good_changes_nothing_where_none_is_needed(
+    client: Client, endpoint: Endpoint
+) -> None:
+    """The official Python client sends one everywhere."""
+    if endpoint.bearer:
+        return
+    without, with_one = send(client, endpoint), send(client, endpoint, bearer="no-such-token")
+    assert with_one.status_code == without.status_code
+    assert with_one.headers == without.headers
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("name", "body"),
+    [("login-init", {**NAMES, "loginCode": "0"}), ("registration-init", {**NAMES, "registrationCode": "0"})],
+)
+def test_403(client: Client, name: str, body: dict[str, str]) -> None:
+    endpoint = next(each for each in ENDPOINTS if each.name == name)
+    assert told(send(client, endpoint, body=body)) == INVALID_CODE
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/auth",
+        "/auth/",
+        "/auth/nothing",
+        "/auth/login/code/",
+        "/auth/login//code",
+        "/auth//login/code",
+        "/auth/login/./code",
+        "/auth/login/%2e/code",
+        "/auth/%2e%2e/auth/login/code",
+        "/auth/login/code%2f",
+        "/auth/login%2fcodes",
+        "/auth/LOGIN/CODE",
+        "/auth/login/code%00",
+        "/auth/login/code%0a",
+        "/auth/two%0alines",
+        "/auth/login/code.json",
+        "/auth/login/code;x=1",
+        "/auth/é",
+        "/auth/%ff",
+        "/auth/" + "x" * 4000,
+    ],
+)
+def test_404(client: Client, path: str) -> None:
+    for method in METHODS:
+        refused = call(client, method, path, {} if method in {"POST", "PUT"} else None)
+        assert refused.status_code == 404, method
+        assert method == "HEAD" or told(refused) == (404, "Not found.")
+
+
+@pytest.mark.parametrize("path", ["//auth/login/code", "/AUTH/login/code", "/authx", "/./auth/login/code", "/auth%"])
+def test_what_is_not_below_auth_is_not_ours(client: Client, path: str) -> None:
+    assert client.generic("POST", path).status_code == 404
+
+
+@pytest.mark.django_db
+@of_each
+def test_405(client: Client, endpoint: Endpoint, bearer: Any) -> None:
+    served = {endpoint.method} | ({"HEAD"} if endpoint.method == "GET" else set())
+    for method in set(METHODS) - served:
+        refused = send(client, endpoint, method=method, bearer=bearer(endpoint))
+        assert refused.status_code == 405, method
+        assert endpoint.method in refused["Allow"]
+
+
+@pytest.mark.django_db
+@of_each
+@pytest.mark.parametrize("header", ["x_http_method_override", "x_http_method", "x_method_override"])
+def test_no_header_changes_the_method(client: Client, endpoint: Endpoint, header: str, bearer: Any) -> None:
+    assert (
+        send(client, endpoint, method="PATCH", bearer=bearer(endpoint), **{header: endpoint.method}).status_code == 405
+    )
+
+
+@of_each_with_body
+def test_413(client: Client, endpoint: Endpoint, bearer: Any) -> None:
+    body = b'{"more":"' + b"m" * 64 * 1024 + b'"}'
+    refused = send(client, endpoint, body=body, bearer=bearer(endpoint))
+    assert told(refused) == (413, "The request body is too large.")
+
+
+@of_each_with_body
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "",
+        "text/plain",
+        "text/json",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=x",
+        "application/jsonx",
+        "application/vnd.api+json",
+        "text/plain; application/json",
+    ],
+)
+def test_415(client: Client, endpoint: Endpoint, content_type: str, bearer: Any) -> None:
+    """R-95."""
+    refused = send(client, endpoint, content_type=content_type, bearer=bearer(endpoint))
+    assert told(refused) == (415, "The request body must be application/json.")
+
+
+@pytest.mark.parametrize("content_type", ["application/json", "Application/JSON", "application/json; charset=utf-8"])
+def test_json_is_json_in_any_writing(client: Client, db: None, content_type: str) -> None:
+    assert call(client, "POST", "/auth/login/code", NAMES, content_type=content_type).status_code == 200
+
+
+@pytest.mark.django_db
+@of_each_open
+@pytest.mark.parametrize("method", ["OPTIONS", "HEAD", "PATCH", None])
+def test_429(client: Client, endpoint: Endpoint, method: str | None, configure: Any) -> None:
+    """R-48: a rate counts on every method."""
+    configure(RATES=dict.fromkeys(DEFAULT_RATES, ("1/h",)))
+    send(client, endpoint, method=method or endpoint.method)
+    refused = send(client, endpoint)
+    assert told(refused) == (429, "Too many requests")
+    assert 1 <= int(refused["Retry-After"]) <= 3600
+
+
+@pytest.mark.django_db
+@of_each
+def test_500(client: Client, endpoint: Endpoint, bearer: Any, configure: Any, caplog: pytest.LogCaptureFixture) -> None:
+    token = bearer(endpoint)
+    configure(KEYS={})
+    refused = send(client, endpoint, bearer=token)
+    assert told(refused) == (500, "Internal Server Error")
+    assert "ImproperlyConfigured" in caplog.text
+
+
+@contextmanager
+def broken_database(error: type[DatabaseError]) -> Iterator[None]:
+    def fail(*_: object) -> None:
+        msg = "no connection to jane@example.co"
+        raise error(msg)
+
+    with connection.execute_wrapper(fail):
+        yield
+
+
+@pytest.mark.django_db
+@of_each
+def test_503(client: Client, endpoint: Endpoint, bearer: Any) -> None:
+    if endpoint.name == "token-keys":
+        return  # reads no database
+    token = bearer(endpoint)
+    body = {**endpoint.body}
+    if endpoint.name in {"login", "registration"}:
+        return  # is refused before the database is asked; see below
+    with broken_database(OperationalError):
+        refused = send(client, endpoint, bearer=token, body=body if endpoint.method != "GET" else None)
+    assert told(refused) == (503, "Service unavailable")
+    assert int(refused["Retry-After"]) == 5
+
+
+def test_503_at_the_end_of_a_login(client: Client, kim: Person) -> None:
+    challenge = open_login(client, kim.names).json()
+    with broken_database(OperationalError):
+        assert complete_login(client, challenge, kim.key).status_code == 503
+    assert complete_login(client, challenge, kim.key).status_code == 200
+
+
+def test_a_database_that_refuses_a_statement_is_a_fault_of_ours(client: Client, kim: Person) -> None:
+    with broken_database(DatabaseError):
+        assert told(open_login(client, kim.names)) == (500, "Internal Server Error")
+
+
+def test_a_body_that_breaks_off_is_refused(client: Client, db: None) -> None:
+    class BrokenOff(io.RawIOBase):
+        def read(self, *_: object) -> bytes:
+            raise OSError
+
+    response = client.generic(
+        "POST",
+        "/auth/login/code",
+        **{"wsgi.input": BrokenOff(), "CONTENT_LENGTH": "10", "CONTENT_TYPE": "application/json"},
+    )
+    assert response.status_code == 400
+
+
+# What a request costs. The numbers fall; they must not grow.
+
+BY_ADDRESS_AND_NETWORK_AND_NAME_AND_ORGANIZATION = 8
+BY_ADDRESS_AND_NETWORK_AND_NAME = 6
+BY_ADDRESS_AND_NETWORK = 4
+STATEMENT = re.compile(r'^(\w+)(?:.*?(?:FROM|INTO|UPDATE) "dfns_login_(\w+)")?', re.DOTALL)
+
+
+def counted(windows: int) -> dict[str, int]:
+    """Commands of so many windows that were counted before."""
+    return {"set": windows, "exists": windows, "incrby": windows}
+
+
+def cost_of(request: Callable[[], HttpResponse]) -> tuple[list[str], dict[str, int]]:
+    """Statements and commands of an accepted request, sent a second time."""
+    with CaptureQueriesContext(connection) as captured, redis.Redis.from_url(django_settings.REDIS_URL) as server:
+        before = server.info("commandstats")
+        response = request()
+        after = server.info("commandstats")
+    assert response.status_code == 200, response.content
+    calls = {
+        name.removeprefix("cmdstat_"): stats["calls"] - before.get(name, {"calls": 0})["calls"]
+        for name, stats in after.items()
+        if name != "cmdstat_info"
+    }
+    sent = [STATEMENT.match(query["sql"] if query["sql"][0] != "U" else f"UPDATE {query['sql']}") for query in captured]
+    return [" ".join(filter(None, each.groups())) for each in sent if each], {k: v for k, v in calls.items() if v}
+
+
+@pytest.mark.django_db(transaction=True)
+class TestCost:
+    def test_of_asking_for_a_login_code(self, client: Client) -> None:
+        names = make_person().names
+        ask_code(client, names)
+        statements, commands = cost_of(lambda: ask_code(client, names))
+        assert statements == ["UPDATE onetimecode", "INSERT onetimecode"]
+        assert commands == {**counted(BY_ADDRESS_AND_NETWORK_AND_NAME_AND_ORGANIZATION), "lpush": 1}
+
+    def test_of_asking_for_a_registration_code(self, client: Client) -> None:
+        request = lambda: call(client, "PUT", "/auth/registration/code", NAMES)  # noqa: E731
+        request()
+        statements, commands = cost_of(request)
+        assert statements == ["UPDATE onetimecode", "INSERT onetimecode"]
+        assert commands == {**counted(BY_ADDRESS_AND_NETWORK_AND_NAME_AND_ORGANIZATION), "lpush": 1}
+
+    def test_of_opening_a_login_without_a_code(self, client: Client) -> None:
+        names = make_person().names
+        open_login(client, names)
+        statements, commands = cost_of(lambda: open_login(client, names))
+        assert statements == ["SELECT account", "SELECT credential"]
+        assert commands == counted(BY_ADDRESS_AND_NETWORK_AND_NAME)
+
+    def test_of_presenting_a_login_code(self, client: Client) -> None:
+        person = make_person()
+        open_login(client, person.names)
+        code = issue(person.account.recipient)
+        statements, commands = cost_of(lambda: open_login(client, person.names, loginCode=code))
+        assert statements == [
+            "SELECT account",
+            "SELECT onetimecode",
+            "UPDATE onetimecode",
+            "INSERT auditevent",
+            "SELECT credential",
+            "SELECT credential",
+        ]
+        assert commands == counted(BY_ADDRESS_AND_NETWORK_AND_NAME)
+
+    def test_of_completing_a_login(self, client: Client) -> None:
+        person = make_person()
+        challenges = [
+            open_login(client, person.names, loginCode=issue(person.account.recipient)).json() for _ in range(2)
+        ]
+        complete_login(client, challenges[0], person.key)
+        body = login_body(challenges[1], person.key)
+        statements, commands = cost_of(lambda: call(client, "POST", "/auth/login", body))
+        assert statements == [
+            "SELECT credential",
+            "BEGIN",
+            "INSERT spenttoken",
+            "INSERT session",
+            "INSERT auditevent",
+            "COMMIT",
+        ]
+        assert commands == counted(BY_ADDRESS_AND_NETWORK)
+
+    def test_of_an_authenticated_request(self, client: Client) -> None:
+        person = make_person()
+        opened = open_login(client, person.names, loginCode=issue(person.account.recipient)).json()
+        token = complete_login(client, opened, person.key).json()["token"]
+        assert cost_of(lambda: list_credentials(client, token)) == (["SELECT session", "SELECT credential"], {})
+        assert cost_of(lambda: log_out(client, token)) == (
+            ["SELECT session", "UPDATE session", "INSERT auditevent"],
+            {},
+        )

@@ -1,0 +1,184 @@
+"""Nobody learns who is there: the same answers and the same work for everybody (SECURITY, section 4)."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.http import HttpResponse
+from django.test import Client
+
+from dfns_login.models import Account, AccountState, CodePurpose, OneTimeCode
+from tests.api.client import (
+    NOT_AUTHORIZED,
+    ask_code,
+    ask_registration_code,
+    complete_login,
+    open_login,
+    open_registration,
+    told,
+)
+from tests.authenticators import SoftwareKey
+from tests.factories import issue, make_account, make_credential, make_organization, make_person
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("without_rates")]
+
+Names = dict[str, str]
+Ask = Callable[[Client, Names], HttpResponse]
+
+ASKING: dict[str, Ask] = {
+    "login/code": ask_code,
+    "login/init": open_login,
+    "login/init with a code": lambda client, names: open_login(client, names, loginCode="0000-0000-0000-0000"),
+    "registration/code": ask_registration_code,
+    "registration/init": lambda client, names: open_registration(client, names, "0000-0000-0000-0000"),
+}
+of_each_question = pytest.mark.parametrize("ask", ASKING.values(), ids=ASKING.keys())
+
+
+@pytest.fixture
+def everybody() -> dict[str, Names]:
+    """Names of equal length, in every state that a name can be in."""
+    here = make_organization()
+    closed = make_organization()
+    accounts = {
+        "known without a key": make_account(here, "ann@example.co"),
+        "known with a key": make_person(here, "bob@example.co", SoftwareKey.make()).account,
+        "known with a password-protected key": make_person(here, "cat@example.co").account,
+        "deactivated": make_account(here, "dan@example.co", state=AccountState.DEACTIVATED),
+        "deactivated, with a key": make_person(here, "eve@example.co").account,
+        "invited": make_account(here, "fay@example.co", state=AccountState.INVITED),
+        "of a deactivated organization": make_person(closed, "gil@example.co").account,
+    }
+    Account.objects.deactivate(account=accounts["deactivated, with a key"])
+    closed.active = False
+    closed.save()
+    known = {who: {"username": each.username, "orgId": each.organization_id} for who, each in accounts.items()}
+    return {
+        "unknown": {"username": "hal@example.co", "orgId": here.pk},
+        "of an unknown organization": {"username": "ida@example.co", "orgId": f"or-{here.pk[:2:-1]}"},
+        **known,
+    }
+
+
+def shape(value: Any) -> Any:
+    """What a value is made of."""
+    if isinstance(value, dict):
+        return {name: shape(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [shape(inner) for inner in value]
+    return len(value) if isinstance(value, str) else value
+
+
+def without_lists(response: HttpResponse) -> dict[str, Any]:
+    """The body but for the lists of credentials, which are exempt and judged by R-31."""
+    body: dict[str, Any] = json.loads(response.content)
+    if "allowCredentials" in body:
+        body["allowCredentials"] = sorted(body["allowCredentials"])
+    return body
+
+
+@of_each_question
+def test_everybody_is_answered_alike(client: Client, everybody: dict[str, Names], ask: Ask) -> None:
+    """R-30. The second time, codes are open for all."""
+    for _ in range(2):
+        seen = set()
+        for names in everybody.values():
+            response = ask(client, names)
+            headers = dict(response.headers)
+            if b"allowCredentials" in response.content:
+                del headers["Content-Length"]
+            seen.add((response.status_code, json.dumps(headers), json.dumps(shape(without_lists(response)))))
+            assert not response.cookies
+        assert len(seen) == 1
+        for names in everybody.values():
+            ask_code(client, names)
+            ask_registration_code(client, names)
+
+
+@contextmanager
+def recorded() -> Iterator[list[str]]:
+    """Texts of the statements that are sent, without their parameters."""
+    texts: list[str] = []
+
+    def note(execute: Any, sql: str, params: Any, many: Any, context: Any) -> Any:
+        texts.append(sql)
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(note):
+        yield texts
+
+
+@of_each_question
+def test_everybody_costs_the_same_work(client: Client, everybody: dict[str, Names], ask: Ask) -> None:
+    """R-34: the same statements, whether or not anybody is there, and whether or not a code is open."""
+    for _ in range(2):
+        seen = set()
+        for names in everybody.values():
+            with recorded() as texts:
+                ask(client, names)
+            seen.add(tuple(texts))
+        assert len(seen) == 1
+        for names in everybody.values():
+            ask_code(client, names)
+            ask_registration_code(client, names)
+
+
+def test_everybody_has_the_same_rows(client: Client, everybody: dict[str, Names]) -> None:
+    for names in everybody.values():
+        ask_code(client, names)
+        ask_registration_code(client, names)
+    rows = OneTimeCode.objects.values(
+        "delivery", "guesses", "tries", "account", "closed_at", "address", "agent", "locale", "key_id", "purpose"
+    )
+    assert rows.count() == 2 * len(everybody)
+    assert rows.distinct().count() == 2
+
+
+def test_a_login_with_a_challenge_of_nobody_is_refused_as_any_other(
+    client: Client, everybody: dict[str, Names]
+) -> None:
+    """R-36."""
+    key = SoftwareKey.make()
+    refusals = set()
+    for names in everybody.values():
+        with recorded() as texts:
+            refused = complete_login(client, open_login(client, names).json(), key)
+        assert told(refused) == NOT_AUTHORIZED
+        refusals.add((tuple(texts), refused.content))
+    assert len(refusals) == 1
+
+
+def test_what_unknown_names_are_shown_does_not_change(client: Client, everybody: dict[str, Names]) -> None:
+    """R-31: not from call to call, not with a code, wrong or open, and not with the writing of the name."""
+    for number in range(20):
+        names = {"username": f"somebody{number}@example.co", "orgId": everybody["unknown"]["orgId"]}
+        shown = open_login(client, names).json()["allowCredentials"]
+        ask_code(client, names)
+        open_login(client, names, loginCode="1")
+        loud = {**names, "username": names["username"].upper()}
+        assert open_login(client, names).json()["allowCredentials"] == shown
+        assert open_login(client, loud).json()["allowCredentials"] == shown
+        assert "passwordProtectedKey" not in shown
+
+
+def test_deactivated_people_look_like_nobody(client: Client) -> None:
+    person = make_person(make_organization(), "kim@example.co", SoftwareKey.make())
+    Account.objects.deactivate(account=person.account)
+    shown = open_login(client, person.names).json()["allowCredentials"]
+    assert person.key.credential_id not in json.dumps(shown)
+    assert open_login(client, person.names).json()["allowCredentials"] == shown
+
+
+def test_a_code_that_was_right_for_nobody_says_no_more(client: Client) -> None:
+    """The account goes while its code is open."""
+    person = make_person()
+    code = issue(person.account.recipient)
+    make_credential(person.account, SoftwareKey.make())
+    Account.objects.deactivate(account=person.account)
+    wrong = open_login(client, person.names, loginCode="1")
+    right = open_login(client, person.names, loginCode=code)
+    assert (wrong.status_code, wrong.content) == (right.status_code, right.content)
+    assert OneTimeCode.objects.get(purpose=CodePurpose.LOGIN).closed_at is not None

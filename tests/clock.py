@@ -1,0 +1,23 @@
+"""The moment that tests begin at. What is below the edge is told the time, so no clock has to be stopped."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+NOW: Final = datetime(2026, 11, 23, 12, tzinfo=UTC)
+SECOND: Final = timedelta(seconds=1)
+MINUTE: Final = timedelta(minutes=1)
+HOUR: Final = timedelta(hours=1)
+DAY: Final = timedelta(days=1)
+
+
+class StillClock:
+    """Stands in for the module `time` where django-ratelimit reads it: moves only when it is told to."""
+
+    def __init__(self) -> None:
+        self.now = NOW.timestamp()
+
+    def time(self) -> float:
+        return self.now
+
+    def move(self, by: timedelta) -> None:
+        self.now += by.total_seconds()
