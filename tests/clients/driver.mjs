@@ -1,0 +1,81 @@
+// Calls the official JavaScript clients as it is told: one JSON request a line in, one JSON answer a line out.
+//
+//   {"do": "register" | "login" | "call" | "fetch" | "versions", …}  →  {"answer": …} or {"error": …}
+
+import crypto from 'node:crypto'
+import { createRequire } from 'node:module'
+import readline from 'node:readline'
+
+import dfns from '@dfns/sdk'
+import keysigner from '@dfns/sdk-keysigner'
+import utils from '@dfns/sdk/utils/index.js'
+
+const { DfnsApiClient, DfnsAuthenticator, DfnsError } = dfns
+const { AsymmetricKeySigner } = keysigner
+const { simpleFetch, toBase64Url } = utils
+const require = createRequire(import.meta.url)
+
+// What an application adds: the key signer of the client signs, but leaves it to others to register a key.
+class KeyHolder {
+  constructor({ credId, privateKey }) {
+    this.credId = credId
+    this.privateKey = privateKey
+    this.signer = new AsymmetricKeySigner({ credId, privateKey })
+  }
+
+  sign(challenge) {
+    return this.signer.sign(challenge)
+  }
+
+  async create(challenge) {
+    const clientData = Buffer.from(JSON.stringify({ type: 'key.create', challenge: challenge.challenge }))
+    const publicKey = crypto.createPublicKey(this.privateKey).export({ type: 'spki', format: 'pem' })
+    const clientDataHash = crypto.createHash('sha256').update(clientData).digest('hex')
+    const fingerprint = Buffer.from(JSON.stringify({ clientDataHash, publicKey }))
+    const signature = crypto.sign(undefined, fingerprint, this.privateKey).toString('hex')
+    return {
+      credentialKind: 'Key',
+      credentialInfo: {
+        credId: this.credId,
+        clientData: toBase64Url(clientData),
+        attestationData: toBase64Url(Buffer.from(JSON.stringify({ publicKey, signature }))),
+      },
+    }
+  }
+}
+
+const verbs = {
+  versions: () => ({
+    '@dfns/sdk': require('@dfns/sdk/package.json').version,
+    '@dfns/sdk-keysigner': require('@dfns/sdk-keysigner/package.json').version,
+  }),
+  register: ({ options, key, request }) =>
+    new DfnsAuthenticator({ ...options, signer: new KeyHolder(key) }).register(request),
+  login: ({ options, key, request }) =>
+    new DfnsAuthenticator({ ...options, signer: new KeyHolder(key) }).login(request),
+  call: ({ options, method, request }) => new DfnsApiClient(options).auth[method](request),
+  fetch: async ({ options, path, method, body }) =>
+    (await simpleFetch(path, { method, body, apiOptions: options })).json(),
+}
+
+function told(error) {
+  return {
+    name: error.constructor.name,
+    isDfnsError: error instanceof DfnsError,
+    message: error.message,
+    httpStatus: error.httpStatus,
+    body: error.context?.body,
+    retryAfter: error.context?.headers?.get?.('retry-after'),
+  }
+}
+
+for await (const line of readline.createInterface({ input: process.stdin })) {
+  const { do: verb, ...options } = JSON.parse(line)
+  let said
+  try {
+    said = { answer: await verbs[verb](options) }
+  } catch (error) {
+    said = { error: told(error) }
+  }
+  process.stdout.write(JSON.stringify(said) + '\n')
+}

@@ -1,0 +1,98 @@
+"""The official JavaScript clients, in a Node of their own."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Self
+
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from tests.authenticators import Members, SoftwareKey
+
+CLIENTS = Path(__file__).resolve().parent.parent / "clients"
+
+
+class ClientError(Exception):
+    """What the client threw.
+
+    name: class of what was thrown. is_dfns_error: whether it is the client's own error.
+    """
+
+    def __init__(self, told: Members) -> None:
+        super().__init__(f"{told['name']}: {told['message']}")
+        self.is_dfns_error: bool = told["isDfnsError"]
+        self.message: str = told["message"]
+        self.http_status: int | None = told.get("httpStatus")
+        self.body: Members | None = told.get("body")
+        self.retry_after: str | None = told.get("retryAfter")
+
+
+class JavaScript:
+    """Runs `tests/clients/driver.mjs`. Use it as a context manager."""
+
+    def __init__(self, *, base_url: str, organization: str) -> None:
+        self._options = {"baseUrl": base_url, "orgId": organization}
+
+    def __enter__(self) -> Self:
+        self._process = subprocess.Popen(
+            [_node(), "driver.mjs"], cwd=CLIENTS, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.communicate()
+
+    def versions(self) -> Members:
+        return self._ask("versions")
+
+    def register(self, key: SoftwareKey, request: Members) -> Members:
+        """`DfnsAuthenticator.register`."""
+        return self._ask("register", options=self._options, key=_in_pem(key), request=request)
+
+    def login(self, key: SoftwareKey, request: Members) -> Members:
+        """`DfnsAuthenticator.login`."""
+        return self._ask("login", options=self._options, key=_in_pem(key), request=request)
+
+    def call(self, method: str, body: Members | None = None, *, token: str = "") -> Members:
+        """`DfnsApiClient.auth.<method>`. Without a body, the method is called without an argument."""
+        request = {} if body is None else {"request": {"body": body}}
+        return self._ask("call", options=self._options | _as_option(token), method=method, **request)
+
+    def fetch(self, method: str, path: str, body: Members | None = None, *, token: str = "") -> Members:
+        """`simpleFetch`, through which every call of the client goes."""
+        options = self._options | _as_option(token)
+        return self._ask("fetch", options=options, method=method, path=path, body=body)
+
+    def _ask(self, verb: str, **asked: Any) -> Members:
+        assert self._process.stdin
+        assert self._process.stdout
+        self._process.stdin.write(json.dumps({"do": verb, **asked}) + "\n")
+        self._process.stdin.flush()
+        line = self._process.stdout.readline()
+        assert line, "the clients' Node has ended"
+        said = json.loads(line)
+        if "error" in said:
+            raise ClientError(said["error"])
+        answer: Members = said["answer"]
+        return answer
+
+
+def _node() -> str:
+    beside_python = str(Path(sys.executable).parent)
+    node = shutil.which("node", path=beside_python + os.pathsep + os.environ.get("PATH", ""))
+    assert node, "There is no Node to run the official JavaScript clients with: `make test` installs one."
+    installed = (CLIENTS / "node_modules" / "@dfns" / "sdk").is_dir()
+    assert installed, "The official JavaScript clients are not installed: `make test` installs them."
+    return node
+
+
+def _in_pem(key: SoftwareKey) -> Members:
+    pem = key.private_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return {"credId": key.credential_id, "privateKey": pem.decode("ascii")}
+
+
+def _as_option(token: str) -> Members:
+    return {"authToken": token} if token else {}

@@ -1,0 +1,142 @@
+"""The project as its clients meet it: over HTTP, and by mail."""
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final, TypeVar
+
+import httpx
+
+from project.mailbox import END_OF_MAIL, Mail
+from tests.authenticators import Members, SoftwareKey
+from tests.services import PostgreSQL, Site, Valkey
+
+T = TypeVar("T")
+PATIENCE_SECONDS: Final = 60.0
+BEARERS: Final = ("token", "temporaryAuthenticationToken", "challengeIdentifier")
+"""Members of an answer that open something to whoever holds them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Person:
+    """Somebody who was invited. registration_code: as it was mailed."""
+
+    email: str
+    organization: str
+    registration_code: str = field(repr=False)
+
+    @property
+    def names(self) -> dict[str, str]:
+        """What a client sends to say who it is."""
+        return {"username": self.email, "orgId": self.organization}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scene:
+    """The live project, and everything that was said in it.
+
+    postgres: the server of its database, unless that is SQLite.
+    bearers, envelopes: every token and every encrypted key that came by here.
+    """
+
+    site: Site
+    valkey: Valkey
+    postgres: PostgreSQL | None
+    organization: str
+    http: httpx.Client
+    bearers: list[str] = field(default_factory=list, repr=False)
+    envelopes: list[str] = field(default_factory=list, repr=False)
+    _numbers: "count[int]" = field(default_factory=lambda: count(1), repr=False)
+
+    @property
+    def mail_folder(self) -> Path:
+        return self.site.folder / "mail"
+
+    def new_email(self) -> str:
+        return f"person-{next(self._numbers)}@example.co"
+
+    def invite(self) -> Person:
+        """Have an operator invite somebody, and read the mail."""
+        email = self.new_email()
+        operate(self.site, "invite", email, "--organization", self.organization)
+        registration_code = code_in(self.mail_to(email))
+        return Person(email=email, organization=self.organization, registration_code=registration_code)
+
+    def register(self, person: Person, key: SoftwareKey) -> Members:
+        """Register the person with this key."""
+        if key.encrypted_private_key:
+            self.envelopes.append(key.encrypted_private_key)
+        opened = self.post("/auth/registration/init", person.names | {"registrationCode": person.registration_code})
+        body = {"firstFactorCredential": key.credential(opened["challenge"])}
+        return self.post("/auth/registration", body, bearer=opened["temporaryAuthenticationToken"])
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        *,
+        bearer: str = "",
+        headers: Mapping[str, str] = MappingProxyType({}),
+    ) -> httpx.Response:
+        """Send one request; the tokens in its answer are noted."""
+        authorization = {"Authorization": f"Bearer {bearer}"} if bearer else {}
+        response = self.http.request(method, path, json=body, headers={**headers, **authorization})
+        self.note_bearers(response.json())
+        return response
+
+    def post(self, path: str, body: object, *, bearer: str = "") -> Members:
+        """Send one request that is to succeed, and return its answer."""
+        response = self.call("POST", path, body, bearer=bearer)
+        assert response.status_code == 200, response.text
+        answer: Members = response.json()
+        return answer
+
+    def note_bearers(self, answer: Any) -> None:
+        if isinstance(answer, dict):
+            self.bearers.extend(str(answer[name]) for name in BEARERS if name in answer)
+
+    def mails_to(self, email: str) -> list[Mail]:
+        return [mail for mail in self.site.mails() if mail.recipient == email]
+
+    def mail_to(self, email: str, *, number: int = 1) -> Mail:
+        """The person's mail of this number; waits for it."""
+        return wait_for(
+            lambda: next(iter(self.mails_to(email)[number - 1 :]), None),
+            what=lambda: f"mail {number} to {email}; the worker says:\n{self.site.worker.log[-3000:]}",
+        )
+
+    def written_mails(self) -> list[bytes]:
+        """Every mail, as it left the project."""
+        return [mail for file in self.mail_folder.glob("*.log") for mail in file.read_bytes().split(END_OF_MAIL)[:-1]]
+
+
+def operate(site: Site, *verb: str) -> Members:
+    """Run one of the operator's verbs on the site, and return what it says."""
+    said: Members = json.loads(site.manage("dfns", *verb, "--json"))
+    return said
+
+
+def code_in(mail: Mail) -> str:
+    """The code, where autofill looks for it: on the last line of the text, behind the host."""
+    host, _, code = mail.text.rstrip("\n").rpartition("\n")[2].partition(" #")
+    assert host.startswith("@"), mail.text
+    assert code, mail.text
+    return code
+
+
+def wait_for(found: Callable[[], T | None], *, what: Callable[[], str]) -> T:
+    """What is found, once it is. Fails, saying what did not come, when patience ends."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        value = found()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            msg = f"after {PATIENCE_SECONDS:.0f} seconds there is still no {what()}"
+            raise AssertionError(msg)
+        time.sleep(0.02)

@@ -1,0 +1,182 @@
+"""No code, no password, no private key, no encrypted key and no token is written down anywhere but in the mails.
+
+The control plants values of its own in every place, by the project's own ways where there is one; once they are found,
+everything that happened before them is written down too.
+"""
+
+import base64
+import json
+import os
+import secrets
+from collections.abc import Callable, Iterator
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from tests.authenticators import PASSPHRASE
+from tests.live.journey import Journey
+from tests.live.scene import Scene, code_in, wait_for
+from tests.live.traces import (
+    CommandCapture,
+    Secret,
+    Traces,
+    celery_messages,
+    found,
+    places_of,
+    secret_code,
+    secret_text,
+    traces_of,
+)
+
+NOT_OUR_WRITING = {"beat-schedule"}
+"""Files that hold nothing but what Celery's scheduler keeps for itself: searched, but nothing can be planted there."""
+
+
+def codes_of(scene: Scene) -> list[str]:
+    return [code_in(mail) for mail in scene.site.mails()]
+
+
+def secrets_of(scene: Scene, journey: Journey) -> Iterator[Secret]:
+    """What only its owner may have: of the whole flow, and whatever else was given out to any test so far."""
+    for code in codes_of(scene):
+        yield from secret_code("code", code)
+    yield Secret(name="password", value=PASSPHRASE.encode())
+    private_key = journey.key.private_key
+    assert isinstance(private_key, ec.EllipticCurvePrivateKey)
+    yield from secret_text("private key", journey.pem.decode())
+    yield Secret(
+        name="private key in DER",
+        value=private_key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption()),
+    )
+    yield Secret(name="private number", value=private_key.private_numbers().private_value.to_bytes(32))
+    envelope = journey.released["encryptedPrivateKey"]
+    for each in {envelope, *scene.envelopes}:
+        yield from secret_text("encrypted key", each)
+    yield Secret(name="encrypted key, unarmored", value=base64.b64decode("".join(envelope.splitlines()[1:-1])))
+    for token in {journey.token, *scene.bearers}:
+        yield Secret(name="token", value=token.encode())
+        yield from (Secret(name="part of a token", value=part.encode()) for part in token.split(".")[1:])
+    for ring, keys in json.loads(scene.site.environment["DFNS_LOGIN_KEYS"]).items():
+        for key in keys:
+            yield Secret(name=f"{ring} key", value=key.get("k", key.get("d", "")).encode())
+    yield Secret(name="SECRET_KEY", value=scene.site.environment["SECRET_KEY"].encode())
+
+
+@pytest.fixture(scope="module")
+def planted(scene: Scene, journey: Journey) -> Secret:
+    """A value that looks like a code, planted in every place after the whole flow."""
+    code = "-".join(f"{secrets.randbelow(10_000):04}" for _ in range(4))
+    # the database, the web's access log and PostgreSQL's log
+    scene.call(
+        "POST",
+        "/auth/login/code",
+        {"username": scene.new_email(), "orgId": scene.organization},
+        headers={"User-Agent": f"planted {code}"},
+    )
+    # a Celery message, the commands to Valkey, its append-only file, and the worker's log
+    send = f"from dfns_login.tasks import deliver_code; deliver_code.delay({code!r})"
+    scene.site.manage("shell", "--no-imports", "-c", send)
+    # the keys of Valkey and its file
+    with scene.valkey.client() as client:
+        client.set("planted", code)
+    # logs in which nobody has a say
+    for log in (scene.site.folder / "beat.log", scene.valkey.folder / "valkey.log"):
+        with log.open("a") as writing:
+            writing.write(f"planted {code}\n")
+    return Secret(name="planted", value=code.encode())
+
+
+@pytest.fixture(scope="module")
+def traces(scene: Scene, commands: CommandCapture, planted: Secret) -> Traces:
+    """Everything that is written down, once what was planted has arrived everywhere."""
+    traces: Traces = {}
+    missing: set[str] = set()
+
+    def is_complete() -> bool:
+        nonlocal traces, missing
+        traces = traces_of(scene, commands)
+        missing = traces.keys() - NOT_OUR_WRITING - places_of(planted, traces=traces)
+        return not missing
+
+    wait_for(is_complete, what=lambda: f"planted value in: {missing}")
+    return traces
+
+
+def test_nothing_secret_is_written_down(scene: Scene, journey: Journey, traces: Traces) -> None:
+    assert found(secrets_of(scene, journey), traces=traces) == []
+
+
+def test_every_code_lies_in_the_mails(scene: Scene, journey: Journey) -> None:
+    mails = {"mails": b"".join(scene.written_mails())}
+    codes = codes_of(scene)
+    assert {journey.person.registration_code, journey.login_code} <= set(codes)
+    for code in codes:
+        assert found([Secret(name="code", value=code.encode())], traces=mails) == ["code in mails"]
+
+
+def test_every_place_is_searched(scene: Scene, traces: Traces) -> None:
+    database = {"postgres.log"} if scene.postgres else {"SQLite's files"}
+    valkey = {"commands to Valkey", "keys of Valkey", "append-only file", "dump.rdb", "valkey.log"}
+    logs = {"web.log", "worker.log", "beat.log"}
+    assert set(traces) == {"database dump", "Celery messages", *database, *valkey, *logs, *NOT_OUR_WRITING}
+
+
+def test_what_is_meant_to_be_kept_is_found(journey: Journey, traces: Traces) -> None:
+    name = Secret(name="name", value=journey.person.email.encode())
+    public_key = Secret(name="public key", value=journey.key.spki)
+    assert "database dump" in places_of(name, traces=traces)
+    assert "database dump" in places_of(public_key, traces=traces)
+
+
+def test_logs_are_as_talkative_as_they_can_be(traces: Traces) -> None:
+    for log in ("web.log", "worker.log", "beat.log"):
+        assert b'"level": "DEBUG"' in traces[log]
+    assert b'"POST /auth/login HTTP/1.1" 200' in traces["web.log"]
+
+
+def test_a_celery_message_carries_at_most_a_row_id(
+    scene: Scene, commands: CommandCapture, journey: Journey, planted: Secret
+) -> None:
+    swept = "Task dfns_login.sweep"
+    wait_for(lambda: swept in scene.site.worker.log, what=lambda: "sweep that the scheduler asked for")
+    sent = [(task, body) for task, body in celery_messages(commands.heard()) if body[0] != [planted.value.decode()]]
+    assert {task for task, _ in sent} >= {"dfns_login.deliver_code", "dfns_login.sweep"}
+    for task, (arguments, named, _) in sent:
+        assert len(arguments) == (task == "dfns_login.deliver_code")
+        assert all(isinstance(argument, int) for argument in arguments)
+        assert named == {}
+
+
+WRITINGS: dict[str, Callable[[bytes], bytes]] = {
+    "as it is": bytes,
+    "in JSON": lambda value: json.dumps({"said": value.decode()}).encode(),
+    "in JSON in JSON": lambda value: json.dumps(json.dumps(value.decode())).encode(),
+    "in small hex": lambda value: value.hex().encode(),
+    "in large hex": lambda value: value.hex().upper().encode(),
+    "in base64": base64.b64encode,
+    "in base64 behind one byte": lambda value: base64.b64encode(b"<" + value + b">"),
+    "in base64 behind two bytes": lambda value: base64.b64encode(b"<<" + value + b"/"),
+    "in base64url": lambda value: base64.urlsafe_b64encode(b"\xff\xff\xff" + value + b"\xff"),
+}
+
+
+@pytest.mark.parametrize("write", WRITINGS.values(), ids=WRITINGS.keys())
+@pytest.mark.parametrize("value", ["1234-5678-9012-3456", "1234567890123456", "correct horse battery staple", "Ωé?~>"])
+def test_the_search_finds_a_secret_however_it_is_written(write: Callable[[bytes], bytes], value: str) -> None:
+    noise = os.urandom(500)
+    secret = Secret(name="secret", value=value.encode())
+    assert found([secret], traces={"here": noise + write(value.encode()) + noise, "there": noise}) == ["secret in here"]
+
+
+@pytest.mark.parametrize("text", ["1234-5678-9012-3457", "1234 5678 9012 345", ""])
+def test_the_search_finds_nothing_where_nothing_is(text: str) -> None:
+    assert found(secret_code("code", "1234-5678-9012-3456"), traces={"here": text.encode()}) == []
+
+
+def test_the_search_finds_a_code_without_its_dashes_and_one_line_of_an_envelope() -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    second_line = pem.splitlines()[2].encode()
+    assert found(secret_text("key", pem), traces={"here": second_line}) == ["key, line 2 in here"]
+    assert found(secret_code("code", "AB12-CD34"), traces={"here": b"of ab12cd34."}) == ["code in here"]
