@@ -1,0 +1,235 @@
+"""Accounts: invited here, deactivated and let in again; who they are is not edited."""
+
+from collections.abc import Iterable
+from typing import Any, ClassVar, Final
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.options import IS_POPUP_VAR
+from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
+from django.core.exceptions import ValidationError
+from django.db.models import OuterRef, QuerySet, Subquery
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
+
+from dfns_login.admin.lists import OrganizationFilter, choice_filter, starts_with, username_in
+from dfns_login.admin.read_only import Operation, ReadOnlyAdmin, operator_of
+from dfns_login.admin.related import related_to
+from dfns_login.admin.rendering import RelatedRows, Tone, badge, link_to, moment, page_of
+from dfns_login.admin.typed import TypedModelForm
+from dfns_login.ceremonies.accounts import deactivate_account, invite_again, reactivate_account
+from dfns_login.ceremonies.invitation import Invitation, invite
+from dfns_login.errors import Refusal
+from dfns_login.models import (
+    Account,
+    AccountKind,
+    AccountState,
+    AuditEvent,
+    AuditKind,
+    Organization,
+)
+
+TONES: Final = {
+    AccountState.INVITED: Tone.WAITING,
+    AccountState.REGISTERED: Tone.GOOD,
+    AccountState.DEACTIVATED: Tone.OVER,
+}
+
+INVITE_AGAIN: Operation[Account] = Operation(
+    name="invite_again",
+    label=_("Send invitation again"),
+    list_label=_("Send invitation again to selected accounts"),
+    consequence=_(
+        "The registration code is mailed again. It is the same code while the last one is good; "
+        "within a minute of the last mail, no other is sent."
+    ),
+    applies=lambda row: row.state == AccountState.INVITED and row.organization.active,
+    perform=lambda row, operator: invite_again(row, operator=operator, now=timezone.now()),
+    done=lambda n: ngettext("%(n)d invitation is being mailed.", "%(n)d invitations are being mailed.", n) % {"n": n},
+)
+DEACTIVATE: Operation[Account] = Operation(
+    name="deactivate",
+    label=_("Deactivate account"),
+    list_label=_("Deactivate selected accounts"),
+    consequence=_("This person cannot sign in any more: sessions end now, and open codes are revoked."),
+    applies=lambda row: row.state != AccountState.DEACTIVATED,
+    perform=lambda row, operator: deactivate_account(row, operator=operator, now=timezone.now()),
+    done=lambda n: ngettext("%(n)d account deactivated.", "%(n)d accounts deactivated.", n) % {"n": n},
+)
+REACTIVATE: Operation[Account] = Operation(
+    name="reactivate",
+    label=_("Reactivate account"),
+    list_label=_("Reactivate selected accounts"),
+    consequence=_("This person can sign in again, or register if that was not done. Old sessions stay ended."),
+    applies=lambda row: row.state == AccountState.DEACTIVATED,
+    perform=lambda row, operator: reactivate_account(row, operator=operator, now=timezone.now()),
+    done=lambda n: ngettext("%(n)d account reactivated.", "%(n)d accounts reactivated.", n) % {"n": n},
+)
+
+
+class InvitationForm(TypedModelForm[Account]):
+    """Whom to invite."""
+
+    class Meta:
+        model = Account
+        fields = ("organization", "email", "kind")
+        help_texts: ClassVar = {"email": _("The invitation goes here, and so will every code.")}
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        organization, email = cleaned.get("organization"), cleaned.get("email")
+        if organization is None or email is None:
+            return cleaned
+        username = username_in(email)
+        if not username:
+            raise ValidationError({"email": gettext("This address cannot be a username.")})
+        known = Account.objects.filter(organization=organization, username=username).first()
+        if known is not None and known.state != AccountState.INVITED:
+            state = known.get_state_display().lower()
+            text = gettext("This organization has an account of this address; it is %(state)s.")
+            raise ValidationError({"email": text % {"state": state}})
+        return cleaned
+
+
+@admin.register(Account)
+class AccountAdmin(ReadOnlyAdmin[Account]):
+    """People, as members of an organization."""
+
+    operations = (INVITE_AGAIN, DEACTIVATE, REACTIVATE)
+    list_display = ("username", "shown_state", "shown_organization", "kind", "shown_last_sign_in", "shown_created")
+    list_filter = (
+        choice_filter("state", AccountState, _("state")),
+        choice_filter("kind", AccountKind, _("kind")),
+        OrganizationFilter,
+    )
+    list_select_related = ("organization",)
+    search_fields = ("username",)
+    search_help_text = _("Beginning of the username or address, or the account's id.")
+    ordering = ("organization", "username")
+    fieldsets = (
+        (
+            None,
+            {"fields": ("username", "email", "shown_organization", "kind", "shown_state", "shown_user", "shown_id")},
+        ),
+        (_("Times"), {"fields": ("shown_created", "shown_last_sign_in")}),
+    )
+    readonly_fields = (
+        "shown_id",
+        "shown_organization",
+        "shown_state",
+        "shown_user",
+        "shown_created",
+        "shown_last_sign_in",
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Account]:
+        sign_ins = AuditEvent.objects.filter(account=OuterRef("pk"), kind=AuditKind.SIGNED_IN).order_by("-at")
+        rows = super().get_queryset(request).select_related("organization", "user")
+        return rows.annotate(last_sign_in=Subquery(sign_ins.values("at")[:1]))
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Account], bool]:
+        typed = search_term.strip()
+        if not typed:
+            return queryset, False
+        begins = starts_with("email", typed, queryset=queryset)
+        if username := username_in(typed):
+            begins |= starts_with("username", username, queryset=queryset)
+        by_id = queryset.filter(pk=typed)
+        return (by_id if typed.startswith("us-") and by_id.exists() else queryset.filter(begins)), False
+
+    # inviting
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm("dfns_login.add_account"))
+
+    def get_form(
+        self,
+        request: HttpRequest,
+        obj: Account | None = None,
+        change: bool = False,  # noqa: FBT001, FBT002  Django's signature
+        **kwargs: Any,
+    ) -> "type[forms.ModelForm[Account]]":
+        if obj is None:
+            kwargs |= {"form": InvitationForm}
+        return super().get_form(request, obj, change=change, **kwargs)
+
+    def get_fieldsets(self, request: HttpRequest, obj: Account | None = None) -> Any:
+        return super().get_fieldsets(request, obj) if obj else [(None, {"fields": InvitationForm.Meta.fields})]
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name == "organization":
+            kwargs["queryset"] = active = Organization.objects.filter(active=True).order_by("name", "pk")
+            first = list(active[:2])
+            kwargs["initial"] = first[0] if len(first) == 1 else None
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if field is not None and isinstance(field.widget, RelatedFieldWidgetWrapper):
+            field.widget.can_change_related = field.widget.can_view_related = False  # one invites, and does not edit
+        return field
+
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        context = {"title": _("Invite somebody"), **(extra_context or {})}
+        try:
+            return super().add_view(request, form_url, context)
+        except Refusal as refusal:  # somebody else was quicker
+            self.message_user(request, refusal.message, messages.ERROR)
+            return HttpResponseRedirect(reverse("admin:dfns_login_account_changelist"))
+
+    def save_form(self, request: HttpRequest, form: Any, change: Any) -> Account:
+        asked = form.cleaned_data
+        invitation = Invitation(
+            organization=asked["organization"], email=asked["email"], kind=AccountKind(asked["kind"])
+        )
+        return invite(invitation, requester=operator_of(request).requester, now=timezone.now())
+
+    def save_model(self, request: HttpRequest, obj: Account, form: Any, change: Any) -> None:
+        """Nothing is left to save: `invite` made the account, or found the one that is invited already."""
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: Any) -> None:
+        """Nor is anything beside it."""
+
+    def response_add(self, request: HttpRequest, obj: Account, post_url_continue: str | None = None) -> HttpResponse:
+        if IS_POPUP_VAR in request.POST:
+            return super().response_add(request, obj, post_url_continue)
+        text = gettext("The registration code for %(name)s is being mailed.") % {"name": obj.username}
+        self.message_user(request, text, messages.SUCCESS)
+        return HttpResponseRedirect(request.path if "_addanother" in request.POST else page_of(obj))
+
+    # the page of one
+
+    def related_rows(self, request: HttpRequest, row: Account) -> Iterable[RelatedRows]:
+        return related_to(row, may_view=lambda model: self.may_view(request, model), now=timezone.now())
+
+    @admin.display(description=_("id"))
+    def shown_id(self, row: Account) -> str:
+        return row.pk
+
+    @admin.display(description=_("organization"))
+    def shown_organization(self, row: Account) -> str:
+        return link_to(row.organization)
+
+    @admin.display(description=_("state"))
+    def shown_state(self, row: Account) -> str:
+        state = AccountState(row.state)
+        return badge(state.label, TONES[state])
+
+    @admin.display(description=_("user of the project"))
+    def shown_user(self, row: Account) -> str:
+        return link_to(row.user)
+
+    @admin.display(description=_("invited"))
+    def shown_created(self, row: Account) -> str:
+        return moment(row.created_at)
+
+    @admin.display(description=_("last sign-in"))
+    def shown_last_sign_in(self, row: Account) -> str:
+        return moment(getattr(row, "last_sign_in", None))

@@ -1,0 +1,235 @@
+"""Issued codes: what became of each, from being asked for to its end. The code itself is nowhere, nor what makes it."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, Final
+
+from django.contrib import admin
+from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django.http import HttpRequest
+from django.template.loader import render_to_string
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
+
+from dfns_login.admin.lists import Filter, OrganizationFilter, PeriodFilter, choice_filter, starts_with, username_in
+from dfns_login.admin.read_only import Operation, ReadOnlyAdmin
+from dfns_login.admin.rendering import NOTHING, Tone, badge, link_to, moment, moment_after
+from dfns_login.admin.timeline import is_asked_again, timeline
+from dfns_login.admin.typed import AnyModelAdmin, Text
+from dfns_login.ceremonies.accounts import revoke_code
+from dfns_login.codes import guess_cap
+from dfns_login.models import CodeClosed, CodeDelivery, CodePurpose, OneTimeCode, Organization
+
+OPEN: Final = "open"
+STATE_TONES: Final = {
+    CodeClosed.CONSUMED: Tone.GOOD,
+    CodeClosed.EXPIRED: Tone.OVER,
+    CodeClosed.SUPERSEDED: Tone.OVER,
+    CodeClosed.REVOKED: Tone.BAD,
+}
+DELIVERY_TONES: Final = {
+    CodeDelivery.QUEUED: Tone.WAITING,
+    CodeDelivery.SENDING: Tone.WAITING,
+    CodeDelivery.SENT: Tone.GOOD,
+    CodeDelivery.FAILED: Tone.BAD,
+    CodeDelivery.NO_RECIPIENT: Tone.OVER,
+    CodeDelivery.EXPIRED_UNSENT: Tone.BAD,
+}
+NUMBER_MAX_LENGTH: Final = 18
+
+REVOKE: Operation[OneTimeCode] = Operation(
+    name="revoke",
+    label=_("Revoke code"),
+    list_label=_("Revoke selected codes that are open"),
+    consequence=_("The code is good for nothing from now on. Another one can be asked for at once."),
+    applies=lambda row: row.closed_at is None,
+    perform=lambda row, operator: revoke_code(row, operator=operator, now=timezone.now()),
+    done=lambda n: ngettext("%(n)d code revoked.", "%(n)d codes revoked.", n) % {"n": n},
+)
+
+
+def code_badge(row: OneTimeCode, *, now: datetime) -> str:
+    """Whether the code is good, or what became of it. One whose life is over is expired, swept or not."""
+    if row.closed_at is not None:
+        closed = CodeClosed(row.closed_as)
+        return badge(closed.label, STATE_TONES[closed])
+    if row.expires_at <= now:
+        return badge(CodeClosed.EXPIRED.label, STATE_TONES[CodeClosed.EXPIRED])
+    if row.guesses >= guess_cap(CodePurpose(row.purpose)):
+        return badge(_("Open, no guesses left"), Tone.BAD)
+    return badge(_("Open"), Tone.WAITING)
+
+
+def delivery_badge(row: OneTimeCode, *, now: datetime) -> str:
+    """What became of the mail. A closed row is not mailed any more, whatever was to come."""
+    delivery = CodeDelivery(row.delivery)
+    over = row.closed_at is not None or row.expires_at <= now
+    if over and delivery in {CodeDelivery.QUEUED, CodeDelivery.SENDING, CodeDelivery.FAILED}:
+        return badge(_("Sent, then given up") if row.sent_at else _("Given up"), Tone.BAD)
+    if not over and delivery == CodeDelivery.SENT and is_asked_again(row):
+        return badge(_("Sent, queued again"), Tone.WAITING)
+    return badge(delivery.label, DELIVERY_TONES[delivery])
+
+
+class CodeStateFilter(Filter):
+    """Open codes, or those that ended in one way."""
+
+    title = _("state")
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: AnyModelAdmin) -> Iterable[tuple[str, Text]]:
+        return [(OPEN, _("Open")), *CodeClosed.choices]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any] | None:
+        state, now = self.value(), timezone.now()
+        if not state:
+            return None
+        if state == OPEN:
+            return queryset.filter(closed_at__isnull=True, expires_at__gt=now)
+        if state == CodeClosed.EXPIRED:
+            return queryset.filter(Q(closed_as=state) | Q(closed_at__isnull=True, expires_at__lte=now))
+        return queryset.filter(closed_as=state)
+
+
+class AskedFilter(PeriodFilter):
+    """When the code was first asked for."""
+
+    title = _("when it was asked for")
+    parameter_name = "asked"
+    column = "issued_at"
+
+
+@admin.register(OneTimeCode)
+class OneTimeCodeAdmin(ReadOnlyAdmin[OneTimeCode]):
+    """Issued codes, the newest first."""
+
+    operations = (REVOKE,)
+    list_display = (
+        "shown_recipient",
+        "shown_state_and_guesses",
+        "shown_delivery",
+        "purpose",
+        "shown_life",
+    )
+    list_filter = (
+        CodeStateFilter,
+        choice_filter("delivery", CodeDelivery, _("delivery")),
+        choice_filter("purpose", CodePurpose, _("purpose")),
+        AskedFilter,
+        OrganizationFilter,
+    )
+    search_fields = ("recipient",)
+    search_help_text = _("Beginning of the recipient's username, or the number of a code as the log names it.")
+    ordering = ("-issued_at", "-pk")
+    window_key = "issued_at"
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": (
+                    "recipient",
+                    "shown_state",
+                    "purpose",
+                    "shown_organization",
+                    "shown_account",
+                    "shown_guesses",
+                    "device_guesses",
+                    "shown_issued",
+                    "shown_expires",
+                )
+            },
+        ),
+        (_("Delivery"), {"fields": ("shown_delivery", "shown_tries", "shown_timeline")}),
+        (_("Asked for by"), {"fields": ("shown_address", "agent", "locale")}),
+    )
+    readonly_fields = (
+        "shown_state",
+        "shown_organization",
+        "shown_account",
+        "shown_guesses",
+        "shown_issued",
+        "shown_expires",
+        "shown_delivery",
+        "shown_tries",
+        "shown_timeline",
+        "shown_address",
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[OneTimeCode]:
+        names = Organization.objects.filter(pk=OuterRef("organization")).values("name")
+        rows = super().get_queryset(request).select_related("account").defer("salt", "key_id")
+        return rows.annotate(organization_name=Subquery(names[:1]))
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[OneTimeCode], bool]:
+        typed = search_term.strip()
+        if not typed:
+            return queryset, False
+        username = username_in(typed)
+        found = starts_with("recipient", username, queryset=queryset) if username else Q(pk__in=[])
+        if typed.isdecimal() and len(typed) <= NUMBER_MAX_LENGTH:
+            found |= Q(pk=int(typed))
+        return queryset.filter(found), False
+
+    @admin.display(description=_("state"))
+    def shown_state(self, row: OneTimeCode) -> str:
+        return code_badge(row, now=timezone.now())
+
+    @admin.display(description=_("delivery"))
+    def shown_delivery(self, row: OneTimeCode) -> str:
+        return delivery_badge(row, now=timezone.now())
+
+    @admin.display(description=_("organization"))
+    def shown_organization(self, row: OneTimeCode) -> str:
+        name = getattr(row, "organization_name", None)
+        if name is None:
+            return gettext("%(id)s (there is none)") % {"id": row.organization}
+        return link_to(Organization(pk=row.organization, name=name))
+
+    @admin.display(description=_("account"))
+    def shown_account(self, row: OneTimeCode) -> str:
+        return link_to(row.account)
+
+    @admin.display(description=_("guesses"))
+    def shown_guesses(self, row: OneTimeCode) -> str:
+        return gettext("%(count)d of %(cap)d") % {"count": row.guesses, "cap": guess_cap(CodePurpose(row.purpose))}
+
+    @admin.display(description=_("asked for"))
+    def shown_issued(self, row: OneTimeCode) -> str:
+        return moment(row.issued_at)
+
+    @admin.display(description=_("recipient"))
+    def shown_recipient(self, row: OneTimeCode) -> str:
+        organization = getattr(row, "organization_name", None) or row.organization
+        return format_html('{}<span class="dfns-under">{}</span>', row.recipient, organization)
+
+    @admin.display(description=_("state"))
+    def shown_state_and_guesses(self, row: OneTimeCode) -> str:
+        guesses = gettext("guesses: %(count)s") % {"count": self.shown_guesses(row)}
+        return format_html('{}<span class="dfns-under">{}</span>', self.shown_state(row), guesses)
+
+    @admin.display(description=_("asked for"))
+    def shown_life(self, row: OneTimeCode) -> str:
+        until = format_html(gettext("until {}"), moment_after(row.expires_at, begin=row.issued_at))
+        return format_html('{}<span class="dfns-under">{}</span>', moment(row.issued_at), until)
+
+    @admin.display(description=_("expires"))
+    def shown_expires(self, row: OneTimeCode) -> str:
+        return moment(row.expires_at)
+
+    @admin.display(description=_("tries"))
+    def shown_tries(self, row: OneTimeCode) -> str:
+        return str(row.tries)
+
+    @admin.display(description=_("timeline"))
+    def shown_timeline(self, row: OneTimeCode) -> str:
+        now = timezone.now()
+        context = {"steps": timeline(row, now=now), "zone": timezone.get_current_timezone_name()}
+        return render_to_string("admin/dfns_login/timeline.html", context)
+
+    @admin.display(description=_("address"))
+    def shown_address(self, row: OneTimeCode) -> str:
+        return row.address or NOTHING

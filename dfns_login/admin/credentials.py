@@ -1,0 +1,121 @@
+"""Credentials: looked at, and deactivated. The sealed private key is not read here, not even from the database."""
+
+import hashlib
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
+
+from dfns_login.admin.lists import AccountFilter, OrganizationFilter, choice_filter, of_username
+from dfns_login.admin.organizations import ActiveFilter
+from dfns_login.admin.organizations import active_badge as _active_badge
+from dfns_login.admin.read_only import Operation, ReadOnlyAdmin
+from dfns_login.admin.rendering import NOTHING, link_to, moment
+from dfns_login.ceremonies.accounts import deactivate_credential
+from dfns_login.models import Credential, CredentialKind
+from dfns_login.verification.public_keys import PublicKeyError, public_key_pem
+
+DEACTIVATE: Operation[Credential] = Operation(
+    name="deactivate",
+    label=_("Deactivate credential"),
+    list_label=_("Deactivate selected credentials"),
+    consequence=_(
+        "Nobody can sign in with it any more, and that is not undone here: the sessions that it opened end, and the "
+        "account's open codes are revoked. Whoever has no other credential is locked out."
+    ),
+    applies=lambda row: row.active,
+    perform=lambda row, operator: deactivate_credential(row, operator=operator, now=timezone.now()),
+    done=lambda n: ngettext("%(n)d credential deactivated.", "%(n)d credentials deactivated.", n) % {"n": n},
+)
+
+
+def active_badge(row: Credential) -> str:
+    """Whether the credential can be used."""
+    return _active_badge(active=row.active)
+
+
+@admin.register(Credential)
+class CredentialAdmin(ReadOnlyAdmin[Credential]):
+    """Public keys that people prove themselves with."""
+
+    operations = (DEACTIVATE,)
+    list_display = ("name", "shown_account", "shown_organization", "kind", "algorithm", "shown_state", "shown_created")
+    list_filter = (choice_filter("kind", CredentialKind, _("kind")), ActiveFilter, OrganizationFilter, AccountFilter)
+    search_fields = ("id",)
+    search_help_text = _("The account's username or id, or the credential's id (cr-…).")
+    ordering = ("account", "-created_at", "-pk")
+    fields = (
+        "name",
+        "kind",
+        "shown_state",
+        "shown_account",
+        "shown_organization",
+        "shown_id",
+        "credential_id",
+        "algorithm",
+        "shown_fingerprint",
+        "shown_public_key",
+        "sign_count",
+        "transports",
+        "origin",
+        "shown_created",
+    )
+    readonly_fields = (
+        "shown_id",
+        "shown_state",
+        "shown_account",
+        "shown_organization",
+        "shown_fingerprint",
+        "shown_public_key",
+        "shown_created",
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Credential]:
+        rows = super().get_queryset(request).select_related("account", "organization")
+        return rows.defer("sealed_private_key", "public_key")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Credential], bool]:
+        typed = search_term.strip()
+        if typed.startswith("cr-"):
+            return queryset.filter(Q(pk=typed)), False
+        return (of_username(queryset, typed) if typed else queryset), False
+
+    @admin.display(description=_("id"))
+    def shown_id(self, row: Credential) -> str:
+        return row.pk
+
+    @admin.display(description=_("state"))
+    def shown_state(self, row: Credential) -> str:
+        return active_badge(row)
+
+    @admin.display(description=_("account"))
+    def shown_account(self, row: Credential) -> str:
+        return link_to(row.account)
+
+    @admin.display(description=_("organization"))
+    def shown_organization(self, row: Credential) -> str:
+        return link_to(row.organization)
+
+    @admin.display(description=_("fingerprint"))
+    def shown_fingerprint(self, row: Credential) -> str:
+        digest = hashlib.sha256(bytes(row.public_key)).hexdigest()
+        return format_html('<code class="dfns-long">SHA-256 {}</code>', digest)
+
+    @admin.display(description=_("public key"))
+    def shown_public_key(self, row: Credential) -> str:
+        try:
+            pem = public_key_pem(bytes(row.public_key))
+        except PublicKeyError:
+            return gettext("This key cannot be read.")
+        return format_html('<pre class="dfns-key">{}</pre>', pem.strip())
+
+    @admin.display(description=_("registered"))
+    def shown_created(self, row: Credential) -> str:
+        return moment(row.created_at) or NOTHING

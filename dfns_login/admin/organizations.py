@@ -1,0 +1,100 @@
+"""Organizations: added, renamed, deactivated; deleted only while nobody is in them."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+
+from dfns_login.admin.lists import Filter
+from dfns_login.admin.read_only import OperatedAdmin, Operation
+from dfns_login.admin.rendering import Tone, badge, list_of, moment
+from dfns_login.admin.typed import AnyModelAdmin, Text
+from dfns_login.ceremonies.accounts import deactivate_organization, reactivate_organization
+from dfns_login.models import Account, OneTimeCode, Organization
+
+DEACTIVATE: Operation[Organization] = Operation(
+    name="deactivate",
+    label=_("Deactivate organization"),
+    list_label=_("Deactivate selected organizations"),
+    consequence=_("Nobody of the organization can sign in any more: sessions end, and open codes are revoked."),
+    applies=lambda row: row.active,
+    perform=lambda row, _operator: deactivate_organization(row, now=timezone.now()),
+    done=lambda n: ngettext("%(n)d organization deactivated.", "%(n)d organizations deactivated.", n) % {"n": n},
+)
+REACTIVATE: Operation[Organization] = Operation(
+    name="reactivate",
+    label=_("Reactivate organization"),
+    list_label=_("Reactivate selected organizations"),
+    consequence=_("Its people can sign in again, each anew."),
+    applies=lambda row: not row.active,
+    perform=lambda row, _operator: reactivate_organization(row, now=timezone.now()),
+    done=lambda n: ngettext("%(n)d organization reactivated.", "%(n)d organizations reactivated.", n) % {"n": n},
+)
+
+
+class ActiveFilter(Filter):
+    """Rows that are active, or that are not."""
+
+    title = _("state")
+    parameter_name = "active"
+
+    def lookups(self, request: HttpRequest, model_admin: AnyModelAdmin) -> Iterable[tuple[str, Text]]:
+        return [("yes", _("Active")), ("no", _("Deactivated"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any] | None:
+        return queryset.filter(active=self.value() == "yes") if self.value() else None
+
+
+def active_badge(*, active: bool) -> str:
+    """Whether a row that can be deactivated is active."""
+    return badge(_("Active"), Tone.GOOD) if active else badge(_("Deactivated"), Tone.OVER)
+
+
+@admin.register(Organization)
+class OrganizationAdmin(OperatedAdmin[Organization]):
+    """Tenants. The id is what clients send as `orgId`."""
+
+    operations = (DEACTIVATE, REACTIVATE)
+    list_display = ("name", "shown_id", "shown_state", "shown_created")
+    list_filter = (ActiveFilter,)
+    search_fields = ("name", "id__exact")
+    search_help_text = _("Part of the name, or the id.")
+    ordering = ("name", "id")
+    fields = ("name", "shown_id", "shown_state", "shown_created", "shown_lists")
+    readonly_fields = ("shown_id", "shown_state", "shown_created", "shown_lists")
+
+    def get_fields(self, request: HttpRequest, obj: Organization | None = None) -> Any:
+        return super().get_fields(request, obj) if obj else ("name",)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Organization | None = None) -> bool:
+        if obj is None or not super().has_delete_permission(request, obj):
+            return False  # many at once, neither: the page that asks back would list every account
+        return not obj.accounts.exists()
+
+    @admin.display(description=_("id"))
+    def shown_id(self, row: Organization) -> str:
+        return row.pk
+
+    @admin.display(description=_("state"))
+    def shown_state(self, row: Organization) -> str:
+        return active_badge(active=row.active)
+
+    @admin.display(description=_("added"))
+    def shown_created(self, row: Organization) -> str:
+        return moment(row.created_at)
+
+    @admin.display(description=_("what is in it"))
+    def shown_lists(self, row: Organization) -> str:
+        return format_html(
+            '<a href="{}">{}</a> · <a href="{}">{}</a>',
+            list_of(Account, organization=row.pk),
+            _("Accounts"),
+            list_of(OneTimeCode, organization=row.pk),
+            _("Issued codes"),
+        )

@@ -1,0 +1,142 @@
+"""Sessions: looked at, and ended. What a token or a cookie is made of is not shown."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+
+from dfns_login.admin.lists import AccountFilter, Filter, OrganizationOfAccountFilter, of_username
+from dfns_login.admin.read_only import Operation, ReadOnlyAdmin
+from dfns_login.admin.rendering import NOTHING, Tone, badge, link_to, moment
+from dfns_login.admin.typed import AnyModelAdmin, Text
+from dfns_login.ceremonies.accounts import shut_session
+from dfns_login.conf import login_settings
+from dfns_login.models import AccountState, Session
+
+END: Operation[Session] = Operation(
+    name="end",
+    label=_("End session"),
+    list_label=_("End selected sessions"),
+    consequence=_("Its token is refused from now on. The person can sign in again."),
+    applies=lambda row: row.revoked_at is None and row.expires_at > timezone.now(),
+    perform=lambda row, operator: shut_session(row, operator=operator, now=timezone.now()),
+    done=lambda n: ngettext("%(n)d session ended.", "%(n)d sessions ended.", n) % {"n": n},
+)
+
+
+def session_badge(row: Session, *, now: datetime) -> str:
+    """Whether the session opens doors, or why it does not. Reads its account, organization and credential."""
+    if row.revoked_at is not None:
+        return badge(_("Ended"), Tone.OVER)
+    if row.expires_at <= now:
+        return badge(_("Expired"), Tone.OVER)
+    if row.last_seen_at <= now - login_settings().token_idle:
+        return badge(_("Idle too long"), Tone.OVER)
+    account = row.account
+    if account.state != AccountState.REGISTERED or not account.organization.active or not row.credential.active:
+        return badge(_("Shut out"), Tone.BAD)
+    return badge(_("Live"), Tone.GOOD)
+
+
+class SessionStateFilter(Filter):
+    """Sessions that open doors, and those that do not."""
+
+    title = _("state")
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: AnyModelAdmin) -> Iterable[tuple[str, Text]]:
+        return [("live", _("Live")), ("over", _("Not live"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any] | None:
+        if not self.value():
+            return None
+        live = Session.objects.live(now=timezone.now(), idle=login_settings().token_idle).values("pk")
+        return queryset.filter(pk__in=live) if self.value() == "live" else queryset.exclude(pk__in=live)
+
+
+@admin.register(Session)
+class SessionAdmin(ReadOnlyAdmin[Session]):
+    """Sign-ins, the newest first."""
+
+    operations = (END,)
+    list_display = ("shown_account", "shown_state", "shown_organization", "shown_issued", "shown_seen", "shown_address")
+    list_filter = (SessionStateFilter, OrganizationOfAccountFilter, AccountFilter)
+    search_fields = ("id",)
+    search_help_text = _("The account's username or id.")
+    ordering = ("-pk",)
+    window_key = "pk"
+    fields = (
+        "shown_state",
+        "shown_account",
+        "shown_organization",
+        "shown_credential",
+        "code_presented",
+        "shown_issued",
+        "shown_seen",
+        "shown_expires",
+        "shown_ended",
+        "shown_address",
+        "agent",
+    )
+    readonly_fields = (
+        "shown_state",
+        "shown_account",
+        "shown_organization",
+        "shown_credential",
+        "shown_issued",
+        "shown_seen",
+        "shown_expires",
+        "shown_ended",
+        "shown_address",
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Session]:
+        rows = super().get_queryset(request).select_related("account__organization", "credential")
+        return rows.defer("jti", "django_session_key", "credential__sealed_private_key", "credential__public_key")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Session], bool]:
+        return (of_username(queryset, search_term) if search_term.strip() else queryset), False
+
+    @admin.display(description=_("state"))
+    def shown_state(self, row: Session) -> str:
+        return session_badge(row, now=timezone.now())
+
+    @admin.display(description=_("account"))
+    def shown_account(self, row: Session) -> str:
+        return str(row.account)
+
+    @admin.display(description=_("organization"))
+    def shown_organization(self, row: Session) -> str:
+        return link_to(row.account.organization)
+
+    @admin.display(description=_("credential"))
+    def shown_credential(self, row: Session) -> str:
+        return link_to(row.credential)
+
+    @admin.display(description=_("signed in"))
+    def shown_issued(self, row: Session) -> str:
+        return moment(row.issued_at)
+
+    @admin.display(description=_("last seen"))
+    def shown_seen(self, row: Session) -> str:
+        return moment(row.last_seen_at)
+
+    @admin.display(description=_("expires"))
+    def shown_expires(self, row: Session) -> str:
+        return moment(row.expires_at)
+
+    @admin.display(description=_("ended"))
+    def shown_ended(self, row: Session) -> str:
+        return moment(row.revoked_at)
+
+    @admin.display(description=_("address"))
+    def shown_address(self, row: Session) -> str:
+        return row.address or NOTHING

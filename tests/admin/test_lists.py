@@ -1,0 +1,305 @@
+"""What lists show, how they are narrowed, and that none reads a whole table."""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from dfns_login.admin.codes import OneTimeCodeAdmin
+from dfns_login.audit import record_event
+from dfns_login.models import (
+    Account,
+    AuditEvent,
+    AuditKind,
+    CodeClosed,
+    CodeDelivery,
+    CodePurpose,
+    Credential,
+    OneTimeCode,
+    Organization,
+    Session,
+)
+from tests.admin.scene import ADMIN, MODELS, Scene, make_code, make_session, page_of
+from tests.authenticators import Kind, SoftwareKey
+from tests.factories import make_account, make_credential, make_organization
+
+CODES = f"{ADMIN}/onetimecode/"
+
+
+def listed(client: Client, **query: str) -> list[int]:
+    """Numbers of the codes that the list shows."""
+    response = client.get(CODES, query)
+    assert response.status_code == 200
+    return [row.pk for row in response.context["cl"].result_list]
+
+
+def codes(**fields: object) -> list[int]:
+    return list(OneTimeCode.objects.filter(**fields).order_by("-issued_at", "-pk").values_list("pk", flat=True))
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_list_costs_the_same_for_few_and_for_many_rows(operator: Client, model: str) -> None:
+    counted = []
+    operator.get(f"{ADMIN}/{model}/")  # Django remembers content types
+    for rows in (5, 45):
+        fill_more(rows)
+        with CaptureQueriesContext(connection) as statements:
+            response = operator.get(f"{ADMIN}/{model}/")
+        assert len(response.context["cl"].result_list) >= rows
+        counted.append(len(statements))
+    assert counted[0] == counted[1]
+    assert counted[0] <= 9
+
+
+def fill_more(rows: int) -> None:
+    """So many more rows of every kind, each of an organization of its own."""
+    present = Organization.objects.count()
+    for number in range(present, present + rows):
+        organization = make_organization(f"Organization {number}")
+        account = make_account(organization, f"user{number}@b.co")
+        credential = make_credential(account, SoftwareKey.make(kind=Kind.KEY))
+        make_session(account, credential, jti=f"session {number}")
+        make_code(account.username, organization.pk, account=account)
+        record_event(AuditKind.SIGNED_IN, account=account, requester=None, now=timezone.now())
+
+
+def test_the_page_of_an_account_costs_the_same_for_few_and_for_many_rows(operator: Client, scene: Scene) -> None:
+    counted = []
+    operator.get(page_of("account", scene.account.pk))  # Django remembers content types
+    for rows in (5, 50):
+        for number in range(rows):
+            make_session(scene.account, scene.credential, jti=f"{rows} {number}")
+            make_code(
+                scene.account.username, scene.account.organization_id, closed_as="consumed", account=scene.account
+            )
+            record_event(AuditKind.SIGNED_IN, account=scene.account, requester=None, now=timezone.now())
+        with CaptureQueriesContext(connection) as statements:
+            operator.get(page_of("account", scene.account.pk))
+        counted.append(len(statements))
+    assert counted[0] == counted[1]
+
+
+# states
+
+
+@pytest.mark.parametrize("closed", CodeClosed.values)
+def test_codes_are_narrowed_by_how_they_ended(operator: Client, scene: Scene, closed: str) -> None:
+    expected = codes(closed_as=closed)
+    if closed == "expired":
+        expected = sorted([*expected, OneTimeCode.objects.get(recipient="late").pk])
+    assert sorted(listed(operator, state=closed)) == sorted(expected)
+
+
+def test_an_open_code_is_one_that_is_still_good(operator: Client, scene: Scene) -> None:
+    assert listed(operator, state="open") == codes(closed_at__isnull=True, expires_at__gt=timezone.now())
+
+
+@pytest.mark.parametrize("delivery", CodeDelivery.values)
+def test_codes_are_narrowed_by_delivery(operator: Client, scene: Scene, delivery: str) -> None:
+    assert listed(operator, delivery=delivery) == codes(delivery=delivery)
+
+
+@pytest.mark.parametrize("purpose", CodePurpose.values)
+def test_codes_are_narrowed_by_purpose(operator: Client, scene: Scene, purpose: str) -> None:
+    assert listed(operator, purpose=purpose) == codes(purpose=purpose)
+
+
+def test_codes_are_narrowed_by_organization_also_one_that_there_is_not(operator: Client, scene: Scene) -> None:
+    for organization in (scene.account.organization_id, "or-nowhere"):
+        assert listed(operator, organization=organization) == codes(organization=organization)
+
+
+def test_filters_and_a_search_hold_together(operator: Client, scene: Scene) -> None:
+    found = listed(operator, q=scene.account.username[:5], state="consumed", purpose="login", asked="24h")
+    assert found == codes(closed_as="consumed")
+
+
+def test_each_state_is_said_in_words(operator: Client, scene: Scene) -> None:
+    page = operator.get(CODES).content.decode()
+    badges = set(re.findall(r"dfns-badge [^>]*>([^<]+)<", page))
+    assert {"Open", "Consumed", "Expired", "Superseded", "Revoked"} <= badges
+    assert {"Sent", "Sending", "Failed, will be tried again", "No recipient", "Given up"} <= badges
+
+
+def test_a_code_whose_guesses_are_spent_says_so(operator: Client, scene: Scene) -> None:
+    OneTimeCode.objects.filter(pk=scene.code.pk).update(guesses=10)
+    page = operator.get(page_of("onetimecode", scene.code.pk)).content.decode()
+    assert "Open, no guesses left" in page
+    assert "10 of 10" in page
+
+
+# dates
+
+
+@pytest.mark.parametrize(
+    ("asked", "hours"), [("hour", [0]), ("24h", [0, 3]), ("7d", [0, 3, 48]), ("", [0, 3, 48, 24 * 9])]
+)
+def test_codes_are_narrowed_by_when_they_were_asked_for(operator: Client, asked: str, hours: list[int]) -> None:
+    made = {age: make_code(f"{age}@b.co", "or-x", age=timedelta(hours=age)).pk for age in (0, 3, 48, 24 * 9)}
+    assert listed(operator, **({"asked": asked} if asked else {})) == [made[age] for age in hours]
+
+
+def test_one_day_is_the_operators_own(operator: Client, settings) -> None:
+    settings.TIME_ZONE = "Asia/Tokyo"
+    late = make_code("late@b.co", "or-x", issued_at=datetime(2026, 3, 1, 15, 30, tzinfo=UTC))  # 2 March in Tokyo
+    early = make_code("early@b.co", "or-x", issued_at=datetime(2026, 3, 1, 14, 30, tzinfo=UTC))
+    assert listed(operator, asked="2026-03-02") == [late.pk]
+    assert listed(operator, asked="2026-03-01") == [early.pk]
+    page = operator.get(CODES, {"asked": "2026-03-02", "state": "open", "q": "late"}).content.decode()
+    assert 'type="date"' in page
+    assert 'value="2026-03-02"' in page
+    assert '<input type="hidden" name="state" value="open">' in page
+    assert '<input type="hidden" name="q" value="late">' in page
+    assert "March 2, 2026, 00:30:00" in page
+
+
+@pytest.mark.parametrize("asked", ["yesterday", "2026-02-30", "0001-01-01", "9999-12-31", "2026-03-01'--", "-1"])
+def test_a_day_that_is_none_is_turned_down(operator: Client, asked: str) -> None:
+    assert operator.get(CODES, {"asked": asked}).status_code == 302
+
+
+# searches
+
+
+def test_codes_are_found_by_the_beginning_of_the_recipient(operator: Client, db: None) -> None:
+    wanted = make_code("jane@example.co", "or-x").pk
+    also = make_code("jane@example.co", "or-y").pk
+    longer = make_code("jane@example.com", "or-x").pk
+    make_code("mary-jane@example.co", "or-x")
+    make_code("jan", "or-x")
+    assert sorted(listed(operator, q="jane@example.com")) == [longer]
+    assert sorted(listed(operator, q=" JANE@Example ")) == sorted([wanted, also, longer])
+    assert listed(operator, q="jane_example") == []
+    assert listed(operator, q="jane%") == []
+    assert listed(operator, q=str(wanted)) == [wanted]
+
+
+@pytest.mark.parametrize("typed", ["\x00", "\ud800", "9" * 400, "\N{ZERO WIDTH SPACE}", "'", "x" * 5000, "٣"])
+def test_a_search_for_anything_is_answered(operator: Client, scene: Scene, typed: str) -> None:
+    for model in MODELS:
+        address = f"{ADMIN}/{model}/?q=" + "".join(f"%{byte:02x}" for byte in typed.encode(errors="surrogatepass"))
+        assert operator.get(address).status_code == 200
+
+
+def test_accounts_are_found_by_username_address_and_id(operator: Client, scene: Scene) -> None:
+    wanted = Account.objects.create(organization=scene.account.organization, username="jane@b.co", email="Jane@B.co")
+
+    def found(typed: str) -> list[Account]:
+        return list(operator.get(f"{ADMIN}/account/", {"q": typed}).context["cl"].result_list)
+
+    for typed in ("jane@b", "JANE@B.CO", "Jane@B", wanted.pk):
+        assert found(typed) == [wanted], typed
+    assert found("ane@b") == []
+
+
+@pytest.mark.parametrize("model", ["credential", "session", "auditevent"])
+def test_what_belongs_to_an_account_is_found_by_it(operator: Client, scene: Scene, model: str) -> None:
+    other = make_account(make_organization("Other"), "other@b.co")
+    credential = make_credential(other, SoftwareKey.make(kind=Kind.KEY))
+    make_session(other, credential, jti="other")
+    record_event(AuditKind.SIGNED_IN, account=other, requester=None, now=timezone.now())
+    for query in ({"q": "OTHER@b.co"}, {"q": other.pk}, {"account": other.pk}, {"organization": other.organization_id}):
+        rows = operator.get(f"{ADMIN}/{model}/", query).context["cl"].result_list
+        assert [row.account for row in rows] == [other], query
+    assert len(operator.get(f"{ADMIN}/credential/", {"q": credential.pk}).context["cl"].result_list) == 1
+
+
+def test_sessions_are_narrowed_to_the_live_ones(operator: Client, scene: Scene) -> None:
+    def found(state: str) -> set[str]:
+        rows = operator.get(f"{ADMIN}/session/", {"state": state}).context["cl"].result_list
+        return {row.pk for row in rows}
+
+    assert found("live") == {scene.session.pk}
+    assert found("over") == set(Session.objects.exclude(pk=scene.session.pk).values_list("pk", flat=True))
+    Account.objects.filter(pk=scene.account.pk).update(state="deactivated")
+    assert "Shut out" in operator.get(page_of("session", scene.session.pk)).content.decode()
+
+
+def test_events_and_organizations_are_narrowed(operator: Client, scene: Scene) -> None:
+    events = operator.get(f"{ADMIN}/auditevent/", {"kind": "code.mailed", "when": "hour"}).context["cl"].result_list
+    assert [each.kind for each in events] == ["code.mailed"]
+    idle = Organization.objects.create(name="Idle", active=False)
+    for active, expected in (("no", [idle]), ("yes", [scene.account.organization])):
+        rows = operator.get(f"{ADMIN}/organization/", {"active": active}).context["cl"].result_list
+        assert list(rows) == expected
+
+
+def test_an_account_shows_its_last_sign_in(operator: Client, scene: Scene) -> None:
+    now = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    AuditEvent.objects.filter(kind="session.opened").update(at=now)
+    assert "March 1, 2026, 12:00:00" in operator.get(f"{ADMIN}/account/").content.decode()
+
+
+# bounds
+
+
+def test_a_list_looks_at_the_newest_rows_and_says_so(
+    operator: Client, db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = [make_code(f"{n}@b.co", "or-x", age=timedelta(hours=n)).pk for n in range(1, 6)]
+    oldest = OneTimeCode.objects.filter(pk=made[-1])
+    oldest.update(delivery="sent")
+    monkeypatch.setattr(OneTimeCodeAdmin, "window", 3, raising=False)
+    response = operator.get(CODES)
+    assert [row.pk for row in response.context["cl"].result_list] == made[:3]
+    assert "the newest 3 rows" in response.content.decode()
+    assert listed(operator, delivery="sent") == []
+    # what an index answers goes before the window
+    assert listed(operator, q="5@b.co", delivery="sent") == [made[-1]]
+    day = timezone.localdate(oldest.get().issued_at).isoformat()
+    assert "the newest" not in operator.get(CODES, {"q": "5@b.co"}).content.decode()
+    assert made[-1] in listed(operator, asked=day, q="5@")
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "",
+        "?state=open",
+        "?state=expired",
+        "?delivery=failed",
+        "?purpose=recovery",
+        "?organization=or-x",
+        "?q=jane",
+        "?asked=7d",
+        "?o=1",
+        "?all=",
+    ],
+)
+def test_no_statement_of_the_list_of_codes_is_unbounded(
+    operator: Client, scene: Scene, monkeypatch: pytest.MonkeyPatch, query: str
+) -> None:
+    """Beyond the window every statement names the oldest row that it looks at, or stops at a limit."""
+    monkeypatch.setattr(OneTimeCodeAdmin, "window", 2, raising=False)
+    with CaptureQueriesContext(connection) as statements:
+        response = operator.get(f"{CODES}{query}", follow=True)
+    assert response.status_code == 200
+    read = [each["sql"] for each in statements.captured_queries if 'FROM "dfns_login_onetimecode"' in each["sql"]]
+    assert read
+    for sql in read:
+        assert "DISTINCT" not in sql
+        bounded = re.search(r'"issued_at" >= ', sql) or re.search(r'"recipient" >= |"recipient"::text LIKE', sql)
+        assert bounded or re.search(r"LIMIT \d+", sql), sql
+        assert '"issued_at" >= ' in sql or "COUNT" not in sql or "recipient" in query or "q=" in query, sql
+
+
+def test_a_credential_shows_its_key_to_compare(operator: Client, scene: Scene) -> None:
+    page = operator.get(page_of("credential", scene.credential.pk)).content.decode()
+    assert "-----BEGIN PUBLIC KEY-----" in page
+    assert "SHA-256" in page
+    Credential.objects.update(public_key=b"\xff\x00 no key")
+    assert "cannot be read" in operator.get(page_of("credential", scene.credential.pk)).content.decode()
+
+
+def test_the_pages_load_nothing_from_elsewhere_and_carry_no_style_or_script_of_ours(
+    operator: Client, scene: Scene
+) -> None:
+    for page in scene.pages():
+        body = operator.get(page).content.decode()
+        assert not re.search(r'(src|href)="(https?:)?//', body), page
+        assert " style=" not in body, page
+        assert " onclick=" not in body, page

@@ -1,0 +1,254 @@
+"""What an operator does, and what becomes of it (R-14, R-72)."""
+
+from datetime import UTC, datetime
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.core import mail
+from django.test import Client
+
+from dfns_login.delivery import deliver_code
+from dfns_login.models import Account, AccountState, AuditEvent, CodePurpose, OneTimeCode, Organization, Session
+from tests.admin.scene import ADMIN, Scene, act, make_session, operate, page_of
+from tests.api.client import call, message, open_login, sign_in
+from tests.authenticators import Kind, SoftwareKey
+from tests.factories import issue, make_account, make_credential, make_organization, make_person
+
+
+def kinds_of(account: Account) -> list[str]:
+    return [each.kind for each in account.events.order_by("pk")]
+
+
+def test_deactivating_ends_sessions_and_voids_codes_at_once(operator: Client, client: Client) -> None:
+    jane = make_person(None, "jane@example.co", SoftwareKey.make(kind=Kind.KEY))
+    token = sign_in(client, jane)
+    code = issue(jane.account.recipient)
+    assert call(client, "GET", "/auth/credentials", bearer=token).status_code == 200
+    operate(operator, "account", jane.account.pk, "deactivate")
+    assert call(client, "GET", "/auth/credentials", bearer=token).status_code == 401
+    assert open_login(client, jane.names, loginCode=code).status_code == 403
+    assert OneTimeCode.objects.get().closed_as == "revoked"
+    operate(operator, "account", jane.account.pk, "reactivate")
+    assert call(client, "GET", "/auth/credentials", bearer=token).status_code == 401
+    refused = open_login(client, jane.names, loginCode=code)
+    assert (refused.status_code, message(refused)) == (403, "Invalid code")
+    assert call(client, "GET", "/auth/credentials", bearer=sign_in(client, jane)).status_code == 200
+
+
+def test_deactivating_is_recorded_with_who_did_it(operator: Client, scene: Scene) -> None:
+    operate(operator, "account", scene.account.pk, "deactivate")
+    event = AuditEvent.objects.get(kind="account.deactivated")
+    assert (event.account, event.address, event.agent) == (scene.account, "198.51.100.1", "operator's browser")
+    assert event.detail["operator"] == operator.session["_auth_user_id"]
+    assert LogEntry.objects.get().object_id == scene.account.pk
+
+
+def test_it_is_done_once(operator: Client, scene: Scene) -> None:
+    for name in ("deactivate", "deactivate", "reactivate", "reactivate"):
+        operate(operator, "account", scene.account.pk, name)
+    assert kinds_of(scene.account).count("account.deactivated") == 1
+    assert kinds_of(scene.account).count("account.reactivated") == 1
+
+
+@pytest.mark.parametrize(
+    ("state", "keys", "then"),
+    [
+        (AccountState.INVITED, 0, AccountState.INVITED),
+        (AccountState.REGISTERED, 1, AccountState.REGISTERED),
+        (AccountState.REGISTERED, 0, AccountState.INVITED),
+    ],
+)
+def test_reactivating_makes_an_account_what_it_was(
+    operator: Client, state: AccountState, keys: int, then: AccountState
+) -> None:
+    account = make_account(make_organization(), state=state)
+    for _number in range(keys):
+        make_credential(account, SoftwareKey.make(kind=Kind.KEY))
+    operate(operator, "account", account.pk, "deactivate")
+    operate(operator, "account", account.pk, "reactivate")
+    assert Account.objects.get().state == then
+
+
+def test_reactivating_ends_a_session_that_slipped_in_between(operator: Client, scene: Scene) -> None:
+    operate(operator, "account", scene.account.pk, "deactivate")
+    late = make_session(scene.account, scene.credential, jti="slipped in")
+    operate(operator, "account", scene.account.pk, "reactivate")
+    assert Session.objects.get(pk=late.pk).revoked_at is not None
+
+
+def test_many_accounts_are_deactivated_from_the_list(operator: Client, scene: Scene) -> None:
+    everybody = list(Account.objects.values_list("pk", flat=True))
+    page = operator.post(
+        f"{ADMIN}/account/", {"action": "deactivate", "_selected_action": everybody}, follow=True
+    ).content.decode()
+    assert set(Account.objects.values_list("state", flat=True)) == {"deactivated"}
+    assert "2 accounts deactivated." in page
+    assert "1 was left as it is" in page
+
+
+def test_a_code_is_revoked_once(operator: Client, scene: Scene) -> None:
+    operate(operator, "onetimecode", scene.code.pk, "revoke")
+    code = OneTimeCode.objects.get(pk=scene.code.pk)
+    assert (code.closed_as, code.salt) == ("revoked", None)
+    operate(operator, "onetimecode", scene.code.pk, "revoke")
+    act(operator, "onetimecode", "revoke", scene.code.pk)
+    event = AuditEvent.objects.get(kind="code.revoked")
+    assert (event.account, event.detail["code"]) == (scene.account, scene.code.pk)
+    assert OneTimeCode.objects.get(pk=scene.code.pk).closed_at == code.closed_at
+
+
+def test_a_revoked_code_opens_nothing(operator: Client, client: Client) -> None:
+    jane = make_person()
+    code = issue(jane.account.recipient)
+    act(operator, "onetimecode", "revoke", OneTimeCode.objects.get().pk)
+    assert open_login(client, jane.names, loginCode=code).status_code == 403
+    deliver_code(OneTimeCode.objects.get().pk, now=datetime.now(UTC))
+    assert mail.outbox == []
+
+
+def test_the_event_finds_the_account_that_the_worker_did_not_get_to(operator: Client) -> None:
+    jane = make_person()
+    issue(jane.account.recipient)
+    operate(operator, "onetimecode", OneTimeCode.objects.get().pk, "revoke")
+    assert kinds_of(jane.account) == ["code.revoked"]
+
+
+def test_a_strangers_code_is_revoked_without_an_event(operator: Client, scene: Scene) -> None:
+    noise = OneTimeCode.objects.get(organization="or-nowhere")
+    operate(operator, "onetimecode", noise.pk, "revoke")
+    assert OneTimeCode.objects.get(pk=noise.pk).closed_as == "revoked"
+    assert not AuditEvent.objects.filter(kind="code.revoked").exists()
+
+
+def test_closed_codes_among_the_chosen_stay_as_they_are(operator: Client, scene: Scene) -> None:
+    closed = dict(OneTimeCode.objects.filter(closed_at__isnull=False).values_list("pk", "closed_as"))
+    act(operator, "onetimecode", "revoke", *OneTimeCode.objects.values_list("pk", flat=True))
+    assert dict(OneTimeCode.objects.filter(pk__in=closed).values_list("pk", "closed_as")) == closed
+    assert not OneTimeCode.objects.open().exists()
+
+
+def test_a_session_is_ended(operator: Client, client: Client) -> None:
+    jane = make_person(None, "jane@example.co", SoftwareKey.make(kind=Kind.KEY))
+    token = sign_in(client, jane)
+    operate(operator, "session", Session.objects.get().pk, "end")
+    assert call(client, "GET", "/auth/credentials", bearer=token).status_code == 401
+    operate(operator, "session", Session.objects.get().pk, "end")
+    assert kinds_of(jane.account).count("session.closed") == 1
+    assert jane.account.events.get(kind="session.closed").detail["operator"]
+
+
+def test_a_deactivated_credential_opens_nothing_and_what_it_opened_is_shut(operator: Client, client: Client) -> None:
+    jane = make_person(None, "jane@example.co", SoftwareKey.make(kind=Kind.KEY))
+    token = sign_in(client, jane)
+    code = issue(jane.account.recipient)
+    operate(operator, "credential", jane.account.credentials.get().pk, "deactivate")
+    assert call(client, "GET", "/auth/credentials", bearer=token).status_code == 401
+    assert Session.objects.get().revoked_at is not None
+    assert open_login(client, jane.names, loginCode=code).status_code == 403
+    assert open_login(client, jane.names).json()["allowCredentials"]["key"] == []
+    act(operator, "credential", "deactivate", jane.account.credentials.get().pk)
+    assert kinds_of(jane.account).count("credential.deactivated") == 1
+
+
+def test_a_deactivated_organization_lets_nobody_in_and_revives_nothing(operator: Client, client: Client) -> None:
+    jane = make_person(None, "jane@example.co", SoftwareKey.make(kind=Kind.KEY))
+    other = make_person(None, "other@example.co", SoftwareKey.make(kind=Kind.KEY))
+    token, others_token = sign_in(client, jane), sign_in(client, other)
+    code = issue(jane.account.recipient)
+    operate(operator, "organization", jane.account.organization_id, "deactivate")
+    assert call(client, "GET", "/auth/credentials", bearer=token).status_code == 401
+    assert call(client, "GET", "/auth/credentials", bearer=others_token).status_code == 200
+    act(operator, "organization", "reactivate", jane.account.organization_id, other.account.organization_id)
+    assert call(client, "GET", "/auth/credentials", bearer=token).status_code == 401
+    assert open_login(client, jane.names, loginCode=code).status_code == 403
+    assert sign_in(client, jane)
+
+
+# inviting
+
+
+def invite(operator: Client, organization: Organization, email: str, **more: str) -> str:
+    body = {"organization": organization.pk, "email": email, "kind": "CustomerEmployee", **more}
+    page: str = operator.post(f"{ADMIN}/account/add/", body, follow=True).content.decode()
+    return page
+
+
+@pytest.mark.django_db(transaction=True)
+def test_inviting_makes_the_account_and_mails_its_code(operator: Client) -> None:
+    organization = make_organization()
+    page = invite(operator, organization, "Jane@Example.co")
+    account = Account.objects.get()
+    assert (account.username, account.email) == ("jane@example.co", "Jane@Example.co")
+    assert (account.kind, account.state, account.user) == ("CustomerEmployee", "invited", None)
+    assert "is being mailed" in page
+    assert kinds_of(account) == ["account.invited"]
+    row = OneTimeCode.objects.get()
+    assert row.purpose == CodePurpose.REGISTRATION
+    deliver_code(row.pk, now=datetime.now(UTC))
+    assert mail.outbox[0].to == ["Jane@Example.co"]
+
+
+def test_inviting_again_keeps_the_account_and_its_code(operator: Client) -> None:
+    organization = make_organization()
+    invite(operator, organization, "jane@example.co")
+    invite(operator, organization, "JANE@example.co", _addanother="1")
+    act(operator, "account", "invite_again", Account.objects.get().pk)
+    assert OneTimeCode.objects.count() == 1
+    assert AuditEvent.objects.count() == 1
+
+
+def test_whoever_has_registered_is_not_invited(operator: Client, scene: Scene) -> None:
+    organization = scene.account.organization
+    before = OneTimeCode.objects.count()
+    for email, state in (("gone@b.co", "deactivated"), ("here@b.co", "registered")):
+        if state == "registered":
+            make_account(organization, email)
+        assert f"it is {state}." in invite(operator, organization, email)
+    operate(operator, "account", scene.account.pk, "invite_again")
+    assert OneTimeCode.objects.count() == before
+
+
+@pytest.mark.parametrize(
+    "email", ["", "no address", "a@b.co, c@d.co", "a@b.co\nBcc: c@d.co", "a\x00@b.co", "x" * 300 + "@b.co"]
+)
+def test_what_is_no_address_is_not_invited(operator: Client, email: str) -> None:
+    assert "errorlist" in invite(operator, make_organization(), email)
+    assert not Account.objects.exists()
+
+
+def test_nobody_is_invited_into_a_deactivated_organization(operator: Client) -> None:
+    organization = make_organization()
+    account = make_account(organization, state=AccountState.INVITED)
+    operate(operator, "organization", organization.pk, "deactivate")
+    assert "errorlist" in invite(operator, organization, "new@example.co")
+    operate(operator, "account", account.pk, "invite_again")
+    assert not OneTimeCode.objects.exists()
+
+
+def test_an_invitation_sets_nothing_that_the_form_does_not_ask(operator: Client, django_user_model) -> None:
+    root = django_user_model.objects.get()
+    invite(operator, make_organization(), "jane@example.co", state="registered", user=str(root.pk), username="root")
+    account = Account.objects.get()
+    assert (account.state, account.user, account.username) == ("invited", None, "jane@example.co")
+
+
+def test_the_only_organization_is_chosen_already(operator: Client) -> None:
+    organization = make_organization()
+    assert f'value="{organization.pk}" selected' in operator.get(f"{ADMIN}/account/add/").content.decode()
+
+
+def test_a_button_is_shown_where_it_applies(operator: Client, scene: Scene) -> None:
+    invited = Account.objects.get(state=AccountState.INVITED)
+    gone = Account.objects.get(state=AccountState.DEACTIVATED)
+    shown = {
+        page_of("account", invited.pk): {"invite_again", "deactivate"},
+        page_of("account", scene.account.pk): {"deactivate"},
+        page_of("account", gone.pk): {"reactivate"},
+        page_of("onetimecode", scene.code.pk): {"revoke"},
+        page_of("onetimecode", OneTimeCode.objects.filter(closed_as="consumed")[0].pk): set(),
+    }
+    for page, names in shown.items():
+        body = operator.get(page).content.decode()
+        assert {
+            each for each in ("invite_again", "deactivate", "reactivate", "revoke") if f"/operate/{each}/" in body
+        } == names
