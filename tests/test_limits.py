@@ -1,0 +1,170 @@
+"""Rates: what is counted, and what a cache that is down or slow does to it. Over HTTP they are in tests/api."""
+
+from typing import Any
+
+import pytest
+import redis
+from django.conf import settings as django_settings
+from django.core.cache.backends.base import BaseCache
+
+from dfns_login.errors import RateExceeded, ServiceUnavailable
+from dfns_login.limits import (
+    CODE_PER_ADDRESS,
+    CODE_PER_NETWORK,
+    CODE_PER_USER,
+    CODE_RATES,
+    Subject,
+    count,
+    count_recipient,
+    count_requester,
+)
+from dfns_login.requester import Requester
+from dfns_login.usernames import Recipient
+from tests.clock import MINUTE, SECOND, StillClock
+
+HERE = Requester(address="192.0.2.7")
+
+
+@pytest.fixture
+def windows(monkeypatch: pytest.MonkeyPatch) -> StillClock:
+    clock = StillClock()
+    monkeypatch.setattr("django_ratelimit.core.time", clock)
+    return clock
+
+
+@pytest.fixture
+def configure(settings: Any) -> Any:
+    def change(**values: object) -> None:
+        settings.DFNS_LOGIN = {**settings.DFNS_LOGIN, **values}
+
+    return change
+
+
+def times_until_refused(subject: Any = HERE, *, scope: str = "x", at_most: int = 30) -> int:
+    for number in range(at_most):
+        try:
+            if isinstance(subject, Requester):
+                count_requester(CODE_RATES, requester=subject, scope=scope)
+            else:
+                count_recipient(CODE_RATES, recipient=subject, scope=scope)
+        except RateExceeded:
+            return number
+    return at_most
+
+
+def test_each_scope_is_counted_apart(windows: StillClock, configure: Any) -> None:
+    configure(RATES={"code_per_address": ("3/m",)})
+    assert times_until_refused(scope="x") == 3
+    assert times_until_refused(scope="y") == 3
+    assert times_until_refused(scope="x") == 0
+
+
+def test_no_two_pairs_of_organization_and_name_are_one(windows: StillClock, configure: Any) -> None:
+    configure(RATES={"code_per_user": ("3/m",)})
+    assert times_until_refused(Recipient(organization="or-1", username="jane")) == 3
+    assert times_until_refused(Recipient(organization="or-1j", username="ane")) == 3
+    assert times_until_refused(Recipient(organization="or-", username="1jane")) == 3
+
+
+def test_what_comes_after_a_rate_that_is_used_up_is_not_counted(windows: StillClock, configure: Any) -> None:
+    configure(RATES={"code_per_address": ("1/m",), "code_per_network": ("3/m",)})
+    values = {Subject.ADDRESS: "a", Subject.NETWORK: "n"}
+    count([CODE_PER_ADDRESS, CODE_PER_NETWORK], values, scope="x")
+    for _ in range(10):
+        with pytest.raises(RateExceeded):
+            count([CODE_PER_ADDRESS, CODE_PER_NETWORK], values, scope="x")
+    for _ in range(2):
+        count([CODE_PER_NETWORK], values, scope="x")
+    with pytest.raises(RateExceeded):
+        count([CODE_PER_NETWORK], values, scope="x")
+
+
+def test_retry_after_is_when_the_window_ends(windows: StillClock, configure: Any) -> None:
+    configure(RATES={"code_per_address": ("1/m",)})
+    assert times_until_refused() == 1
+    with pytest.raises(RateExceeded) as refusal:
+        count_requester(CODE_RATES, requester=HERE, scope="x")
+    wait = refusal.value.retry_after
+    assert wait is not None
+    assert SECOND <= wait <= MINUTE + SECOND
+    windows.move(wait - 2 * SECOND)
+    assert times_until_refused() == 0
+    windows.move(2 * SECOND)
+    assert times_until_refused() == 1
+
+
+def test_the_cache_holds_no_name_and_no_address(windows: StillClock) -> None:
+    count_requester(CODE_RATES, requester=HERE, scope="login_code")
+    count_recipient(
+        CODE_RATES, recipient=Recipient(organization="or-1", username="jane@example.co"), scope="login_code"
+    )
+    with redis.Redis.from_url(django_settings.REDIS_URL) as server:
+        held = [(key, server.get(key), server.ttl(key)) for key in server.keys("*rl:*")]
+    assert len(held) == 8
+    assert not any(b"jane" in key or b"192.0" in key or b"or-1" in key for key, _, _ in held)
+    assert all(value == b"1" and 0 < ttl <= 24 * 3600 + 5 for _, value, ttl in held)  # R-46
+
+
+def test_what_a_project_turns_off_is_off(windows: StillClock, settings: Any, configure: Any) -> None:
+    configure(RATES={"code_per_address": ("1/m",)})
+    settings.RATELIMIT_ENABLE = False
+    assert times_until_refused(at_most=5) == 5
+
+
+class EndingWindow(StillClock):
+    """The first look at the clock is before the end of a window, every other one is after it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.looks = 0
+
+    def time(self) -> float:
+        self.looks += 1
+        return self.now + (2 if self.looks % 2 == 0 else 0)
+
+
+def test_a_window_that_ends_while_it_is_counted_is_no_outage(
+    monkeypatch: pytest.MonkeyPatch, configure: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    configure(WITHOUT_CACHE="refuse", RATES={"code_per_user": ("5/m",)})
+    monkeypatch.setattr("django_ratelimit.core.time", EndingWindow())
+    for number in range(200):  # some of them have a window that ends now
+        count([CODE_PER_USER], {Subject.USER: f"user {number}"}, scope="x")
+    assert "outage" not in caplog.text
+
+
+class ForgetfulCache(BaseCache):
+    """Adds nothing and increments nothing, as memcached does when its server is gone."""
+
+    def __init__(self, _location: str, params: dict[str, Any]) -> None:
+        super().__init__(params)
+
+    def add(self, *_: object, **__: object) -> bool:
+        return False
+
+    def incr(self, *_: object, **__: object) -> int:
+        msg = "no such key"
+        raise ValueError(msg)
+
+
+class TestWithoutCache:
+    @pytest.fixture(params=["dead", "forgetful"])
+    def _cache(self, request: pytest.FixtureRequest, settings: Any, tmp_path: Any, windows: StillClock) -> None:
+        if request.param == "dead":
+            default = {**settings.CACHES["default"], "LOCATION": f"unix://{tmp_path}/nobody.sock?db=0"}
+        else:
+            default = {"BACKEND": f"{__name__}.ForgetfulCache"}
+        settings.CACHES = {"default": default}
+
+    @pytest.mark.usefixtures("_cache")
+    def test_requests_pass(self, configure: Any, caplog: pytest.LogCaptureFixture) -> None:
+        configure(RATES={"code_per_address": ("1/m",)})
+        assert times_until_refused(at_most=5) == 5
+        assert caplog.text.count("outage what=cache") == 5
+
+    @pytest.mark.usefixtures("_cache")
+    def test_a_project_may_refuse(self, configure: Any) -> None:
+        configure(WITHOUT_CACHE="refuse")
+        with pytest.raises(ServiceUnavailable) as refusal:
+            count_requester(CODE_RATES, requester=HERE, scope="x")
+        assert refusal.value.retry_after == 5 * SECOND

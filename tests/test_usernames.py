@@ -1,0 +1,108 @@
+"""One canonical form of a username (R-43)."""
+
+import time
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dfns_login.usernames import USERNAME_MAX_LENGTH, WRITTEN_MAX_LENGTH, Recipient, canonical_username
+
+
+@pytest.mark.parametrize(
+    ("written", "canonical"),
+    [
+        ("jane@example.co", "jane@example.co"),
+        ("Jane@Example.CO", "jane@example.co"),
+        ("  jane@example.co\u00a0", "jane@example.co"),
+        ("\uff4aane@example.co", "jane@example.co"),
+        ("\u017fam@example.co", "sam@example.co"),
+        ("\u212aim@example.co", "kim@example.co"),
+        ("stra\u00dfe@example.co", "strasse@example.co"),
+        ("jose\u0301@example.co", "jos\u00e9@example.co"),
+        ("\ufb01n@example.co", "fin@example.co"),
+    ],
+)
+def test_writings_of_one_name_are_one(written: str, canonical: str) -> None:
+    assert canonical_username(written) == canonical
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "m\u0131ke@example.co",
+        "\u0130@example.co",
+        "jane@example.co.",
+        "j.ane@example.co",
+        "jane+1@example.co",
+        "j\u0430ne@example.co",
+    ],
+)
+def test_names_that_only_look_alike_are_others(written: str) -> None:
+    assert canonical_username(written) not in {"mike@example.co", "i@example.co", "jane@example.co"}
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "",
+        " ",
+        "\u3000",
+        "a\0b",
+        "a\nb",
+        "a\x1b[31mb",
+        "a\u202eb",
+        "a\u200bb",
+        "a\u00adb",
+        "a\ue000b",
+        "a\u2028b",
+        "a\u2029b",
+        "\ud800",
+    ],
+)
+def test_what_no_username_has_is_refused(written: str) -> None:
+    with pytest.raises(ValueError, match=r"character|empty"):
+        canonical_username(written)
+
+
+def test_a_name_has_an_end() -> None:
+    assert canonical_username("x" * USERNAME_MAX_LENGTH)
+    with pytest.raises(ValueError, match="too long"):
+        canonical_username("x" * (USERNAME_MAX_LENGTH + 1))
+    with pytest.raises(ValueError, match="too long"):
+        canonical_username("\ufdfa" * USERNAME_MAX_LENGTH)  # one character, eighteen when folded
+
+
+def test_what_is_too_long_is_not_folded_at_all() -> None:
+    """Combining characters are put in order in quadratic time."""
+    marks = "\u0315" * 100_000 + "\u0300" * 100_000
+    started = time.process_time()
+    with pytest.raises(ValueError, match="too long"):
+        canonical_username(marks)
+    assert time.process_time() - started < 0.1
+    assert len(canonical_username("e\u0301" * (WRITTEN_MAX_LENGTH // 2))) == USERNAME_MAX_LENGTH
+
+
+def test_the_canonical_form_of_each_character_is_canonical() -> None:
+    for number in range(0x20000):  # what is beyond is written in one way only, or is refused
+        try:
+            canonical = canonical_username(f"a{chr(number)}b")
+        except ValueError:
+            continue
+        assert canonical_username(canonical) == canonical
+
+
+@given(st.text(max_size=40))
+def test_the_canonical_form_is_canonical(written: str) -> None:
+    try:
+        canonical = canonical_username(written)
+    except ValueError:
+        return
+    assert canonical_username(canonical) == canonical
+    assert unicodedata.is_normalized("NFKC", canonical)
+    assert canonical == canonical.strip()
+
+
+def test_a_recipient_does_not_show_its_name() -> None:
+    assert repr(Recipient(organization="or-1", username="jane")) == "Recipient('or-1', …)"
