@@ -96,6 +96,10 @@ class AssertionRefused(NotAuthorized):
     """A signature, or what it covers, does not hold."""
 
 
+class SignCountRegressed(AssertionRefused):
+    """A passkey signed, and its counter has not risen: there may be a copy of it. Its owner is to be told."""
+
+
 class TokenRefused(NotAuthorized):
     """A bearer token that is missing, malformed, expired, revoked, spent or of another class."""
 

@@ -6,7 +6,6 @@ the accepted answer in that one thing, and where the fault is in what is signed,
 
 import base64
 import hashlib
-import hmac
 import json
 import secrets
 from collections.abc import Callable
@@ -17,13 +16,11 @@ from types import MappingProxyType
 from typing import Any, Final, Self
 
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
-from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from dfns_login.verification.public_keys import KeyAlgorithm
+from tests.age import PASSPHRASE, age_file, armor, opaque_envelope
 
 PrivateKey = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | rsa.RSAPrivateKey
 Members = dict[str, Any]
@@ -31,9 +28,6 @@ Wire = dict[str, str]
 
 PYTHON_CLIENT_ORIGIN: Final = "https://app.dfns.io"
 """Origin that the official Python client names."""
-
-PASSPHRASE: Final = "correct horse battery staple"
-"""Opens the envelope of `SoftwareKey.with_age_envelope`."""
 
 
 class Kind(StrEnum):
@@ -84,6 +78,14 @@ def _says(**members: object) -> Says:
     return Says(lambda said: said | members)
 
 
+def _swaps_type(other: Members) -> Says:
+    return Says(lambda said: said | {"type": ".".join(other.get(word, word) for word in said["type"].split("."))})
+
+
+def _names_origin(change: Callable[[str], object]) -> Says:
+    return Says(lambda said: said | {"origin": change(said.get("origin", PYTHON_CLIENT_ORIGIN))})
+
+
 def _lacks(name: str) -> Says:
     return Says(lambda said: {key: value for key, value in said.items() if key != name})
 
@@ -106,10 +108,8 @@ def _bend_last_digit(encoded: str) -> str:
 class Fault(Enum):
     """One thing that is wrong."""
 
-    TYPE_OF_OTHER_CEREMONY = Says(
-        lambda said: said | {"type": "key.create" if said["type"] == "key.get" else "key.get"}
-    )
-    TYPE_OF_FIDO2 = Says(lambda said: said | {"type": said["type"].replace("key", "webauthn")})
+    TYPE_OF_OTHER_CEREMONY = _swaps_type({"get": "create", "create": "get"})
+    TYPE_OF_OTHER_KIND = _swaps_type({"key": "webauthn", "webauthn": "key"})
     TYPE_IN_UPPER_CASE = Says(lambda said: said | {"type": said["type"].upper()})
     TYPE_IN_ARRAY = Says(lambda said: said | {"type": [said["type"]]})
     TYPE_MISSING = _lacks("type")
@@ -121,18 +121,18 @@ class Fault(Enum):
     CHALLENGE_EMPTY = _says(challenge="")
     CHALLENGE_MISSING = _lacks("challenge")
     ORIGIN_FOREIGN = _says(origin="https://evil.example")
-    ORIGIN_OF_OTHER_SCHEME = _says(origin=PYTHON_CLIENT_ORIGIN.replace("https", "http"))
-    ORIGIN_WITH_PORT = _says(origin=PYTHON_CLIENT_ORIGIN + ":8443")
-    ORIGIN_WITH_DEFAULT_PORT = _says(origin=PYTHON_CLIENT_ORIGIN + ":443")
-    ORIGIN_WITH_SLASH = _says(origin=PYTHON_CLIENT_ORIGIN + "/")
-    ORIGIN_WITH_SUFFIX = _says(origin=PYTHON_CLIENT_ORIGIN + ".evil.example")
-    ORIGIN_WITH_USERINFO = _says(origin=PYTHON_CLIENT_ORIGIN + "@evil.example")
-    ORIGIN_IN_UPPER_CASE = _says(origin=PYTHON_CLIENT_ORIGIN.upper())
-    ORIGIN_CUT = _says(origin=PYTHON_CLIENT_ORIGIN[:-1])
+    ORIGIN_OF_OTHER_SCHEME = _names_origin(lambda origin: origin.replace("https", "http"))
+    ORIGIN_WITH_PORT = _names_origin(lambda origin: origin + ":8443")
+    ORIGIN_WITH_DEFAULT_PORT = _names_origin(lambda origin: origin + ":443")
+    ORIGIN_WITH_SLASH = _names_origin(lambda origin: origin + "/")
+    ORIGIN_WITH_SUFFIX = _names_origin(lambda origin: origin + ".evil.example")
+    ORIGIN_WITH_USERINFO = _names_origin(lambda origin: origin + "@evil.example")
+    ORIGIN_IN_UPPER_CASE = _names_origin(str.upper)
+    ORIGIN_CUT = _names_origin(lambda origin: origin[:-1])
     ORIGIN_EMPTY = _says(origin="")
     ORIGIN_NULL = _says(origin=None)
     ORIGIN_OPAQUE = _says(origin="null")
-    ORIGIN_IN_ARRAY = _says(origin=[PYTHON_CLIENT_ORIGIN])
+    ORIGIN_IN_ARRAY = _names_origin(lambda origin: [origin])
     CROSS_ORIGIN = _says(crossOrigin=True)
     CROSS_ORIGIN_TEXT = _says(crossOrigin="true")
     CROSS_ORIGIN_NULL = _says(crossOrigin=None)
@@ -244,19 +244,15 @@ class SoftwareKey:
                 return self.private_key.sign(message, padding.PKCS1v15(), SHA256())
 
     def client_data(self, challenge: str, *, type_: str, fault: Fault | None = None) -> bytes:
-        said: Members = {"type": type_, "challenge": challenge, **self.client.value}
-        if fault and isinstance(fault.value, Says):
-            said = fault.value.change(said)
-        text = compact_json(said)
-        return fault.value.write(text) if fault and isinstance(fault.value, Writes) else text.encode()
+        return written({"type": type_, "challenge": challenge, **self.client.value}, fault=fault)
 
     def answer(self, challenge: str, *, fault: Fault | None = None) -> Wire:
         """Answer a challenge: `credentialAssertion`."""
         client_data = self.client_data(challenge, type_="key.get", fault=fault)
         return {
             "credId": self.credential_id,
-            "clientData": _sent(client_data, as_field="clientData", fault=fault),
-            "signature": _sent(self._proof(client_data, fault=fault), as_field="proof", fault=fault),
+            "clientData": sent(client_data, as_field="clientData", fault=fault),
+            "signature": sent(proof(self, client_data, fault=fault), as_field="proof", fault=fault),
         }
 
     def register(self, challenge: str, *, fault: Fault | None = None, pem: str | None = None) -> Wire:
@@ -266,12 +262,12 @@ class SoftwareKey:
         """
         client_data = self.client_data(challenge, type_="key.create", fault=fault)
         pem = self.public_pem if pem is None else pem
-        signature = self._proof(attested_text(client_data, pem=pem), fault=fault)
+        signature = proof(self, attested_text(client_data, pem=pem), fault=fault)
         attestation_data = compact_json({"publicKey": pem, "signature": signature.hex()}).encode()
         return {
             "credId": self.credential_id,
-            "clientData": _sent(client_data, as_field="clientData", fault=fault),
-            "attestationData": _sent(attestation_data, as_field="proof", fault=fault),
+            "clientData": sent(client_data, as_field="clientData", fault=fault),
+            "attestationData": sent(attestation_data, as_field="proof", fault=fault),
         }
 
     def factor(self, challenge: str, *, fault: Fault | None = None) -> Members:
@@ -282,9 +278,6 @@ class SoftwareKey:
         """Answer a registration challenge, as one credential of its body."""
         info = {"credentialKind": self.kind.value, "credentialInfo": self.register(challenge, fault=fault)}
         return info | ({"encryptedPrivateKey": self.encrypted_private_key} if self.encrypted_private_key else {})
-
-    def _proof(self, message: bytes, *, fault: Fault | None) -> bytes:
-        return fault.value.sign(self, message) if fault and isinstance(fault.value, Signs) else self.sign(message)
 
 
 def new_challenge() -> str:
@@ -300,6 +293,27 @@ def compact_json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
+def written(said: Members, *, fault: Fault | None) -> bytes:
+    """Write client data."""
+    if fault and isinstance(fault.value, Says):
+        said = fault.value.change(said)
+    text = compact_json(said)
+    return fault.value.write(text) if fault and isinstance(fault.value, Writes) else text.encode()
+
+
+def proof(key: SoftwareKey, message: bytes, *, fault: Fault | None) -> bytes:
+    """Sign."""
+    return fault.value.sign(key, message) if fault and isinstance(fault.value, Signs) else key.sign(message)
+
+
+def sent(data: bytes, *, as_field: str, fault: Fault | None) -> str:
+    """Encode for the wire."""
+    encoded = base64url(data)
+    if fault and isinstance(fault.value, Sends) and fault.value.field == as_field:
+        return fault.value.change(encoded)
+    return encoded
+
+
 def attested_text(client_data: bytes, *, pem: str) -> bytes:
     """Text that a key signs when it is registered."""
     return compact_json({"clientDataHash": hashlib.sha256(client_data).hexdigest(), "publicKey": pem}).encode()
@@ -308,48 +322,6 @@ def attested_text(client_data: bytes, *, pem: str) -> bytes:
 def public_pem(private_key: PrivateKey) -> str:
     public_key = private_key.public_key()
     return public_key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode("ascii").rstrip("\n")
-
-
-def opaque_envelope() -> str:
-    """Text as a client with an envelope of its own might send."""
-    return "sealed.v1." + base64url(secrets.token_bytes(200))
-
-
-def age_file(plaintext: bytes, *, passphrase: str, work_factor: int = 17) -> bytes:
-    """Encrypt at most 64 KiB as an age passphrase file (C2SP age).
-
-    pyrage would choose the work factor by the machine's speed, and on a fast one beyond what we accept.
-    """
-    file_key, salt, nonce = secrets.token_bytes(16), secrets.token_bytes(16), secrets.token_bytes(16)
-    scrypt = Scrypt(salt=b"age-encryption.org/v1/scrypt" + salt, length=32, n=2**work_factor, r=8, p=1)
-    wrapped = ChaCha20Poly1305(scrypt.derive(passphrase.encode())).encrypt(bytes(12), file_key, None)
-    header = f"age-encryption.org/v1\n-> scrypt {_raw_base64(salt)} {work_factor}\n{_raw_base64(wrapped)}\n---"
-    mac = hmac.digest(_age_key(file_key, salt=b"", info=b"header"), header.encode(), "sha256")
-    chunk_nonce = bytes(11) + b"\x01"
-    payload = ChaCha20Poly1305(_age_key(file_key, salt=nonce, info=b"payload")).encrypt(chunk_nonce, plaintext, None)
-    return f"{header} {_raw_base64(mac)}\n".encode() + nonce + payload
-
-
-def armor(age: bytes) -> str:
-    """Write an age file as text (C2SP age, ASCII armor)."""
-    body = base64.b64encode(age).decode("ascii")
-    lines = [body[start : start + 64] for start in range(0, len(body), 64)]
-    return "\n".join(["-----BEGIN AGE ENCRYPTED FILE-----", *lines, "-----END AGE ENCRYPTED FILE-----", ""])
-
-
-def _age_key(file_key: bytes, *, salt: bytes, info: bytes) -> bytes:
-    return HKDF(algorithm=SHA256(), length=32, salt=salt, info=info).derive(file_key)
-
-
-def _raw_base64(data: bytes) -> str:
-    return base64.b64encode(data).rstrip(b"=").decode("ascii")
-
-
-def _sent(data: bytes, *, as_field: str, fault: Fault | None) -> str:
-    encoded = base64url(data)
-    if fault and isinstance(fault.value, Sends) and fault.value.field == as_field:
-        return fault.value.change(encoded)
-    return encoded
 
 
 def _new_private_key(algorithm: KeyAlgorithm) -> PrivateKey:

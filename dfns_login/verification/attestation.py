@@ -10,7 +10,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
+from webauthn.helpers.structs import AuthenticatorTransport
+
 from dfns_login.errors import AttestationRefused
+from dfns_login.verification.attestation_object import AttestationPolicy, verify_attestation_object
 from dfns_login.verification.client_data import (
     ClientDataError,
     ClientDataType,
@@ -19,6 +22,13 @@ from dfns_login.verification.client_data import (
 )
 from dfns_login.verification.credential_id import parse_credential_id
 from dfns_login.verification.encoding import EncodingError, decode_base64url, decode_hex, parse_json_object
+from dfns_login.verification.fido2 import (
+    Fido2ClientData,
+    Fido2ClientDataType,
+    Fido2Error,
+    PasskeyState,
+    verify_fido2_client_data,
+)
 from dfns_login.verification.public_keys import (
     KeyAlgorithm,
     PublicKey,
@@ -30,6 +40,8 @@ from dfns_login.verification.public_keys import (
 
 ATTESTATION_DATA_LIMIT: Final = 8 * 1024
 """Bytes of JSON; that of a 4096-bit RSA key has about 2000."""
+
+_TRANSPORTS: Final = tuple(each.value for each in AuthenticatorTransport)
 
 _NAMED_ALGORITHMS: Final = (None, "RSA-SHA256", "SHA256", "SHA512")
 
@@ -44,6 +56,19 @@ class KeyAttestation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Fido2Attestation:
+    """`credentialInfo` of a passkey as on the wire: base64url each.
+
+    transports: as the browser names them; the official signer sends none.
+    """
+
+    credential_id: str
+    client_data: str = field(repr=False)
+    attestation_data: str = field(repr=False)
+    transports: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VerifiedAttestation:
     """A new credential whose holder has its private key. Only a verifier makes one.
 
@@ -52,7 +77,22 @@ class VerifiedAttestation:
 
     credential_id: str
     public_key: PublicKey
-    client_data: VerifiedClientData
+    client_data: VerifiedClientData | Fido2ClientData
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifiedFido2Attestation(VerifiedAttestation):
+    """The same of a passkey.
+
+    state: to be kept with the credential, as are the transports, in the order in which they were given.
+    aaguid: make of the authenticator, as a UUID; worth what the statement is worth.
+    statement_format: `none`, or the one that was verified.
+    """
+
+    state: PasskeyState
+    aaguid: str
+    statement_format: str
+    transports: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +130,56 @@ class KeyAttestationVerifier:
         return VerifiedAttestation(credential_id=credential_id, public_key=public_key, client_data=verified)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fido2AttestationVerifier:
+    """Verifies attestations of kind `Fido2`.
+
+    origins: those that a browser may name.
+    algorithms: kinds of key that may be registered; a passkey's is one of `COSE_ALGORITHMS`.
+    """
+
+    rp_id: str
+    origins: tuple[str, ...]
+    algorithms: tuple[KeyAlgorithm, ...]
+    policy: AttestationPolicy = field(default_factory=AttestationPolicy)
+
+    def verify(self, attestation: Fido2Attestation, *, challenge: str) -> VerifiedFido2Attestation:
+        """Verify that an authenticator made a passkey for this challenge, and verified its user.
+
+        challenge: the text that the client was given.
+        Transports that are not known are left out.
+        Raises AttestationRefused, whose details name the field.
+        Source: Dfns API, Fido2 credentials, `credentialInfo`; WebAuthn Level 3 §7.1.
+        """
+        with _refusal_names("credentialInfo.credId"):
+            credential_id = parse_credential_id(attestation.credential_id)
+        with _refusal_names("credentialInfo.clientData"):
+            client_data = verify_fido2_client_data(
+                decode_base64url(attestation.client_data),
+                expected_type=Fido2ClientDataType.ATTESTATION,
+                challenge=challenge,
+                origins=self.origins,
+            )
+        with _refusal_names("credentialInfo.attestationData"):
+            new = verify_attestation_object(
+                decode_base64url(attestation.attestation_data),
+                credential_id=credential_id,
+                client_data=client_data,
+                rp_id=self.rp_id,
+                policy=self.policy,
+                algorithms=self.algorithms,
+            )
+        return VerifiedFido2Attestation(
+            credential_id=credential_id,
+            public_key=new.public_key,
+            client_data=client_data,
+            state=new.state,
+            aaguid=new.aaguid,
+            statement_format=new.statement_format,
+            transports=tuple(each for each in dict.fromkeys(attestation.transports) if each in _TRANSPORTS),
+        )
+
+
 def _read_attestation_data(encoded: str) -> tuple[str, bytes]:
     """PEM as it was received, and the signature.
 
@@ -116,6 +206,6 @@ def _signed_text(client_data: bytes, *, pem: str) -> bytes:
 def _refusal_names(field_path: str) -> Iterator[None]:
     try:
         yield
-    except (EncodingError, ClientDataError, PublicKeyError, SignatureError) as error:
+    except (EncodingError, ClientDataError, Fido2Error, PublicKeyError, SignatureError) as error:
         msg = f"{field_path}: {error}"
         raise AttestationRefused(msg, details={field_path: [str(error)]}) from error

@@ -1,0 +1,49 @@
+"""Envelopes of private keys, as clients make them: age passphrase files, and text that only its maker reads."""
+
+import base64
+import hmac
+import secrets
+from typing import Final
+
+from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
+
+PASSPHRASE: Final = "correct horse battery staple"
+"""Opens the envelope of `SoftwareKey.with_age_envelope`."""
+
+
+def opaque_envelope() -> str:
+    """Text as a client with an envelope of its own might send."""
+    return "sealed.v1." + secrets.token_urlsafe(200)
+
+
+def age_file(plaintext: bytes, *, passphrase: str, work_factor: int = 17) -> bytes:
+    """Encrypt at most 64 KiB as an age passphrase file (C2SP age).
+
+    pyrage would choose the work factor by the machine's speed, and on a fast one beyond what we accept.
+    """
+    file_key, salt, nonce = secrets.token_bytes(16), secrets.token_bytes(16), secrets.token_bytes(16)
+    scrypt = Scrypt(salt=b"age-encryption.org/v1/scrypt" + salt, length=32, n=2**work_factor, r=8, p=1)
+    wrapped = ChaCha20Poly1305(scrypt.derive(passphrase.encode())).encrypt(bytes(12), file_key, None)
+    header = f"age-encryption.org/v1\n-> scrypt {_raw_base64(salt)} {work_factor}\n{_raw_base64(wrapped)}\n---"
+    mac = hmac.digest(_age_key(file_key, salt=b"", info=b"header"), header.encode(), "sha256")
+    chunk_nonce = bytes(11) + b"\x01"
+    payload = ChaCha20Poly1305(_age_key(file_key, salt=nonce, info=b"payload")).encrypt(chunk_nonce, plaintext, None)
+    return f"{header} {_raw_base64(mac)}\n".encode() + nonce + payload
+
+
+def armor(age: bytes) -> str:
+    """Write an age file as text (C2SP age, ASCII armor)."""
+    body = base64.b64encode(age).decode("ascii")
+    lines = [body[start : start + 64] for start in range(0, len(body), 64)]
+    return "\n".join(["-----BEGIN AGE ENCRYPTED FILE-----", *lines, "-----END AGE ENCRYPTED FILE-----", ""])
+
+
+def _age_key(file_key: bytes, *, salt: bytes, info: bytes) -> bytes:
+    return HKDF(algorithm=SHA256(), length=32, salt=salt, info=info).derive(file_key)
+
+
+def _raw_base64(data: bytes) -> str:
+    return base64.b64encode(data).rstrip(b"=").decode("ascii")
