@@ -181,10 +181,11 @@ class Command(BaseCommand):
         self.stdout.write(json.dumps(value))
 
     def _stream_json(self, rows: Iterable[object]) -> None:
-        self.stdout.write("[", ending="")
-        for number, row in enumerate(rows):
-            self.stdout.write((",\n" if number else "") + json.dumps(row), ending="")
-        self.stdout.write("]")
+        before = "["
+        for row in rows:
+            self.stdout.write(before + json.dumps(row), ending="")
+            before = ",\n"
+        self.stdout.write("]" if before != "[" else "[]")
 
 
 class FoundIllError(CommandError):
