@@ -114,7 +114,7 @@ def verify_attestation_object(
     credential_id: canonical text.
     algorithms: kinds of key that may be registered; a passkey has one of `COSE_ALGORITHMS`.
     Raises Fido2Error or PublicKeyError.
-    Source: WebAuthn Level 3 §7.1 steps 13 to 26, §8.
+    Source: WebAuthn Level 3 §7.1 steps 13 to 24, §8.
     """
     new = _read(raw)
     if new.attested.credential_id != decode_base64url(credential_id):

@@ -86,7 +86,7 @@ def verify_fido2_client_data(
     the client data have base64url of the text.
     origins: compared exactly; one of them has to be named. Unknown members are ignored: Chromium adds some at random.
     Raises Fido2Error.
-    Source: WebAuthn Level 3 §5.8.1, §7.1 steps 6 to 12, §7.2 steps 9 to 14.
+    Source: WebAuthn Level 3 §5.8.1, §7.1 steps 6 to 11, §7.2 steps 9 to 14.
     """
     try:
         members = parse_json_object(raw, limit=CLIENT_DATA_LIMIT)

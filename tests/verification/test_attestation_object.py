@@ -264,7 +264,7 @@ SAME_MAKE = aaguid_extension(PASSKEY.aaguid)
 
 
 def test_the_default_asks_for_no_statement_and_takes_what_comes_all_the_same():
-    """WebAuthn Level 3 §5.1.3 step 24: a browser passes a self-signed statement on."""
+    """WebAuthn Level 3 §5.1.3: a browser passes a self-signed statement on."""
     assert AttestationPolicy().conveyance == "none"
     assert register(with_statement(Statement.SELF_SIGNED))
     assert register(with_statement(Statement.NONE)).statement_format == "none"
