@@ -1,0 +1,116 @@
+"""What is removed, and when (R-119, R-46)."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from dfns_login import purge as module
+from dfns_login.codes import derive_code, issue_code, present_code
+from dfns_login.conf import login_settings
+from dfns_login.models import Account, AuditEvent, AuditKind, CodeClosed, CodePurpose, OneTimeCode, Session, SpentToken
+from dfns_login.purge import BATCH, close_expired_codes, purge
+from dfns_login.usernames import Recipient
+from tests.authenticators import SoftwareKey
+from tests.clock import DAY, HOUR, MINUTE, NOW, SECOND
+from tests.factories import SOMEWHERE, make_credential, make_organization, make_person
+
+pytestmark = pytest.mark.django_db
+
+NOTHING = {"codes": 0, "spent_tokens": 0, "sessions": 0, "audit_events": 0}
+
+
+@pytest.fixture
+def account() -> Account:
+    return make_person(make_organization(), "jane@example.co", SoftwareKey.make()).account
+
+
+def ask(name: str, *, now: datetime = NOW, purpose: CodePurpose = CodePurpose.LOGIN) -> OneTimeCode:
+    recipient = Recipient(organization="or-1", username=name)
+    return OneTimeCode.objects.get(pk=issue_code(recipient, purpose=purpose, requester=SOMEWHERE, now=now))
+
+
+def test_every_expired_code_is_closed_known_or_not(account: Account) -> None:
+    rows = [ask(f"name {number}") for number in range(3)]
+    OneTimeCode.objects.filter(pk=rows[0].pk).update(account=account)
+    later = ask("later", now=NOW + SECOND)
+    invitation = ask("invited", purpose=CodePurpose.REGISTRATION)
+    assert close_expired_codes(now=NOW + 10 * MINUTE - SECOND) == 0
+    assert close_expired_codes(now=NOW + 10 * MINUTE) == 3
+    for row in rows:
+        row.refresh_from_db()
+        assert (row.closed_as, row.closed_at, row.salt) == (CodeClosed.EXPIRED, NOW + 10 * MINUTE, None)
+    assert set(OneTimeCode.objects.open()) == {later, invitation}
+    assert close_expired_codes(now=NOW + 24 * HOUR) == 2
+    assert close_expired_codes(now=NOW + 24 * HOUR) == 0
+
+
+def test_it_goes_on_after_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    row = ask("0")
+    copies = []
+    for number in range(BATCH + 10):
+        copy = OneTimeCode.objects.get(pk=row.pk)
+        copy.pk, copy.recipient = None, f"copy {number}"
+        copies.append(copy)
+    OneTimeCode.objects.bulk_create(copies)
+    assert close_expired_codes(now=NOW + DAY) == BATCH + 11
+    assert purge(now=NOW + DAY + 2 * HOUR)["codes"] == BATCH + 11
+    assert module.BATCH == BATCH
+
+
+@pytest.mark.parametrize("how", CodeClosed)
+@pytest.mark.parametrize("known", [True, False])
+def test_closed_codes_are_kept_for_operators_if_anybody_was_there(
+    account: Account, how: CodeClosed, *, known: bool
+) -> None:
+    row = ask("jane")
+    OneTimeCode.objects.filter(pk=row.pk).update(account=account if known else None)
+    OneTimeCode.objects.close(how=how, now=NOW)
+    kept = login_settings().code_retention if known else HOUR
+    assert purge(now=NOW + kept - SECOND) == NOTHING
+    assert purge(now=NOW + kept) == {**NOTHING, "codes": 1}
+
+
+def test_an_open_code_is_never_touched() -> None:
+    row = ask("jane")
+    code = derive_code(row)
+    assert purge(now=NOW + 1000 * DAY) == NOTHING
+    recipient = Recipient(organization="or-1", username="jane")
+    assert present_code(recipient, code, purpose=CodePurpose.LOGIN, now=NOW + MINUTE)
+
+
+def test_a_spent_token_is_remembered_longer_than_it_could_live() -> None:
+    SpentToken.objects.create(jti="x", expires_at=NOW)
+    assert purge(now=NOW + 5 * MINUTE - SECOND) == NOTHING
+    assert purge(now=NOW + 5 * MINUTE) == {**NOTHING, "spent_tokens": 1}
+
+
+def test_sessions_and_events_go_after_their_retention(account: Account) -> None:
+    credential = account.credentials.get()
+    Session.objects.create(
+        jti="x", account=account, credential=credential, issued_at=NOW, last_seen_at=NOW, expires_at=NOW
+    )
+    AuditEvent.objects.create(kind=AuditKind.SIGNED_IN, organization=account.organization, account=account, at=NOW)
+    conf = login_settings()
+    assert purge(now=NOW + conf.code_retention - SECOND) == NOTHING
+    assert purge(now=NOW + conf.code_retention) == {**NOTHING, "sessions": 1}
+    assert purge(now=NOW + conf.audit_retention - SECOND) == NOTHING
+    assert purge(now=NOW + conf.audit_retention) == {**NOTHING, "audit_events": 1}
+    assert Account.objects.get() == account
+
+
+def test_retention_is_a_setting(settings: Any) -> None:
+    settings.DFNS_LOGIN = {**settings.DFNS_LOGIN, "AUDIT_RETENTION": timedelta(days=1)}
+    person = make_person(make_organization(), "lee@example.co", SoftwareKey.make())
+    make_credential(person.account, SoftwareKey.make())
+    AuditEvent.objects.create(
+        kind=AuditKind.SIGNED_IN, organization=person.account.organization, account=person.account, at=NOW
+    )
+    assert purge(now=NOW + DAY)["audit_events"] == 1
+
+
+def test_twice_at_once_is_as_good_as_once() -> None:
+    ask("jane")
+    close_expired_codes(now=NOW + DAY)
+    assert purge(now=NOW + 2 * DAY)["codes"] == 1
+    assert purge(now=NOW + 2 * DAY) == NOTHING
