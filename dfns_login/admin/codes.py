@@ -44,7 +44,7 @@ REVOKE: Operation[OneTimeCode] = Operation(
     label=_("Revoke code"),
     list_label=_("Revoke selected codes that are open"),
     consequence=_("The code is good for nothing from now on. Another one can be asked for at once."),
-    applies=lambda row: row.closed_at is None,
+    applies=lambda row: row.closed_at is None and row.expires_at > timezone.now(),
     perform=lambda row, operator: revoke_code(row, operator=operator, now=timezone.now()),
     done=lambda n: ngettext("%(n)d code revoked.", "%(n)d codes revoked.", n) % {"n": n},
 )

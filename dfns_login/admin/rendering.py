@@ -27,23 +27,9 @@ class Tone(StrEnum):
     OVER = "over"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Badge:
-    """A state in a word or two."""
-
-    text: Text
-    tone: Tone
-
-    def __html__(self) -> str:
-        return format_html('<span class="dfns-badge dfns-{}">{}</span>', self.tone, self.text)
-
-    def __str__(self) -> str:
-        return str(self.text)
-
-
 def badge(text: Text, tone: Tone) -> SafeString:
-    """The state as HTML."""
-    return format_html("{}", Badge(text=text, tone=tone))
+    """A state in a word or two."""
+    return format_html('<span class="dfns-badge dfns-{}">{}</span>', tone, text)
 
 
 def moment(at: datetime | None) -> str:

@@ -10,6 +10,8 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from dfns_login.admin.codes import OneTimeCodeAdmin
+from dfns_login.admin.rendering import link_to
+from dfns_login.admin.rendering import page_of as page_address
 from dfns_login.audit import record_event
 from dfns_login.models import (
     Account,
@@ -22,6 +24,7 @@ from dfns_login.models import (
     OneTimeCode,
     Organization,
     Session,
+    SpentToken,
 )
 from tests.admin.scene import ADMIN, MODELS, Scene, make_code, make_session, page_of
 from tests.authenticators import Kind, SoftwareKey
@@ -130,6 +133,22 @@ def test_a_code_whose_guesses_are_spent_says_so(operator: Client, scene: Scene) 
     page = operator.get(page_of("onetimecode", scene.code.pk)).content.decode()
     assert "Open, no guesses left" in page
     assert "10 of 10" in page
+
+
+def test_delivery_says_what_is_to_be_expected(operator: Client, db: None) -> None:
+    now = timezone.now()
+    sent = {"delivery": "sent", "sent_at": now, "handled_at": now}
+    make_code("again@b.co", "or-x", **sent, asked_at=now + timedelta(seconds=1))
+    make_code("broken@b.co", "or-x", **(sent | {"delivery": "failed"}), age=timedelta(hours=1))
+    page = operator.get(CODES).content.decode()
+    assert "Sent, queued again" in page
+    assert "Sent, then given up" in page
+
+
+def test_a_row_that_has_no_page_is_named_without_a_link(db: None) -> None:
+    assert page_address(SpentToken(jti="x")) == ""
+    assert link_to(SpentToken(jti="x")) == "spent token"
+    assert link_to(None) == "\N{EN DASH}"
 
 
 # dates

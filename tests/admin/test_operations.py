@@ -5,14 +5,26 @@ from datetime import UTC, datetime
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.core import mail
+from django.db import connection
 from django.test import Client
 
+from dfns_login.ceremonies.accounts import (
+    Operator,
+    deactivate_account,
+    deactivate_credential,
+    deactivate_organization,
+    invite_again,
+    reactivate_account,
+    reactivate_organization,
+    revoke_code,
+    shut_session,
+)
 from dfns_login.delivery import deliver_code
 from dfns_login.models import Account, AccountState, AuditEvent, CodePurpose, OneTimeCode, Organization, Session
 from tests.admin.scene import ADMIN, Scene, act, make_session, operate, page_of
 from tests.api.client import call, message, open_login, sign_in
 from tests.authenticators import Kind, SoftwareKey
-from tests.factories import issue, make_account, make_credential, make_organization, make_person
+from tests.factories import SOMEWHERE, issue, make_account, make_credential, make_organization, make_person
 
 
 def kinds_of(account: Account) -> list[str]:
@@ -124,7 +136,7 @@ def test_closed_codes_among_the_chosen_stay_as_they_are(operator: Client, scene:
     closed = dict(OneTimeCode.objects.filter(closed_at__isnull=False).values_list("pk", "closed_as"))
     act(operator, "onetimecode", "revoke", *OneTimeCode.objects.values_list("pk", flat=True))
     assert dict(OneTimeCode.objects.filter(pk__in=closed).values_list("pk", "closed_as")) == closed
-    assert not OneTimeCode.objects.open().exists()
+    assert [each.recipient for each in OneTimeCode.objects.open()] == ["late"]  # expired, and not swept yet
 
 
 def test_a_session_is_ended(operator: Client, client: Client) -> None:
@@ -223,6 +235,53 @@ def test_nobody_is_invited_into_a_deactivated_organization(operator: Client) -> 
     assert "errorlist" in invite(operator, organization, "new@example.co")
     operate(operator, "account", account.pk, "invite_again")
     assert not OneTimeCode.objects.exists()
+
+
+def test_an_address_that_cannot_be_a_username_is_not_invited(operator: Client) -> None:
+    assert "cannot be a username" in invite(operator, make_organization(), '"\x01"@b.co')
+    assert not Account.objects.exists()
+
+
+def test_who_is_deactivated_while_the_form_is_sent_is_not_invited(operator: Client) -> None:
+    account = make_account(make_organization(), state=AccountState.INVITED)
+
+    def deactivate_once_seen(execute, sql, params, many, context):
+        result = execute(sql, params, many, context)
+        if 'FROM "dfns_login_account"' in sql and not seen:
+            seen.append(sql)
+            Account.objects.update(state=AccountState.DEACTIVATED)
+        return result
+
+    seen: list[str] = []
+    with connection.execute_wrapper(deactivate_once_seen):
+        page = invite(operator, account.organization, account.email)
+    assert "User already exists." in page
+    assert not OneTimeCode.objects.exists()
+
+
+def test_a_pop_up_is_closed_after_inviting(operator: Client) -> None:
+    assert "popup_response.js" in invite(operator, make_organization(), "jane@example.co", _popup="1")
+
+
+def test_what_was_done_meanwhile_is_not_done_again(scene: Scene) -> None:
+    """Each operation is decided by one UPDATE, whatever its caller has read before."""
+    by = {"operator": Operator(requester=SOMEWHERE), "now": datetime.now(UTC)}
+    organization = scene.account.organization
+    done = [
+        [revoke_code(scene.code, **by) for _again in range(2)],
+        [shut_session(Session.objects.get(jti="idle"), **by) for _again in range(2)],
+        [deactivate_credential(scene.credential, **by) for _again in range(2)],
+        [deactivate_account(scene.account, **by) for _again in range(2)],
+        [reactivate_account(scene.account, **by) for _again in range(2)],
+        [deactivate_organization(organization, now=by["now"]) for _again in range(2)],
+        [reactivate_organization(organization, now=by["now"]) for _again in range(2)],
+    ]
+    assert done == [[True, False]] * 7
+    assert "operator" not in AuditEvent.objects.get(kind="account.deactivated").detail
+
+
+def test_no_invitation_goes_to_somebody_who_has_registered(scene: Scene) -> None:
+    assert not invite_again(scene.account, operator=Operator(requester=SOMEWHERE), now=datetime.now(UTC))
 
 
 def test_an_invitation_sets_nothing_that_the_form_does_not_ask(operator: Client, django_user_model) -> None:
