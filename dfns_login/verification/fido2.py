@@ -6,6 +6,7 @@ CBOR that does not unfold. The attestation of a new passkey is in `attestation_o
 """
 
 import hmac
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -35,12 +36,11 @@ _EXTENDED: Final = 0x80
 # ... then AAGUID, length of the credential id, that id, and the key in CBOR (§6.5.1).
 _ID_LENGTH_AT: Final = slice(_HEADER + 16, _HEADER + 18)
 
+_QUOTED: Final = re.compile(r' "[^"]*"')
+
 
 class Fido2Error(ValueError):
-    """What a passkey sent does not hold.
-
-    The message quotes numbers of algorithms and, of a TPM that is trusted, what it certified; nothing else.
-    """
+    """What a passkey sent does not hold. The message quotes nothing of it but numbers of algorithms."""
 
 
 class Fido2ClientDataType(StrEnum):
@@ -190,7 +190,7 @@ def library_refuses() -> Iterator[None]:
         raise
     except WebAuthnException as error:
         sentence, _, _ = str(error).partition(". See __cause__")
-        msg = f"{sentence}."
+        msg = f"{_QUOTED.sub('', sentence)}."
         raise Fido2Error(msg) from error
     except (
         ValueError,

@@ -1,7 +1,7 @@
 """CBOR is walked to its end before it is decoded, and only what authenticators write gets through."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from webauthn.helpers import encode_cbor
 
 from dfns_login.verification.cbor import CborError, end_of_item
@@ -60,6 +60,7 @@ def test_an_item_that_is_not_canonical_and_plain_is_refused(data):
         end_of_item(bytes.fromhex(data) + bytes(32), start=0)
 
 
+@settings(deadline=None)
 @given(PLAIN)
 def test_whatever_is_written_has_its_end_found_unless_it_is_too_deep(value):
     data = encode_cbor(value)

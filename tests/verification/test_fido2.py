@@ -5,7 +5,7 @@ import json
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from webauthn.helpers import encode_cbor, parse_cbor
 
@@ -269,6 +269,7 @@ def test_backup_flags_are_given_back(flags, eligible, backed_up):
 TEXT = st.text(max_size=80) | st.binary(max_size=80).map(base64url) | PLAIN.map(encode_cbor).map(base64url)
 
 
+@settings(deadline=None)
 @given(st.sampled_from(["clientData", "authenticatorData", "signature", "userHandle"]), TEXT | st.just(""))
 def test_any_text_in_a_member_of_an_answer_is_refused(name, text):
     if name == "userHandle" and text in ("", base64url(ACCOUNT_ID.encode())):
@@ -277,6 +278,7 @@ def test_any_text_in_a_member_of_an_answer_is_refused(name, text):
         verify(PASSKEY, PASSKEY.answer(CHALLENGE) | {name: text})
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=100), st.integers(0, 255))
 def test_any_authenticator_data_that_are_signed_hold_or_are_refused(data, flags):
     wire = PASSKEY.answer(CHALLENGE)
