@@ -32,7 +32,7 @@ test-postgres: $(VENV)/.dev $(VENV)/.clients
 	$(RUN) $(BIN)/python -m $(COVERAGE) -m pytest -q --db=postgres $(ARGS)
 
 # A production environment, for the checks that only look at one.
-PRODUCTION = DEBUG=0 PUBLIC_URL=https://login.example.com DATABASE_URL=sqlite:////nowhere/db.sqlite3 \
+PRODUCTION = DEBUG=0 PUBLIC_URL=https://login.example.com DATABASE_URL=sqlite://:memory: \
 	REDIS_URL=redis://redis.example.com/0 EMAIL_URL=smtp+tls://mail.example.com:587 \
 	DEFAULT_FROM_EMAIL=login@example.com \
 	SECRET_KEY="$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(64))')" \

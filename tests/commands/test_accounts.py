@@ -124,7 +124,7 @@ def test_an_existing_user_is_linked(dfns, by):
     assert Account.objects.get().user == user
 
 
-@pytest.mark.parametrize("given", ["nobody", "99999999", "9" * 40, "", "x\0y"])
+@pytest.mark.parametrize("given", ["nobody", "99999999", "9" * 40, ""])
 def test_a_user_who_is_not_there_is_refused(dfns, given):
     make_organization()
     assert "No user has" in dfns("invite", "jane@example.co", "--user", given).error

@@ -93,7 +93,7 @@ def test_keys_are_made_where_a_missing_ring_stops_every_other_command():
 def _environment() -> dict[str, str]:
     return {
         "PUBLIC_URL": "https://login.example.com",
-        "DATABASE_URL": "sqlite:////nowhere/db.sqlite3",
+        "DATABASE_URL": "sqlite://:memory:",
         "REDIS_URL": "redis://localhost:1/0",
         "EMAIL_URL": "smtp+tls://mail.example.com:587",
         "DEFAULT_FROM_EMAIL": "login@example.com",
