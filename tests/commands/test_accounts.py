@@ -1,7 +1,12 @@
 """`dfns organization create`, `dfns invite`, `dfns accounts`."""
 
 import json
+import os
+import sqlite3
+import subprocess
+import sys
 import tracemalloc
+from contextlib import closing
 from io import StringIO
 
 import pytest
@@ -12,6 +17,7 @@ from django.db import connection
 from dfns_login.codes import derive_code
 from dfns_login.models import Account, AccountState, AuditEvent, CodePurpose, OneTimeCode, Organization
 from tests.factories import make_account, make_organization, make_user
+from tests.services import ROOT
 
 pytestmark = pytest.mark.django_db
 
@@ -211,3 +217,26 @@ def test_the_list_is_json_however_long(dfns):
     for number in range(3):
         make_account(place, f"{number}@example.co")
     assert len(json.loads(dfns("accounts", "--json").out)) == 3
+
+
+def test_whoever_reads_may_stop_reading(tmp_path):
+    environment = {**os.environ, "DATABASE_URL": f"sqlite:///{tmp_path}/db.sqlite3"}
+    manage = [sys.executable, str(ROOT / "manage.py")]
+    subprocess.run([*manage, "migrate", "--verbosity=0"], env=environment, check=True)
+    with closing(sqlite3.connect(tmp_path / "db.sqlite3")) as database, database:
+        database.execute(
+            "INSERT INTO dfns_login_organization (id, name, active, created_at) VALUES ('or-1', 'A', 1, '')"
+        )
+        rows = [(f"us-{n}", f"u{n}@example.co") for n in range(5000)]
+        database.executemany(
+            "INSERT INTO dfns_login_account (id, organization_id, username, email, kind, state, created_at) "
+            "VALUES (?1, 'or-1', ?2, ?2, 'EndUser', 'invited', '2026-01-01')",
+            rows,
+        )
+    with subprocess.Popen(
+        [*manage, "dfns", "accounts"], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as listing:
+        assert listing.stdout.readline().startswith("us-0 ")
+        listing.stdout.close()
+        assert listing.stderr.read() == ""
+    assert listing.returncode == 0

@@ -6,8 +6,9 @@ With `--json` each prints one JSON value, and `{"error": …}` where it fails.
 import argparse
 import dataclasses
 import json
-from argparse import Namespace
-from collections.abc import Callable, Iterable
+import os
+import sys
+from collections.abc import Callable
 from typing import Any, Final
 
 from django.conf import settings
@@ -29,7 +30,7 @@ from dfns_login.models import Account, AccountKind, AccountState, CodePurpose, O
 from dfns_login.probes import Level
 from dfns_login.requester import Requester
 
-Act = Callable[[Namespace], None]
+Act = Callable[[argparse.Namespace], None]
 AGENT: Final = "manage.py dfns"
 NAMED: Final = 10
 """So many organizations are named where one is to be chosen."""
@@ -72,9 +73,8 @@ class Command(BaseCommand):
         listing.add_argument("--state", choices=AccountState.values)
         keys = verb("keys", self.make_keys, "Print fresh key rings, as JSON for DFNS_LOGIN_KEYS.")
         which = keys.add_mutually_exclusive_group()
-        turning = [ring.value for ring in TURNING]
         which.add_argument(
-            "--turn", choices=turning, metavar="RING", help=f"the rings, one turned: {', '.join(turning)}"
+            "--turn", choices=list(TURNING), metavar="RING", help=f"the rings, one turned: {', '.join(TURNING)}"
         )
         which.add_argument("--list", action="store_true", dest="listing", help="ids of the keys in force, newest first")
         verb("reseal", self.reseal, "Seal every encrypted key under the newest key of the at-rest ring.")
@@ -85,18 +85,20 @@ class Command(BaseCommand):
         self.as_json: bool = options["as_json"]
         act: Act = options["act"]
         try:
-            act(Namespace(**options))
+            act(argparse.Namespace(**options))
+        except BrokenPipeError:  # whoever reads has seen enough, as `head` has
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         except (CommandError, Refusal, ImproperlyConfigured, DatabaseError) as error:
             text = _text(error)
             if self.as_json and not isinstance(error, FoundIllError):
                 self._say_json({"error": text})
             raise CommandError(text) from error
 
-    def create_organization(self, given: Namespace) -> None:
+    def create_organization(self, given: argparse.Namespace) -> None:
         made = create_organization(given.name)
         self._say({"id": made.pk, "name": made.name}, f"{made.pk}  {made.name}")
 
-    def invite(self, given: Namespace) -> None:
+    def invite(self, given: argparse.Namespace) -> None:
         place = _organization(given.organization)
         user = _user(given.user) if given.user is not None else None
         invitation = Invitation(organization=place, email=given.email, kind=AccountKind(given.kind), user=user)
@@ -111,20 +113,24 @@ class Command(BaseCommand):
             f"the registration code is mailed, and good until {until:%Y-%m-%d %H:%M} UTC.",
         )
 
-    def list_accounts(self, given: Namespace) -> None:
+    def list_accounts(self, given: argparse.Namespace) -> None:
         accounts = Account.objects.order_by("organization_id", "username")
         if given.organization is not None:
             accounts = accounts.filter(organization=_organization(given.organization))
         if given.state:
             accounts = accounts.filter(state=given.state)
         rows = map(_row, accounts.values(*COLUMNS).iterator(chunk_size=CHUNK))
-        if self.as_json:
-            self._stream_json(rows)
-            return
+        before = "["
         for row in rows:
-            self.stdout.write("  ".join(str(row[name]) for name in ("id", "organization", "state", "kind", "username")))
+            if self.as_json:
+                self.stdout.write(before + json.dumps(row), ending="")
+                before = ",\n"
+            else:
+                self.stdout.write("  ".join(row[name] for name in ("id", "organization", "state", "kind", "username")))
+        if self.as_json:
+            self.stdout.write("]" if before != "[" else "[]")
 
-    def make_keys(self, given: Namespace) -> None:
+    def make_keys(self, given: argparse.Namespace) -> None:
         if given.listing:
             ids = key_ids()
             self._say(ids, "\n".join(f"{name}: {', '.join(each)}" for name, each in ids.items()))
@@ -141,7 +147,7 @@ class Command(BaseCommand):
         if not self.as_json:
             self.stderr.write(TURNING[Ring(given.turn)])
 
-    def reseal(self, _given: Namespace) -> None:
+    def reseal(self, _given: argparse.Namespace) -> None:
         current = key_ids()[Ring.AT_REST.value][0]
         done = reseal_keys()
         if done.unopened:
@@ -153,12 +159,12 @@ class Command(BaseCommand):
         said = f"{done.count} keys are sealed under {current}. The older keys of the at-rest ring may go."
         self._say({"resealed": done.count, "kid": current}, said)
 
-    def purge(self, _given: Namespace) -> None:
+    def purge(self, _given: argparse.Namespace) -> None:
         now = timezone.now()
         counts = {"closed_codes": purge.close_expired_codes(now=now), **purge.purge(now=now)}
         self._say(counts, ", ".join(f"{name.replace('_', ' ')} {number}" for name, number in counts.items()))
 
-    def examine(self, _given: Namespace) -> None:
+    def examine(self, _given: argparse.Namespace) -> None:
         findings = examine(clock=timezone.now)
         ill = [each.name for each in findings if each.level == Level.ERROR]
         if self.as_json:
@@ -179,13 +185,6 @@ class Command(BaseCommand):
 
     def _say_json(self, value: object) -> None:
         self.stdout.write(json.dumps(value))
-
-    def _stream_json(self, rows: Iterable[object]) -> None:
-        before = "["
-        for row in rows:
-            self.stdout.write(before + json.dumps(row), ending="")
-            before = ",\n"
-        self.stdout.write("]" if before != "[" else "[]")
 
 
 class FoundIllError(CommandError):
