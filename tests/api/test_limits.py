@@ -70,6 +70,9 @@ def test_codes_per_user(client: Client, only: Any, kim: Person, ask: Any, *, the
 
 
 def test_codes_per_user_and_day(client: Client, only: Any, windows: StillClock) -> None:
+    only("code_per_user", "1/d")
+    day_ends = assert_limit(lambda _: ask_code(client, somebody()), limit=1)["Retry-After"]
+    windows.move(timedelta(seconds=int(day_ends)))
     only("code_per_user")
     for _ in range(3):
         assert_limit(lambda _: ask_code(client, somebody()), limit=5)

@@ -1,0 +1,209 @@
+"""The login ceremony at explicit moments: how long each step may wait for the next."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from dfns_login.ceremonies.login import (
+    LoginAnswer,
+    LoginChallenge,
+    LoginRequest,
+    complete_login,
+    end_every_session,
+    end_session,
+    open_login,
+    send_login_code,
+)
+from dfns_login.codes import derive_code
+from dfns_login.errors import (
+    AccountDeactivated,
+    AssertionRefused,
+    ChallengeRefused,
+    CodeRefused,
+    NoUsableCredential,
+    Refusal,
+    TokenRefused,
+    UserNotFound,
+)
+from dfns_login.models import (
+    Account,
+    AuditEvent,
+    AuditKind,
+    CodePurpose,
+    Credential,
+    CredentialKind,
+    OneTimeCode,
+    Session,
+    SpentToken,
+)
+from dfns_login.tokens import resolve_session
+from dfns_login.usernames import Recipient
+from dfns_login.verification.assertion import KeyAssertion
+from tests.authenticators import Kind, SoftwareKey
+from tests.clock import HOUR, MINUTE, NOW, SECOND
+from tests.factories import SOMEWHERE, Person, make_account, make_organization, make_person
+
+pytestmark = pytest.mark.django_db
+
+MOMENTS = pytest.mark.parametrize(("moment", "good"), [(-SECOND, True), (timedelta(0), False), (SECOND, False)])
+
+
+@pytest.fixture
+def jane() -> Person:
+    return make_person()
+
+
+@pytest.fixture
+def kim() -> Person:
+    return make_person(make_organization(), "kim@example.co", SoftwareKey.make())
+
+
+def mailed_code(person: Person, *, now: datetime = NOW) -> str:
+    send_login_code(person.account.recipient, requester=SOMEWHERE, now=now)
+    return derive_code(OneTimeCode.objects.open().of(person.account.recipient, purpose=CodePurpose.LOGIN).get())
+
+
+def opened(person: Person, code: str | None = None, *, now: datetime = NOW) -> LoginChallenge:
+    recipient = person.account.recipient
+    asked = LoginRequest(organization=recipient.organization, recipient=recipient, login_code=code)
+    return open_login(asked, requester=SOMEWHERE, now=now)
+
+
+def completed(person: Person, challenge: LoginChallenge, *, now: datetime = NOW) -> str:
+    signed = person.key.answer(challenge.opened.challenge)
+    answer = LoginAnswer(
+        challenge_identifier=challenge.opened.identifier,
+        kind=CredentialKind(person.key.kind.value),
+        credential_id=person.key.credential_id,
+        assertion=KeyAssertion(client_data=signed["clientData"], signature=signed["signature"]),
+    )
+    return complete_login(answer, requester=SOMEWHERE, now=now)
+
+
+def succeeds(step: Any, *, refusal: type[Refusal]) -> bool:
+    try:
+        step()
+    except refusal:
+        return False
+    return True
+
+
+@MOMENTS
+def test_a_login_code_waits_ten_minutes(jane: Person, moment: timedelta, *, good: bool) -> None:
+    code = mailed_code(jane)
+    at = NOW + 10 * MINUTE + moment
+    assert succeeds(lambda: opened(jane, code, now=at), refusal=CodeRefused) is good
+
+
+@MOMENTS
+def test_a_challenge_waits_five_minutes(kim: Person, moment: timedelta, *, good: bool) -> None:
+    challenge = opened(kim)
+    at = NOW + 5 * MINUTE + moment
+    assert succeeds(lambda: completed(kim, challenge, now=at), refusal=ChallengeRefused) is good
+
+
+@MOMENTS
+def test_a_challenge_with_a_code_waits_ten_minutes(jane: Person, moment: timedelta, *, good: bool) -> None:
+    challenge = opened(jane, mailed_code(jane))
+    at = NOW + 10 * MINUTE + moment
+    assert succeeds(lambda: completed(jane, challenge, now=at), refusal=ChallengeRefused) is good
+
+
+def test_a_code_asked_for_again_is_the_same_until_it_is_nearly_over(jane: Person) -> None:
+    code = mailed_code(jane)
+    assert mailed_code(jane, now=NOW + 8 * MINUTE - SECOND) == code
+    later = mailed_code(jane, now=NOW + 8 * MINUTE)
+    assert later != code
+    with pytest.raises(CodeRefused):
+        opened(jane, code, now=NOW + 8 * MINUTE)
+    assert opened(jane, later, now=NOW + 18 * MINUTE - SECOND).released_keys
+
+
+def test_a_code_and_then_no_code(jane: Person) -> None:
+    """A challenge is what it was opened as."""
+    with_code = opened(jane, mailed_code(jane))
+    without = opened(jane)
+    assert with_code.released_keys
+    assert without.released_keys is None
+    with pytest.raises(AssertionRefused):
+        completed(jane, without)
+    assert completed(jane, with_code)
+
+
+def test_what_is_written(jane: Person) -> None:
+    token = completed(jane, opened(jane, mailed_code(jane)), now=NOW + MINUTE)
+    session = Session.objects.get()
+    assert resolve_session(token, now=NOW + MINUTE) == session
+    assert (session.issued_at, session.expires_at, session.code_presented) == (
+        NOW + MINUTE,
+        NOW + MINUTE + 12 * HOUR,
+        True,
+    )
+    assert SpentToken.objects.get().expires_at == NOW + 10 * MINUTE
+    presented, signed_in = AuditEvent.objects.order_by("pk")
+    assert (presented.kind, presented.detail) == (AuditKind.CODE_PRESENTED, {"purpose": "login"})
+    assert (signed_in.kind, signed_in.detail) == (
+        AuditKind.SIGNED_IN,
+        {"session": session.pk, "kind": "PasswordProtectedKey"},
+    )
+
+
+def test_what_fails_writes_nothing(kim: Person) -> None:
+    challenge = opened(kim)
+    Account.objects.deactivate(account=kim.account)
+    with pytest.raises(AccountDeactivated):
+        completed(kim, challenge)
+    assert not SpentToken.objects.exists()
+    assert not AuditEvent.objects.exists()
+
+
+def test_nobody_has_no_credential_to_be_told_about(settings: Any) -> None:
+    account = make_account(make_organization())
+    person = Person(account=account, keys=())
+    assert opened(person, mailed_code(person)).released_keys == []
+    settings.DFNS_LOGIN = {**settings.DFNS_LOGIN, "REVEAL_UNKNOWN_USERS": True}
+    with pytest.raises(NoUsableCredential):
+        opened(person, mailed_code(person))
+    unknown = Recipient(organization="or-x", username="x")
+    with pytest.raises(UserNotFound):
+        open_login(LoginRequest(organization="or-x", recipient=unknown), requester=SOMEWHERE, now=NOW)
+
+
+def test_a_code_without_a_name_is_no_code() -> None:
+    with pytest.raises(CodeRefused):
+        open_login(LoginRequest(organization="or-x", login_code="1"), requester=SOMEWHERE, now=NOW)
+
+
+def test_passkeys_are_listed_apart(kim: Person) -> None:
+    Credential.objects.update(kind=CredentialKind.FIDO2)
+    assert [(each.kind, each.credential_id) for each in opened(kim).listed] == [("webauthn", kim.key.credential_id)]
+
+
+def test_ending_a_session_twice_is_one_event(kim: Person) -> None:
+    token = completed(kim, opened(kim))
+    session = resolve_session(token, now=NOW)
+    end_session(session, requester=SOMEWHERE, now=NOW + SECOND)
+    end_session(session, requester=SOMEWHERE, now=NOW + 2 * SECOND)
+    end_every_session(kim.account, requester=SOMEWHERE, now=NOW + 3 * SECOND)
+    assert AuditEvent.objects.filter(kind=AuditKind.SIGNED_OUT).count() == 1
+    assert Session.objects.get().revoked_at == NOW + SECOND
+    with pytest.raises(TokenRefused):
+        resolve_session(token, now=NOW + SECOND)
+
+
+def test_ending_every_session_is_one_event(kim: Person) -> None:
+    tokens = [completed(kim, opened(kim)) for _ in range(3)]
+    end_every_session(kim.account, requester=SOMEWHERE, now=NOW)
+    assert AuditEvent.objects.get(kind=AuditKind.SIGNED_OUT).detail == {"sessions": 3}
+    for token in tokens:
+        with pytest.raises(TokenRefused):
+            resolve_session(token, now=NOW)
+
+
+def test_an_answer_and_a_request_do_not_show_their_secrets(jane: Person) -> None:
+    code = mailed_code(jane)
+    asked = LoginRequest(organization="or-1", recipient=jane.account.recipient, login_code=code)
+    assert code not in repr(asked)
+    assert str(jane.key.encrypted_private_key) not in repr(opened(jane, code))
+    assert Kind(jane.key.kind) == Kind.PASSWORD_PROTECTED_KEY

@@ -1,0 +1,166 @@
+"""The registration ceremony at explicit moments."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from dfns_login.ceremonies.credentials import NewCredential, list_credentials
+from dfns_login.ceremonies.registration import (
+    RegistrationChallenge,
+    complete_registration,
+    open_registration,
+    send_registration_code,
+)
+from dfns_login.codes import derive_code
+from dfns_login.errors import BodyRefused, CodeRefused, CredentialIdTaken, TokenRefused
+from dfns_login.models import (
+    Account,
+    AccountState,
+    AuditEvent,
+    AuditKind,
+    CodePurpose,
+    Credential,
+    CredentialKind,
+    OneTimeCode,
+    SpentToken,
+)
+from dfns_login.verification.attestation import KeyAttestation
+from tests.authenticators import SoftwareKey
+from tests.clock import HOUR, MINUTE, NOW, SECOND
+from tests.factories import SOMEWHERE, make_account, make_credential, make_organization
+
+pytestmark = pytest.mark.django_db
+
+MOMENTS = pytest.mark.parametrize(("moment", "good"), [(-SECOND, True), (timedelta(0), False), (SECOND, False)])
+
+
+@pytest.fixture
+def lee() -> Account:
+    return make_account(make_organization(), "lee@example.co", state=AccountState.INVITED)
+
+
+def mailed_code(account: Account, *, now: datetime = NOW) -> str:
+    send_registration_code(account.recipient, requester=SOMEWHERE, now=now)
+    codes = OneTimeCode.objects.open().of(account.recipient, purpose=CodePurpose.REGISTRATION)
+    return derive_code(codes.get())
+
+
+def opened(account: Account, *, now: datetime = NOW) -> RegistrationChallenge:
+    return open_registration(account.recipient, mailed_code(account, now=now), requester=SOMEWHERE, now=now)
+
+
+def new_credential(key: SoftwareKey, challenge: str, *, kind: CredentialKind = CredentialKind.KEY) -> NewCredential:
+    info = key.register(challenge)
+    attestation = KeyAttestation(
+        credential_id=info["credId"], client_data=info["clientData"], attestation_data=info["attestationData"]
+    )
+    return NewCredential(kind=kind, attestation=attestation)
+
+
+def completed(challenge: RegistrationChallenge, *, now: datetime = NOW, key: SoftwareKey | None = None) -> Credential:
+    credential = new_credential(key or SoftwareKey.make(), challenge.challenge)
+    return complete_registration(challenge.temporary_token, credential, requester=SOMEWHERE, now=now)
+
+
+@MOMENTS
+def test_a_registration_code_waits_a_day(lee: Account, moment: timedelta, *, good: bool) -> None:
+    code = mailed_code(lee)
+    try:
+        open_registration(lee.recipient, code, requester=SOMEWHERE, now=NOW + 24 * HOUR + moment)
+    except CodeRefused:
+        assert not good
+    else:
+        assert good
+
+
+def test_asked_for_again_it_is_the_same_code(lee: Account) -> None:
+    code = mailed_code(lee)
+    assert mailed_code(lee, now=NOW + 23 * HOUR) == code
+    assert mailed_code(lee, now=NOW + 24 * HOUR - 2 * MINUTE) != code
+
+
+@MOMENTS
+def test_a_temporary_token_waits_ten_minutes(lee: Account, moment: timedelta, *, good: bool) -> None:
+    challenge = opened(lee)
+    try:
+        completed(challenge, now=NOW + 10 * MINUTE + moment)
+    except TokenRefused:
+        assert not good
+    else:
+        assert good
+
+
+def test_what_is_written(lee: Account) -> None:
+    credential = completed(opened(lee), now=NOW + MINUTE)
+    assert (credential.created_at, credential.account, credential.organization) == (NOW + MINUTE, lee, lee.organization)
+    lee.refresh_from_db()
+    assert lee.state == AccountState.REGISTERED
+    assert SpentToken.objects.count() == 1
+    events = [(each.kind, each.detail) for each in AuditEvent.objects.order_by("pk")]
+    assert events == [
+        (AuditKind.CODE_PRESENTED, {"purpose": "registration"}),
+        (AuditKind.REGISTERED, {}),
+        (AuditKind.CREDENTIAL_CREATED, {"credential": credential.pk, "kind": "Key"}),
+    ]
+
+
+def test_what_fails_at_the_end_writes_nothing(lee: Account) -> None:
+    taken = SoftwareKey.make()
+    make_credential(make_account(lee.organization, "other@example.co"), taken)
+    challenge = opened(lee)
+    events = AuditEvent.objects.count()
+    with pytest.raises(CredentialIdTaken):
+        completed(challenge, key=taken)
+    lee.refresh_from_db()
+    assert (lee.state, lee.user) == (AccountState.INVITED, None)
+    assert not SpentToken.objects.exists()
+    assert AuditEvent.objects.count() == events
+
+
+def test_an_account_that_is_deactivated_meanwhile_registers_nothing(lee: Account) -> None:
+    challenge = opened(lee)
+    Account.objects.deactivate(account=lee)
+    with pytest.raises(TokenRefused):
+        completed(challenge)
+
+
+@pytest.mark.parametrize("kind", [CredentialKind.FIDO2, CredentialKind.RECOVERY_KEY])
+def test_only_a_first_factor_registers(lee: Account, kind: CredentialKind) -> None:
+    challenge = opened(lee)
+    credential = new_credential(SoftwareKey.make(), challenge.challenge, kind=kind)
+    with pytest.raises(BodyRefused) as refusal:
+        complete_registration(challenge.temporary_token, credential, requester=SOMEWHERE, now=NOW)
+    assert list(refusal.value.details or {}) == ["credentialKind"]
+
+
+def test_a_challenge_does_not_show_its_token(lee: Account) -> None:
+    challenge = opened(lee)
+    assert challenge.temporary_token not in repr(challenge)
+
+
+def test_credentials_are_listed_oldest_first_active_or_not(lee: Account) -> None:
+    rows = [make_credential(lee, SoftwareKey.make()) for _ in range(3)]
+    Credential.objects.filter(pk=rows[1].pk).update(active=False)
+    assert list(list_credentials(lee)) == rows
+    assert "sealed_private_key" in list_credentials(lee)[0].get_deferred_fields()
+
+
+@pytest.mark.parametrize("statement", ['INSERT INTO "dfns_login_spenttoken"', 'UPDATE "dfns_login_account"'])
+def test_an_account_that_is_deactivated_in_between_registers_nothing(lee: Account, statement: str) -> None:
+    challenge = opened(lee)
+    seen = []
+
+    def deactivate_after(execute: Any, sql: str, params: Any, many: Any, context: Any) -> Any:
+        result = execute(sql, params, many, context)
+        if sql.startswith(statement) and not seen:
+            seen.append(sql)
+            Account.objects.deactivate(account=lee)
+        return result
+
+    with connection.execute_wrapper(deactivate_after), pytest.raises(TokenRefused):
+        completed(challenge)
+    assert seen
+    assert not Credential.objects.exists()
+    assert not SpentToken.objects.exists()
