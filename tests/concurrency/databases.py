@@ -1,0 +1,58 @@
+"""Databases that tests work on beside the run's own: with commits that others see, and with threads."""
+
+import os
+import runpy
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+from unittest import mock
+
+from django.core.management import call_command
+from django.db import connections
+
+from tests.services import ROOT, PostgreSQL
+
+
+@contextmanager
+def working_on(database_url: str) -> Iterator[None]:
+    """Make this database the default one, for the models of this process and in each of its threads."""
+    everybodys = connections.settings
+    before, mine = everybodys["default"], connections["default"]
+    everybodys["default"] = connections.configure_settings({"default": project_database(database_url)})["default"]
+    del connections["default"]
+    try:
+        yield
+    finally:
+        connections["default"].close()
+        everybodys["default"] = before
+        connections["default"] = mine
+
+
+def project_database(database_url: str) -> dict[str, Any]:
+    """Return what the project's settings make of an address."""
+    with mock.patch.dict(os.environ, {"DATABASE_URL": database_url}):
+        settings: Mapping[str, Any] = runpy.run_path(str(ROOT / "project" / "settings.py"))
+    database: dict[str, Any] = settings["DATABASES"]["default"]
+    return database
+
+
+def migrate(database_url: str) -> None:
+    with working_on(database_url):
+        call_command("migrate", verbosity=0)
+
+
+class MigratedDatabases:
+    """Migrates one PostgreSQL database, and copies it as often as one is asked for."""
+
+    def __init__(self, postgres: PostgreSQL) -> None:
+        self._postgres = postgres
+        self._template = f"migrated_{secrets.token_hex(4)}"
+        migrate(postgres.create_database(self._template))
+
+    def new(self) -> str:
+        """Address of an empty, migrated database."""
+        name = f"copy_{secrets.token_hex(4)}"
+        with working_on(self._postgres.url("postgres")), connections["default"].cursor() as cursor:
+            cursor.execute(f'CREATE DATABASE "{name}" TEMPLATE "{self._template}"')
+        return self._postgres.url(name)

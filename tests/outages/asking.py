@@ -1,0 +1,104 @@
+"""Many who ask for a code at the same time, each with a clock."""
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+
+from dfns_login.models import Account, OneTimeCode
+from tests.concurrency.calls import Figure, asking
+from tests.concurrency.parallel import Answer, Call, send
+from tests.factories import make_account, make_organization
+
+BEARABLE_SECONDS = 10.0
+"""Longest that anybody waits for an answer: three time-outs of a second, and whatever else a busy machine does."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimedAnswer:
+    username: str
+    answer: Answer
+    seconds: float
+
+
+def timed(url: str, call: Call) -> TimedAnswer:
+    started = time.monotonic()
+    answer = send(url, call)
+    return TimedAnswer(username=call.body["username"], answer=answer, seconds=time.monotonic() - started)
+
+
+def send_all(
+    url: str,
+    calls: Iterable[Call],
+    *,
+    parallel: int = 16,
+    meanwhile: Mapping[int, Callable[[], object]] | None = None,
+) -> list[TimedAnswer]:
+    """Send every request, so many at a time. meanwhile: what to do once so many are answered."""
+    answers = []
+    with ThreadPoolExecutor(parallel) as threads:
+        for done in as_completed([threads.submit(timed, url, call) for call in calls]):
+            answers.append(done.result())
+            (meanwhile or {}).get(len(answers), lambda: None)()
+    return answers
+
+
+def names_of(account: Account) -> dict[str, str]:
+    return {"username": account.username, "orgId": account.organization_id}
+
+
+def make_accounts(number: int) -> list[Account]:
+    """Registered accounts of one new organization, with addresses that no other test has."""
+    organization = make_organization()
+    return [make_account(organization, f"jane-{each}@{organization.pk}.example.co") for each in range(number)]
+
+
+def strangers_to(account: Account, number: int) -> list[dict[str, str]]:
+    """Names that nobody has in the account's organization."""
+    return [{"username": f"nobody-{each}@example.co", "orgId": account.organization_id} for each in range(number)]
+
+
+def asking_all(known: Iterable[Account], unknown: Iterable[dict[str, str]] = ()) -> list[Call]:
+    """Requests for a code of everybody, the unknown ones scattered among the others."""
+    calls = [asking(names_of(account)) for account in known]
+    for place, names in enumerate(unknown):
+        calls.insert(place * 6 % (len(calls) + 1), asking(names))
+    return calls
+
+
+def seen_in(answers: Iterable[TimedAnswer], *, names: Iterable[str]) -> set[tuple[int, str, str]]:
+    """What these names were told: status, body, and headers but for those that differ from process to process."""
+    wanted, volatile = set(names), {"Date", "X-Served-By"}
+    return {
+        (
+            each.answer.status,
+            str(each.answer.body),
+            str([header for header in each.answer.headers.items() if header[0] not in volatile]),
+        )
+        for each in answers
+        if each.username in wanted
+    }
+
+
+def assert_answered_alike(
+    answers: list[TimedAnswer], *, known: list[Account], unknown: list[dict[str, str]], record_property: Figure
+) -> None:
+    """Everybody was told the same, success, within bearable time."""
+    seconds = sorted(answer.seconds for answer in answers)
+    record_property("seconds", [round(each, 3) for each in (seconds[0], seconds[len(seconds) // 2], seconds[-1])])
+    told = seen_in(answers, names=[account.username for account in known])
+    assert [(status, body) for status, body, _headers in told] == [(200, "{'message': 'success'}")]
+    assert seen_in(answers, names=[names["username"] for names in unknown]) == told
+    assert seconds[-1] < BEARABLE_SECONDS
+
+
+def open_row(account: Account) -> OneTimeCode:
+    return OneTimeCode.objects.open().get(recipient=account.username, organization=account.organization_id)
+
+
+def wait_until(holds: Callable[[], object], *, seconds: float = 30) -> None:
+    """Return once it holds; fail after so many seconds."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, f"still not so after {seconds} s"
+        time.sleep(0.05)

@@ -1,0 +1,34 @@
+"""The project's settings for live servers under test, with what a test wants otherwise.
+
+`TEST_SETTINGS` holds JSON. `DFNS_LOGIN`: settings of the app, durations in seconds. `ATOMIC_REQUESTS`, `SWEEP_SECONDS`.
+The rates are generous unless a test names its own: where races are run, no limit may be what stops them.
+"""
+
+import dataclasses
+import json
+import os
+from datetime import timedelta
+from typing import Any
+
+from dfns_login.conf import BEAT_SCHEDULE, DEFAULT_RATES, LoginSettings
+from project.settings import *  # noqa: F403
+from project.settings import DATABASES, DFNS_LOGIN, MIDDLEWARE
+
+
+def app_settings(given: dict[str, Any]) -> dict[str, Any]:
+    """Turn what came as JSON into what the app expects."""
+    durations = {each.name.upper() for each in dataclasses.fields(LoginSettings) if each.type is timedelta}
+    values = {name: timedelta(seconds=value) if name in durations else value for name, value in given.items()}
+    return values | {"RATES": dict.fromkeys(DEFAULT_RATES, ("1000000/h",)) | given.get("RATES", {})}
+
+
+_wanted: dict[str, Any] = json.loads(os.environ.get("TEST_SETTINGS", "{}"))
+_sweep = BEAT_SCHEDULE["dfns_login.sweep"]
+
+DFNS_LOGIN = {**DFNS_LOGIN, **app_settings(_wanted.get("DFNS_LOGIN", {}))}
+DATABASES = {"default": {**DATABASES["default"], "ATOMIC_REQUESTS": _wanted.get("ATOMIC_REQUESTS", False)}}
+CELERY_BEAT_SCHEDULE = {
+    **BEAT_SCHEDULE,
+    "dfns_login.sweep": {**_sweep, "schedule": _wanted.get("SWEEP_SECONDS", _sweep["schedule"])},
+}
+MIDDLEWARE = ["tests.concurrency.served_by.served_by", *MIDDLEWARE]

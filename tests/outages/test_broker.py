@@ -1,0 +1,125 @@
+"""Valkey, which is cache and broker at once: killed, started again, frozen, full (SECURITY R-35, R-115)."""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from dfns_login.codes import derive_code
+from dfns_login.models import Account, CodeClosed, CodeDelivery, OneTimeCode
+from tests.concurrency.calls import Figure
+from tests.outages.asking import (
+    asking_all,
+    assert_answered_alike,
+    make_accounts,
+    open_row,
+    send_all,
+    strangers_to,
+    wait_until,
+)
+from tests.outages.conftest import StartSite
+from tests.outages.smtp_sink import SmtpSink
+from tests.services import Site, Valkey
+
+RECOVERY_SECONDS = 90.0
+"""A sweep may have handed over, right before the end, what it then leaves alone for a minute."""
+
+
+@pytest.fixture(scope="module")
+def site(start_site: StartSite) -> Site:
+    return start_site()
+
+
+@pytest.fixture(autouse=True)
+def valkey_runs_again(clean_scene: None, own_valkey: Valkey) -> Iterator[None]:
+    yield
+    if own_valkey.running:
+        os.kill(own_valkey.pid, signal.SIGCONT)
+    else:
+        own_valkey.start()
+
+
+def wait_until_delivered(accounts: list[Account]) -> None:
+    rows = OneTimeCode.objects.open().filter(organization=accounts[0].organization_id)
+    wait_until(lambda: not rows.filter(handled_at=None).exists(), seconds=RECOVERY_SECONDS)
+
+
+def assert_mailed_once(accounts: list[Account], smtp_sink: SmtpSink) -> None:
+    """Each got one mail, with the code that is open, in time; nobody else got any."""
+    rows = {row.recipient: row for row in map(open_row, accounts)}
+    domain = accounts[0].email.partition("@")[2]
+    mails = [mail for mail in smtp_sink.mails if mail.recipient.endswith(domain)]
+    assert sorted(mail.recipient for mail in mails) == sorted(rows)
+    for mail in mails:
+        row = rows[mail.recipient]
+        assert (mail.code, row.delivery) == (derive_code(row), CodeDelivery.SENT)
+        assert mail.at < row.expires_at.timestamp()
+
+
+def test_valkey_is_killed_while_two_hundred_codes_are_asked_for_and_comes_back(
+    site: Site, own_valkey: Valkey, smtp_sink: SmtpSink, record_property: Figure
+) -> None:
+    known = make_accounts(200)
+    unknown = strangers_to(known[0], 40)
+    answers = send_all(site.url, asking_all(known, unknown), meanwhile={60: own_valkey.kill, 180: own_valkey.start})
+    assert_answered_alike(answers, known=known, unknown=unknown, record_property=record_property)
+    came_back = time.monotonic()
+    wait_until_delivered(known)
+    record_property("delivered_after", time.monotonic() - came_back)
+    record_property("mails", len(smtp_sink.mails))
+    assert_mailed_once(known, smtp_sink)
+
+
+def test_a_frozen_valkey_holds_nobody_up(
+    site: Site, own_valkey: Valkey, smtp_sink: SmtpSink, record_property: Figure
+) -> None:
+    known = make_accounts(12)
+    unknown = strangers_to(known[0], 4)
+    os.kill(own_valkey.pid, signal.SIGSTOP)
+    answers = send_all(site.url, asking_all(known, unknown), parallel=8)
+    assert_answered_alike(answers, known=known, unknown=unknown, record_property=record_property)
+    assert not any(smtp_sink.of(account.email) for account in known)
+    os.kill(own_valkey.pid, signal.SIGCONT)
+    wait_until_delivered(known)
+    assert_mailed_once(known, smtp_sink)
+
+
+def test_a_full_valkey_holds_nobody_up(
+    site: Site, own_valkey: Valkey, smtp_sink: SmtpSink, record_property: Figure
+) -> None:
+    known = make_accounts(10)
+    unknown = strangers_to(known[0], 5)
+    with own_valkey.client() as client:
+        client.config_set("maxmemory", "1")
+        answers = send_all(site.url, asking_all(known, unknown))
+        client.config_set("maxmemory", "0")
+    assert_answered_alike(answers, known=known, unknown=unknown, record_property=record_property)
+    wait_until_delivered(known)
+    assert_mailed_once(known, smtp_sink)
+
+
+def test_a_code_that_expires_while_valkey_is_away_is_never_mailed(
+    site: Site, own_valkey: Valkey, smtp_sink: SmtpSink, record_property: Figure
+) -> None:
+    own_valkey.kill()
+    *late, punctual = make_accounts(4)
+    assert {each.answer.status for each in send_all(site.url, asking_all([*late, punctual]))} == {200}
+    ended = datetime.now(UTC) + timedelta(seconds=1)
+    rows = OneTimeCode.objects.filter(recipient__in=[account.username for account in late])
+    rows.update(expires_at=ended)
+    wait_until(lambda: datetime.now(UTC) > ended)
+    own_valkey.start()
+    wait_until(lambda: not rows.filter(closed_at=None).exists(), seconds=RECOVERY_SECONDS)
+    wait_until_delivered([punctual])
+    assert set(rows.values_list("closed_as", "delivery", "salt")) == {
+        (CodeClosed.EXPIRED, CodeDelivery.EXPIRED_UNSENT, None)
+    }
+    assert_mailed_once([punctual], smtp_sink)
+
+
+def test_no_request_has_failed_in_a_way_that_nobody_foresaw(site: Site) -> None:
+    assert '"logger": "dfns_login.api"' not in site.web.log
+    assert "raised unexpected" not in site.worker.log

@@ -1,0 +1,201 @@
+"""The mail server is away, refuses, stalls; the worker dies while it waits for it (SECURITY R-115)."""
+
+import time
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from dfns_login.codes import derive_code
+from dfns_login.delivery import LEASE
+from dfns_login.models import Account, CodeClosed, CodeDelivery, OneTimeCode
+from tests.concurrency.calls import asking
+from tests.concurrency.conftest import SOAK
+from tests.concurrency.parallel import PARALLEL, send_at_once
+from tests.outages.asking import asking_all, make_accounts, names_of, open_row, send_all, timed, wait_until
+from tests.outages.conftest import StartSite
+from tests.outages.smtp_sink import KNOWN, STALLED, TAKEN, ReceivedMail, SmtpSink
+from tests.services import Site, Valkey
+
+
+@pytest.fixture(scope="module")
+def site(start_site: StartSite) -> Site:
+    """The project with a sweep every second."""
+    return start_site(SWEEP_SECONDS=1.0)
+
+
+@pytest.fixture
+def jane(database_url: str) -> Account:
+    return make_accounts(1)[0]
+
+
+def ask(site: Site, account: Account) -> None:
+    assert timed(site.url, asking(names_of(account))).answer.status == 200
+
+
+def wait_for(account: Account, delivery: CodeDelivery) -> None:
+    wait_until(lambda: open_row(account).delivery == delivery)
+
+
+def wait_for_sweeps(site: Site, number: int) -> None:
+    """Return once the worker has swept so often from now on."""
+
+    def sweeps() -> int:
+        return site.worker.log.count("Task dfns_login.sweep")
+
+    wanted = sweeps() + 2 * number  # received, and done
+    wait_until(lambda: sweeps() >= wanted)
+
+
+def end_lease(account: Account) -> None:
+    """Let the minute pass for which a worker has the row to itself."""
+    row = open_row(account)
+    assert row.delivery == CodeDelivery.SENDING
+    left = row.next_try_at - datetime.now(UTC)
+    assert timedelta(0) < left <= LEASE
+    if SOAK:
+        time.sleep(left.total_seconds())
+    else:
+        OneTimeCode.objects.filter(pk=row.pk).update(next_try_at=datetime.now(UTC))
+
+
+def test_sixty_requests_at_once_make_one_mail(site: Site, smtp_sink: SmtpSink, jane: Account) -> None:
+    assert {each.status for each in send_at_once(site.url, [asking(names_of(jane))] * PARALLEL)} == {200}
+    wait_for(jane, CodeDelivery.SENT)
+    wait_for_sweeps(site, 2)
+    assert [mail.code for mail in smtp_sink.of(jane.email)] == [derive_code(open_row(jane))]
+
+
+def test_a_worker_killed_in_the_middle_of_a_mail_leaves_it_to_the_next_one(
+    site: Site, smtp_sink: SmtpSink, jane: Account
+) -> None:
+    smtp_sink.stall_before = True
+    ask(site, jane)
+    assert smtp_sink.stalled.acquire(timeout=30)
+    code = derive_code(open_row(jane))
+    site.worker.kill()
+    smtp_sink.behave()
+    site.worker.start()
+    ask(site, jane)
+    wait_for_sweeps(site, 2)
+    assert not smtp_sink.of(jane.email), "taken within the lease of another worker"
+    end_lease(jane)
+    wait_for(jane, CodeDelivery.SENT)
+    assert [mail.code for mail in smtp_sink.of(jane.email)] == [code]
+    assert open_row(jane).tries == 2
+
+
+def test_a_worker_killed_once_the_mail_is_taken_has_the_same_code_mailed_again(
+    site: Site, smtp_sink: SmtpSink, jane: Account
+) -> None:
+    smtp_sink.stall_after = True
+    ask(site, jane)
+    assert smtp_sink.stalled.acquire(timeout=30)
+    site.worker.kill()
+    smtp_sink.behave()
+    site.worker.start()
+    end_lease(jane)
+    wait_for(jane, CodeDelivery.SENT)
+    assert [mail.code for mail in smtp_sink.of(jane.email)] == [derive_code(open_row(jane))] * 2
+
+
+def test_what_a_dead_worker_left_is_mailed_once_its_lease_has_ended(
+    site: Site, own_valkey: Valkey, smtp_sink: SmtpSink
+) -> None:
+    accounts = make_accounts(50)
+    site.worker.kill()
+    send_all(site.url, asking_all(accounts))
+    OneTimeCode.objects.update(delivery=CodeDelivery.SENDING, tries=1, next_try_at=datetime.now(UTC))
+    with own_valkey.client() as client:
+        client.flushdb()  # every wake-up: the sweep is what finds them
+    site.worker.start()
+    for account in accounts:
+        wait_for(account, CodeDelivery.SENT)
+        assert [mail.code for mail in smtp_sink.of(account.email)] == [derive_code(open_row(account))]
+
+
+def test_what_the_mail_server_said_stands_in_the_row_until_it_takes_the_mail(site: Site, smtp_sink: SmtpSink) -> None:
+    busy, unknown, full, rejected = accounts = make_accounts(4)
+    to_recipient = {busy.email: "451 4.3.2 try later", unknown.email: "550 5.1.1 nobody here"}
+    to_mail = {full.email: "452 4.2.2 mailbox full", rejected.email: "554 5.7.1 rejected"}
+    smtp_sink.answer_recipient = lambda recipient: to_recipient.get(recipient, KNOWN)
+    smtp_sink.answer_mail = lambda mail: to_mail.get(mail.recipient, TAKEN)
+    send_all(site.url, asking_all(accounts))
+    for account in accounts:
+        wait_for(account, CodeDelivery.FAILED)
+        row = open_row(account)
+        assert row.last_error == (to_recipient | to_mail)[account.email]
+        assert row.next_try_at > row.asked_at + timedelta(seconds=4)
+    smtp_sink.behave()
+    for account in accounts:
+        wait_for(account, CodeDelivery.SENT)
+        assert [mail.code for mail in smtp_sink.of(account.email)] == [derive_code(open_row(account))]
+        assert open_row(account).last_error == ""
+
+
+def test_a_mail_goes_out_once_the_mail_server_is_back(site: Site, smtp_sink: SmtpSink, jane: Account) -> None:
+    smtp_sink.stop()
+    ask(site, jane)
+    wait_for(jane, CodeDelivery.FAILED)
+    assert open_row(jane).last_error == "ConnectionRefusedError: Connection refused"
+    smtp_sink.start()
+    wait_for(jane, CodeDelivery.SENT)
+    assert [mail.code for mail in smtp_sink.of(jane.email)] == [derive_code(open_row(jane))]
+
+
+def test_a_code_that_expires_before_the_mail_server_is_back_is_never_mailed(
+    site: Site, smtp_sink: SmtpSink, jane: Account
+) -> None:
+    smtp_sink.stop()
+    ask(site, jane)
+    wait_for(jane, CodeDelivery.FAILED)
+    code = expire(jane)
+    smtp_sink.start()
+    wait_until(lambda: OneTimeCode.objects.get(pk=code.pk).closed_at)
+    wait_for_sweeps(site, 2)
+    assert_expired_unsent(code)
+    assert not smtp_sink.of(jane.email)
+
+
+def test_a_code_that_expires_while_the_mail_server_stalls_is_not_tried_again(
+    site: Site, smtp_sink: SmtpSink, jane: Account
+) -> None:
+    smtp_sink.stall_before = True
+    ask(site, jane)
+    assert smtp_sink.stalled.acquire(timeout=30)
+    code = expire(jane)
+    wait_until(lambda: OneTimeCode.objects.get(pk=code.pk).closed_at)
+    smtp_sink.go_on.set()
+    wait_until(lambda: OneTimeCode.objects.get(pk=code.pk).last_error == STALLED)
+    smtp_sink.behave()
+    wait_for_sweeps(site, 2)
+    assert_expired_unsent(code)
+    assert not smtp_sink.of(jane.email)
+
+
+def expire(account: Account) -> OneTimeCode:
+    """Let the life of the open code end now."""
+    row = open_row(account)
+    OneTimeCode.objects.filter(pk=row.pk).update(expires_at=datetime.now(UTC))
+    return row
+
+
+def assert_expired_unsent(code: OneTimeCode) -> None:
+    code.refresh_from_db()
+    assert (code.closed_as, code.delivery, code.salt) == (CodeClosed.EXPIRED, CodeDelivery.EXPIRED_UNSENT, None)
+
+
+@pytest.mark.parametrize("echo", ["{0}", "{1}", "{2}"], ids=["as it was written", "bare", "in part"])
+def test_a_mail_server_that_repeats_the_code_does_not_put_it_into_the_row(
+    site: Site, smtp_sink: SmtpSink, jane: Account, echo: str
+) -> None:
+    def repeat(mail: ReceivedMail) -> str:
+        return "554 5.7.1 rejected: " + echo.format(mail.code, mail.code.replace("-", ""), mail.code[:9])
+
+    smtp_sink.answer_mail = repeat
+    ask(site, jane)
+    wait_for(jane, CodeDelivery.FAILED)
+    row = open_row(jane)
+    assert row.last_error.startswith("554 5.7.1 rejected: ")
+    for group in derive_code(row).split("-"):
+        assert group not in row.last_error
+        assert group not in site.worker.log.partition("rejected")[2]
