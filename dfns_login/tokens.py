@@ -163,7 +163,7 @@ def spend_registration(token: RegistrationToken) -> None:
         raise TokenRefused(msg)
 
 
-def _sign(  # noqa: PLR0913  the claims of RFC 7519
+def _sign(
     token_class: TokenClass,
     *,
     subject: str,

@@ -78,9 +78,7 @@ def make_credential(account: Account, key: SoftwareKey) -> Credential:
     return credential
 
 
-def make_person(
-    organization: Organization | None = None, email: str = "jane@example.co", *keys: SoftwareKey
-) -> Person:
+def make_person(organization: Organization | None = None, email: str = "jane@example.co", *keys: SoftwareKey) -> Person:
     """A registered person; with a password-protected key unless keys are given."""
     account = make_account(organization or make_organization(), email)
     held = keys or (SoftwareKey.make(kind=Kind.PASSWORD_PROTECTED_KEY),)
