@@ -26,10 +26,12 @@ test: lint
 	$(BIN)/coverage report
 
 COVERAGE ?= coverage run
+# Races and outages have PostgreSQL servers of their own, whatever the run has: they run with the other PostgreSQL tests.
 test-sqlite: $(VENV)/.dev $(VENV)/.clients
-	$(RUN) $(BIN)/python -m $(COVERAGE) -m pytest -q $(ARGS)
+	$(RUN) $(BIN)/python -m $(COVERAGE) -m pytest -q --ignore=tests/concurrency --ignore=tests/outages $(ARGS)
+# Verification has no database: once is enough.
 test-postgres: $(VENV)/.dev $(VENV)/.clients
-	$(RUN) $(BIN)/python -m $(COVERAGE) -m pytest -q --db=postgres $(ARGS)
+	$(RUN) $(BIN)/python -m $(COVERAGE) -m pytest -q --db=postgres --ignore=tests/verification $(ARGS)
 
 # A production environment, for the checks that only look at one.
 PRODUCTION = DEBUG=0 PUBLIC_URL=https://login.example.com DATABASE_URL=sqlite://:memory: \

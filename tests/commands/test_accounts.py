@@ -227,10 +227,10 @@ def test_whoever_reads_may_stop_reading(tmp_path):
         database.execute(
             "INSERT INTO dfns_login_organization (id, name, active, created_at) VALUES ('or-1', 'A', 1, '')"
         )
-        rows = [(f"us-{n}", f"u{n}@example.co") for n in range(5000)]
+        rows = [{"id": f"us-{n}", "name": f"u{n}@example.co"} for n in range(5000)]
         database.executemany(
             "INSERT INTO dfns_login_account (id, organization_id, username, email, kind, state, created_at) "
-            "VALUES (?1, 'or-1', ?2, ?2, 'EndUser', 'invited', '2026-01-01')",
+            "VALUES (:id, 'or-1', :name, :name, 'EndUser', 'invited', '2026-01-01')",
             rows,
         )
     with subprocess.Popen(
