@@ -147,7 +147,7 @@ def test_credentials_are_listed_oldest_first_active_or_not(lee: Account) -> None
     assert "sealed_private_key" in list_credentials(lee)[0].get_deferred_fields()
 
 
-@pytest.mark.parametrize("statement", ['INSERT INTO "dfns_login_spenttoken"', 'UPDATE "dfns_login_account"'])
+@pytest.mark.parametrize("statement", ['INSERT INTO "dfns_login_spenttoken"', 'INSERT INTO "auth_user"'])
 def test_an_account_that_is_deactivated_in_between_registers_nothing(lee: Account, statement: str) -> None:
     challenge = opened(lee)
     seen = []
