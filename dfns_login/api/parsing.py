@@ -2,8 +2,10 @@
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Final, NoReturn
 
+from django.http import HttpRequest, UnreadablePostError
 from rest_framework.parsers import BaseParser
 
 from dfns_login.api.envelope import WHOLE_BODY
@@ -13,7 +15,7 @@ BODY_LIMIT: Final = 64 * 1024
 """Bytes. The longest body that a client of ours sends has about 25 KiB."""
 DEPTH_LIMIT: Final = 8
 DRAINED: Final = 16 * 1024 * 1024
-"""Bytes of a body over the limit that are read and thrown away, so that its sender can read the refusal."""
+"""Bytes of a refused body that are read and thrown away."""
 CHUNK: Final = 64 * 1024
 
 
@@ -30,7 +32,6 @@ class StrictJSONParser(BaseParser):
     ) -> dict[str, Any]:
         raw = stream.read(BODY_LIMIT + 1)
         if len(raw) > BODY_LIMIT:
-            _drain(stream)
             msg = "body over the limit"
             raise BodyTooLarge(msg)
         return parse_body(raw)
@@ -55,6 +56,14 @@ def parse_body(raw: bytes) -> dict[str, Any]:
         _refuse("It is not a JSON object.")
     _check(value, depth=1)
     return value
+
+
+def drain(request: HttpRequest) -> None:
+    """Read what is left of a body that is refused: a sender who is cut off reads no refusal."""
+    left = DRAINED
+    with suppress(UnreadablePostError):
+        while left > 0 and (chunk := request.read(min(CHUNK, left))):
+            left -= len(chunk)
 
 
 class _BodyError(ValueError):
@@ -90,9 +99,3 @@ def _no_constant(name: str) -> NoReturn:
 
 def _refuse(what: str) -> NoReturn:
     raise BodyRefused(what, details={WHOLE_BODY: [what]}) from None
-
-
-def _drain(stream: Any) -> None:
-    left = DRAINED
-    while left > 0 and (chunk := stream.read(min(CHUNK, left))):
-        left -= len(chunk)

@@ -20,9 +20,9 @@ from rest_framework.views import APIView
 from dfns_login.api.authentication import HasSession, SessionTokenAuthentication
 from dfns_login.api.envelope import exception_handler
 from dfns_login.api.fields import Body
-from dfns_login.api.parsing import StrictJSONParser
+from dfns_login.api.parsing import StrictJSONParser, drain
 from dfns_login.conf import login_settings
-from dfns_login.errors import NotFound
+from dfns_login.errors import NotFound, RateExceeded
 from dfns_login.limits import Rate, count_recipient, count_requester
 from dfns_login.models import Session
 from dfns_login.requester import Requester, agent_text, client_address
@@ -109,6 +109,13 @@ class LoginAPIView(APIView):
         recipient = Recipient(organization=body["orgId"], username=body["username"])
         count_recipient(self.rates, recipient=recipient, scope=self.scope)
         return recipient
+
+    def handle_exception(self, exc: Exception) -> Response:
+        """The refusal, once its sender has sent all; but for who asks too often, who is not listened to."""
+        response = super().handle_exception(exc)
+        if response.status_code != RateExceeded.status:
+            drain(self.request._request)  # noqa: SLF001  the framework's own request reads a body once
+        return response
 
     def get_exception_handler(self) -> Callable[..., Response]:
         return exception_handler
