@@ -1,10 +1,12 @@
 """Invitations: what an operator does before anybody can register."""
 
 from datetime import datetime
+from typing import Any
 
 import pytest
+from django.db import connection
 
-from dfns_login.ceremonies.invitation import Invitation, invite
+from dfns_login.ceremonies.invitation import Invitation, create_organization, invite
 from dfns_login.codes import derive_code
 from dfns_login.errors import BodyRefused, UserExists
 from dfns_login.models import (
@@ -104,3 +106,50 @@ def test_what_is_no_address_is_refused(acme: Organization, email: str) -> None:
         invited(acme, email)
     assert refusal.value.details == {"email": ["Enter a valid e-mail address."]}
     assert not Account.objects.exists()
+
+
+def test_two_operators_who_invite_at_once_make_one_account(acme: Organization) -> None:
+    there: list[Account] = []
+
+    def invite_after_looking(execute: Any, sql: str, params: Any, many: Any, context: Any) -> Any:
+        result = execute(sql, params, many, context)
+        if sql.startswith("SELECT") and 'FROM "dfns_login_account"' in sql and not there:
+            there.append(make_account(acme, state=AccountState.INVITED))
+        return result
+
+    with connection.execute_wrapper(invite_after_looking):
+        assert invited(acme) == there[0]
+    assert Account.objects.count() == 1
+
+
+def test_nobody_is_invited_where_nobody_signs_in(acme: Organization) -> None:
+    acme.active = False
+    with pytest.raises(BodyRefused) as refusal:
+        invited(acme)
+    assert list(refusal.value.details or {}) == ["organization"]
+
+
+@pytest.mark.parametrize("active", [True, False])
+def test_a_user_is_linked_who_is_active_and_to_whom_nobody_else_is(acme: Organization, *, active: bool) -> None:
+    invited(acme)
+    user = make_user("jane")
+    user.is_active = active
+    with pytest.raises(BodyRefused) as refusal:
+        invite(Invitation(organization=acme, email="jane@example.co", user=user), requester=SOMEWHERE, now=NOW)
+    assert list(refusal.value.details or {}) == ["user"]
+    assert Account.objects.get().user is None
+
+
+def test_an_organization_has_a_name() -> None:
+    organization = create_organization(" Äcme & Söhne \U0001f511 ")
+    assert Organization.objects.get() == organization
+    assert organization.name == "Äcme & Söhne \U0001f511"
+    assert organization.active
+
+
+@pytest.mark.parametrize("name", ["", "  ", "x" * 201, "a\nb", "a\x1b[31m", "a\u202eb"])
+def test_what_is_no_name_is_refused(name: str) -> None:
+    with pytest.raises(BodyRefused) as refusal:
+        create_organization(name)
+    assert list(refusal.value.details or {}) == ["name"]
+    assert not Organization.objects.exists()
