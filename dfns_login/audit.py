@@ -24,12 +24,13 @@ logger = logging.getLogger("dfns_login.audit")
 
 def record_event(
     kind: AuditKind, /, *, account: Account, requester: Requester | None, now: datetime, **detail: str | int | bool
-) -> None:
+) -> AuditEvent:
     """Write the event, log it, and send its signal once it is committed."""
-    AuditEvent.objects.create(
+    event = AuditEvent.objects.create(
         kind=kind,
         organization_id=account.organization_id,
         account=account,
+        account_reference=account.pk,
         at=now,
         address=requester.address if requester else "",
         agent=requester.agent if requester else "",
@@ -47,6 +48,7 @@ def record_event(
         SIGNALS[kind].send_robust, sender=AuditEvent, account=account, requester=requester, at=now, detail=detail
     )
     transaction.on_commit(send, robust=True)
+    return event
 
 
 def note_code_request(recipient: Recipient, *, purpose: str, code: int, requester: Requester) -> None:

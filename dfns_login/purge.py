@@ -40,5 +40,6 @@ def purge(*, now: datetime) -> dict[str, int]:
 def _delete(rows: models.QuerySet[Any], *, order: str) -> int:
     total = 0
     while batch := list(rows.order_by(order).values_list("pk", flat=True)[:BATCH]):
-        total += rows.model._default_manager.filter(pk__in=batch).delete()[0]
+        deleted = rows.model._default_manager.filter(pk__in=batch).delete()[1]
+        total += deleted.get(rows.model._meta.label, 0)  # and not what goes with them
     return total

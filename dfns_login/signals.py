@@ -15,11 +15,16 @@ account_invited = Signal()
 account_registered = Signal()
 account_deactivated = Signal()
 account_reactivated = Signal()
+account_recovered = Signal()
+account_deleted = Signal()
 code_mailed = Signal()
 code_presented = Signal()
 code_revoked = Signal()
 credential_created = Signal()
+credential_activated = Signal()
 credential_deactivated = Signal()
+credential_suspected = Signal()
+action_signed = Signal()
 signed_in = Signal()
 signed_out = Signal()
 
@@ -28,11 +33,16 @@ SIGNALS: Final[dict[AuditKind, Signal]] = {
     AuditKind.REGISTERED: account_registered,
     AuditKind.DEACTIVATED: account_deactivated,
     AuditKind.REACTIVATED: account_reactivated,
+    AuditKind.RECOVERED: account_recovered,
+    AuditKind.DELETED: account_deleted,
     AuditKind.CODE_MAILED: code_mailed,
     AuditKind.CODE_PRESENTED: code_presented,
     AuditKind.CODE_REVOKED: code_revoked,
     AuditKind.CREDENTIAL_CREATED: credential_created,
+    AuditKind.CREDENTIAL_ACTIVATED: credential_activated,
     AuditKind.CREDENTIAL_DEACTIVATED: credential_deactivated,
+    AuditKind.CREDENTIAL_SUSPECTED: credential_suspected,
+    AuditKind.ACTION_SIGNED: action_signed,
     AuditKind.SIGNED_IN: signed_in,
     AuditKind.SIGNED_OUT: signed_out,
 }

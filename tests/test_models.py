@@ -7,6 +7,7 @@ from django.db import IntegrityError, transaction
 
 from dfns_login.codes import issue_code
 from dfns_login.conf import login_settings
+from dfns_login.delivery import ADDRESSEES
 from dfns_login.models import (
     Account,
     AccountState,
@@ -172,7 +173,7 @@ def test_a_code_is_revoked_once(kim: Person) -> None:
 def test_every_code_of_an_account_is_revoked_and_nobody_elses(kim: Person) -> None:
     namesake = make_account(make_organization(), "kim@example.co")
     for account in (kim.account, namesake):
-        for purpose in CodePurpose:
+        for purpose in ADDRESSEES:
             issue_code(account.recipient, purpose=purpose, requester=SOMEWHERE, now=NOW)
     assert OneTimeCode.objects.revoke_of_account(account=kim.account, now=NOW) == 3
     assert OneTimeCode.objects.revoke_of_account(account=kim.account, now=NOW) == 0

@@ -1,0 +1,73 @@
+"""The tables, what holds in them, and their transitions: one file for what belongs together, all named here.
+
+A transition is one conditional UPDATE that says whether it won. Nothing here
+reads a clock, and nothing here knows what a code or a private key is.
+"""
+
+from dfns_login.models.accounts import (
+    Account,
+    AccountKind,
+    AccountQuerySet,
+    AccountState,
+    Organization,
+    SecondFactor,
+)
+from dfns_login.models.credentials import (
+    Credential,
+    CredentialKind,
+    CredentialQuerySet,
+)
+from dfns_login.models.events import (
+    AuditEvent,
+    AuditKind,
+    Notice,
+)
+from dfns_login.models.ids import (
+    ID_ALPHABET,
+    ID_MAX_LENGTH,
+    new_account_id,
+    new_credential_id,
+    new_organization_id,
+    opaque_id,
+)
+from dfns_login.models.one_time_codes import (
+    CodeClosed,
+    CodeDelivery,
+    CodePurpose,
+    OneTimeCode,
+    OneTimeCodeQuerySet,
+)
+from dfns_login.models.sessions import (
+    Session,
+    SessionQuerySet,
+    SpentToken,
+)
+
+__all__ = [
+    "ID_ALPHABET",
+    "ID_MAX_LENGTH",
+    "Account",
+    "AccountKind",
+    "AccountQuerySet",
+    "AccountState",
+    "AuditEvent",
+    "AuditKind",
+    "CodeClosed",
+    "CodeDelivery",
+    "CodePurpose",
+    "Credential",
+    "CredentialKind",
+    "CredentialQuerySet",
+    "Notice",
+    "OneTimeCode",
+    "OneTimeCodeQuerySet",
+    "Organization",
+    "SecondFactor",
+    "Session",
+    "SessionQuerySet",
+    "SpentToken",
+    "new_account_id",
+    "new_credential_id",
+    "new_organization_id",
+    "opaque_id",
+]

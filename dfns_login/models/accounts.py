@@ -1,0 +1,174 @@
+"""Organizations, and the accounts of people in them."""
+
+from datetime import datetime
+from typing import ClassVar, Self
+
+from django.apps import apps
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
+
+from dfns_login.models.ids import ID_MAX_LENGTH, new_account_id, new_organization_id
+from dfns_login.usernames import USERNAME_MAX_LENGTH, Recipient
+
+
+class SecondFactor(models.TextChoices):
+    """Whether an organization wants a second credential beside the first, at sign-in and for user actions."""
+
+    NONE = "none", _("Not accepted")
+    OPTIONAL = "optional", _("Accepted")
+    REQUIRED = "required", _("Required")
+
+
+class OrganizationQuerySet(models.QuerySet["Organization"]):
+    """Look-ups of organizations."""
+
+    def with_account(self, recipient: Recipient) -> "tuple[Organization | None, Account | None]":
+        """The recipient's organization, if it is active, and in it the recipient's account, if it may sign in.
+
+        One statement, the same for whoever is there or not.
+        """
+        fields = [field.attname for field in Account._meta.concrete_fields]
+        mine = Q(accounts__username=recipient.username, accounts__state=AccountState.REGISTERED)
+        found = (
+            self.filter(pk=recipient.organization, active=True)
+            .annotate(mine=models.FilteredRelation("accounts", condition=mine))
+            .annotate(**{f"mine_{name}": F(f"mine__{name}") for name in fields})
+            .first()
+        )
+        values = [getattr(found, f"mine_{name}", None) for name in fields]
+        if found is None or values[0] is None:
+            return found, None
+        account = Account.from_db(self.db, fields, values)
+        account.organization = found
+        return found, account
+
+
+class Organization(models.Model):
+    """A tenant: every account, credential and code belongs to one, and nothing crosses."""
+
+    id = models.CharField(primary_key=True, max_length=ID_MAX_LENGTH, default=new_organization_id, editable=False)
+    name = models.CharField(max_length=200)
+    active = models.BooleanField(default=True)
+    second_factor = models.CharField(max_length=8, choices=SecondFactor, default=SecondFactor.OPTIONAL)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    objects = OrganizationQuerySet.as_manager()
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class AccountKind(models.TextChoices):
+    """Kinds of user, by their names on the wire."""
+
+    CUSTOMER_EMPLOYEE = "CustomerEmployee", _("Employee")
+    END_USER = "EndUser", _("End user")
+
+
+class AccountState(models.TextChoices):
+    """An account is invited, registers once, and may be deactivated."""
+
+    INVITED = "invited", _("Invited")
+    REGISTERED = "registered", _("Registered")
+    DEACTIVATED = "deactivated", _("Deactivated")
+
+
+class AccountQuerySet(models.QuerySet["Account"]):
+    """Look-ups and transitions of accounts."""
+
+    def of(self, recipient: Recipient) -> Self:
+        """The account behind the recipient: none or one, compared exactly."""
+        return self.filter(organization_id=recipient.organization, username=recipient.username)
+
+    def hold_invited(self, *, account: "Account") -> bool:
+        """Keep others from registering the account until this transaction ends; false if somebody has."""
+        return self.select_for_update().filter(pk=account.pk, state=AccountState.INVITED).first() is not None
+
+    def register(self, *, account: "Account", user: models.Model) -> bool:
+        """Turn the invited account into a registered one; true for exactly one caller."""
+        return (
+            self.filter(pk=account.pk, state=AccountState.INVITED).update(state=AccountState.REGISTERED, user=user) == 1
+        )
+
+    def hold(self, *, account: "Account") -> bool:
+        """Keep others from voiding the account until this transaction ends; false if somebody has since it was read."""
+        same = self.filter(pk=account.pk, state=AccountState.REGISTERED, voided_at=account.voided_at)
+        return same.select_for_update(no_key=True).first() is not None
+
+    def void(self, *, account: "Account", now: datetime) -> None:
+        """Kill every challenge, temporary token and user action of the account that was opened until now."""
+        self.filter(pk=account.pk).update(voided_at=now)
+
+    def recover(self, *, account: "Account", now: datetime) -> None:
+        """The same, and every credential that was made until now, for good."""
+        self.filter(pk=account.pk).update(voided_at=now, recovered_at=now)
+        account.credentials.update(active=False)
+
+    def deactivate(self, *, account: "Account") -> bool:
+        """Deactivate the account if it is not; true for exactly one caller."""
+        return (
+            self.filter(pk=account.pk).exclude(state=AccountState.DEACTIVATED).update(state=AccountState.DEACTIVATED)
+            == 1
+        )
+
+    def reactivate(self, *, account: "Account") -> bool:
+        """Make a deactivated account what it was: registered where it has a credential; true for exactly one caller."""
+        credentials = apps.get_model("dfns_login", "Credential")._default_manager
+        registered = Q(user__isnull=False) & models.Exists(credentials.filter(account=models.OuterRef("pk")))
+        state = models.Case(
+            models.When(registered, then=models.Value(AccountState.REGISTERED)),
+            default=models.Value(AccountState.INVITED),
+        )
+        return self.filter(pk=account.pk, state=AccountState.DEACTIVATED).update(state=state) == 1
+
+
+class Account(models.Model):
+    """A person's place in one organization, linked to the project's user once registered."""
+
+    id = models.CharField(primary_key=True, max_length=ID_MAX_LENGTH, default=new_account_id, editable=False)
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="accounts")
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, null=True, blank=True, related_name="dfns_accounts"
+    )
+    username = models.CharField(max_length=USERNAME_MAX_LENGTH, help_text="Canonical: folded, compared exactly.")
+    email = models.EmailField(max_length=USERNAME_MAX_LENGTH, help_text="Codes are mailed here and nowhere else.")
+    kind = models.CharField(max_length=20, choices=AccountKind, default=AccountKind.END_USER)
+    state = models.CharField(max_length=12, choices=AccountState, default=AccountState.INVITED)
+    voided_at = models.DateTimeField(
+        null=True, editable=False, help_text="Challenges, temporary tokens and user actions from before are dead."
+    )
+    recovered_at = models.DateTimeField(null=True, editable=False, help_text="Credentials from before stay dead.")
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    objects = AccountQuerySet.as_manager()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["organization", "username"], name="dfns_login_account_username"),
+            models.UniqueConstraint(
+                fields=["organization", "user"], condition=Q(user__isnull=False), name="dfns_login_account_user"
+            ),
+            models.CheckConstraint(condition=Q(state__in=AccountState.values), name="dfns_login_account_state"),
+            models.CheckConstraint(
+                condition=~Q(state=AccountState.REGISTERED) | Q(user__isnull=False),
+                name="dfns_login_account_registered_has_user",
+            ),
+        ]
+        indexes: ClassVar = [  # for operators, who look for the beginning of a name
+            models.Index(fields=["username"], opclasses=["varchar_pattern_ops"], name="dfns_login_account_name"),
+            models.Index(fields=["email"], opclasses=["varchar_pattern_ops"], name="dfns_login_account_email"),
+        ]
+
+    def __str__(self) -> str:
+        return self.username
+
+    @property
+    def recipient(self) -> Recipient:
+        return Recipient(organization=self.organization_id, username=self.username)
+
+    def voided_since(self, moment: datetime) -> bool:
+        """Whether what was opened at this moment is dead."""
+        return self.voided_at is not None and moment <= self.voided_at

@@ -1,0 +1,93 @@
+"""Credentials: what an account proves itself with."""
+
+from typing import ClassVar, Self
+
+from django.db import models
+from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
+
+from dfns_login.models.accounts import Account, Organization
+from dfns_login.models.ids import ID_MAX_LENGTH, new_credential_id
+from dfns_login.verification.fido2 import PasskeyState
+
+
+class CredentialKind(models.TextChoices):
+    """Kinds of credential, by their names on the wire."""
+
+    KEY = "Key", _("Key")
+    PASSWORD_PROTECTED_KEY = "PasswordProtectedKey", _("Password-protected key")
+    FIDO2 = "Fido2", _("Passkey")
+    RECOVERY_KEY = "RecoveryKey", _("Recovery key")
+
+
+class CredentialQuerySet(models.QuerySet["Credential"]):
+    """Look-ups of credentials. What reads a sealed key is in `key_release.py`."""
+
+    def usable(self) -> Self:
+        return self.filter(active=True)
+
+    def deactivate(self, *, credential: "Credential") -> bool:
+        """Make the credential good for nothing; true for exactly one caller."""
+        return self.usable().filter(pk=credential.pk).update(active=False) == 1
+
+    def activate(self, *, credential: "Credential") -> bool:
+        """Make a deactivated credential good again; true for exactly one caller, and never after a recovery."""
+        current = Q(account__recovered_at__isnull=True) | Q(created_at__gte=F("account__recovered_at"))
+        return self.filter(current, pk=credential.pk, active=False).update(active=True) == 1
+
+    def first_factors(self) -> Self:
+        """Credentials that sign in."""
+        return self.usable().exclude(kind=CredentialKind.RECOVERY_KEY)
+
+    def record_use(self, *, credential: "Credential", state: PasskeyState) -> bool:
+        """Keep the authenticator's count if it has risen, or has none; false if another use was faster.
+
+        Source: WebAuthn Level 3 §6.1.1, §7.2 step 26.
+        """
+        risen = Q(sign_count=0) | Q(sign_count__lt=state.sign_count)
+        using = self.filter(risen if state.sign_count else Q(sign_count=0), pk=credential.pk)
+        return using.update(sign_count=state.sign_count, backed_up=state.backed_up) == 1
+
+
+class Credential(models.Model):
+    """A public key that an account proves itself with. Its encrypted private key, where it has one, is sealed."""
+
+    id = models.CharField(primary_key=True, max_length=ID_MAX_LENGTH, default=new_credential_id, editable=False)
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="+")
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="credentials")
+    kind = models.CharField(max_length=24, choices=CredentialKind)
+    name = models.CharField(max_length=200, default="Default Credential")
+    credential_id = models.CharField(max_length=1368, help_text="As the client wrote it.")
+    canonical_credential_id = models.CharField(max_length=1364, help_text="Base64url without padding (RFC 4648 §5).")
+    public_key = models.BinaryField(help_text="SubjectPublicKeyInfo, DER (RFC 5280 §4.1).")
+    algorithm = models.CharField(max_length=16)
+    sealed_private_key = models.BinaryField(null=True, editable=False)
+    sign_count = models.PositiveBigIntegerField(default=0)
+    transports = models.JSONField(default=list, blank=True)
+    backup_eligible = models.BooleanField(default=False, help_text="A passkey that may be synchronised.")
+    backed_up = models.BooleanField(default=False)
+    aaguid = models.CharField(max_length=36, blank=True, help_text="Make of the authenticator.")
+    origin = models.CharField(max_length=255, blank=True)
+    active = models.BooleanField(default=True)
+    created_at = models.DateTimeField(editable=False)
+
+    objects = CredentialQuerySet.as_manager()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["organization", "canonical_credential_id"], name="dfns_login_credential_id"
+            ),
+            models.CheckConstraint(condition=Q(kind__in=CredentialKind.values), name="dfns_login_credential_kind"),
+            models.CheckConstraint(
+                condition=(
+                    Q(kind=CredentialKind.PASSWORD_PROTECTED_KEY, sealed_private_key__isnull=False)
+                    | Q(kind=CredentialKind.RECOVERY_KEY)
+                    | Q(kind__in=[CredentialKind.KEY, CredentialKind.FIDO2], sealed_private_key__isnull=True)
+                ),
+                name="dfns_login_credential_sealed_key",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.id}"

@@ -1,0 +1,69 @@
+"""Sessions, and tokens that are spent."""
+
+from datetime import datetime, timedelta
+from typing import ClassVar, Self
+
+from django.db import models
+
+from dfns_login.models.accounts import Account, AccountState
+from dfns_login.models.credentials import Credential
+
+
+class SessionQuerySet(models.QuerySet["Session"]):
+    """Which sessions are live, and how they end."""
+
+    def live(self, *, now: datetime, idle: timedelta) -> Self:
+        """Sessions that open doors: not revoked, not expired, not idle, of somebody who may still come in."""
+        return self.filter(
+            revoked_at__isnull=True,
+            expires_at__gt=now,
+            last_seen_at__gt=now - idle,
+            credential__active=True,
+            account__state=AccountState.REGISTERED,
+            account__organization__active=True,
+            account__user__isnull=False,
+        )
+
+    def touch(self, *, session: "Session", now: datetime) -> None:
+        """Note that the session is in use, at most once a minute."""
+        minute_ago = now - timedelta(minutes=1)
+        if session.last_seen_at <= minute_ago:
+            self.filter(pk=session.pk, last_seen_at__lte=minute_ago).update(last_seen_at=now)
+
+    def revoke(self, *, now: datetime) -> int:
+        """End every session here that has not ended."""
+        return self.filter(revoked_at__isnull=True).update(revoked_at=now)
+
+
+class Session(models.Model):
+    """A sign-in: what a login token stands for, read on every request."""
+
+    jti = models.CharField(max_length=32, unique=True, editable=False)
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="sessions")
+    credential = models.ForeignKey(Credential, on_delete=models.CASCADE, related_name="sessions")
+    code_presented = models.BooleanField(default=False)
+    django_session_key = models.CharField(max_length=64, blank=True, editable=False)
+    issued_at = models.DateTimeField()
+    last_seen_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    address = models.CharField(max_length=45, blank=True)
+    agent = models.CharField(max_length=200, blank=True)
+
+    objects = SessionQuerySet.as_manager()
+
+    class Meta:
+        indexes: ClassVar = [models.Index(fields=["expires_at"], name="dfns_login_session_expiry")]
+
+    def __str__(self) -> str:
+        return f"session {self.pk}"
+
+
+class SpentToken(models.Model):
+    """The `jti` of a challenge, temporary token or user action that was used."""
+
+    jti = models.CharField(primary_key=True, max_length=32)
+    expires_at = models.DateTimeField(db_index=True, help_text="When the token would have died by itself.")
+
+    def __str__(self) -> str:
+        return "spent token"
