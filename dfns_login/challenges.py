@@ -18,7 +18,7 @@ from dfns_login.codes import PresentedCode
 from dfns_login.conf import login_settings
 from dfns_login.errors import ChallengeRefused
 from dfns_login.keys import key_rings
-from dfns_login.models import SpentToken
+from dfns_login.models import Session, SpentToken
 from dfns_login.verification.encoding import encode_base64url
 
 CHALLENGE_BYTES = 32
@@ -51,6 +51,7 @@ class RedeemedChallenge:
     """Proof that a challenge of this ceremony was ours and is alive. Only `redeem_challenge` makes one.
 
     account_id: the account that it was opened for, or a decoy, or empty where no username was given.
+    bound: what else it was opened for, such as the digest of a user action; empty where nothing.
     """
 
     ceremony: Ceremony
@@ -59,6 +60,8 @@ class RedeemedChallenge:
     organization: str
     account_id: str
     code_presented: bool
+    bound: str
+    opened_at: datetime
     expires_at: datetime
 
 
@@ -73,11 +76,21 @@ def new_jti() -> str:
 
 
 def open_challenge(
-    ceremony: Ceremony, *, organization: str, account_id: str, presented: PresentedCode | None, now: datetime
+    ceremony: Ceremony,
+    *,
+    organization: str,
+    account_id: str,
+    presented: PresentedCode | Session | None = None,
+    bound: str = "",
+    now: datetime,
 ) -> OpenedChallenge:
-    """Make a challenge for this account, or decoy, and seal what it is bound to. Nothing is stored."""
+    """Make a challenge for this account, or decoy, and seal what it is bound to. Nothing is stored.
+
+    presented: what shows that a code was presented: the spent code, or a session that was opened with one.
+    """
     conf = login_settings()
-    lifetime = conf.challenge_lifetime_with_code if presented else conf.challenge_lifetime
+    code_presented = presented.code_presented if isinstance(presented, Session) else presented is not None
+    lifetime = conf.challenge_lifetime_with_code if code_presented else conf.challenge_lifetime
     challenge = new_challenge()
     claims = {
         "use": ceremony.value,
@@ -85,7 +98,9 @@ def open_challenge(
         "challenge": challenge,
         "org": organization,
         "account": account_id,
-        "code": presented is not None,
+        "code": code_presented,
+        "bound": bound,
+        "at": now.timestamp(),
         "exp": int((now + lifetime).timestamp()),
     }
     text = json.dumps(claims, separators=(",", ":")).encode()
@@ -114,6 +129,8 @@ def redeem_challenge(identifier: str, *, ceremony: Ceremony, now: datetime) -> R
         organization=claims["org"],
         account_id=claims["account"],
         code_presented=claims["code"],
+        bound=claims["bound"],
+        opened_at=datetime.fromtimestamp(claims["at"], UTC),
         expires_at=expires_at,
     )
 
@@ -127,6 +144,11 @@ def spend_challenge(redeemed: RedeemedChallenge) -> None:
     if not spend_jti(redeemed.jti, expires_at=redeemed.expires_at):
         msg = "challenge spent"
         raise ChallengeRefused(msg)
+
+
+def is_spent(redeemed: RedeemedChallenge) -> bool:
+    """Whether the challenge was spent already, for those who would else take a replay for something worse."""
+    return SpentToken.objects.filter(jti=redeemed.jti).exists()
 
 
 def spend_jti(jti: str, *, expires_at: datetime) -> bool:

@@ -12,6 +12,7 @@ silenced by `SILENCED_SYSTEM_CHECKS`.
 | `dfns_login.E005` | `USE_TZ` is off |
 | `dfns_login.E006` | `RELYING_PARTY_ID` is neither the host of every web origin nor a domain above it |
 | `dfns_login.E007` | `CODE_GUESSES` is more than the form of the codes stands |
+| `dfns_login.E008` | `ATTESTATION_ROOTS` does not parse, or is empty while `ATTESTATION` is `direct` |
 """
 
 import ipaddress
@@ -30,6 +31,7 @@ from dfns_login.codes import FORMS
 from dfns_login.conf import SettingsRefused, login_settings
 from dfns_login.keys import key_rings
 from dfns_login.models import OneTimeCode
+from dfns_login.verification.attestation_object import AttestationPolicy
 
 OLDEST_SQLITE: Final = (3, 35)
 """The first with `RETURNING`."""
@@ -42,7 +44,7 @@ def check_settings(**_: object) -> list[CheckMessage]:
         login_settings()
     except SettingsRefused as refused:
         return [Error(problem, id="dfns_login.E001") for problem in refused.problems]
-    return [*_check_keys(), *_check_hook(), *_check_relying_party(), *_check_guesses()]
+    return [*_check_keys(), *_check_hook(), *_check_relying_party(), *_check_guesses(), *_check_attestation()]
 
 
 @register(Tags.security)
@@ -136,3 +138,16 @@ def _check_guesses() -> Iterator[CheckMessage]:
             hint="No more than that are evaluated.",
             id="dfns_login.E007",
         )
+
+
+def _check_attestation() -> Iterator[CheckMessage]:
+    conf = login_settings()
+    hint = "PEM certificates, each in a text of its own, by the format of the statement: packed, tpm or apple."
+    try:
+        AttestationPolicy(roots=conf.attestation_roots)
+    except ValueError:
+        problem = "DFNS_LOGIN['ATTESTATION_ROOTS'] has a format that is not known, or what is no certificate."
+        yield Error(problem, hint=hint, id="dfns_login.E008")
+    if conf.attestation == "direct" and not any(conf.attestation_roots.values()):
+        problem = "DFNS_LOGIN['ATTESTATION'] is 'direct' without ATTESTATION_ROOTS: no passkey can be registered."
+        yield Error(problem, hint=hint, id="dfns_login.E008")

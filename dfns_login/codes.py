@@ -10,14 +10,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from django.db import transaction
+
 from dfns_login.conf import login_settings
 from dfns_login.errors import CodeRefused
 from dfns_login.keys import key_rings
-from dfns_login.models import CodePurpose, OneTimeCode
+from dfns_login.models import Account, CodeClosed, CodeDelivery, CodePurpose, OneTimeCode
 from dfns_login.requester import Requester
 from dfns_login.usernames import Recipient
 
 SALT_BYTES = 16
+SELECTOR_LENGTH = 8
+"""Base32 characters by which a code without a username selects its row: 40 bits, no secret."""
 RENEWAL_MARGIN: Final = timedelta(minutes=2)
 """A code with no more than this left is not mailed again: a new one is made."""
 GROUP_LENGTH = 4
@@ -63,7 +67,11 @@ def code_form(purpose: CodePurpose) -> CodeForm:
 def code_lifetime(purpose: CodePurpose) -> timedelta:
     """How long a code of this purpose lives."""
     conf = login_settings()
-    return conf.registration_code_lifetime if purpose == CodePurpose.REGISTRATION else conf.code_lifetime
+    return {
+        CodePurpose.LOGIN: conf.code_lifetime,
+        CodePurpose.REGISTRATION: conf.registration_code_lifetime,
+        CodePurpose.RECOVERY: conf.recovery_code_lifetime,
+    }[purpose]
 
 
 def guess_cap(purpose: CodePurpose) -> int:
@@ -106,8 +114,7 @@ def derive_code(row: OneTimeCode) -> str:
     that the row names; 128 bits of it, reduced to the form.
     Raises CodeRefused if the row is closed, or its key has left the ring.
     """
-    code = _derive(row)
-    return "-".join(code[i : i + GROUP_LENGTH] for i in range(0, len(code), GROUP_LENGTH))
+    return _grouped(_derive(row))
 
 
 def present_code(recipient: Recipient, submitted: str, *, purpose: CodePurpose, now: datetime) -> PresentedCode:
@@ -119,10 +126,55 @@ def present_code(recipient: Recipient, submitted: str, *, purpose: CodePurpose, 
     Source: Dfns API, Create User Login Challenge, `loginCode`.
     """
     row = OneTimeCode.objects.open().of(recipient, purpose=purpose).first()
+    return _spend(row, _fold(submitted), now=now)
+
+
+def show_credential_code(account: Account, *, expires_at: datetime, requester: Requester, now: datetime) -> str:
+    """Open a code that is shown to the account's owner instead of mailed: `SSSS-SSSS-XXXX-XXXX-XXXX-XXXX`.
+
+    The first eight characters select the row; the others are derived, as every code is.
+    One that is still open is closed first. Stored: the row. Source: SECURITY D-5.
+    """
+    mine = OneTimeCode.objects.of(account.recipient, purpose=CodePurpose.CREDENTIAL)
+    row = OneTimeCode(
+        organization=account.organization_id,
+        recipient=account.username,
+        purpose=CodePurpose.CREDENTIAL,
+        account=account,
+        selector="".join(secrets.choice(CROCKFORD) for _ in range(SELECTOR_LENGTH)),
+        salt=secrets.token_bytes(SALT_BYTES),
+        key_id=key_rings().current_code_key_id,
+        issued_at=now,
+        asked_at=now,
+        next_try_at=now,
+        handled_at=now,
+        expires_at=expires_at,
+        delivery=CodeDelivery.SHOWN,
+        address=requester.address,
+        agent=requester.agent,
+        locale=requester.locale,
+    )
+    with transaction.atomic():
+        mine.close(how=CodeClosed.SUPERSEDED, now=now)
+        row.save(force_insert=True)
+    return _grouped(row.selector + _derive(row))
+
+
+def present_credential_code(submitted: str, *, now: datetime) -> PresentedCode:
+    """Spend a live code that was shown to its owner; it names the row by itself. Raises as `present_code` does."""
+    folded = _fold(submitted)
+    selector, code = folded[:SELECTOR_LENGTH].decode(), folded[SELECTOR_LENGTH:]
+    row = OneTimeCode.objects.open().filter(purpose=CodePurpose.CREDENTIAL, selector=selector).first()
+    return _spend(row, code, now=now)
+
+
+def _spend(row: OneTimeCode | None, folded: bytes, *, now: datetime) -> PresentedCode:
+    """Count one guess at the row and, where it matches, consume it; right and wrong cost the same."""
     if row is None:
         msg = "no open code"
         raise CodeRefused(msg)
-    matched = hmac.compare_digest(_derive(row).encode(), _fold(submitted))
+    purpose = CodePurpose(row.purpose)
+    matched = hmac.compare_digest(_derive(row).encode(), folded)
     counted = OneTimeCode.objects.record_guess(code=row, matched=matched, cap=guess_cap(purpose), now=now)
     if not counted:
         msg = "code expired, spent, or out of guesses"
@@ -130,7 +182,12 @@ def present_code(recipient: Recipient, submitted: str, *, purpose: CodePurpose, 
     if not matched:
         msg = "wrong code"
         raise CodeRefused(msg)
+    recipient = Recipient(organization=row.organization, username=row.recipient)
     return PresentedCode(recipient=recipient, purpose=purpose, presented_at=now)
+
+
+def _grouped(code: str) -> str:
+    return "-".join(code[i : i + GROUP_LENGTH] for i in range(0, len(code), GROUP_LENGTH))
 
 
 def _fold(submitted: str) -> bytes:

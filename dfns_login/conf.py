@@ -83,6 +83,8 @@ class LoginSettings:
     """How long closed codes of known accounts are kept for operators."""
     registration_code_lifetime: timedelta = timedelta(hours=24)
     """How long an invitation's code lives; 24 hours at most."""
+    recovery_code_lifetime: timedelta = timedelta(hours=1)
+    """How long a recovery code lives; 24 hours at most."""
 
     challenge_lifetime: timedelta = timedelta(minutes=5)
     """How long a challenge may be answered."""
@@ -102,6 +104,12 @@ class LoginSettings:
     without_cache: Literal["pass", "refuse"] = "pass"
     """While the cache is down: `pass` on what the database bounds, or `refuse` with 503."""
 
+    release_keys_for_actions: bool = True
+    """Release encrypted keys for user actions too, to sessions that were opened with a code; else at sign-in only."""
+    attestation: Literal["none", "direct"] = "none"
+    """What is asked of authenticators about their make: nothing, or a statement that leads to `ATTESTATION_ROOTS`."""
+    attestation_roots: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    """PEM certificates that statements are trusted by, by their format, such as `packed`; for `direct`."""
     reveal_unknown_users: bool = False
     """Answer with the documented messages that name unknown users. Tells strangers who has an account."""
     user_for_account: str = "dfns_login.accounts.create_user"

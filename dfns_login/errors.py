@@ -7,7 +7,7 @@ operator's log alone, and holds no code, token, key or address.
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import ClassVar
+from typing import ClassVar, Self
 
 Details = Mapping[str, Sequence[str]]
 """What is wrong with a body, by the field's path on the wire."""
@@ -23,7 +23,7 @@ class Refusal(Exception):
 
     status: ClassVar[int]
     code: ClassVar[str]
-    message: ClassVar[str]
+    message: str
 
     def __init__(
         self,
@@ -84,6 +84,21 @@ class RegistrationCodeExpired(Refusal):
     message = "Registration code expired"
 
 
+class UserActionSpent(Refusal):
+    """A user action that was good once."""
+
+    status = 400
+    code = "user_action_used"
+    message = "user action has already been used"
+
+
+class LastFirstFactor(BodyRefused):
+    """Without this credential the account could sign in no more."""
+
+    code = "last_credential"
+    message = "The last credential that can sign in cannot be deactivated."
+
+
 class NotAuthorized(Refusal):
     """No proof of identity, or one that fails: the same answer whatever went wrong."""
 
@@ -102,6 +117,14 @@ class SignCountRegressed(AssertionRefused):
 
 class TokenRefused(NotAuthorized):
     """A bearer token that is missing, malformed, expired, revoked, spent or of another class."""
+
+
+class RecoveryCredentialRefused(Refusal):
+    """Said only to somebody who has presented a recovery code."""
+
+    status = 401
+    code = "not_a_recovery_credential"
+    message = "Credential cannot be used as a recovery factor."
 
 
 class UserNotFound(Refusal):
@@ -136,12 +159,30 @@ class CodeRefused(Refusal):
     message = "Invalid code"
 
 
+class UserActionRefused(Refusal):
+    """A call that has to be signed, without a user action that covers it."""
+
+    status = 403
+    code = "user_action_refused"
+    message = "user action signature is missing or invalid"
+
+
 class NotPermitted(Refusal):
-    """Authenticated, and not allowed."""
+    """Authenticated, and not allowed.
+
+    who: kind and id of the account; operation: what was tried. Both go on the wire.
+    """
 
     status = 403
     code = "not_permitted"
     message = "You are not authorized to perform this operation."
+
+    @classmethod
+    def to(cls, operation: str, *, who: str) -> Self:
+        """The refusal in the words of the contract, for this operation."""
+        refusal = cls(f"not permitted: {operation}")
+        refusal.message = f"{who} is not authorized to perform operation ({operation})"
+        return refusal
 
 
 class NotFound(Refusal):

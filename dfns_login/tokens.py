@@ -1,59 +1,35 @@
-"""Bearer tokens: the login token, and the temporary one that completes a registration.
-
-JSON Web Tokens (RFC 7519) signed with ES256. Each class has a `typ` and an
-audience of its own, so none is good in another's place (RFC 8725 §3.8, §3.11, §3.12).
-"""
+"""Bearer tokens: the login token, and the temporary ones that complete a registration or a recovery."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from enum import StrEnum
-from typing import Any, Final
-
-import jwt
+from datetime import UTC, datetime
+from typing import Final
 
 from dfns_login.challenges import RedeemedChallenge, new_challenge, new_jti, spend_challenge, spend_jti
 from dfns_login.codes import PresentedCode
 from dfns_login.conf import login_settings
 from dfns_login.errors import AssertionRefused, TokenRefused
-from dfns_login.keys import key_rings
-from dfns_login.models import Account, Credential, Session
+from dfns_login.models import Account, CodePurpose, Credential, Session
 from dfns_login.requester import Requester
+from dfns_login.signed_tokens import LEEWAY, TokenClass, sign_token, verify_token
 from dfns_login.verification.assertion import VerifiedAssertion
 
-ALGORITHM: Final = "ES256"
-TOKEN_MAX_LENGTH: Final = 4096
-LEEWAY: Final = timedelta(seconds=5)
-"""How far the clocks of our own hosts may stand apart."""
-REQUIRED_CLAIMS: Final = ("iss", "aud", "sub", "org", "jti", "iat", "nbf", "exp")
-APP_METADATA: Final = "https://custom/app_metadata"
-"""Claim in which the official clients look for the organization."""
-
-
-class TokenClass(StrEnum):
-    """What a token is for. The value is its `typ`, and the end of its audience."""
-
-    SESSION = "session"
-    REGISTRATION = "registration"
-    RECOVERY = "recovery"
-    USER_ACTION = "user-action"
-
-    @property
-    def typ(self) -> str:
-        return f"dfns-login.{self.value}+jwt"
-
-    @property
-    def audience(self) -> str:
-        return f"{login_settings().issuer}/auth#{self.value}"
+TEMPORARY: Final = {
+    CodePurpose.REGISTRATION: TokenClass.REGISTRATION,
+    CodePurpose.RECOVERY: TokenClass.RECOVERY,
+}
+"""Class of the temporary token that a code of each purpose gives."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RegistrationToken:
-    """Proof that a registration code was presented for this account. Only `resolve_registration` makes one."""
+class TemporaryToken:
+    """Proof that a code of this purpose was presented for this account. Only `resolve_temporary` makes one."""
 
+    purpose: CodePurpose
     jti: str
     account_id: str
     organization: str
     challenge: str
+    issued_at: datetime
     expires_at: datetime
 
 
@@ -88,7 +64,7 @@ def issue_session(
     )
     spend_challenge(redeemed)
     session.save(force_insert=True)
-    return session, _sign(
+    return session, sign_token(
         TokenClass.SESSION,
         subject=session.account_id,
         organization=credential.organization_id,
@@ -104,7 +80,7 @@ def resolve_session(token: str, *, now: datetime) -> Session:
     One SELECT at every call, so that what ended is over at once (GHSA-g65h-35f3-x2w3).
     Raises TokenRefused for everything else. Stored: when it was last seen, at most once a minute.
     """
-    claims = _verify(TokenClass.SESSION, token, now=now)
+    claims = verify_token(TokenClass.SESSION, token, now=now)
     live = Session.objects.live(now=now, idle=login_settings().token_idle)
     session = (
         live.select_related("account__organization", "account__user", "credential")
@@ -119,110 +95,48 @@ def resolve_session(token: str, *, now: datetime) -> Session:
     return session
 
 
-def issue_registration(account: Account, *, presented: PresentedCode, now: datetime) -> tuple[str, str]:
-    """Challenge and temporary token for the account whose registration code was presented. Nothing is stored."""
+def issue_temporary(account: Account, *, presented: PresentedCode, now: datetime) -> tuple[str, str]:
+    """Challenge and temporary token for the account whose code was presented. Nothing is stored."""
     if presented.recipient != account.recipient:
         msg = "the code was another's"
         raise TokenRefused(msg)
     challenge = new_challenge()
-    token = _sign(
-        TokenClass.REGISTRATION,
+    token = sign_token(
+        TEMPORARY[presented.purpose],
         subject=account.pk,
         organization=account.organization_id,
         jti=new_jti(),
         expires_at=now + login_settings().challenge_lifetime_with_code,
         now=now,
         challenge=challenge,
+        at=now.isoformat(),  # `iat` has whole seconds, too coarse to tell what was voided from what came after
     )
     return challenge, token
 
 
-def resolve_registration(token: str, *, now: datetime) -> RegistrationToken:
-    """What a temporary registration token stands for.
+def resolve_temporary(token: str, *, purpose: CodePurpose, now: datetime) -> TemporaryToken:
+    """What a temporary token of this purpose stands for.
 
     Raises TokenRefused if it is not one, or is expired. Whether it was spent
-    before is found out by `spend_registration`.
+    before is found out by `spend_temporary`.
     """
-    claims = _verify(TokenClass.REGISTRATION, token, now=now)
-    return RegistrationToken(
+    claims = verify_token(TEMPORARY[purpose], token, now=now)
+    return TemporaryToken(
+        purpose=purpose,
         jti=claims["jti"],
         account_id=claims["sub"],
         organization=claims["org"],
         challenge=str(claims.get("challenge", "")),
+        issued_at=datetime.fromisoformat(str(claims["at"])),
         expires_at=datetime.fromtimestamp(claims["exp"], UTC),
     )
 
 
-def spend_registration(token: RegistrationToken) -> None:
-    """Spend the temporary token, in the transaction of the registration.
+def spend_temporary(token: TemporaryToken) -> None:
+    """Spend the temporary token, in the transaction of what it completes.
 
     Raises TokenRefused if it was spent before; exactly one caller gets by.
     """
     if not spend_jti(token.jti, expires_at=token.expires_at + LEEWAY):
-        msg = "registration token spent"
+        msg = "temporary token spent"
         raise TokenRefused(msg)
-
-
-def _sign(
-    token_class: TokenClass,
-    *,
-    subject: str,
-    organization: str,
-    jti: str,
-    expires_at: datetime,
-    now: datetime,
-    **claims: str,
-) -> str:
-    rings = key_rings()
-    key_id = rings.current_token_key_id
-    issued = int(now.timestamp())
-    payload = {
-        "iss": login_settings().issuer,
-        "aud": token_class.audience,
-        "sub": subject,
-        "org": organization,
-        "jti": jti,
-        "iat": issued,
-        "nbf": issued,
-        "exp": int(expires_at.timestamp()),
-        APP_METADATA: {"orgId": organization, "userId": subject},
-        **claims,
-    }
-    return jwt.encode(
-        payload, rings.tokens[key_id], algorithm=ALGORITHM, headers={"kid": key_id, "typ": token_class.typ}
-    )
-
-
-def _verify(token_class: TokenClass, token: str, *, now: datetime) -> dict[str, Any]:
-    """Claims of a token of this class that we signed and that is alive (RFC 8725 §3)."""
-    if len(token) > TOKEN_MAX_LENGTH:
-        msg = "token too long"
-        raise TokenRefused(msg)
-    try:
-        header = jwt.get_unverified_header(token)
-        key_id = header.get("kid")
-        key = key_rings().tokens.get(key_id) if isinstance(key_id, str) else None
-        if key is None or header.get("typ") != token_class.typ:
-            msg = "token of another class, or its key has left the ring"
-            raise TokenRefused(msg)
-        claims: dict[str, Any] = jwt.decode(
-            token,
-            key.public_key(),
-            algorithms=[ALGORITHM],
-            audience=token_class.audience,
-            issuer=login_settings().issuer,
-            # PyJWT reads the wall clock; ours is the caller's
-            options={"require": list(REQUIRED_CLAIMS), "verify_exp": False, "verify_nbf": False, "verify_iat": False},
-        )
-    except (jwt.PyJWTError, UnicodeError) as error:
-        raise TokenRefused(type(error).__name__) from None
-    moment = now.timestamp()
-    slack = LEEWAY.total_seconds()
-    times = [claims["exp"], claims["nbf"], claims["iat"]]
-    if not all(isinstance(each, int) for each in times) or moment >= claims["exp"] or moment < claims["nbf"] - slack:
-        msg = "token expired, or not valid yet"
-        raise TokenRefused(msg)
-    if not all(isinstance(claims[each], str) for each in ("sub", "org", "jti")):
-        msg = "token with claims of other types"
-        raise TokenRefused(msg)
-    return claims

@@ -17,6 +17,7 @@ from django.urls import path
 from dfns_login import checks, deployment_checks
 from dfns_login.codes import CodeForm
 from dfns_login.conf import login_settings
+from tests.fido2_maker import Maker
 
 HOUR = timedelta(hours=1)
 MINUTE = timedelta(minutes=1)
@@ -175,6 +176,28 @@ def test_more_guesses_than_the_form_stands_are_an_error(settings, form, most):
     assert ids(deploy=False) == []
     change(settings, CODE_GUESSES=most + 1)
     assert ids(deploy=False) == ["E007"]
+
+
+ROOT = Maker.make().root
+
+
+@pytest.mark.parametrize(
+    ("attestation", "roots", "found"),
+    [
+        ("none", {}, []),
+        ("none", {"packed": [ROOT]}, []),
+        ("direct", {"packed": [ROOT], "apple": []}, []),
+        ("direct", {}, ["E008"]),
+        ("direct", {"packed": []}, ["E008"]),
+        ("direct", {"packed": ["not a certificate"]}, ["E008"]),
+        ("direct", {"packed": [ROOT.replace("CERTIFICATE", "PUBLIC KEY")]}, ["E008"]),
+        ("direct", {"fido-u2f": [ROOT]}, ["E008"]),
+        ("none", {"none": [ROOT]}, ["E008"]),
+    ],
+)
+def test_roots_of_attestation_that_do_not_serve_are_an_error(settings, attestation, roots, found):
+    change(settings, ATTESTATION=attestation, ATTESTATION_ROOTS=roots)
+    assert ids(deploy=False) == found
 
 
 def test_a_form_that_stands_fewer_guesses_than_the_default_needs_no_second_setting(settings):

@@ -32,6 +32,9 @@ from dfns_login.usernames import Recipient
 from tests.clock import HOUR, MINUTE, NOW, SECOND
 from tests.factories import SOMEWHERE
 
+MAILED = [CodePurpose.LOGIN, CodePurpose.REGISTRATION, CodePurpose.RECOVERY]
+"""Purposes whose codes are asked for by name; one that adds a credential is shown to its owner instead."""
+
 JANE = Recipient(organization="or-1", username="jane@example.co")
 LIFETIME = 10 * MINUTE
 
@@ -426,8 +429,8 @@ def test_base32_is_read_in_any_case(configure: Any) -> None:
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("purpose", CodePurpose)
-@pytest.mark.parametrize("other", CodePurpose)
+@pytest.mark.parametrize("purpose", MAILED)
+@pytest.mark.parametrize("other", MAILED)
 def test_a_code_of_one_purpose_is_none_of_another(purpose: CodePurpose, other: CodePurpose) -> None:
     """R-09."""
     code = derive_code(ask(purpose=purpose))

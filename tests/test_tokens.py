@@ -22,16 +22,8 @@ from dfns_login.conf import login_settings
 from dfns_login.errors import AssertionRefused, ChallengeRefused, TokenRefused
 from dfns_login.keys import key_rings
 from dfns_login.models import CodePurpose, Session, SpentToken
-from dfns_login.tokens import (
-    LEEWAY,
-    TOKEN_MAX_LENGTH,
-    TokenClass,
-    issue_registration,
-    issue_session,
-    resolve_registration,
-    resolve_session,
-    spend_registration,
-)
+from dfns_login.signed_tokens import LEEWAY, TOKEN_MAX_LENGTH, TokenClass
+from dfns_login.tokens import issue_session, issue_temporary, resolve_session, resolve_temporary, spend_temporary
 from dfns_login.verification.assertion import KeyAssertion, KeyAssertionVerifier, StoredKey, VerifiedAssertion
 from tests.authenticators import SoftwareKey
 from tests.clock import HOUR, MINUTE, NOW, SECOND
@@ -79,7 +71,7 @@ def signed(person: Person, challenge: str) -> VerifiedAssertion:
 def registration_of(person: Person, *, now: datetime = NOW) -> tuple[str, str]:
     code = issue(person.account.recipient, purpose=CodePurpose.REGISTRATION, now=now)
     presented = present_code(person.account.recipient, code, purpose=CodePurpose.REGISTRATION, now=now)
-    return issue_registration(person.account, presented=presented, now=now)
+    return issue_temporary(person.account, presented=presented, now=now)
 
 
 def is_good(token: str, *, now: datetime = NOW) -> bool:
@@ -296,14 +288,14 @@ SAME_TOKEN = {"padded": lambda token: f"{token}=", "twin": twin, "as it is": lam
 def test_another_text_of_a_used_token_is_the_same_token(kim: Person, write: Any) -> None:
     """R-75: what is spent is the `jti`, not the text."""
     token = registration_of(kim)[1]
-    spend_registration(resolve_registration(token, now=NOW))
+    spend_temporary(resolve_temporary(token, purpose=CodePurpose.REGISTRATION, now=NOW))
     other = write(token)
     try:
-        resolved = resolve_registration(other, now=NOW)
+        resolved = resolve_temporary(other, purpose=CodePurpose.REGISTRATION, now=NOW)
     except TokenRefused:
         return
     with pytest.raises(TokenRefused):
-        spend_registration(resolved)
+        spend_temporary(resolved)
 
 
 @pytest.mark.parametrize("write", SAME_TOKEN.values(), ids=SAME_TOKEN)
@@ -325,10 +317,10 @@ def test_no_class_is_good_in_anothers_place(token: str, made: TokenClass, part: 
 
 def test_a_login_token_registers_nobody_and_the_reverse(kim: Person, token: str) -> None:
     with pytest.raises(TokenRefused):
-        resolve_registration(token, now=NOW)
+        resolve_temporary(token, purpose=CodePurpose.REGISTRATION, now=NOW)
     challenge, temporary = registration_of(kim)
     assert not is_good(temporary)
-    resolved = resolve_registration(temporary, now=NOW)
+    resolved = resolve_temporary(temporary, purpose=CodePurpose.REGISTRATION, now=NOW)
     assert (resolved.account_id, resolved.organization, resolved.challenge) == (
         kim.account.pk,
         kim.account.organization_id,
@@ -377,7 +369,7 @@ def test_a_clock_that_is_a_little_behind_is_borne_with(token: str) -> None:
 def test_a_temporary_token_dies_after_ten_minutes(kim: Person, moment: timedelta, *, good: bool) -> None:
     token = registration_of(kim)[1]
     try:
-        resolve_registration(token, now=NOW + 10 * MINUTE + moment)
+        resolve_temporary(token, purpose=CodePurpose.REGISTRATION, now=NOW + 10 * MINUTE + moment)
     except TokenRefused:
         assert not good
     else:
@@ -425,7 +417,7 @@ def test_anothers_code_gives_no_temporary_token(kim: Person) -> None:
     lee = make_person(make_organization(), "lee@example.co", SoftwareKey.make())
     presented = PresentedCode(recipient=lee.account.recipient, purpose=CodePurpose.REGISTRATION, presented_at=NOW)
     with pytest.raises(TokenRefused):
-        issue_registration(kim.account, presented=presented, now=NOW)
+        issue_temporary(kim.account, presented=presented, now=NOW)
 
 
 def test_a_token_reveals_no_more_than_it_says(kim: Person, token: str) -> None:

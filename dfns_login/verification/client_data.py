@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from dfns_login.verification.encoding import EncodingError, parse_json_object
+from dfns_login.verification.encoding import EncodingError, decode_base64url, parse_json_object
 
 CLIENT_DATA_LIMIT: Final = 48 * 1024
 """Bytes. A recovery's challenge is the whole of the new credentials, twice in base64url within one body."""
@@ -34,6 +34,19 @@ class VerifiedClientData:
 
     type: ClientDataType
     origin: str | None
+
+
+def claimed_challenge(encoded: str) -> str:
+    """Challenge that client data say they answer; nothing is verified yet.
+
+    encoded: base64url, as on the wire. For ceremonies whose challenge is the client's own, such as a recovery.
+    Raises EncodingError.
+    """
+    challenge = parse_json_object(decode_base64url(encoded), limit=CLIENT_DATA_LIMIT).get("challenge")
+    if not isinstance(challenge, str):
+        msg = "It has no challenge that is text."
+        raise EncodingError(msg)
+    return challenge
 
 
 def verify_client_data(
