@@ -1,4 +1,4 @@
-"""Delivery of codes: the row is the outbox.
+"""Delivery of codes and notices: the row is the outbox.
 
 A row is undelivered when it was asked for after it was last handled. A worker
 leases it, looks whether anybody is there, mails, and writes down what became of
@@ -10,12 +10,14 @@ import smtplib
 from datetime import datetime, timedelta
 from typing import Final
 
+from django.core.mail import EmailMessage
+
 from dfns_login.audit import note_outage, record_event
 from dfns_login.codes import derive_code
 from dfns_login.errors import CodeRefused, RateExceeded, ServiceUnavailable
 from dfns_login.limits import MAIL_PER_MAILBOX, Subject, count
-from dfns_login.mails import code_mail
-from dfns_login.models import Account, AccountState, AuditKind, CodePurpose, OneTimeCode
+from dfns_login.mails import code_mail, notice_mail
+from dfns_login.models import Account, AccountState, AuditKind, CodePurpose, Notice, OneTimeCode
 
 LEASE: Final = timedelta(seconds=60)
 """How long a worker has the row to itself; longer than any mail server is waited for."""
@@ -84,22 +86,51 @@ def due_codes(*, now: datetime) -> list[int]:
 
 
 def _mail(row: OneTimeCode, *, code: str, account: Account, now: datetime) -> None:
-    try:
-        sent = code_mail(row, code=code, account=account, now=now).send()
-    except Exception as error:  # noqa: BLE001  the provider behind Django's e-mail API raises what it likes
-        note_outage("mail", error=error)
-        _record_failure(row, account=account, answer=_without(code, _answer(error)), now=now)
-        return
-    if not sent:
-        _record_failure(row, account=account, answer="the mail backend took no mail", now=now)
+    error = _send(code_mail(row, code=code, account=account, now=now))
+    if error is not None:
+        answer = _without(code, error)
+        OneTimeCode.objects.record_failed(
+            code=row, account=account, error=answer, next_try_at=now + _backoff(row.tries)
+        )
         return
     OneTimeCode.objects.record_sent(code=row, account=account, now=now)
     record_event(AuditKind.CODE_MAILED, account=account, requester=None, now=now, purpose=row.purpose, code=row.pk)
 
 
-def _record_failure(row: OneTimeCode, *, account: Account, answer: str, now: datetime) -> None:
-    backoff = min(FIRST_BACKOFF * 3 ** (min(row.tries, 8) - 1), LONGEST_BACKOFF)
-    OneTimeCode.objects.record_failed(code=row, account=account, error=answer, next_try_at=now + backoff)
+def _send(mail: EmailMessage) -> str | None:
+    """Send the mail; None if the mail server took it, else what it answered."""
+    try:
+        sent = mail.send()
+    except Exception as error:  # noqa: BLE001  the provider behind Django's e-mail API raises what it likes
+        note_outage("mail", error=error)
+        return _answer(error)
+    return None if sent else "the mail backend took no mail"
+
+
+def _backoff(tries: int) -> timedelta:
+    factor: int = 3 ** (min(tries, 8) - 1)
+    return min(FIRST_BACKOFF * factor, LONGEST_BACKOFF)
+
+
+def deliver_notice(pk: int, *, now: datetime) -> None:
+    """Mail the notice of this event to the account's stored address, if it is due, and write down the outcome."""
+    if not Notice.objects.take(pk=pk, lease=LEASE, now=now):
+        return
+    notice = Notice.objects.select_related("event__account__organization").get(pk=pk)
+    account = notice.event.account
+    if account is None:  # deleted since: nobody is left to be told
+        Notice.objects.record_no_recipient(notice=notice)
+        return
+    error = _send(notice_mail(notice.event, account=account))
+    if error is None:
+        Notice.objects.record_sent(notice=notice, now=now)
+    else:
+        Notice.objects.record_failed(notice=notice, error=error, next_try_at=now + _backoff(notice.tries))
+
+
+def due_notices(*, now: datetime) -> list[int]:
+    """Ids of the notices that the sweep hands over now, the oldest first."""
+    return list(Notice.objects.due(now=now).order_by("next_try_at").values_list("pk", flat=True)[:SWEEP_LIMIT])
 
 
 def _without(code: str, answer: str) -> str:

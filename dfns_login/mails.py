@@ -1,11 +1,12 @@
-"""The mails that carry a code: subject, text and HTML from templates that a project may override.
+"""The mails, of codes and of notices: subject, text and HTML from templates that a project may override.
 
-`templates/dfns_login/mail/<purpose>_code.{subject.txt,txt,html}`. The code
+`templates/dfns_login/mail/{<purpose>_code,notice}.{subject.txt,txt,html}`. A code
 stands in the body only (SECURITY R-12), and nothing that a stranger typed does
 (R-113).
 """
 
 from datetime import datetime
+from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -14,7 +15,7 @@ from django.template.loader import render_to_string
 from django.utils import translation
 
 from dfns_login.conf import login_settings
-from dfns_login.models import Account, OneTimeCode
+from dfns_login.models import Account, AuditEvent, OneTimeCode
 
 SECONDS_PER_MINUTE = 60
 HEADERS = {"Auto-Submitted": "auto-generated", "X-Auto-Response-Suppress": "All"}
@@ -37,10 +38,28 @@ def code_mail(row: OneTimeCode, *, code: str, account: Account, now: datetime) -
         "domain": urlsplit(conf.public_url).hostname,
     }
     with translation.override(row.locale or settings.LANGUAGE_CODE):
-        name = f"dfns_login/mail/{row.purpose}_code"
-        subject = " ".join(render_to_string(f"{name}.subject.txt", context).split())
-        text = render_to_string(f"{name}.txt", context)
-        html = render_to_string(f"{name}.html", context)
-    mail = EmailMultiAlternatives(subject=subject, body=text, to=[account.email], headers=HEADERS)
+        return _mail(f"{row.purpose}_code", context, to=account.email)
+
+
+def notice_mail(event: AuditEvent, *, account: Account) -> EmailMultiAlternatives:
+    """The mail that tells the account's owner of an event, and what to do if it was not them (SECURITY R-82)."""
+    conf = login_settings()
+    context = {
+        "event": event,
+        "account": account,
+        "organization": account.organization,
+        "rp_name": conf.rp_name,
+        "public_url": conf.public_url,
+    }
+    with translation.override(settings.LANGUAGE_CODE):
+        return _mail("notice", context, to=account.email)
+
+
+def _mail(name: str, context: dict[str, Any], *, to: str) -> EmailMultiAlternatives:
+    path = f"dfns_login/mail/{name}"
+    subject = " ".join(render_to_string(f"{path}.subject.txt", context).split())
+    text = render_to_string(f"{path}.txt", context)
+    html = render_to_string(f"{path}.html", context)
+    mail = EmailMultiAlternatives(subject=subject, body=text, to=[to], headers=HEADERS)
     mail.attach_alternative(html, "text/html")
     return mail

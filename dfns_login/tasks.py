@@ -1,10 +1,12 @@
 """Celery: thin calls into delivery and purge. A message carries at most a row id."""
 
 import logging
+from collections.abc import Iterable
 from functools import partial
+from itertools import takewhile
 from typing import Final
 
-from celery import shared_task
+from celery import Task, shared_task
 from django.core.cache import caches
 from django.db import transaction
 from django.utils import timezone
@@ -13,7 +15,7 @@ from redis.exceptions import RedisError
 
 from dfns_login import delivery, purge
 from dfns_login.audit import note_outage
-from dfns_login.models import OneTimeCode
+from dfns_login.models import Notice, OneTimeCode
 
 logger = logging.getLogger(__name__)
 
@@ -30,19 +32,23 @@ def deliver_code(pk: int) -> None:
     delivery.deliver_code(pk, now=timezone.now())
 
 
+@shared_task(name="dfns_login.deliver_notice", ignore_result=True)
+def deliver_notice(pk: int) -> None:
+    """Mail the notice of this event, if it is still to be mailed."""
+    delivery.deliver_notice(pk, now=timezone.now())
+
+
 @shared_task(name="dfns_login.sweep", ignore_result=True)
 def sweep() -> None:
     """Close what is expired, and hand over what is due and was lost on the way."""
     now = timezone.now()
     purge.close_expired_codes(now=now)
-    handed_over = []
-    for pk in delivery.due_codes(now=now):
-        if not _send_wake_up(pk):
-            break
-        handed_over.append(pk)
-    if handed_over:
-        OneTimeCode.objects.hold_back(ids=handed_over, until=now + delivery.HANDED_OVER, now=now)
-        logger.info("swept %d due codes", len(handed_over))
+    codes = _hand_over(deliver_code, delivery.due_codes(now=now))
+    OneTimeCode.objects.hold_back(ids=codes, until=now + delivery.HANDED_OVER, now=now)
+    notices = _hand_over(deliver_notice, delivery.due_notices(now=now))
+    Notice.objects.hold_back(ids=notices, until=now + delivery.HANDED_OVER, now=now)
+    if codes or notices:
+        logger.info("swept %d due codes and %d due notices", len(codes), len(notices))
     try:
         caches["default"].set(SWEPT_AT_KEY, now.isoformat(), SWEPT_AT_TTL)
     except (RedisError, OSError) as error:
@@ -56,13 +62,23 @@ def purge_outdated() -> None:
 
 
 def wake_delivery(pk: int) -> None:
-    """Tell a worker, once the row is committed, that it is to be mailed. Does not fail: the sweep finds the row."""
-    transaction.on_commit(partial(_send_wake_up, pk), robust=True)
+    """Tell a worker, once the row is committed, that a code is to be mailed. Does not fail: the sweep finds the row."""
+    transaction.on_commit(partial(_send_wake_up, deliver_code, pk), robust=True)
 
 
-def _send_wake_up(pk: int) -> bool:
+def wake_notice(pk: int) -> None:
+    """The same of a notice."""
+    transaction.on_commit(partial(_send_wake_up, deliver_notice, pk), robust=True)
+
+
+def _hand_over(task: Task, ids: Iterable[int]) -> list[int]:
+    """Wake a worker for each row, until the broker is out of reach. Returns those that were handed over."""
+    return list(takewhile(partial(_send_wake_up, task), ids))
+
+
+def _send_wake_up(task: Task, pk: int) -> bool:
     try:
-        deliver_code.apply_async(args=[pk], retry=False, ignore_result=True, expires=WAKE_UP_TTL)
+        task.apply_async(args=[pk], retry=False, ignore_result=True, expires=WAKE_UP_TTL)
     except (OperationalError, RedisError, OSError) as error:
         note_outage("broker", error=error)
         return False

@@ -11,10 +11,12 @@ from django.db import transaction
 
 from dfns_login.audit import record_event
 from dfns_login.ceremonies.login import end_every_session
+from dfns_login.ceremonies.notices import tell_owner
 from dfns_login.ceremonies.registration import send_registration_code
 from dfns_login.models import (
     Account,
     AccountState,
+    AuditEvent,
     AuditKind,
     CodeClosed,
     Credential,
@@ -62,6 +64,14 @@ def reactivate_account(account: Account, *, operator: Operator, now: datetime) -
     return True
 
 
+def delete_account(account: Account, *, operator: Operator, now: datetime) -> None:
+    """Delete the account, its credentials and sessions. The project's user and the account's events stay."""
+    with transaction.atomic():
+        _shut_out(account, operator=operator, now=now)
+        _record(AuditKind.DELETED, account=account, operator=operator, now=now)
+        Account.objects.filter(pk=account.pk).delete()  # and not the instance: whoever is told wants its id
+
+
 def invite_again(account: Account, *, operator: Operator, now: datetime) -> bool:
     """Have the registration code of an invited account mailed; false where nobody could use it.
 
@@ -77,7 +87,7 @@ def deactivate_credential(credential: Credential, *, operator: Operator, now: da
     """Let nobody in by this credential any more; true for exactly one caller.
 
     Stored, in one transaction: that it is not active, the end of the sessions that
-    it opened and of the account's open codes, an event.
+    it opened and of the account's open codes, an event, a notice.
     """
     with transaction.atomic():
         if not Credential.objects.deactivate(credential=credential):
@@ -85,7 +95,8 @@ def deactivate_credential(credential: Credential, *, operator: Operator, now: da
         account = credential.account
         Session.objects.filter(credential=credential).revoke(now=now)
         OneTimeCode.objects.revoke_of_account(account=account, now=now)
-        _record(
+        Account.objects.void(account=account, now=now)
+        event = _record(
             AuditKind.CREDENTIAL_DEACTIVATED,
             account=account,
             operator=operator,
@@ -93,6 +104,7 @@ def deactivate_credential(credential: Credential, *, operator: Operator, now: da
             credential=credential.pk,
             kind=credential.kind,
         )
+        tell_owner(event)
     return True
 
 
@@ -149,9 +161,12 @@ def reactivate_organization(organization: Organization, *, now: datetime) -> boo
 def _shut_out(account: Account, *, operator: Operator, now: datetime) -> None:
     end_every_session(account, requester=operator.requester, now=now)
     OneTimeCode.objects.revoke_of_account(account=account, now=now)
+    Account.objects.void(account=account, now=now)
 
 
-def _record(kind: AuditKind, /, *, account: Account, operator: Operator, now: datetime, **detail: str | int) -> None:
+def _record(
+    kind: AuditKind, /, *, account: Account, operator: Operator, now: datetime, **detail: str | int
+) -> AuditEvent:
     if operator.name:
         detail["operator"] = operator.name
-    record_event(kind, account=account, requester=operator.requester, now=now, **detail)
+    return record_event(kind, account=account, requester=operator.requester, now=now, **detail)
