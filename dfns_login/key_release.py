@@ -14,8 +14,9 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db.models import QuerySet
 
 from dfns_login.codes import PresentedCode
+from dfns_login.conf import login_settings
 from dfns_login.keys import key_rings
-from dfns_login.models import Account, CodePurpose, Credential, CredentialKind, new_credential_id
+from dfns_login.models import Account, CodePurpose, Credential, CredentialKind, Session, new_credential_id
 from dfns_login.verification.key_envelope import KeyEnvelope
 
 RESEAL_BATCH = 200
@@ -57,11 +58,28 @@ def release_encrypted_keys(account: Account, *, presented: PresentedCode) -> lis
     """
     if presented.purpose != CodePurpose.LOGIN or presented.recipient != account.recipient:
         return []
-    rows = Credential.objects.usable().filter(account=account, kind=CredentialKind.PASSWORD_PROTECTED_KEY)
-    return [
-        ReleasedKey(credential_id=row.credential_id, encrypted_private_key=_unseal(row))
-        for row in rows.order_by("created_at", "pk")
-    ]
+    return _released(account, kind=CredentialKind.PASSWORD_PROTECTED_KEY)
+
+
+def release_keys_for_action(session: Session) -> list[ReleasedKey] | None:
+    """Encrypted keys for signing a user action: only in a session that was itself opened with a presented code.
+
+    None where nothing is released (SECURITY D-4).
+    Source: Dfns API, Create User Action Signature Challenge.
+    """
+    if not session.code_presented or not login_settings().release_keys_for_actions:
+        return None
+    return _released(session.account, kind=CredentialKind.PASSWORD_PROTECTED_KEY)
+
+
+def release_recovery_keys(account: Account, *, presented: PresentedCode) -> list[ReleasedKey]:
+    """Encrypted recovery keys of the account, against its spent recovery code; empty text where a key has none.
+
+    Source: Dfns API, Create Recovery Challenge, `allowedRecoveryCredentials`.
+    """
+    if presented.purpose != CodePurpose.RECOVERY or presented.recipient != account.recipient:
+        return []
+    return _released(account, kind=CredentialKind.RECOVERY_KEY)
 
 
 def reseal_keys() -> Resealed:
@@ -109,6 +127,17 @@ def _in_batches(credentials: QuerySet[Credential]) -> Iterator[Credential]:
     while batch := list(credentials.filter(pk__gt=last)[:RESEAL_BATCH]):
         yield from batch
         last = batch[-1].pk
+
+
+def _released(account: Account, *, kind: CredentialKind) -> list[ReleasedKey]:
+    rows = Credential.objects.usable().filter(account=account, kind=kind).order_by("created_at", "pk")
+    return [
+        ReleasedKey(
+            credential_id=row.credential_id,
+            encrypted_private_key="" if row.sealed_private_key is None else _unseal(row),
+        )
+        for row in rows
+    ]
 
 
 def _seal(credential: Credential, encrypted_private_key: str) -> None:

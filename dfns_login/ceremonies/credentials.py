@@ -1,87 +1,200 @@
-"""An account's credentials: how one is made of what a client registers, and which there are."""
+"""An account's credentials: added, shown a code for, shut, opened again, listed."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Final
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 
 from dfns_login.audit import record_event
-from dfns_login.conf import login_settings
-from dfns_login.errors import AttestationRefused, BodyRefused, CredentialIdTaken
-from dfns_login.key_release import seal_encrypted_key
-from dfns_login.models import Account, AuditKind, Credential, CredentialKind
+from dfns_login.ceremonies.new_credentials import NewCredential, store_credential, verify_credential
+from dfns_login.ceremonies.notices import tell_owner
+from dfns_login.challenges import (
+    Ceremony,
+    OpenedChallenge,
+    RedeemedChallenge,
+    open_challenge,
+    redeem_challenge,
+    spend_challenge,
+)
+from dfns_login.codes import present_credential_code, show_credential_code
+from dfns_login.errors import (
+    BodyRefused,
+    ChallengeRefused,
+    CodeRefused,
+    LastFirstFactor,
+    NotFound,
+    TokenRefused,
+)
+from dfns_login.models import (
+    Account,
+    AccountState,
+    AuditKind,
+    Credential,
+    CredentialKind,
+    OneTimeCode,
+    SecondFactor,
+    Session,
+)
 from dfns_login.requester import Requester
-from dfns_login.verification.attestation import KeyAttestation, KeyAttestationVerifier
-from dfns_login.verification.key_envelope import KeyEnvelope, check_key_envelope
 
-FIRST_FACTORS: Final = (CredentialKind.KEY, CredentialKind.PASSWORD_PROTECTED_KEY)
-"""Kinds that may be registered, and sign in, as a first factor."""
-DEFAULT_NAME: Final = "Default Credential"
+CODE_LIFETIME: Final = timedelta(minutes=1)
+"""How long a code lives that adds a credential from another device, at most (SECURITY D-5)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NewCredential:
-    """A credential to register. encrypted_private_key: text of the client's own making, opened by nobody here."""
+class CredentialChallenge:
+    """What a client is to sign to add a credential of this kind."""
 
+    account: Account
     kind: CredentialKind
-    attestation: KeyAttestation
-    name: str = ""
-    encrypted_private_key: str | None = field(default=None, repr=False)
+    opened: OpenedChallenge
 
 
-def verify_first_factor(new: NewCredential, *, account: Account, challenge: str, now: datetime) -> Credential:
-    """The credential that a client registers as its first factor, verified and not stored yet.
+def open_credential(account: Account, kind: CredentialKind, *, now: datetime) -> CredentialChallenge:
+    """Open the addition of a credential to the account. Nothing is stored.
 
-    challenge: the text that the client was given.
-    Raises BodyRefused or AttestationRefused, whose details name the field.
-    Source: Dfns API, Complete User Registration, `firstFactorCredential`.
+    Source: Dfns API, Create Credential Challenge.
     """
-    if new.kind not in FIRST_FACTORS:
-        msg = "kind is not a first factor"
-        raise BodyRefused(msg, details={"credentialKind": ["This kind cannot be registered as a first factor."]})
-    envelope = _envelope(new)
-    conf = login_settings()
-    verifier = KeyAttestationVerifier(origins=conf.key_client_origins, algorithms=conf.key_algorithms)
-    verified = verifier.verify(new.attestation, challenge=challenge)
-    credential = Credential(
-        organization_id=account.organization_id,
-        account=account,
-        kind=new.kind,
-        name=new.name or DEFAULT_NAME,
-        credential_id=new.attestation.credential_id,
-        canonical_credential_id=verified.credential_id,
-        public_key=verified.public_key.spki,
-        algorithm=verified.public_key.algorithm.value,
-        origin=verified.client_data.origin or "",
-        created_at=now,
-    )
-    if envelope is not None:
-        seal_encrypted_key(credential, envelope)
-    return credential
-
-
-def store_credential(credential: Credential, *, requester: Requester, now: datetime) -> None:
-    """Store a verified credential, and that it was created.
-
-    Raises CredentialIdTaken if the organization has one of this id, whoever's it is.
-    """
-    try:
-        with transaction.atomic():
-            credential.save(force_insert=True)
-    except IntegrityError as error:
-        msg = "credential id taken"
-        details = {"credentialInfo.credId": ["The organization has a credential of this id."]}
-        raise CredentialIdTaken(msg, details=details) from error
-    record_event(
-        AuditKind.CREDENTIAL_CREATED,
-        account=credential.account,
-        requester=requester,
+    opened = open_challenge(
+        Ceremony.CREDENTIAL,
+        organization=account.organization_id,
+        account_id=account.pk,
+        bound=f"session {kind.value}",
         now=now,
-        credential=credential.pk,
-        kind=credential.kind,
     )
+    return CredentialChallenge(account=account, kind=kind, opened=opened)
+
+
+def open_credential_with_code(
+    code: str, kind: CredentialKind, *, requester: Requester, now: datetime
+) -> CredentialChallenge:
+    """Spend the code that the account's owner was shown, and open the addition of a credential.
+
+    Raises CodeRefused if the code is not good. Stored: the counted guess; with a
+    good code, that it is spent. Source: Dfns API, Create Credential Challenge With Code.
+    """
+    presented = present_credential_code(code, now=now)
+    account = (
+        Account.objects.of(presented.recipient)
+        .select_related("organization")
+        .filter(state=AccountState.REGISTERED, organization__active=True)
+        .first()
+    )
+    if account is None:
+        msg = "the account went while its code was open"
+        raise CodeRefused(msg)
+    record_event(AuditKind.CODE_PRESENTED, account=account, requester=requester, now=now, purpose="credential")
+    opened = open_challenge(
+        Ceremony.CREDENTIAL,
+        organization=account.organization_id,
+        account_id=account.pk,
+        presented=presented,
+        bound=f"code {kind.value}",
+        now=now,
+    )
+    return CredentialChallenge(account=account, kind=kind, opened=opened)
+
+
+def add_credential(
+    account: Account, new: NewCredential, challenge_identifier: str, *, requester: Requester, now: datetime
+) -> Credential:
+    """Add a credential to the account of a session whose owner has signed for it.
+
+    Call it in the transaction that spends the user action.
+    Raises ChallengeRefused, BodyRefused, AttestationRefused, CredentialIdTaken.
+    Stored: the challenge's `jti`, the credential, an event, a notice.
+    Source: Dfns API, Create Credential.
+    """
+    redeemed = redeem_challenge(challenge_identifier, ceremony=Ceremony.CREDENTIAL, now=now)
+    if redeemed.account_id != account.pk or redeemed.bound != f"session {new.kind.value}":
+        msg = "challenge of another account or kind, or one that was opened with a code"
+        raise ChallengeRefused(msg)
+    return _add(account, new, redeemed=redeemed, requester=requester, now=now)
+
+
+def add_credential_with_code(
+    new: NewCredential, challenge_identifier: str, *, requester: Requester, now: datetime
+) -> Credential:
+    """Add a credential from a device without a session, against a challenge that was opened with a code.
+
+    Raises and stores as `add_credential` does. Source: Dfns API, Create Credential With Code.
+    """
+    redeemed = redeem_challenge(challenge_identifier, ceremony=Ceremony.CREDENTIAL, now=now)
+    if redeemed.bound != f"code {new.kind.value}":
+        msg = "challenge of another kind, or one that was opened without a code"
+        raise ChallengeRefused(msg)
+    account = (
+        Account.objects.select_related("organization")
+        .filter(
+            pk=redeemed.account_id,
+            organization=redeemed.organization,
+            organization__active=True,
+            state=AccountState.REGISTERED,
+        )
+        .first()
+    )
+    if account is None:
+        msg = "the account went while its challenge was open"
+        raise ChallengeRefused(msg)
+    return _add(account, new, redeemed=redeemed, requester=requester, now=now)
+
+
+def show_code(account: Account, *, expires_at: datetime, requester: Requester, now: datetime) -> str:
+    """A code that adds a credential from another device, to be shown to the account's owner.
+
+    expires_at: as the owner wishes; a minute ahead at most. Call it in a transaction.
+    Raises BodyRefused for a time that is past or too far ahead. Stored: the code's row.
+    Source: Dfns API, Create Credential Code; SECURITY D-5.
+    """
+    if not now < expires_at <= now + CODE_LIFETIME:
+        msg = "expiration out of bounds"
+        raise BodyRefused(msg, details={"expiration": ["Enter a time within the next minute."]})
+    _hold(account)
+    return show_credential_code(account, expires_at=expires_at, requester=requester, now=now)
+
+
+def activate_credential(account: Account, uuid: str, *, requester: Requester, now: datetime) -> None:
+    """Let a credential of the account sign in again; nothing happens where it does already.
+
+    Call it in a transaction. Raises NotFound for what is not the account's, and for what a recovery has replaced
+    (R-81). Stored: that it is active, an event, a notice.
+    Source: Dfns API, Activate Credential.
+    """
+    _hold(account)
+    credential = _own(account, uuid)
+    if credential.active:
+        return
+    if not Credential.objects.activate(credential=credential):
+        msg = "credential from before a recovery"
+        raise NotFound(msg)
+    _tell(AuditKind.CREDENTIAL_ACTIVATED, credential, requester=requester, now=now)
+
+
+def deactivate_credential(account: Account, uuid: str, *, requester: Requester, now: datetime) -> None:
+    """Let a credential of the account sign in no more; nothing happens where it does not already.
+
+    Its sessions end with it, and the account's open codes and challenges are void (R-14).
+    Call it in a transaction. Raises NotFound for what is not the account's,
+    LastFirstFactor if the account could not sign in without it.
+    Stored: that it is not active, an event, a notice. Source: Dfns API, Deactivate Credential.
+    """
+    credential = _own(account, uuid)
+    Account.objects.select_for_update().get(pk=account.pk)  # two of them at once must not each leave the other
+    if not credential.active:
+        return
+    if credential.kind != CredentialKind.RECOVERY_KEY:
+        needed = 2 if account.organization.second_factor == SecondFactor.REQUIRED else 1
+        if account.credentials.first_factors().exclude(pk=credential.pk).count() < needed:
+            msg = "last credential that signs in"
+            raise LastFirstFactor(msg)
+    if Credential.objects.deactivate(credential=credential):
+        # dead already, for its credential is; ended, lest they live again with it
+        Session.objects.filter(credential=credential).revoke(now=now)
+        OneTimeCode.objects.revoke_of_account(account=account, now=now)
+        Account.objects.void(account=account, now=now)
+        _tell(AuditKind.CREDENTIAL_DEACTIVATED, credential, requester=requester, now=now)
 
 
 def list_credentials(account: Account) -> Sequence[Credential]:
@@ -92,14 +205,35 @@ def list_credentials(account: Account) -> Sequence[Credential]:
     return list(account.credentials.defer("sealed_private_key").order_by("created_at", "pk"))
 
 
-def _envelope(new: NewCredential) -> KeyEnvelope | None:
-    """The encrypted private key of a kind that has one."""
-    if new.kind != CredentialKind.PASSWORD_PROTECTED_KEY:
-        if new.encrypted_private_key is None:
-            return None
-        msg = "encrypted key with a kind that has none"
-        raise AttestationRefused(msg, details={"encryptedPrivateKey": [f"A {new.kind.value} has none."]})
-    if new.encrypted_private_key is None:
-        msg = "password-protected key without its key"
-        raise AttestationRefused(msg, details={"encryptedPrivateKey": ["This field is required."]})
-    return check_key_envelope(new.encrypted_private_key)
+def _add(
+    account: Account, new: NewCredential, *, redeemed: RedeemedChallenge, requester: Requester, now: datetime
+) -> Credential:
+    if account.voided_since(redeemed.opened_at):
+        msg = "challenge from before the account was voided"
+        raise ChallengeRefused(msg)
+    credential = verify_credential(new, account=account, challenge=redeemed.challenge, now=now)
+    with transaction.atomic():
+        _hold(account)
+        spend_challenge(redeemed)
+        tell_owner(store_credential(credential, requester=requester, now=now))
+    return credential
+
+
+def _hold(account: Account) -> None:
+    """Let no recovery overtake what follows, which it would not see and leave alive."""
+    if not Account.objects.hold(account=account):
+        msg = "the account was voided meanwhile"
+        raise TokenRefused(msg)
+
+
+def _own(account: Account, uuid: str) -> Credential:
+    credential = account.credentials.defer("sealed_private_key").filter(pk=uuid).first()
+    if credential is None:
+        msg = "no such credential in the account"
+        raise NotFound(msg)
+    return credential
+
+
+def _tell(kind: AuditKind, credential: Credential, *, requester: Requester, now: datetime) -> None:
+    account = credential.account
+    tell_owner(record_event(kind, account=account, requester=requester, now=now, credential=credential.pk))

@@ -10,21 +10,27 @@ from datetime import datetime
 from django.db import transaction
 
 from dfns_login.audit import note_code_request, record_event
-from dfns_login.challenges import Ceremony, OpenedChallenge, RedeemedChallenge, open_challenge, redeem_challenge
+from dfns_login.ceremonies.factors import (
+    FactorAnswer,
+    ListedCredential,
+    SigningChallenge,
+    SupportedKind,
+    listed_credentials,
+    record_uses,
+    supported_kinds,
+    verify_factors,
+)
+from dfns_login.challenges import Ceremony, open_challenge, redeem_challenge
 from dfns_login.codes import PresentedCode, issue_code, present_code
 from dfns_login.conf import login_settings
 from dfns_login.decoys import decoy_account_id, decoy_credentials
-from dfns_login.errors import AccountDeactivated, AssertionRefused, CodeRefused, NoUsableCredential, UserNotFound
-from dfns_login.key_release import ReleasedKey, release_encrypted_keys
-from dfns_login.models import Account, AccountState, AuditKind, CodePurpose, Credential, CredentialKind, Session
+from dfns_login.errors import CodeRefused, NoUsableCredential, UserNotFound
+from dfns_login.key_release import release_encrypted_keys
+from dfns_login.models import Account, AuditKind, CodePurpose, Organization, Session
 from dfns_login.requester import Requester
 from dfns_login.tasks import wake_delivery
 from dfns_login.tokens import issue_session
 from dfns_login.usernames import Recipient
-from dfns_login.verification.assertion import KeyAssertion, KeyAssertionVerifier, StoredKey, VerifiedAssertion
-
-LISTED_KINDS = {CredentialKind.KEY: "key", CredentialKind.FIDO2: "webauthn"}
-"""Lists of `allowCredentials` that are shown without a code."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,30 +43,12 @@ class LoginRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ListedCredential:
-    """A credential that may answer the challenge. `kind` is a list of `allowCredentials`."""
-
-    kind: str
-    credential_id: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoginChallenge:
-    """What the client is to sign, with what. released_keys: absent unless a good code was presented."""
-
-    opened: OpenedChallenge
-    listed: Sequence[ListedCredential] = ()
-    released_keys: Sequence[ReleasedKey] | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class LoginAnswer:
-    """The signed challenge. kind, credential_id: as the client claims; credential_id in canonical form."""
+    """The signed challenge, with one factor or two."""
 
     challenge_identifier: str
-    kind: CredentialKind
-    credential_id: str
-    assertion: KeyAssertion
+    first_factor: FactorAnswer
+    second_factor: FactorAnswer | None = None
 
 
 def send_login_code(recipient: Recipient, *, requester: Requester, now: datetime) -> None:
@@ -74,7 +62,7 @@ def send_login_code(recipient: Recipient, *, requester: Requester, now: datetime
     wake_delivery(pk)
 
 
-def open_login(asked: LoginRequest, *, requester: Requester, now: datetime) -> LoginChallenge:
+def open_login(asked: LoginRequest, *, requester: Requester, now: datetime) -> SigningChallenge:
     """Open a login challenge; release the encrypted keys if a good code is presented.
 
     Raises CodeRefused if a code came and is not good; UserNotFound and
@@ -86,9 +74,12 @@ def open_login(asked: LoginRequest, *, requester: Requester, now: datetime) -> L
         if asked.login_code is not None:
             msg = "a code without a name"
             raise CodeRefused(msg)
-        opened = open_challenge(Ceremony.LOGIN, organization=asked.organization, account_id="", presented=None, now=now)
-        return LoginChallenge(opened=opened)
-    account = _find_account(asked.recipient)
+        organization = Organization.objects.filter(pk=asked.organization, active=True).first()
+        opened = open_challenge(Ceremony.LOGIN, organization=asked.organization, account_id="", now=now)
+        return SigningChallenge(opened=opened, supported=supported_kinds(organization))
+    organization, account = Organization.objects.with_account(asked.recipient)
+    if account is None and login_settings().reveal_unknown_users:
+        raise UserNotFound
     presented = None
     if asked.login_code is not None:
         presented = present_code(asked.recipient, asked.login_code, purpose=CodePurpose.LOGIN, now=now)
@@ -96,7 +87,8 @@ def open_login(asked: LoginRequest, *, requester: Requester, now: datetime) -> L
             msg = "the account went while its code was open"
             raise CodeRefused(msg)
         record_event(AuditKind.CODE_PRESENTED, account=account, requester=requester, now=now, purpose="login")
-    return _open_for(asked.recipient, account=account, presented=presented, now=now)
+    supported = supported_kinds(organization)
+    return _open_for(asked.recipient, account=account, presented=presented, supported=supported, now=now)
 
 
 def complete_login(answer: LoginAnswer, *, requester: Requester, now: datetime) -> str:
@@ -108,16 +100,20 @@ def complete_login(answer: LoginAnswer, *, requester: Requester, now: datetime) 
     Source: Dfns API, Complete User Login.
     """
     redeemed = redeem_challenge(answer.challenge_identifier, ceremony=Ceremony.LOGIN, now=now)
-    credential, verified = _verify(answer, redeemed=redeemed)
-    account = credential.account
-    active = account.state == AccountState.REGISTERED and account.organization.active
-    if not active or account.user is None or not account.user.is_active:
-        msg = "account, organization or user is not active"
-        raise AccountDeactivated(msg)
+    factor = verify_factors(answer.first_factor, answer.second_factor, redeemed=redeemed, requester=requester, now=now)
+    credential = factor.credential
     with transaction.atomic():
-        session, token = issue_session(credential, redeemed=redeemed, verified=verified, requester=requester, now=now)
+        session, token = issue_session(
+            credential, redeemed=redeemed, verified=factor.verified, requester=requester, now=now
+        )
+        record_uses(factor)
         record_event(
-            AuditKind.SIGNED_IN, account=account, requester=requester, now=now, session=session.pk, kind=credential.kind
+            AuditKind.SIGNED_IN,
+            account=credential.account,
+            requester=requester,
+            now=now,
+            session=session.pk,
+            kind=credential.kind,
         )
     return token
 
@@ -135,17 +131,14 @@ def end_every_session(account: Account, *, requester: Requester, now: datetime) 
         record_event(AuditKind.SIGNED_OUT, account=account, requester=requester, now=now, sessions=ended)
 
 
-def _find_account(recipient: Recipient) -> Account | None:
-    """The account, if it may sign in; nobody otherwise, so that every other state answers like an unknown name."""
-    account = Account.objects.of(recipient).filter(state=AccountState.REGISTERED, organization__active=True).first()
-    if account is None and login_settings().reveal_unknown_users:
-        raise UserNotFound
-    return account
-
-
 def _open_for(
-    recipient: Recipient, *, account: Account | None, presented: PresentedCode | None, now: datetime
-) -> LoginChallenge:
+    recipient: Recipient,
+    *,
+    account: Account | None,
+    presented: PresentedCode | None,
+    supported: Sequence[SupportedKind],
+    now: datetime,
+) -> SigningChallenge:
     opened = open_challenge(
         Ceremony.LOGIN,
         organization=recipient.organization,
@@ -155,54 +148,11 @@ def _open_for(
     )
     if account is None:
         # the same statement as for somebody, so that the database does not tell
-        list(_listed_credentials(""))
+        listed_credentials("")
         decoys = [ListedCredential(kind=d.kind, credential_id=d.credential_id) for d in decoy_credentials(recipient)]
-        return LoginChallenge(opened=opened, listed=decoys)
-    listed = _listed_credentials(account.pk)
+        return SigningChallenge(opened=opened, supported=supported, listed=decoys)
+    listed = listed_credentials(account.pk)
     released = release_encrypted_keys(account, presented=presented) if presented else None
     if not listed and not released and presented and login_settings().reveal_unknown_users:
         raise NoUsableCredential
-    return LoginChallenge(opened=opened, listed=listed, released_keys=released)
-
-
-def _listed_credentials(account_id: str) -> list[ListedCredential]:
-    rows = Credential.objects.usable().filter(account_id=account_id, kind__in=LISTED_KINDS)
-    return [
-        ListedCredential(kind=LISTED_KINDS[CredentialKind(kind)], credential_id=credential_id)
-        for kind, credential_id in rows.order_by("created_at", "pk").values_list("kind", "credential_id")
-    ]
-
-
-def _verify(answer: LoginAnswer, *, redeemed: RedeemedChallenge) -> tuple[Credential, VerifiedAssertion]:
-    """Who signed, and the proof. Where nobody may have signed, the same work is done for nothing (R-36)."""
-    credential = _find_credential(answer, redeemed=redeemed)
-    verifier = KeyAssertionVerifier(origins=login_settings().key_client_origins)
-    if credential is None:
-        verifier.verify(answer.assertion, stored=None, challenge=redeemed.challenge)
-        msg = "no such credential in the account"
-        raise AssertionRefused(msg)
-    stored = StoredKey(credential_id=credential.canonical_credential_id, spki=bytes(credential.public_key))
-    return credential, verifier.verify(answer.assertion, stored=stored, challenge=redeemed.challenge)
-
-
-def _find_credential(answer: LoginAnswer, *, redeemed: RedeemedChallenge) -> Credential | None:
-    """The credential that is said to have signed, if it may sign this (WebAuthn L3 §7.2 steps 5 and 6).
-
-    It is looked for within the challenge's account; its kind is the stored one;
-    a password-protected key answers only what was opened with a code (R-24, R-55).
-    """
-    credential = (
-        Credential.objects.usable()
-        .select_related("account__organization", "account__user")
-        .defer("sealed_private_key")
-        .filter(
-            organization_id=redeemed.organization,
-            account_id=redeemed.account_id,
-            canonical_credential_id=answer.credential_id,
-            kind=answer.kind,
-        )
-        .first()
-    )
-    if credential and credential.kind == CredentialKind.PASSWORD_PROTECTED_KEY and not redeemed.code_presented:
-        return None
-    return credential
+    return SigningChallenge(opened=opened, supported=supported, listed=listed, released_keys=released)

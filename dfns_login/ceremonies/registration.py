@@ -8,14 +8,14 @@ from django.db import transaction
 
 from dfns_login.accounts import user_for_account
 from dfns_login.audit import note_code_request, record_event
-from dfns_login.ceremonies.credentials import NewCredential, store_credential, verify_first_factor
+from dfns_login.ceremonies.new_credentials import NewCredentials, store_credential, verify_new_credentials
 from dfns_login.codes import issue_code, present_code
 from dfns_login.conf import login_settings
 from dfns_login.errors import CodeRefused, RegistrationCodeExpired, TokenRefused, UserExists, UserNotFound
 from dfns_login.models import Account, AccountState, AuditKind, CodePurpose, Credential, OneTimeCode
 from dfns_login.requester import Requester
 from dfns_login.tasks import wake_delivery
-from dfns_login.tokens import RegistrationToken, issue_registration, resolve_registration, spend_registration
+from dfns_login.tokens import TemporaryToken, issue_temporary, resolve_temporary, spend_temporary
 from dfns_login.usernames import Recipient
 
 
@@ -62,21 +62,21 @@ def open_registration(
         msg = "nobody is invited by this name"
         raise CodeRefused(msg)
     record_event(AuditKind.CODE_PRESENTED, account=account, requester=requester, now=now, purpose="registration")
-    challenge, token = issue_registration(account, presented=presented, now=now)
+    challenge, token = issue_temporary(account, presented=presented, now=now)
     return RegistrationChallenge(account=account, challenge=challenge, temporary_token=token)
 
 
 def complete_registration(
-    temporary_token: str, first_factor: NewCredential, *, requester: Requester, now: datetime
+    temporary_token: str, new: NewCredentials, *, requester: Requester, now: datetime
 ) -> Credential:
-    """Register the account with its first credential, and link it to the project's user.
+    """Register the account with its first credentials, and link it to the project's user. Returns the first factor.
 
     Raises TokenRefused if the temporary token is not good or was spent,
     AttestationRefused if the credential does not hold, CredentialIdTaken.
-    Stored, in one transaction: the token's `jti`, the user, the account, the credential, events.
+    Stored, in one transaction: the token's `jti`, the user, the account, the credentials, events.
     Source: Dfns API, Complete User Registration.
     """
-    token = resolve_registration(temporary_token, now=now)
+    token = resolve_temporary(temporary_token, purpose=CodePurpose.REGISTRATION, now=now)
     account = (
         Account.objects.select_related("organization", "user")
         .filter(
@@ -87,15 +87,16 @@ def complete_registration(
         )
         .first()
     )
-    if account is None:
+    if account is None or account.voided_since(token.issued_at):
         msg = "nobody is invited by this token any more"
         raise TokenRefused(msg)
-    credential = verify_first_factor(first_factor, account=account, challenge=token.challenge, now=now)
+    made = verify_new_credentials(new, account=account, challenge=token.challenge, now=now)
     with transaction.atomic():
         _register(account, token=token)
         record_event(AuditKind.REGISTERED, account=account, requester=requester, now=now)
-        store_credential(credential, requester=requester, now=now)
-    return credential
+        for credential in made:
+            store_credential(credential, requester=requester, now=now)
+    return made[0]
 
 
 def _find_invited(recipient: Recipient) -> Account | None:
@@ -107,8 +108,8 @@ def _find_invited(recipient: Recipient) -> Account | None:
     return account
 
 
-def _register(account: Account, *, token: RegistrationToken) -> None:
-    spend_registration(token)
+def _register(account: Account, *, token: TemporaryToken) -> None:
+    spend_temporary(token)
     msg = "the account was registered or deactivated meanwhile"
     # held before its user is made, which two tokens of one account would else do at the same time
     if not Account.objects.hold_invited(account=account):

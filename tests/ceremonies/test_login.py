@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from dfns_login.ceremonies.factors import FactorAnswer, SigningChallenge
 from dfns_login.ceremonies.login import (
     LoginAnswer,
-    LoginChallenge,
     LoginRequest,
     complete_login,
     end_every_session,
@@ -64,19 +64,21 @@ def mailed_code(person: Person, *, now: datetime = NOW) -> str:
     return derive_code(OneTimeCode.objects.open().of(person.account.recipient, purpose=CodePurpose.LOGIN).get())
 
 
-def opened(person: Person, code: str | None = None, *, now: datetime = NOW) -> LoginChallenge:
+def opened(person: Person, code: str | None = None, *, now: datetime = NOW) -> SigningChallenge:
     recipient = person.account.recipient
     asked = LoginRequest(organization=recipient.organization, recipient=recipient, login_code=code)
     return open_login(asked, requester=SOMEWHERE, now=now)
 
 
-def completed(person: Person, challenge: LoginChallenge, *, now: datetime = NOW) -> str:
+def completed(person: Person, challenge: SigningChallenge, *, now: datetime = NOW) -> str:
     signed = person.key.answer(challenge.opened.challenge)
     answer = LoginAnswer(
         challenge_identifier=challenge.opened.identifier,
-        kind=CredentialKind(person.key.kind.value),
-        credential_id=person.key.credential_id,
-        assertion=KeyAssertion(client_data=signed["clientData"], signature=signed["signature"]),
+        first_factor=FactorAnswer(
+            kind=CredentialKind(person.key.kind.value),
+            credential_id=person.key.credential_id,
+            assertion=KeyAssertion(client_data=signed["clientData"], signature=signed["signature"]),
+        ),
     )
     return complete_login(answer, requester=SOMEWHERE, now=now)
 

@@ -1,0 +1,117 @@
+"""What an operator with a session does to the accounts of their own organization, as Django permissions allow."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from typing import Final
+
+from django.db.models import OuterRef, QuerySet, Subquery
+
+from dfns_login.ceremonies.accounts import Operator, deactivate_account, delete_account, reactivate_account
+from dfns_login.ceremonies.invitation import Invitation, invite
+from dfns_login.errors import NotFound, NotPermitted
+from dfns_login.models import Account, AccountKind, Credential, Session
+from dfns_login.requester import Requester
+
+PAGE: Final = 100
+"""Accounts on one page, at most."""
+
+
+class Operation(Enum):
+    """What an operator may do: its name on the wire, and the Django permission that allows it."""
+
+    CREATE = ("Auth:Users:Create", "dfns_login.add_account")
+    READ = ("Auth:Users:Read", "dfns_login.view_account")
+    ACTIVATE = ("Auth:Users:Activate", "dfns_login.change_account")
+    DEACTIVATE = ("Auth:Users:Deactivate", "dfns_login.change_account")
+    DELETE = ("Auth:Users:Delete", "dfns_login.delete_account")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountPage:
+    """Some of an organization's accounts, by id. next_id: after which the next page begins; empty on the last."""
+
+    accounts: Sequence[Account]
+    next_id: str = ""
+
+
+def permit(session: Session, operation: Operation) -> None:
+    """Raise NotPermitted unless the session's user has the permission for this operation."""
+    name, permission = operation.value
+    account = session.account
+    if account.user is None or not account.user.has_perm(permission):
+        raise NotPermitted.to(name, who=f"{account.kind} {account.pk}")
+
+
+def create_user(session: Session, *, email: str, kind: AccountKind, requester: Requester, now: datetime) -> Account:
+    """Invite somebody into the operator's organization.
+
+    Raises NotPermitted, BodyRefused, UserExists. Stored: as `invite` does.
+    Source: Dfns API, Create User.
+    """
+    permit(session, Operation.CREATE)
+    invitation = Invitation(organization=session.account.organization, email=email, kind=kind)
+    return _find(session, invite(invitation, requester=requester, now=now).pk)
+
+
+def list_users(session: Session, *, after: str, limit: int, kind: AccountKind | None) -> AccountPage:
+    """One page of the organization's accounts. Raises NotPermitted. Source: Dfns API, List Users."""
+    permit(session, Operation.READ)
+    accounts = _accounts(session).filter(pk__gt=after).order_by("pk")
+    if kind is not None:
+        accounts = accounts.filter(kind=kind)
+    size = min(limit, PAGE)
+    found = list(accounts[: size + 1])
+    return AccountPage(accounts=found[:size], next_id=found[size - 1].pk if len(found) > size else "")
+
+
+def get_user(session: Session, account_id: str) -> Account:
+    """An account of the organization. Raises NotPermitted, NotFound. Source: Dfns API, Get User."""
+    permit(session, Operation.READ)
+    return _find(session, account_id)
+
+
+def activate_user(session: Session, account_id: str, *, requester: Requester, now: datetime) -> Account:
+    """Let a deactivated account in again; nothing happens where it is active. Source: Dfns API, Activate User."""
+    permit(session, Operation.ACTIVATE)
+    account = _find(session, account_id)
+    reactivate_account(account, operator=_operator(session, requester), now=now)
+    return _find(session, account_id)
+
+
+def deactivate_user(session: Session, account_id: str, *, requester: Requester, now: datetime) -> Account:
+    """Let an account in no more; nothing happens where it is not let in. Source: Dfns API, Deactivate User."""
+    permit(session, Operation.DEACTIVATE)
+    account = _find(session, account_id)
+    deactivate_account(account, operator=_operator(session, requester), now=now)
+    return _find(session, account_id)
+
+
+def delete_user(session: Session, account_id: str, *, requester: Requester, now: datetime) -> Account:
+    """Delete an account with its credentials and sessions; its events stay. Source: Dfns API, Archive User."""
+    permit(session, Operation.DELETE)
+    account = _find(session, account_id)
+    delete_account(account, operator=_operator(session, requester), now=now)
+    return account
+
+
+def _accounts(session: Session) -> QuerySet[Account]:
+    """Accounts of the operator's organization, each with the id of its first credential."""
+    first = Credential.objects.filter(account=OuterRef("pk")).order_by("created_at", "pk").values("pk")[:1]
+    return Account.objects.filter(organization=session.account.organization_id).annotate(
+        first_credential=Subquery(first)
+    )
+
+
+def _find(session: Session, account_id: str) -> Account:
+    # what does not print is no id, and NUL is nothing to ask a database for
+    account = _accounts(session).filter(pk=account_id).first() if account_id.isprintable() else None
+    if account is None:
+        msg = "no such account in the organization"
+        raise NotFound(msg)
+    return account
+
+
+def _operator(session: Session, requester: Requester) -> Operator:
+    return Operator(requester=requester, name=session.account.username)
