@@ -12,6 +12,7 @@ from django.http import Http404, UnreadablePostError
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.settings import api_settings
+from rest_framework.views import APIView
 
 from dfns_login import errors
 from dfns_login.audit import note_refusal
@@ -52,17 +53,39 @@ def refusal_of(error: Exception) -> errors.Refusal:
     return found(type(error).__name__)
 
 
-def error_response(refusal: errors.Refusal) -> Response:
-    """The response that tells a refusal."""
+def envelope(refusal: errors.Refusal) -> dict[str, Any]:
+    """The body that tells a refusal."""
     error: dict[str, Any] = {"message": refusal.message, "code": refusal.code}
     if refusal.details:
         error["details"] = {field: list(messages) for field, messages in refusal.details.items()}
+    return {"error": error}
+
+
+def error_response(refusal: errors.Refusal) -> Response:
+    """The response that tells a refusal."""
     headers = {}
     if refusal.retry_after is not None:
         headers["Retry-After"] = str(max(1, round(refusal.retry_after.total_seconds())))
     if refusal.status == errors.NotAuthorized.status:
         headers["WWW-Authenticate"] = "Bearer"
-    return Response({"error": error}, status=refusal.status, headers=headers)
+    return Response(envelope(refusal), status=refusal.status, headers=headers)
+
+
+class RefusedRequest(exceptions.APIException):
+    """A refusal of ours in a view of the project's own: the envelope, whatever handler the project has."""
+
+    def __init__(self, refusal: errors.Refusal) -> None:
+        super().__init__()
+        self.status_code = refusal.status
+        self.detail = envelope(refusal)
+
+
+def api_exception(refusal: errors.Refusal, *, view: APIView) -> Exception:
+    """The exception that tells a refusal in this view, ours or the project's own, where nobody else logs it."""
+    if view.get_exception_handler() is exception_handler:
+        return refusal
+    note_refusal(refusal, where=type(view).__name__, requester=None)
+    return RefusedRequest(refusal)
 
 
 def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response:

@@ -12,11 +12,16 @@ from dfns_login.verification.credential_id import parse_credential_id
 
 CODE_MAX_LENGTH: Final = 64
 CLIENT_DATA_MAX_LENGTH: Final = 8 * 1024
+RECOVERY_CLIENT_DATA_MAX_LENGTH: Final = 48 * 1024
+"""Its challenge is the whole of the new credentials."""
+AUTHENTICATOR_DATA_MAX_LENGTH: Final = 8 * 1024
+EMAIL_MAX_LENGTH: Final = 254
 SIGNATURE_MAX_LENGTH: Final = 2 * 1024
 TOKEN_MAX_LENGTH: Final = 4 * 1024
 CREDENTIAL_ID_MAX_LENGTH: Final = 1368
 ENVELOPE_MAX_LENGTH: Final = 16 * 1024
 NAME_MAX_LENGTH: Final = 200
+UUID_MAX_LENGTH: Final = ID_MAX_LENGTH
 ORGANIZATION_ID: Final = re.compile(rf"[A-Za-z0-9_-]{{1,{ID_MAX_LENGTH}}}")
 
 
@@ -84,6 +89,29 @@ class CredentialIdField(TextField):
         except ValueError:
             self.fail("not_a_credential_id")
         return text
+
+
+class MomentField(serializers.Field[datetime, Any, str, Any]):
+    """A moment: ISO 8601 with its offset, or Unix seconds."""
+
+    default_error_messages: ClassVar = {"not_a_moment": "Enter an ISO 8601 time with its offset, or Unix seconds."}
+
+    def to_internal_value(self, data: Any) -> datetime:
+        try:
+            if isinstance(data, str):
+                moment = datetime.fromisoformat(data)
+            elif isinstance(data, (int, float)) and not isinstance(data, bool):
+                moment = datetime.fromtimestamp(data, UTC)
+            else:
+                self.fail("not_a_moment")
+        except (ValueError, OverflowError, OSError):
+            self.fail("not_a_moment")
+        if moment.tzinfo is None:
+            self.fail("not_a_moment")
+        return moment
+
+    def to_representation(self, value: datetime) -> str:
+        return wire_time(value)
 
 
 def wire_time(moment: datetime) -> str:

@@ -17,12 +17,12 @@ from rest_framework.response import Response
 from rest_framework.throttling import BaseThrottle
 from rest_framework.views import APIView
 
-from dfns_login.api.authentication import HasSession, SessionTokenAuthentication
+from dfns_login.api.authentication import HasSession, SessionTokenAuthentication, bearer_token
 from dfns_login.api.envelope import exception_handler
 from dfns_login.api.fields import Body
 from dfns_login.api.parsing import StrictJSONParser, drain
 from dfns_login.conf import login_settings
-from dfns_login.errors import NotFound, RateExceeded
+from dfns_login.errors import NotFound, RateExceeded, TokenRefused
 from dfns_login.limits import Rate, count_recipient, count_requester
 from dfns_login.models import Session
 from dfns_login.requester import Requester, agent_text, client_address
@@ -136,6 +136,19 @@ class AuthenticatedAPIView(LoginAPIView):
     @property
     def session(self) -> Session:
         return cast("Session", self.request.auth)
+
+
+class TemporaryTokenAPIView(LoginAPIView):
+    """A view of the API that completes what a temporary token began."""
+
+    @property
+    def temporary_token(self) -> str:
+        """The bearer. Raises TokenRefused where there is none."""
+        token = bearer_token(self.request)
+        if token is None:
+            msg = "no temporary token"
+            raise TokenRefused(msg)
+        return token
 
 
 class UnknownPath(LoginAPIView):
