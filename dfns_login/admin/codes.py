@@ -36,6 +36,7 @@ DELIVERY_TONES: Final = {
     CodeDelivery.FAILED: Tone.BAD,
     CodeDelivery.NO_RECIPIENT: Tone.OVER,
     CodeDelivery.EXPIRED_UNSENT: Tone.BAD,
+    CodeDelivery.SHOWN: Tone.GOOD,
 }
 NUMBER_MAX_LENGTH: Final = 18
 

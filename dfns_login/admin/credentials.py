@@ -62,6 +62,9 @@ class CredentialAdmin(ReadOnlyAdmin[Credential]):
         "shown_public_key",
         "sign_count",
         "transports",
+        "backup_eligible",
+        "backed_up",
+        "aaguid",
         "origin",
         "shown_created",
     )

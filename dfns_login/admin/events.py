@@ -5,13 +5,13 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils.html import format_html_join
+from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext_lazy as _
 
 from dfns_login.admin.lists import AccountFilter, OrganizationFilter, PeriodFilter, choice_filter, of_username
 from dfns_login.admin.read_only import ReadOnlyAdmin
 from dfns_login.admin.rendering import NOTHING, link_to, moment
-from dfns_login.models import AuditEvent, AuditKind
+from dfns_login.models import AuditEvent, AuditKind, Notice
 
 
 class HappenedFilter(PeriodFilter):
@@ -38,8 +38,24 @@ class AuditEventAdmin(ReadOnlyAdmin[AuditEvent]):
     search_help_text = _("The account's username or id.")
     ordering = ("-at", "-pk")
     window_key = "at"
-    fields = ("kind", "shown_at", "shown_account", "shown_organization", "shown_address", "agent", "shown_detail")
-    readonly_fields = ("shown_at", "shown_account", "shown_organization", "shown_address", "shown_detail")
+    fields = (
+        "kind",
+        "shown_at",
+        "shown_account",
+        "shown_organization",
+        "shown_address",
+        "agent",
+        "shown_detail",
+        "shown_notice",
+    )
+    readonly_fields = (
+        "shown_at",
+        "shown_account",
+        "shown_organization",
+        "shown_address",
+        "shown_detail",
+        "shown_notice",
+    )
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
@@ -52,7 +68,7 @@ class AuditEventAdmin(ReadOnlyAdmin[AuditEvent]):
 
     @admin.display(description=_("account"))
     def shown_account(self, row: AuditEvent) -> str:
-        return link_to(row.account)
+        return link_to(row.account) if row.account else row.account_reference or NOTHING
 
     @admin.display(description=_("organization"))
     def shown_organization(self, row: AuditEvent) -> str:
@@ -65,3 +81,11 @@ class AuditEventAdmin(ReadOnlyAdmin[AuditEvent]):
     @admin.display(description=_("detail"))
     def shown_detail(self, row: AuditEvent) -> str:
         return format_html_join(", ", "{}: {}", row.detail.items()) or NOTHING
+
+    @admin.display(description=_("notice to its owner"))
+    def shown_notice(self, row: AuditEvent) -> str:
+        notice = Notice.objects.filter(event=row).first()
+        if notice is None:
+            return NOTHING
+        when = moment(notice.sent_at) if notice.sent_at else notice.last_error
+        return format_html("{} {}", notice.get_delivery_display(), when)

@@ -66,11 +66,11 @@ class OrganizationAdmin(OperatedAdmin[Organization]):
     search_fields = ("name", "id__exact")
     search_help_text = _("Part of the name, or the id.")
     ordering = ("name", "id")
-    fields = ("name", "shown_id", "shown_state", "shown_created", "shown_lists")
+    fields = ("name", "second_factor", "shown_id", "shown_state", "shown_created", "shown_lists")
     readonly_fields = ("shown_id", "shown_state", "shown_created", "shown_lists")
 
     def get_fields(self, request: HttpRequest, obj: Organization | None = None) -> Any:
-        return super().get_fields(request, obj) if obj else ("name",)
+        return super().get_fields(request, obj) if obj else ("name", "second_factor")
 
     def has_delete_permission(self, request: HttpRequest, obj: Organization | None = None) -> bool:
         if obj is None or not super().has_delete_permission(request, obj):

@@ -44,6 +44,9 @@ def is_asked_again(code: OneTimeCode) -> bool:
 
 def _asked(code: OneTimeCode) -> Iterator[Step]:
     origin = " · ".join(each for each in (code.address, code.agent) if each)
+    if code.delivery == CodeDelivery.SHOWN:
+        yield _step(code.issued_at, _("Shown to its owner, who was signed in"), Tone.GOOD, detail=origin)
+        return
     yield _step(code.issued_at, _("Asked for; queued for mailing"), Tone.WAITING, detail=origin)
     if code.asked_at > code.issued_at:
         yield _step(code.asked_at, _("Last asked for again: the same code"), Tone.WAITING)
@@ -88,7 +91,7 @@ def _guessed(code: OneTimeCode, *, last: datetime) -> Iterator[Step]:
 
 
 def _ended(code: OneTimeCode) -> Iterator[Step]:
-    unsent = code.sent_at is None and code.delivery != CodeDelivery.NO_RECIPIENT
+    unsent = code.sent_at is None and code.delivery not in {CodeDelivery.NO_RECIPIENT, CodeDelivery.SHOWN}
     detail = _("It was never mailed.") if unsent else ""
     if code.closed_at is None:
         yield _step(code.expires_at, _("Expired"), Tone.OVER, detail=detail)

@@ -83,10 +83,15 @@ def act(client: Client, model: str, name: str, *pks: object) -> Any:
 
 
 def make_code(
-    recipient: str, organization: str, *, age: timedelta = timedelta(minutes=1), **fields: Any
+    recipient: str,
+    organization: str,
+    *,
+    age: timedelta = timedelta(minutes=1),
+    now: datetime | None = None,
+    **fields: Any,
 ) -> OneTimeCode:
     """An open login code, unless `closed_as` is given."""
-    asked = datetime.now(UTC) - age
+    asked = (now or datetime.now(UTC)) - age
     row: dict[str, Any] = {
         "purpose": CodePurpose.LOGIN,
         "key_id": SECRET_KEY_ID,

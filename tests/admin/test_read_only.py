@@ -57,13 +57,16 @@ def test_an_organization_in_use_is_not_deleted(operator: Client, scene: Scene) -
 
 
 def test_an_organization_is_added_and_renamed_and_nothing_else(operator: Client, db: None) -> None:
-    operator.post(f"{ADMIN}/organization/add/", {"name": "New", "active": "", "id": "or-mine"})
+    operator.post(
+        f"{ADMIN}/organization/add/", {"name": "New", "second_factor": "required", "active": "", "id": "or-mine"}
+    )
     added = Organization.objects.get()
     assert (added.name, added.active, added.pk[:3]) == ("New", True, "or-")
     assert added.pk != "or-mine"
-    operator.post(page_of("organization", added.pk), {"name": "Newer", "active": ""})
+    assert added.second_factor == "required"
+    operator.post(page_of("organization", added.pk), {"name": "Newer", "second_factor": "none", "active": ""})
     added.refresh_from_db()
-    assert (added.name, added.active) == ("Newer", True)
+    assert (added.name, added.active, added.second_factor) == ("Newer", True, "none")
 
 
 def test_who_may_only_look_can_only_look(scene: Scene) -> None:

@@ -12,14 +12,14 @@ from dfns_login.codes import issue_code
 from dfns_login.delivery import deliver_code
 from dfns_login.models import AuditKind, CodePurpose, OneTimeCode
 from tests.admin.scene import Scene, make_code, page_of
+from tests.clock import NOW
 from tests.factories import SOMEWHERE, Person, make_person
 
 pytestmark = pytest.mark.django_db
-NOW = datetime.now(UTC)
 
 
 def steps_of(now: datetime = NOW, **fields: Any) -> list[Step]:
-    return list(timeline(make_code("jane@b.co", "or-x", **fields), now=now))
+    return list(timeline(make_code("jane@b.co", "or-x", now=now, **fields), now=now))
 
 
 def texts(steps: list[Step]) -> list[str]:
