@@ -1,0 +1,12 @@
+"""`make openapi`: write the OpenAPI document that the app serves."""
+
+import os
+
+import django
+
+if __name__ == "__main__":
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
+    django.setup()
+    from project.openapi.document import FILE, make_document, written
+
+    FILE.write_text(written(make_document()), encoding="utf-8")

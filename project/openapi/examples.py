@@ -1,0 +1,263 @@
+"""Examples of requests and answers, by their shapes. All of it is made up: no key here opens anything."""
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+from rest_framework.serializers import Serializer
+
+from dfns_login.api import action, credentials, login, recovery, registration, shapes, users
+from dfns_login.verification.encoding import encode_base64url
+from project.openapi import replies
+
+Example = dict[str, Any]
+
+ORGANIZATION: Final = "or-n0z4g-sb25n-e0rhs6199583ngt8"
+USER: Final = "us-9exs6-sff6f-jq1w8v881cksmr8s"
+CREDENTIAL: Final = "cr-pmmdh-t8fwq-hczs5kqkkvkq6g9e"
+USERNAME: Final = "jane@example.co"
+CHALLENGE: Final = "pWtLNYb7R0h9RzUHTfe1FP7Hk9n5uBqs8Zc4m2X6vEo"
+IDENTIFIER: Final = "gAAAAABpIr0Q..."
+TOKEN: Final = "eyJhbGciOiJFUzI1NiJ9..."  # noqa: S105  the beginning of any token
+KEY_ID: Final = "fkR_vDL1Bm0g7x3yHHP0ZJ4mPpJ8xkq5nW1sC9dYtUo"
+SIGNATURE: Final = "MEUCIQDv..."
+PUBLIC_KEY: Final = """\
+-----BEGIN PUBLIC KEY-----
+MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAENUGAh5+wjooWZb8lfG+Ljq5JYVeR
+JAKR7yE0se0jbz2o5lv3/qsx9rjuBX2O+CzOLJ9DHJS1IeLwFpZhLTaBHg==
+-----END PUBLIC KEY-----
+"""
+ENVELOPE: Final = "-----BEGIN AGE ENCRYPTED FILE-----\n...\n-----END AGE ENCRYPTED FILE-----\n"
+
+
+def _encoded(value: Example) -> str:
+    return encode_base64url(json.dumps(value, separators=(",", ":")).encode())
+
+
+NAMES: Final = {"username": USERNAME, "orgId": ORGANIZATION}
+RP: Final = {"id": "example.com", "name": "Example"}
+ASSERTION: Final = {
+    "credId": KEY_ID,
+    "clientData": _encoded({"type": "key.get", "challenge": CHALLENGE}),
+    "signature": SIGNATURE,
+}
+PASSKEY_ASSERTION: Final = {
+    "credId": KEY_ID,
+    "clientData": _encoded({"type": "webauthn.get", "challenge": CHALLENGE, "origin": "https://example.com"}),
+    "authenticatorData": "o3mm9u6vuaVeN4wRgDTidR5oL6ufLTCrE9ISVYbOGUcFAAAAAQ",
+    "signature": SIGNATURE,
+    "userHandle": encode_base64url(USER.encode()),
+}
+ATTESTATION: Final = {
+    "credId": KEY_ID,
+    "clientData": _encoded({"type": "key.create", "challenge": CHALLENGE}),
+    "attestationData": _encoded({"publicKey": PUBLIC_KEY, "signature": "3045..."}),
+}
+PASSKEY_ATTESTATION: Final = {
+    "credId": KEY_ID,
+    "clientData": _encoded({"type": "webauthn.create", "challenge": CHALLENGE, "origin": "https://example.com"}),
+    "attestationData": "o2NmbXRkbm9uZWdhdHRTdG10oGhhdXRoRGF0YV...",
+    "transports": ["internal", "hybrid"],
+}
+NEW_KEY: Final = {"credentialKind": "Key", "credentialInfo": ATTESTATION}
+NEW_PROTECTED_KEY: Final = {
+    "credentialKind": "PasswordProtectedKey",
+    "credentialInfo": ATTESTATION,
+    "encryptedPrivateKey": ENVELOPE,
+}
+NEW_PASSKEY: Final = {"credentialKind": "Fido2", "credentialInfo": PASSKEY_ATTESTATION}
+NEW_RECOVERY_KEY: Final = {
+    "credentialKind": "RecoveryKey",
+    "credentialInfo": ATTESTATION,
+    "encryptedPrivateKey": ENVELOPE,
+}
+
+SIGNED: Final = {"challengeIdentifier": IDENTIFIER, "firstFactor": {"kind": "Key", "credentialAssertion": ASSERTION}}
+SIGNED_BY_PASSKEY: Final = {
+    "challengeIdentifier": IDENTIFIER,
+    "firstFactor": {"kind": "Fido2", "credentialAssertion": PASSKEY_ASSERTION},
+}
+SIGNED_BY_TWO: Final = {**SIGNED_BY_PASSKEY, "secondFactor": SIGNED["firstFactor"]}
+
+SIGNING_CHALLENGE: Final = {
+    "challenge": CHALLENGE,
+    "challengeIdentifier": IDENTIFIER,
+    "rp": RP,
+    "supportedCredentialKinds": [
+        {"kind": kind, "factor": "either", "requiresSecondFactor": False}
+        for kind in ("Fido2", "Key", "PasswordProtectedKey")
+    ],
+    "userVerification": "required",
+    "attestation": "none",
+    "externalAuthenticationUrl": "",
+    "allowCredentials": {"key": [{"type": "public-key", "id": KEY_ID}], "webauthn": []},
+}
+SIGNING_CHALLENGE_WITH_CODE: Final = {
+    **SIGNING_CHALLENGE,
+    "allowCredentials": {
+        "key": [],
+        "webauthn": [],
+        "passwordProtectedKey": [{"type": "public-key", "id": KEY_ID, "encryptedPrivateKey": ENVELOPE}],
+    },
+}
+CREATION_CHALLENGE: Final = {
+    "user": {"id": USER, "name": USERNAME, "displayName": USERNAME},
+    "challenge": CHALLENGE,
+    "rp": RP,
+    "authenticatorSelection": {
+        "residentKey": "required",
+        "requireResidentKey": True,
+        "userVerification": "required",
+    },
+    "attestation": "none",
+    "pubKeyCredParams": [{"type": "public-key", "alg": alg} for alg in (-7, -257, -8)],
+    "excludeCredentials": [],
+    "temporaryAuthenticationToken": TOKEN,
+}
+REGISTRATION_CHALLENGE: Final = {
+    **CREATION_CHALLENGE,
+    "supportedCredentialKinds": {
+        "firstFactor": ["Fido2", "Key", "PasswordProtectedKey"],
+        "secondFactor": ["Fido2", "Key", "PasswordProtectedKey"],
+    },
+    "otpUrl": "",
+}
+NEW_CREDENTIALS: Final = {"firstFactorCredential": NEW_PROTECTED_KEY, "recoveryCredential": NEW_RECOVERY_KEY}
+LISTED_CREDENTIAL: Final = {
+    "kind": "Key",
+    "credentialId": KEY_ID,
+    "credentialUuid": CREDENTIAL,
+    "dateCreated": "2026-11-23T07:05:06.773Z",
+    "isActive": True,
+    "name": "Default Credential",
+    "publicKey": PUBLIC_KEY,
+    "relyingPartyId": RP["id"],
+    "origin": "https://example.com",
+}
+LISTED_USER: Final = {
+    "username": USERNAME,
+    "name": USERNAME,
+    "userId": USER,
+    "kind": "CustomerEmployee",
+    "credentialUuid": CREDENTIAL,
+    "orgId": ORGANIZATION,
+    "permissions": [],
+    "isActive": True,
+    "isServiceAccount": False,
+    "isRegistered": True,
+    "isSSORequired": False,
+    "permissionAssignments": [],
+}
+
+REQUESTS: Final[Mapping[type[Serializer[Any]], Mapping[str, Example]]] = {
+    login.LoginCodeBody: {"request": NAMES},
+    login.LoginChallengeBody: {
+        "with a code": {**NAMES, "loginCode": "1234-1234-1234-1234"},
+        "without a code": NAMES,
+        "without a name": {"orgId": ORGANIZATION},
+    },
+    login.LogoutBody: {"every session": {"allSessions": True}},
+    shapes.SignedChallengeBody: {"key": SIGNED, "passkey": SIGNED_BY_PASSKEY, "two factors": SIGNED_BY_TWO},
+    shapes.NewCredentialsBody: {
+        "password-protected key": NEW_CREDENTIALS,
+        "passkey": {"firstFactorCredential": NEW_PASSKEY},
+    },
+    registration.RegistrationChallengeBody: {"request": {**NAMES, "registrationCode": "A1B2-C3D4-E5F6-G7H8"}},
+    credentials.CredentialChallengeBody: {"request": {"kind": "Key"}},
+    credentials.CreateCredentialBody: {
+        "key": {"challengeIdentifier": IDENTIFIER, "credentialName": "Laptop", **NEW_KEY},
+        "passkey": {"challengeIdentifier": IDENTIFIER, "credentialName": "Phone", **NEW_PASSKEY},
+        "password-protected key": {
+            "challengeIdentifier": IDENTIFIER,
+            "credentialName": "Browser",
+            **NEW_PROTECTED_KEY,
+        },
+        "recovery key": {"challengeIdentifier": IDENTIFIER, "credentialName": "Paper", **NEW_RECOVERY_KEY},
+    },
+    credentials.CredentialUuidBody: {"request": {"credentialUuid": CREDENTIAL}},
+    credentials.CredentialCodeBody: {
+        "ISO 8601": {"expiration": "2026-11-23T07:05:06.773Z"},
+        "Unix seconds": {"expiration": 1795417506},
+    },
+    credentials.CredentialChallengeWithCodeBody: {
+        "request": {"code": "A1B2-C3D4-E5F6-G7H8-J9K0-M1N2", "credentialKind": "Key"}
+    },
+    action.ActionChallengeBody: {
+        "request": {
+            "userActionPayload": json.dumps({"credentialUuid": CREDENTIAL}),
+            "userActionHttpMethod": "PUT",
+            "userActionHttpPath": "/auth/credentials/activate",
+            "userActionServerKind": "Api",
+        }
+    },
+    recovery.RecoveryChallengeBody: {
+        "request": {**NAMES, "verificationCode": "1234-1234-1234-1234", "credentialId": KEY_ID}
+    },
+    recovery.RecoveryBody: {
+        "request": {
+            "recovery": {
+                "kind": "RecoveryKey",
+                "credentialAssertion": {
+                    **ASSERTION,
+                    "clientData": _encoded({"type": "key.get", "challenge": _encoded(NEW_CREDENTIALS)}),
+                },
+            },
+            "newCredentials": NEW_CREDENTIALS,
+        }
+    },
+    users.CreateUserBody: {"request": {"email": USERNAME, "kind": "CustomerEmployee"}},
+}
+ANSWERS: Final[Mapping[type[replies.Reply], Mapping[str, Example]]] = {
+    replies.MessageReply: {"answer": {"message": "success"}},
+    replies.TokenReply: {"answer": {"token": TOKEN}},
+    replies.SigningChallengeReply: {"with a code": SIGNING_CHALLENGE_WITH_CODE, "without a code": SIGNING_CHALLENGE},
+    replies.RegistrationChallengeReply: {"answer": REGISTRATION_CHALLENGE},
+    replies.CredentialChallengeReply: {
+        "answer": {
+            **CREATION_CHALLENGE,
+            "kind": "Key",
+            "challengeIdentifier": IDENTIFIER,
+            "temporaryAuthenticationToken": IDENTIFIER,
+        }
+    },
+    replies.RecoveryChallengeReply: {
+        "answer": {
+            **REGISTRATION_CHALLENGE,
+            "allowedRecoveryCredentials": [{"id": KEY_ID, "encryptedRecoveryKey": ENVELOPE}],
+        }
+    },
+    replies.RegisteredReply: {
+        "answer": {
+            "credential": {
+                "uuid": CREDENTIAL,
+                "kind": "PasswordProtectedKey",
+                "credentialKind": "PasswordProtectedKey",
+                "name": "Default Credential",
+            },
+            "user": {"id": USER, "username": USERNAME, "orgId": ORGANIZATION},
+        }
+    },
+    replies.CredentialReply: {"answer": LISTED_CREDENTIAL},
+    replies.CredentialListReply: {"answer": {"items": [LISTED_CREDENTIAL]}},
+    replies.CredentialCodeReply: {
+        "answer": {"code": "A1B2-C3D4-E5F6-G7H8-J9K0-M1N2", "expiration": "2026-11-23T07:05:06.773Z"}
+    },
+    replies.UserActionReply: {"answer": {"userAction": TOKEN}},
+    replies.UserReply: {"answer": LISTED_USER},
+    replies.UserListReply: {"answer": {"items": [LISTED_USER], "nextPageToken": USER}},
+    replies.TokenKeysReply: {
+        "answer": {
+            "keys": [
+                {
+                    "kty": "EC",
+                    "crv": "P-256",
+                    "x": "NUGAh5-wjooWZb8lfG-Ljq5JYVeRJAKR7yE0se0jbz0",
+                    "y": "qOZb9_6rMfa47gV9jvgszizyQxyUtSHi8BaWYS02gR4",
+                    "kid": "2026-11-23",
+                    "alg": "ES256",
+                    "use": "sig",
+                }
+            ]
+        }
+    },
+}

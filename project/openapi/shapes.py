@@ -1,0 +1,133 @@
+"""What drf-spectacular cannot read off the shapes of requests: fields of our own, and shapes that depend on a kind."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar, Final
+
+from drf_spectacular.extensions import OpenApiSerializerExtension, OpenApiSerializerFieldExtension
+from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.plumbing import ComponentIdentity, ResolvedComponent
+from drf_spectacular.utils import Direction
+
+from dfns_login.api import fields
+from dfns_login.api.shapes import ByKind, NewCredentialBody
+from dfns_login.ceremonies.factors import SIGNING_KINDS
+from dfns_login.ceremonies.new_credentials import REGISTERED_KINDS, WITH_ENVELOPE
+from dfns_login.models import CredentialKind
+from dfns_login.usernames import WRITTEN_MAX_LENGTH
+
+Schema = dict[str, Any]
+
+
+class _TextExtension(OpenApiSerializerFieldExtension):
+    """Adds to the schema of a text what its field checks in code."""
+
+    checked: ClassVar[Mapping[str, Any]]
+
+    def map_serializer_field(self, auto_schema: AutoSchema, direction: Direction) -> Schema:
+        schema: Schema = auto_schema._map_serializer_field(self.target, direction, bypass_extensions=True)  # noqa: SLF001  the extension's documented way
+        return {**schema, **self.checked}
+
+
+class UsernameExtension(_TextExtension):
+    target_class = fields.UsernameField
+    checked: ClassVar = {"maxLength": WRITTEN_MAX_LENGTH}
+
+
+class OrganizationIdExtension(_TextExtension):
+    target_class = fields.OrganizationIdField
+    checked: ClassVar = {"pattern": f"^{fields.ORGANIZATION_ID.pattern}$"}
+
+
+class CredentialIdExtension(_TextExtension):
+    target_class = fields.CredentialIdField
+    checked: ClassVar = {"pattern": "^[A-Za-z0-9_-]{2,}={0,2}$"}
+
+
+class MomentExtension(OpenApiSerializerFieldExtension):
+    target_class = fields.MomentField
+
+    def map_serializer_field(self, auto_schema: AutoSchema, direction: Direction) -> Schema:  # noqa: ARG002
+        return {
+            "oneOf": [{"type": "string", "format": "date-time"}, {"type": "number", "description": "Unix seconds."}]
+        }
+
+
+class ByKindExtension(OpenApiSerializerExtension):
+    """One component for each shape, told apart by the member that names the kind."""
+
+    target_class = ByKind
+    match_subclasses = True
+
+    def map_serializer(self, auto_schema: AutoSchema, direction: Direction) -> Schema:
+        by_shape: dict[type[fields.Body], list[str]] = {}
+        for kind, shape in self.target.kinds.items():
+            by_shape.setdefault(shape, []).append(kind)
+        variants: dict[str, Schema] = {}
+        for shape, kinds in by_shape.items():
+            schema = auto_schema._map_serializer(shape, direction)  # noqa: SLF001
+            reference = _component(
+                auto_schema, shape.__name__, _of_kinds(schema, member=self.target.kind_field, kinds=kinds)
+            )
+            variants |= dict.fromkeys(kinds, reference)
+        return _one_of(variants, member=self.target.kind_field)
+
+
+class NewCredentialExtension(OpenApiSerializerExtension):
+    """One component for each kind that may stand where the credential stands."""
+
+    target_class = NewCredentialBody
+    match_subclasses = True
+
+    places: Final = {
+        "firstFactorCredential": ("SigningCredential", SIGNING_KINDS),
+        "secondFactorCredential": ("SigningCredential", SIGNING_KINDS),
+        "recoveryCredential": ("RecoveryCredential", (CredentialKind.RECOVERY_KEY,)),
+    }
+
+    def get_name(self, auto_schema: AutoSchema, direction: Direction) -> str:  # noqa: ARG002
+        return f"{self._place()[0]}Body"
+
+    def get_identity(self, auto_schema: AutoSchema, direction: Direction) -> Any:
+        return ComponentIdentity(self.get_name(auto_schema, direction))
+
+    def map_serializer(self, auto_schema: AutoSchema, direction: Direction) -> Schema:
+        name, kinds = self._place()
+        schemas = {kind.value: self._schema(kind, auto_schema, direction) for kind in kinds}
+        if len(schemas) == 1:
+            return next(iter(schemas.values()))
+        variants = {kind: _component(auto_schema, f"{kind}{name}Body", schema) for kind, schema in schemas.items()}
+        return _one_of(variants, member="credentialKind")
+
+    def _place(self) -> tuple[str, tuple[CredentialKind, ...]]:
+        itself = (type(self.target).__name__.removesuffix("Body"), REGISTERED_KINDS)
+        return self.places.get(self.target.field_name or "", itself)
+
+    def _schema(self, kind: CredentialKind, auto_schema: AutoSchema, direction: Direction) -> Schema:
+        schema = auto_schema._map_serializer(self.target, direction, bypass_extensions=True)  # noqa: SLF001
+        schema = _of_kinds(schema, member="credentialKind", kinds=[kind.value])
+        if kind not in WITH_ENVELOPE:
+            del schema["properties"]["encryptedPrivateKey"]
+        elif kind == CredentialKind.PASSWORD_PROTECTED_KEY:
+            schema["required"] = sorted([*schema["required"], "encryptedPrivateKey"])
+        return schema
+
+
+def _of_kinds(schema: Schema, *, member: str, kinds: Iterable[str]) -> Schema:
+    properties = {member: {"type": "string", "enum": list(kinds)}} | schema["properties"]
+    properties[member] = {"type": "string", "enum": list(kinds)}
+    return schema | {"properties": properties, "required": sorted({*schema["required"], member})}
+
+
+def _component(auto_schema: AutoSchema, name: str, schema: Schema) -> Schema:
+    component = ResolvedComponent(
+        name=name, type=ResolvedComponent.SCHEMA, schema=schema, object=ComponentIdentity(name)
+    )
+    auto_schema.registry.register_on_missing(component)
+    reference: Schema = component.ref
+    return reference
+
+
+def _one_of(variants: Mapping[str, Schema], *, member: str) -> Schema:
+    distinct = {reference["$ref"]: reference for reference in variants.values()}
+    mapping = {kind: reference["$ref"] for kind, reference in variants.items()}
+    return {"oneOf": list(distinct.values()), "discriminator": {"propertyName": member, "mapping": mapping}}
