@@ -33,6 +33,9 @@ class ClientError(Exception):
 class JavaScript:
     """Runs `tests/clients/driver.mjs`. Use it as a context manager."""
 
+    exchanges: list[tuple[str, str, int]]
+    """Method, path and status of each request of the last call, as far as they were answered."""
+
     def __init__(self, *, base_url: str, organization: str) -> None:
         self._options = {"baseUrl": base_url, "orgId": organization}
 
@@ -66,6 +69,18 @@ class JavaScript:
         options = self._options | _as_option(token)
         return self._ask("fetch", options=options, method=method, path=path, body=body)
 
+    def sources(self) -> Members:
+        """Source text of every method that speaks of authentication, by surface and name."""
+        return self._ask("sources")
+
+    def invoke(
+        self, surface: str, method: str, args: list[Any], *, token: str = "", key: SoftwareKey | None = None
+    ) -> Any:
+        """`<surface>.<method>(…)`. key: what the client's signer signs with."""
+        signer = {"key": _in_pem(key)} if key else {}
+        options = self._options | _as_option(token)
+        return self._ask("invoke", surface=surface, options=options, method=method, args=args, **signer)
+
     def _ask(self, verb: str, **asked: Any) -> Members:
         assert self._process.stdin
         assert self._process.stdout
@@ -74,6 +89,7 @@ class JavaScript:
         line = self._process.stdout.readline()
         assert line, "the clients' Node has ended"
         said = json.loads(line)
+        self.exchanges = [(method, path, status) for method, path, status in said["exchanges"]]
         if "error" in said:
             raise ClientError(said["error"])
         answer: Members = said["answer"]

@@ -1,0 +1,122 @@
+"""A real Chromium with a virtual authenticator, and the official clients in a page of the live project."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from playwright.sync_api import Browser, CDPSession, Error, Page, Playwright
+
+from tests.authenticators import Members
+from tests.live.javascript import CLIENTS
+
+PATH: Final = "/conformance"
+"""Of the page, which the browser is handed instead of what the project answers there."""
+LAUNCH_MILLISECONDS: Final = 120_000
+ADVICE: Final = "Name one in CHROMIUM, install `chromium`, or have `make test` install the package @sparticuz/chromium."
+
+
+class PageError(Exception):
+    """What the client threw in the page. name: `DfnsError`, or that of the browser's own error."""
+
+    def __init__(self, told: Members) -> None:
+        super().__init__(f"{told['name']}: {told['message']}")
+        self.name: str = told["name"]
+        self.message: str = told["message"]
+        self.http_status: int | None = told.get("httpStatus")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Authenticator:
+    """A virtual authenticator that holds discoverable passkeys, and whose user is verified."""
+
+    session: CDPSession
+    id: str
+
+    @classmethod
+    def plugged_into(cls, page: Page) -> "Authenticator":
+        session = page.context.new_cdp_session(page)
+        session.send("WebAuthn.enable")
+        options = {
+            "protocol": "ctap2",
+            "transport": "internal",
+            "hasResidentKey": True,
+            "hasUserVerification": True,
+            "isUserVerified": True,
+            "automaticPresenceSimulation": True,
+        }
+        made = session.send("WebAuthn.addVirtualAuthenticator", {"options": options})
+        return cls(session=session, id=made["authenticatorId"])
+
+    def unplug(self) -> None:
+        self.session.send("WebAuthn.removeVirtualAuthenticator", {"authenticatorId": self.id})
+
+    def passkeys(self) -> list[Members]:
+        found: list[Members] = self.session.send("WebAuthn.getCredentials", {"authenticatorId": self.id})["credentials"]
+        return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clients:
+    """The clients in the page."""
+
+    page: Page
+    organization: str
+
+    def do(self, verb: str, **asked: Any) -> Any:
+        """`dfns.<verb>(…)` of `tests/clients/page.mjs`. Raises PageError."""
+        said = self.page.evaluate(
+            "([verb, asked]) => globalThis.dfns[verb](asked)", [verb, {"orgId": self.organization, **asked}]
+        )
+        if "error" in said:
+            raise PageError(said["error"])
+        return said.get("answer")
+
+
+@contextmanager
+def chromium(playwright: Playwright, *, node: str) -> Iterator[Browser]:
+    program, environment = _program(node)
+    try:
+        browser = playwright.chromium.launch(
+            executable_path=program, env={**os.environ, **environment}, timeout=LAUNCH_MILLISECONDS
+        )
+    except Error as error:
+        msg = f"{program} does not start. {ADVICE}"
+        raise AssertionError(msg) from error
+    try:
+        yield browser
+    finally:
+        browser.close()
+
+
+def _program(node: str) -> tuple[str, dict[str, str]]:
+    """Path of a Chromium, and what has to stand in its environment."""
+    found = os.environ.get("CHROMIUM") or shutil.which("chromium")
+    if found:
+        return found, {}
+    done = subprocess.run([node, "chromium.mjs"], cwd=CLIENTS, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"There is no Chromium. {ADVICE}\n{done.stderr}"
+    program, libraries = done.stdout.splitlines()
+    return program, {"LD_LIBRARY_PATH": libraries}
+
+
+def bundle(folder: Path, *, node: str) -> Path:
+    """Script that brings the clients into a page."""
+    script = folder / "page.js"
+    esbuild = [node, "node_modules/esbuild/bin/esbuild", "page.mjs", "--bundle", "--format=iife", "--log-level=warning"]
+    subprocess.run([*esbuild, f"--outfile={script}"], cwd=CLIENTS, check=True)
+    return script
+
+
+def open_page(browser: Browser, *, origin: str, script: Path) -> Page:
+    """A blank page of that origin, with the script in it."""
+    page = browser.new_page()
+    html = "<!doctype html><title>Official clients</title>"
+    page.route(f"{origin}{PATH}", lambda route: route.fulfill(content_type="text/html", body=html))
+    page.goto(f"{origin}{PATH}")
+    page.add_script_tag(path=script)
+    return page

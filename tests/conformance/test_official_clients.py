@@ -1,0 +1,106 @@
+"""Every authentication method of the official clients, unchanged, against the live project.
+
+`docs/conformance.md` is what comes of it; `make conformance` writes it anew.
+"""
+
+import os
+from collections import Counter
+from pathlib import Path
+from typing import Any, Literal, NotRequired, get_args, get_origin, get_type_hints
+
+import pytest
+from dfns_sdk.generated.auth.client import AuthClient  # type: ignore[import-untyped]
+
+from tests.conformance.calls import CALLS, NOT_SERVED
+from tests.conformance.methods import methods_of
+from tests.conformance.official import PythonSurface
+from tests.conformance.stage import Stage
+from tests.conformance.table import ACTION_INIT, Row, call_every_method, in_markdown
+from tests.live.javascript import JavaScript
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "conformance.md"
+TABLES = "\n## "
+
+
+@pytest.fixture(scope="module")
+def rows(stage: Stage, javascript: JavaScript) -> list[Row]:
+    return call_every_method(stage, javascript)
+
+
+def test_the_table_is_the_committed_one(rows: list[Row], capsys: pytest.CaptureFixture[str]) -> None:
+    lines = "\n".join(in_markdown(rows)) + "\n"
+    with capsys.disabled():
+        print(lines)  # noqa: T201  whoever runs the tests is to read it
+    head = PAGE.read_text().partition(TABLES)[0]
+    if os.environ.get("WRITE_CONFORMANCE"):
+        PAGE.write_text(head + lines)
+    assert (head + lines).splitlines() == PAGE.read_text().splitlines(), "`make conformance` writes it anew"
+
+
+def test_what_is_served_succeeds_and_refuses(rows: list[Row]) -> None:
+    for row in rows:
+        if row.not_served is None:
+            assert row.success, row
+            assert row.refusal, row
+            assert (row.success.status, row.success.refused) == (200, False), (row.surface, row.method, row.success)
+            assert row.refusal.refused, (row.surface, row.method)
+            assert 400 <= row.refusal.status < 500, row.refusal
+            assert row.refusal.code not in {None, "not_found"}, row.refusal
+
+
+def test_a_refusal_comes_from_what_was_called(rows: list[Row]) -> None:
+    elsewhere = [
+        row.method.name for row in rows if row.success and row.refusal and row.success.request != row.refusal.request
+    ]
+    assert elsewhere == ["register"]  # of DfnsAuthenticator: its first request is refused
+
+
+def test_each_method_calls_what_its_source_says(rows: list[Row]) -> None:
+    for row in rows:
+        said = ACTION_INIT if row.method.half == "Init" else str(row.method.endpoint)
+        assert row.request == said, (row.surface, row.method.name)
+
+
+def test_what_is_not_served_answers_in_the_envelope(rows: list[Row]) -> None:
+    for row in rows:
+        if row.not_served and row.method.half != "Init":
+            assert row.refusal, row
+            assert (row.refusal.status, row.refusal.code) == (404, "not_found"), (row.surface, row.method.name)
+
+
+def test_every_reason_and_every_call_is_of_use(rows: list[Row]) -> None:
+    reasons = Counter(row.not_served for row in rows)
+    assert [reason for reason in NOT_SERVED.values() if not reasons[reason]] == []
+    assert {str(row.method.endpoint) for row in rows if row.not_served is None} == CALLS.keys()
+
+
+def test_answers_are_of_the_types_of_the_client(rows: list[Row]) -> None:
+    """By the Python client's own types; the members' names are written in its manner there."""
+    methods = methods_of(PythonSurface("http://localhost", "DfnsClient.auth").sources())
+    types = {str(each.endpoint): get_type_hints(getattr(AuthClient, each.name))["return"] for each in methods}
+    wrong = [
+        f"{row.surface} {row.method.name}: {problem}"
+        for row in rows
+        if row.success and isinstance(row.success.answer, dict)
+        for problem in problems(row.success.answer, types[row.request])
+    ]
+    assert wrong == []
+
+
+def problems(answer: dict[str, Any], expected: Any) -> list[str]:
+    """What of the answer is not as the typed dictionary says."""
+    if get_origin(expected) is dict:
+        return []
+    found = []
+    for name, hint in get_type_hints(expected, include_extras=True).items():
+        head, *words = name.split("_")
+        member = head + "".join(word.capitalize() for word in words)
+        optional = get_origin(hint) is NotRequired
+        inner = get_args(hint)[0] if optional else hint
+        if member not in answer:
+            found += [] if optional else [f"{member} is missing"]
+        elif get_origin(inner) is Literal:
+            found += [] if answer[member] in get_args(inner) else [f"{member} is {answer[member]!r}"]
+        elif inner is not Any and not isinstance(answer[member], get_origin(inner) or inner):
+            found.append(f"{member} is {answer[member]!r}")
+    return found
