@@ -9,6 +9,7 @@ from django.test import Client
 
 from dfns_login.conf import DEFAULT_RATES
 from dfns_login.models import Account, AccountState
+from tests.api.actions import SignedIn
 from tests.api.client import CheckedClient, sign_in
 from tests.api.endpoints import AUTHENTICATED, Endpoint
 from tests.authenticators import Kind, SoftwareKey
@@ -49,6 +50,12 @@ def token(client: Client, kim: Person) -> str:
 def bearer(request: pytest.FixtureRequest) -> Callable[[Endpoint], str]:
     """What an endpoint wants as its bearer token."""
     return lambda each: request.getfixturevalue("token") if each in AUTHENTICATED else each.bearer
+
+
+@pytest.fixture
+def signed(client: Client, kim: Person, token: str) -> SignedIn:
+    """Kim, who signs what an endpoint wants signed."""
+    return SignedIn(client=client, person=kim, token=token)
 
 
 @pytest.fixture

@@ -56,7 +56,72 @@ ENDPOINTS = [
         bearer="no-such-token",
     ),
     Endpoint(name="credentials", method="GET", path="/auth/credentials"),
+    Endpoint(
+        name="credentials",
+        method="POST",
+        path="/auth/credentials",
+        body={"challengeIdentifier": "x", "credentialName": "Mine", **CREDENTIAL},
+    ),
+    Endpoint(name="credential-init", method="POST", path="/auth/credentials/init", body={"kind": "Key"}),
+    Endpoint(
+        name="credential-activate", method="PUT", path="/auth/credentials/activate", body={"credentialUuid": "cr-x"}
+    ),
+    Endpoint(
+        name="credential-deactivate", method="PUT", path="/auth/credentials/deactivate", body={"credentialUuid": "cr-x"}
+    ),
+    Endpoint(name="credential-code", method="POST", path="/auth/credentials/code", body={"expiration": 1}),
+    Endpoint(
+        name="credential-code-init",
+        method="POST",
+        path="/auth/credentials/code/init",
+        body={"code": "0000-0000-0000-0000-0000-0000", "credentialKind": "Key"},
+    ),
+    Endpoint(
+        name="credential-code-verify",
+        method="POST",
+        path="/auth/credentials/code/verify",
+        body={"challengeIdentifier": "x", "credentialName": "Mine", **CREDENTIAL},
+    ),
+    Endpoint(
+        name="action-init",
+        method="POST",
+        path="/auth/action/init",
+        body={"userActionPayload": "", "userActionHttpMethod": "POST", "userActionHttpPath": "/wallets"},
+    ),
+    Endpoint(
+        name="action",
+        method="POST",
+        path="/auth/action",
+        body={"challengeIdentifier": "x", "firstFactor": {"kind": "Key", "credentialAssertion": ASSERTION}},
+    ),
+    Endpoint(name="recovery-code", method="POST", path="/auth/recover/user/code", body=NAMES),
+    Endpoint(name="recovery-code", method="PUT", path="/auth/recover/user/code", body=NAMES),
+    Endpoint(
+        name="recovery-init",
+        method="POST",
+        path="/auth/recover/user/init",
+        body={**NAMES, "verificationCode": "0000-0000-0000-0000", "credentialId": "AAAA"},
+    ),
+    Endpoint(
+        name="recovery",
+        method="POST",
+        path="/auth/recover/user",
+        body={
+            "recovery": {"kind": "RecoveryKey", "credentialAssertion": ASSERTION},
+            "newCredentials": {"firstFactorCredential": CREDENTIAL},
+        },
+        bearer="no-such-token",
+    ),
+    Endpoint(name="users", method="GET", path="/auth/users"),
+    Endpoint(
+        name="users", method="POST", path="/auth/users", body={"email": "kim@example.co", "kind": "CustomerEmployee"}
+    ),
+    Endpoint(name="user", method="GET", path="/auth/users/us-x"),
+    Endpoint(name="user", method="DELETE", path="/auth/users/us-x"),
+    Endpoint(name="user-activate", method="PUT", path="/auth/users/us-x/activate"),
+    Endpoint(name="user-deactivate", method="PUT", path="/auth/users/us-x/deactivate"),
     Endpoint(name="token-keys", method="GET", path="/.well-known/jwks.json"),
+    Endpoint(name="openapi", method="GET", path="/auth/openapi.json"),
 ]
 PATTERNS: dict[str, URLPattern] = {str(each.name): each for each in urlpatterns}
 
@@ -66,11 +131,21 @@ def view_of(endpoint: Endpoint) -> type[LoginAPIView]:
     return view
 
 
+def methods_of(endpoint: Endpoint) -> set[str]:
+    """Every method that is served at the endpoint's path."""
+    return {each.method for each in ENDPOINTS if each.path == endpoint.path}
+
+
 WITH_BODY = [each for each in ENDPOINTS if each.method != "GET"]
 AUTHENTICATED = [each for each in ENDPOINTS if issubclass(view_of(each), AuthenticatedAPIView)]
 OPEN = [each for each in WITH_BODY if each not in AUTHENTICATED]
+SIGNED = [each for each in WITH_BODY if hasattr(getattr(view_of(each), each.method.lower()), "__wrapped__")]
+"""Those that `user_action_required` guards."""
+UNSIGNED_WITH_BODY = [each for each in WITH_BODY if each not in SIGNED]
 of_each = pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda each: each.name)
 of_each_with_body = pytest.mark.parametrize("endpoint", WITH_BODY, ids=lambda each: each.name)
+of_each_signed = pytest.mark.parametrize("endpoint", SIGNED, ids=lambda each: each.name)
+of_each_unsigned_with_body = pytest.mark.parametrize("endpoint", UNSIGNED_WITH_BODY, ids=lambda each: each.name)
 of_each_open = pytest.mark.parametrize("endpoint", OPEN, ids=lambda each: each.name)
 of_each_authenticated = pytest.mark.parametrize("endpoint", AUTHENTICATED, ids=lambda each: each.name)
 

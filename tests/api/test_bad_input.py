@@ -8,27 +8,57 @@ from typing import Any
 import pytest
 from django.apps import apps
 from django.contrib.auth import get_user_model
+from django.http import HttpResponse
 from django.test import Client
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from dfns_login.models import Account, CodePurpose, Session
-from tests.api.client import call, complete_registration, details, log_out, open_login, open_registration
-from tests.api.endpoints import NAMES, WITH_BODY, Endpoint, of_each_with_body, send
+from tests.api.actions import SignedIn
+from tests.api.client import (
+    UNSIGNED,
+    call,
+    complete_registration,
+    details,
+    log_out,
+    open_login,
+    open_registration,
+    told,
+)
+from tests.api.endpoints import (
+    AUTHENTICATED,
+    NAMES,
+    SIGNED,
+    WITH_BODY,
+    Endpoint,
+    of_each_signed,
+    of_each_unsigned_with_body,
+    of_each_with_body,
+    send,
+)
 from tests.authenticators import SoftwareKey
 from tests.factories import issue
 
+NOT_VALID = (400, "The request is not valid.")
 QUICKLY = 0.5
 """Seconds of this process; R-47 wants 50 ms of a machine that does nothing else."""
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("without_rates")]
 
 
+SIGNING_LEAVES = {"dfns_login.SpentToken", "dfns_login.AuditEvent"}
+"""Where signing a request leaves its traces, whatever becomes of the request."""
+
+
 def everything() -> dict[str, list[dict[str, Any]]]:
     """Every row of every table."""
     models = [*apps.get_app_config("dfns_login").get_models(), get_user_model()]
     return {model._meta.label: list(model._default_manager.order_by("pk").values()) for model in models}
+
+
+def all_but_signing() -> dict[str, list[dict[str, Any]]]:
+    return {name: rows for name, rows in everything().items() if name not in SIGNING_LEAVES}
 
 
 def nested(depth: int) -> bytes:
@@ -84,7 +114,7 @@ OVER_THE_LIMIT = {
 }
 
 
-@of_each_with_body
+@of_each_unsigned_with_body
 def test_what_is_no_body_is_refused(client: Client, endpoint: Endpoint, bearer: Any) -> None:
     token = bearer(endpoint)
     before = everything()
@@ -97,13 +127,54 @@ def test_what_is_no_body_is_refused(client: Client, endpoint: Endpoint, bearer: 
     assert everything() == before
 
 
+@of_each_signed
+def test_what_is_no_body_was_never_signed(client: Client, endpoint: Endpoint, signed: SignedIn) -> None:
+    """With a user action for the right body; nothing is written, and it is good for that body still."""
+    action = signed.user_action(endpoint.method, endpoint.path, json.dumps(endpoint.body))
+    headers = {"bearer": signed.token, "x_dfns_useraction": action}
+    before = everything()
+    for name, (body, _) in BODIES.items():
+        started = time.process_time()
+        refused = send(client, endpoint, body=body, **headers)
+        # where an empty body was signed, white space alone is one, and no JSON
+        assert told(refused) == (UNSIGNED if endpoint.body or body.strip() else NOT_VALID), name
+        assert time.process_time() - started < QUICKLY, name
+    assert everything() == before
+    assert "user action" not in send(client, endpoint, **headers).content.decode()
+
+
+@of_each_signed
+@pytest.mark.parametrize(
+    ("body", "wrong"),
+    [
+        (b"[]", "It is not a JSON object."),
+        (b"[{}]", "It is not a JSON object."),
+        (b'"jane"', "It is not a JSON object."),
+        (b"1", "It is not a JSON object."),
+        (b"null", "It is not a JSON object."),
+        (b"true", "It is not a JSON object."),
+        (nested(8), "It is nested too deeply."),
+        (nested(60), "It is nested too deeply."),
+    ],
+)
+def test_what_was_signed_may_be_no_body_still(
+    client: Client, endpoint: Endpoint, signed: SignedIn, body: bytes, wrong: str
+) -> None:
+    action = signed.user_action(endpoint.method, endpoint.path, body.decode())
+    before = everything()
+    refused = send(client, endpoint, body=body, bearer=signed.token, x_dfns_useraction=action)
+    assert (refused.status_code, details(refused)) == (400, {"body": [wrong]})
+    assert everything() == before
+
+
 @of_each_with_body
 def test_a_body_over_the_limit_is_refused(client: Client, endpoint: Endpoint, bearer: Any) -> None:
     token = bearer(endpoint)
+    action = {"x_dfns_useraction": "x"} if endpoint in SIGNED else {}
     before = everything()
     for name, body in OVER_THE_LIMIT.items():
         started = time.process_time()
-        assert send(client, endpoint, body=body, bearer=token).status_code == 413, name
+        assert send(client, endpoint, body=body, bearer=token, **action).status_code == 413, name
         assert time.process_time() - started < QUICKLY, name
     assert everything() == before
 
@@ -154,12 +225,39 @@ def test_the_limit_is_on_the_bytes(client: Client) -> None:
     assert call(client, "POST", "/auth/login/code", of_length(64 * 1024 + 1)).status_code == 413
 
 
+STATUS_OF_A_RIGHT_SHAPE = {
+    "login": 400,
+    "registration-init": 403,
+    "registration": 401,
+    "credentials": 400,
+    "credential-activate": 404,
+    "credential-deactivate": 404,
+    "credential-code": 400,
+    "credential-code-init": 403,
+    "credential-code-verify": 400,
+    "action": 400,
+    "recovery-init": 403,
+    "recovery": 401,
+    "users": 403,
+    "user": 403,
+    "user-activate": 403,
+    "user-deactivate": 403,
+}
+
+
 @of_each_with_body
-def test_unknown_members_are_ignored(client: Client, endpoint: Endpoint, bearer: Any) -> None:
-    more = b',"unknown":{"deep":[1,null,{"":1e999}]},"__proto__":{},"":"","\xf0\x9f\x94\x91":-0.0}'
-    answer = send(client, endpoint, body=json.dumps(endpoint.body).encode()[:-1] + more, bearer=bearer(endpoint))
-    assert answer.status_code == {"login": 400, "registration-init": 403, "registration": 401}.get(endpoint.name, 200)
-    assert not answer.json().get("error", {}).get("details")
+def test_unknown_members_are_ignored(client: Client, endpoint: Endpoint, signed: SignedIn) -> None:
+    more = b'"unknown":{"deep":[1,null,{"":%s}]},"__proto__":{},"":"","\xf0\x9f\x94\x91":-0.0}'
+    number = b"1e9" if endpoint in SIGNED else b"1e999"
+    body = json.dumps(endpoint.body).encode()[:-1] + (b"," if endpoint.body else b"") + more % number
+    headers = {"bearer": signed.token if endpoint in AUTHENTICATED else endpoint.bearer}
+    if endpoint in SIGNED:
+        headers["x_dfns_useraction"] = signed.user_action(endpoint.method, endpoint.path, body.decode())
+    answer = send(client, endpoint, body=body, **headers)
+    assert answer.status_code == STATUS_OF_A_RIGHT_SHAPE.get(endpoint.name, 200)
+    known = {"expiration"} if endpoint.name == "credential-code" else set()  # which is past
+    assert set(answer.json().get("error", {}).get("details", {})) == known
+    assert "user action" not in answer.content.decode()
 
 
 # Wrong types, field by field
@@ -179,41 +277,110 @@ NAMES_THAT_ARE_NONE = [
     "x" * 60_000,
 ]
 IDS_THAT_ARE_NONE = ["", " ", "or x", "or-é", "or-x\n", "or/../x", "x" * 65]
-KINDS_THAT_ARE_NONE = ["", "key", "Fido2", "RecoveryKey", "Totp", "Key "]
+KINDS_THAT_ARE_NONE = ["", "key", "fido2", "Totp", "Key "]
+KINDS_THAT_SIGN_NOTHING = [*KINDS_THAT_ARE_NONE, "RecoveryKey"]
 CREDENTIAL_IDS_THAT_ARE_NONE = ["", "A", "AA==A", "A+A/", "AB", "AA=", "A A A", "A" * 1366, "é"]
 LONG = ["x" * 60_000]
 
 FIELDS: list[tuple[str, str, list[Any]]] = [
     *[
         (name, path, wrong)
-        for name in ("login-code", "login-init", "registration-code", "registration-init")
+        for name in (
+            "login-code",
+            "login-init",
+            "registration-code",
+            "registration-init",
+            "recovery-code",
+            "recovery-init",
+        )
         for path, wrong in (("username", NAMES_THAT_ARE_NONE), ("orgId", IDS_THAT_ARE_NONE))
     ],
     ("login-init", "loginCode", ["", "1" * 65]),
     ("registration-init", "registrationCode", ["", "1" * 65]),
-    ("login", "challengeIdentifier", ["", *LONG]),
-    ("login", "firstFactor", ["Key"]),
-    ("login", "firstFactor.kind", KINDS_THAT_ARE_NONE),
-    ("login", "firstFactor.credentialAssertion", ["AAAA"]),
-    ("login", "firstFactor.credentialAssertion.credId", CREDENTIAL_IDS_THAT_ARE_NONE),
-    ("login", "firstFactor.credentialAssertion.clientData", LONG),
-    ("login", "firstFactor.credentialAssertion.signature", LONG),
+    ("recovery-init", "verificationCode", ["", "1" * 65]),
+    ("recovery-init", "credentialId", CREDENTIAL_IDS_THAT_ARE_NONE),
+    *[
+        (name, path, wrong)
+        for name in ("login", "action")
+        for path, wrong in (
+            ("challengeIdentifier", ["", *LONG]),
+            ("firstFactor", ["Key"]),
+            ("firstFactor.kind", KINDS_THAT_SIGN_NOTHING),
+            ("firstFactor.credentialAssertion", ["AAAA"]),
+            ("firstFactor.credentialAssertion.credId", CREDENTIAL_IDS_THAT_ARE_NONE),
+            ("firstFactor.credentialAssertion.clientData", LONG),
+            ("firstFactor.credentialAssertion.signature", LONG),
+        )
+    ],
+    *[
+        (name, f"{within}{path}", wrong)
+        for name, within in (
+            ("registration", "firstFactorCredential."),
+            ("recovery", "newCredentials.firstFactorCredential."),
+            ("credentials", ""),
+            ("credential-code-verify", ""),
+        )
+        for path, wrong in (
+            ("credentialKind", KINDS_THAT_ARE_NONE),
+            ("credentialName", ["x" * 201]),
+            ("encryptedPrivateKey", ["", *LONG]),
+            ("credentialInfo", ["AAAA"]),
+            ("credentialInfo.credId", CREDENTIAL_IDS_THAT_ARE_NONE),
+            ("credentialInfo.clientData", ["", *LONG]),
+            ("credentialInfo.attestationData", ["", *LONG]),
+            ("credentialInfo.transports", ["usb", ["usb"] * 17, [1], [None], ["x" * 201]]),
+        )
+    ],
     ("registration", "firstFactorCredential", ["Key"]),
-    ("registration", "firstFactorCredential.credentialKind", KINDS_THAT_ARE_NONE),
-    ("registration", "firstFactorCredential.credentialName", ["x" * 201]),
-    ("registration", "firstFactorCredential.encryptedPrivateKey", ["", *LONG]),
-    ("registration", "firstFactorCredential.credentialInfo", ["AAAA"]),
-    ("registration", "firstFactorCredential.credentialInfo.credId", CREDENTIAL_IDS_THAT_ARE_NONE),
-    ("registration", "firstFactorCredential.credentialInfo.clientData", ["", *LONG]),
-    ("registration", "firstFactorCredential.credentialInfo.attestationData", ["", *LONG]),
+    ("credentials", "challengeIdentifier", ["", *LONG]),
+    ("credential-code-verify", "challengeIdentifier", ["", *LONG]),
+    ("recovery", "newCredentials", ["Key"]),
+    ("recovery", "newCredentials.firstFactorCredential", ["Key"]),
+    ("recovery", "recovery", ["Key"]),
+    ("recovery", "recovery.kind", ["Key", "Fido2", "recoverykey", ""]),
+    ("recovery", "recovery.credentialAssertion", ["AAAA"]),
+    ("recovery", "recovery.credentialAssertion.credId", CREDENTIAL_IDS_THAT_ARE_NONE),
+    ("recovery", "recovery.credentialAssertion.clientData", LONG),
+    ("recovery", "recovery.credentialAssertion.signature", LONG),
+    ("credential-init", "kind", KINDS_THAT_ARE_NONE),
+    ("credential-activate", "credentialUuid", ["", "x" * 65]),
+    ("credential-deactivate", "credentialUuid", ["", "x" * 65]),
+    ("credential-code-init", "code", ["", "1" * 65]),
+    ("credential-code-init", "credentialKind", KINDS_THAT_ARE_NONE),
+    ("action-init", "userActionPayload", ["{", "username=jane", "NaN", '{"a":1,"a":1}', "1e999"]),
+    ("action-init", "userActionHttpMethod", ["", "post", "HEAD", "POST "]),
+    ("action-init", "userActionHttpPath", ["", "x", "/..", "/x?y", "/" + "x" * 8192]),
+    ("action-init", "userActionServerKind", ["", "x" * 201]),
+    ("users", "email", ["", *LONG]),
+    ("users", "kind", ["", "Employee", "enduser"]),
 ]
+OF_A_CREDENTIAL = {"registration", "recovery", "credentials", "credential-code-verify"}
 OPTIONAL = {
     "username": {"login-init"},
     "loginCode": {"login-init"},
-    "firstFactorCredential.credentialName": {"registration"},
-    "firstFactorCredential.encryptedPrivateKey": {"registration"},
+    "credentialName": OF_A_CREDENTIAL,
+    "encryptedPrivateKey": OF_A_CREDENTIAL,
+    "transports": OF_A_CREDENTIAL,
+    "userActionServerKind": {"action-init"},
 }
-OBJECTS = ("firstFactor", "credentialAssertion", "firstFactorCredential", "credentialInfo")
+LISTS = {"transports"}
+NULLABLE = {"userActionServerKind"}
+OBJECTS = {
+    "firstFactor",
+    "credentialAssertion",
+    "firstFactorCredential",
+    "credentialInfo",
+    "newCredentials",
+    "recovery",
+}
+
+
+def is_of_a_right_type(value: Any, member: str) -> bool:
+    return (
+        (isinstance(value, dict) and member in OBJECTS)
+        or (isinstance(value, list) and member in LISTS)
+        or (value is None and member in NULLABLE)
+    )
 
 
 def changed(body: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
@@ -229,19 +396,30 @@ def without(body: dict[str, Any], path: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("name", "path", "values"), FIELDS, ids=[f"{name} {path}" for name, path, _ in FIELDS])
-def test_a_field_that_is_wrong_is_named(client: Client, name: str, path: str, values: list[Any]) -> None:
+def test_a_field_that_is_wrong_is_named(
+    client: Client, signed: SignedIn, name: str, path: str, values: list[Any]
+) -> None:
     endpoint = next(each for each in WITH_BODY if each.name == name)
-    before = everything()
-    wrong_types = [each for each in NOT_TEXT if not (isinstance(each, dict) and path.endswith(OBJECTS))]
-    for value in [*values, *wrong_types]:
+    member = path.rpartition(".")[2]
+
+    def sent(body: dict[str, Any]) -> HttpResponse:
+        headers = {"bearer": signed.token if endpoint in AUTHENTICATED else endpoint.bearer}
+        if endpoint in SIGNED:
+            headers["x_dfns_useraction"] = signed.user_action(endpoint.method, endpoint.path, json.dumps(body))
         started = time.process_time()
-        refused = send(client, endpoint, body=changed(endpoint.body, path, value))
+        answer = send(client, endpoint, body=body, **headers)
         assert time.process_time() - started < QUICKLY
+        return answer
+
+    before = all_but_signing()
+    for value in [*values, *(each for each in NOT_TEXT if not is_of_a_right_type(each, member))]:
+        refused = sent(changed(endpoint.body, path, value))
         assert refused.status_code == 400, value
-        assert list(details(refused)) == [path], value
-    if name not in OPTIONAL.get(path, set()):
-        assert details(send(client, endpoint, body=without(endpoint.body, path))) == {path: ["This field is required."]}
-    assert everything() == before
+        within = ".0" if isinstance(value, list) and len(value) == 1 and member in LISTS else ""
+        assert list(details(refused)) == [path + within], value
+    if name not in OPTIONAL.get(member, set()):
+        assert details(sent(without(endpoint.body, path))) == {path: ["This field is required."]}
+    assert all_but_signing() == before
 
 
 @pytest.mark.parametrize("value", [None, 0, 1, 1.0, "", "true", "false", "yes", "on", [], {}, [True]])
@@ -260,19 +438,25 @@ def test_combining_characters_cost_no_time(client: Client) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "body", "member"),
+    ("name", "member", "inner"),
     [
-        ("/auth/login", WITH_BODY[2].body, "secondFactor"),
-        ("/auth/registration", WITH_BODY[6].body, "secondFactorCredential"),
-        ("/auth/registration", WITH_BODY[6].body, "recoveryCredential"),
+        ("login", "secondFactor", ["kind"]),
+        ("action", "secondFactor", ["kind"]),
+        ("registration", "secondFactorCredential", ["credentialKind", "credentialInfo"]),
+        ("registration", "recoveryCredential", ["credentialKind", "credentialInfo"]),
     ],
 )
-def test_what_is_not_served_is_not_dropped_in_silence(
-    client: Client, path: str, body: dict[str, Any], member: str
+def test_what_is_empty_is_not_dropped_in_silence(
+    client: Client, token: str, name: str, member: str, inner: list[str]
 ) -> None:
-    refused = call(client, "POST", path, {**body, member: {}}, bearer="x")
-    assert details(refused) == {member: ["This is not served yet."]}
-    assert member not in details(call(client, "POST", path, {**body, member: None}, bearer="x"))
+    endpoint = next(each for each in WITH_BODY if each.name == name)
+    refused = send(client, endpoint, body={**endpoint.body, member: {}}, bearer=token)
+    assert details(refused) == {f"{member}.{each}": ["This field is required."] for each in inner}
+    for wrong in ("", [], 0, "Key"):
+        refused = send(client, endpoint, body={**endpoint.body, member: wrong}, bearer=token)
+        assert list(details(refused)) == [member]
+    null = send(client, endpoint, body={**endpoint.body, member: None}, bearer=token)
+    assert details(null) == {}
 
 
 def test_a_second_factor_that_is_null_is_none(client: Client, lee: Account) -> None:

@@ -5,6 +5,7 @@ status is provoked on each path, so that there are such answers.
 """
 
 import io
+import json
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,13 +18,16 @@ from django.db import DatabaseError, OperationalError, connection
 from django.http import HttpResponse
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.urls import resolve
 
 from dfns_login.api.view import UnknownPath
 from dfns_login.conf import DEFAULT_RATES
 from dfns_login.limits import Rate
+from tests.api.actions import SignedIn
 from tests.api.client import (
     INVALID_CODE,
     NOT_AUTHORIZED,
+    UNSIGNED,
     ask_code,
     call,
     complete_login,
@@ -31,17 +35,23 @@ from tests.api.client import (
     log_out,
     login_body,
     open_login,
+    sign_in,
     told,
 )
 from tests.api.endpoints import (
+    AUTHENTICATED,
     ENDPOINTS,
     NAMES,
     OPEN,
     PATTERNS,
+    SIGNED,
     Endpoint,
+    methods_of,
     of_each,
     of_each_authenticated,
     of_each_open,
+    of_each_signed,
+    of_each_unsigned_with_body,
     of_each_with_body,
     send,
     view_of,
@@ -52,12 +62,18 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", 
 
 
 def test_every_url_is_here() -> None:
-    paths = {name: f"/{pattern.pattern}" for name, pattern in PATTERNS.items() if name != "unknown"}
-    assert paths == {each.name: each.path for each in ENDPOINTS}
+    assert {each.name for each in ENDPOINTS} == set(PATTERNS) - {"unknown"}
     for each in ENDPOINTS:
-        served = [name for name in view_of(each).http_method_names if hasattr(view_of(each), name)]
-        assert set(served) - {"options", "head"} == {each.method.lower()}
+        assert resolve(each.path).url_name == each.name
+        served = {name.upper() for name in view_of(each).http_method_names if hasattr(view_of(each), name)}
+        assert served - {"OPTIONS", "HEAD"} == methods_of(each)
     assert PATTERNS["unknown"].callback.cls is UnknownPath
+
+
+def test_every_change_by_a_session_is_signed() -> None:
+    """R-84: but for what opens a challenge, answers one, or ends the session."""
+    unsigned = {each.name for each in AUTHENTICATED if each.method != "GET" and each not in SIGNED}
+    assert unsigned == {"logout", "credential-init", "action-init", "action"}
 
 
 @of_each
@@ -73,17 +89,30 @@ def test_every_open_endpoint_has_rates_of_its_own(endpoint: Endpoint) -> None:
     rates = view_of(endpoint).rates
     assert rates
     assert all(isinstance(rate, Rate) and len(DEFAULT_RATES[rate.name]) == 2 for rate in rates)
-    assert len({view_of(each).scope for each in OPEN}) == len(OPEN)
+    views = {view_of(each) for each in OPEN}
+    assert len({view.scope for view in views}) == len(views)
 
 
 # Each status on each path
 
 
-@of_each_with_body
+@of_each_unsigned_with_body
 def test_400(client: Client, endpoint: Endpoint, bearer: Any) -> None:
     refused = send(client, endpoint, body=b"[]", bearer=bearer(endpoint))
     assert told(refused) == (400, "The request is not valid.")
     assert refused.json()["error"]["details"] == {"body": ["It is not a JSON object."]}
+
+
+@pytest.mark.django_db
+@of_each_signed
+def test_400_where_it_was_signed(client: Client, endpoint: Endpoint, signed: SignedIn) -> None:
+    action = signed.user_action(endpoint.method, endpoint.path, "[]")
+    refused = send(client, endpoint, body=b"[]", bearer=signed.token, x_dfns_useraction=action)
+    assert told(refused) == (400, "The request is not valid.")
+    assert refused.json()["error"]["details"] == {"body": ["It is not a JSON object."]}
+    again = send(client, endpoint, body=b"[]", bearer=signed.token, x_dfns_useraction=action)
+    assert again.status_code == 400  # and not spent
+    assert again.content == refused.content
 
 
 @pytest.mark.django_db
@@ -95,9 +124,10 @@ def test_401(client: Client, endpoint: Endpoint, header: str) -> None:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("header", ["", "Bearer", "Bearer ", "Bearer x", "Basic eDp4", "bearer é", "Bearer a.b.c"])
-def test_401_where_the_temporary_token_is_missing(client: Client, header: str) -> None:
-    registration = next(each for each in ENDPOINTS if each.name == "registration")
-    assert told(send(client, registration, bearer="", authorization=header)) == NOT_AUTHORIZED
+@pytest.mark.parametrize("name", ["registration", "recovery"])
+def test_401_where_the_temporary_token_is_missing(client: Client, name: str, header: str) -> None:
+    endpoint = next(each for each in ENDPOINTS if each.name == name)
+    assert told(send(client, endpoint, bearer="", authorization=header)) == NOT_AUTHORIZED
 
 
 @pytest.mark.django_db
@@ -116,11 +146,38 @@ def test_a_bearer_token_that_is_no_good_changes_nothing_where_none_is_needed(
 @pytest.mark.django_db
 @pytest.mark.parametrize(
     ("name", "body"),
-    [("login-init", {**NAMES, "loginCode": "0"}), ("registration-init", {**NAMES, "registrationCode": "0"})],
+    [
+        ("login-init", {**NAMES, "loginCode": "0"}),
+        ("registration-init", {**NAMES, "registrationCode": "0"}),
+        ("recovery-init", {**NAMES, "verificationCode": "0", "credentialId": "AAAA"}),
+        ("credential-code-init", {"code": "0", "credentialKind": "Key"}),
+    ],
 )
 def test_403(client: Client, name: str, body: dict[str, str]) -> None:
     endpoint = next(each for each in ENDPOINTS if each.name == name)
     assert told(send(client, endpoint, body=body)) == INVALID_CODE
+
+
+@pytest.mark.django_db
+@of_each_signed
+@pytest.mark.parametrize("body", [None, b"", b"[]", b"{", b" " * 70_000])
+@pytest.mark.parametrize("content_type", ["application/json", "text/plain", ""])
+def test_403_without_a_user_action(
+    client: Client, endpoint: Endpoint, token: str, body: bytes | None, content_type: str
+) -> None:
+    """R-84: before anything of the body is looked at."""
+    changes = {} if body is None else {"body": body}
+    refused = send(client, endpoint, bearer=token, content_type=content_type, **changes)
+    assert told(refused) == UNSIGNED
+    refused = send(client, endpoint, bearer=token, content_type=content_type, x_dfns_useraction="", **changes)
+    assert told(refused) == UNSIGNED
+
+
+@pytest.mark.django_db
+@of_each_signed
+@pytest.mark.parametrize("action", ["x", "a.b.c", "é", "x" * 5000])
+def test_403_with_a_user_action_that_is_none(client: Client, endpoint: Endpoint, token: str, action: str) -> None:
+    assert told(send(client, endpoint, bearer=token, x_dfns_useraction=action)) == UNSIGNED
 
 
 @pytest.mark.parametrize(
@@ -143,6 +200,16 @@ def test_403(client: Client, name: str, body: dict[str, str]) -> None:
         "/auth/two%0alines",
         "/auth/login/code.json",
         "/auth/login/code;x=1",
+        "/auth/credentials/",
+        "/auth/credentials/us-x",
+        "/auth/users/",
+        "/auth/users/us-x/",
+        "/auth/users/us-x/x",
+        "/auth/users//activate",
+        "/auth/action/init/",
+        "/auth/recover/user/",
+        "/auth/recover",
+        "/auth/openapi",
         "/auth/é",
         "/auth/%ff",
         "/auth/" + "x" * 4000,
@@ -163,11 +230,12 @@ def test_what_is_not_below_auth_is_not_ours(client: Client, path: str) -> None:
 @pytest.mark.django_db
 @of_each
 def test_405(client: Client, endpoint: Endpoint, bearer: Any) -> None:
-    served = {endpoint.method} | ({"HEAD"} if endpoint.method == "GET" else set())
-    for method in set(METHODS) - served:
-        refused = send(client, endpoint, method=method, bearer=bearer(endpoint))
+    served = methods_of(endpoint)
+    token = bearer(endpoint)
+    for method in set(METHODS) - served - ({"HEAD"} if "GET" in served else set()):
+        refused = send(client, endpoint, method=method, bearer=token)
         assert refused.status_code == 405, method
-        assert endpoint.method in refused["Allow"]
+        assert served <= set(refused["Allow"].split(", "))
 
 
 @pytest.mark.django_db
@@ -182,7 +250,7 @@ def test_no_header_changes_the_method(client: Client, endpoint: Endpoint, header
 @of_each_with_body
 def test_413(client: Client, endpoint: Endpoint, bearer: Any) -> None:
     body = b'{"more":"' + b"m" * 64 * 1024 + b'"}'
-    refused = send(client, endpoint, body=body, bearer=bearer(endpoint))
+    refused = send(client, endpoint, body=body, bearer=bearer(endpoint), **any_action(endpoint))
     assert told(refused) == (413, "The request body is too large.")
 
 
@@ -202,8 +270,15 @@ def test_413(client: Client, endpoint: Endpoint, bearer: Any) -> None:
 )
 def test_415(client: Client, endpoint: Endpoint, content_type: str, bearer: Any) -> None:
     """R-95."""
-    refused = send(client, endpoint, content_type=content_type, bearer=bearer(endpoint))
+    refused = send(
+        client, endpoint, content_type=content_type, bearer=bearer(endpoint), body={}, **any_action(endpoint)
+    )
     assert told(refused) == (415, "The request body must be application/json.")
+
+
+def any_action(endpoint: Endpoint) -> dict[str, str]:
+    """A user action that covers nothing: what the endpoint looks at first is the body's form."""
+    return {"x_dfns_useraction": "x"} if endpoint in SIGNED else {}
 
 
 @pytest.mark.parametrize("content_type", ["application/json", "Application/JSON", "application/json; charset=utf-8"])
@@ -226,6 +301,8 @@ def test_429(client: Client, endpoint: Endpoint, method: str | None, configure: 
 @pytest.mark.django_db
 @of_each
 def test_500(client: Client, endpoint: Endpoint, bearer: Any, configure: Any, caplog: pytest.LogCaptureFixture) -> None:
+    if endpoint.name == "openapi":
+        return  # reads a file
     token = bearer(endpoint)
     configure(KEYS={})
     refused = send(client, endpoint, bearer=token)
@@ -246,11 +323,11 @@ def broken_database(error: type[DatabaseError]) -> Iterator[None]:
 @pytest.mark.django_db
 @of_each
 def test_503(client: Client, endpoint: Endpoint, bearer: Any) -> None:
-    if endpoint.name == "token-keys":
+    if endpoint.name in {"token-keys", "openapi"}:
         return  # reads no database
     token = bearer(endpoint)
     body = {**endpoint.body}
-    if endpoint.name in {"login", "registration"}:
+    if endpoint.name in {"login", "registration", "recovery", "credential-code-verify"}:
         return  # is refused before the database is asked; see below
     with broken_database(OperationalError):
         refused = send(client, endpoint, bearer=token, body=body if endpoint.method != "GET" else None)
@@ -332,7 +409,7 @@ class TestCost:
         names = make_person().names
         open_login(client, names)
         statements, commands = cost_of(lambda: open_login(client, names))
-        assert statements == ["SELECT account", "SELECT credential"]
+        assert statements == ["SELECT organization", "SELECT credential"]
         assert commands == counted(BY_ADDRESS_AND_NETWORK_AND_NAME)
 
     def test_of_presenting_a_login_code(self, client: Client) -> None:
@@ -341,7 +418,7 @@ class TestCost:
         code = issue(person.account.recipient)
         statements, commands = cost_of(lambda: open_login(client, person.names, loginCode=code))
         assert statements == [
-            "SELECT account",
+            "SELECT organization",
             "SELECT onetimecode",
             "UPDATE onetimecode",
             "INSERT auditevent",
@@ -377,3 +454,48 @@ class TestCost:
             ["SELECT session", "UPDATE session", "INSERT auditevent"],
             {},
         )
+
+    def test_of_a_signed_request(self, client: Client) -> None:
+        """Three requests: what is to be signed, what was signed, and what it was signed for."""
+        person = make_person()
+        jane = SignedIn(client=client, person=person, token=sign_in(client, person, loginCode=code_of(person)))
+        uuid = {"credentialUuid": person.account.credentials.get().pk}
+        action = {
+            "userActionPayload": json.dumps(uuid),
+            "userActionHttpMethod": "PUT",
+            "userActionHttpPath": "/auth/credentials/activate",
+        }
+        jane.call("POST", "/auth/action/init", action)
+        opening = cost_of(lambda: jane.call("POST", "/auth/action/init", action))
+        assert opening == (
+            ["SELECT session", "SELECT credential", "SELECT credential"],
+            counted(BY_ADDRESS_AND_NETWORK),
+        )
+        jane.complete_action(jane.open_action("PUT", "/x"))
+        challenge = jane.open_action("PUT", action["userActionHttpPath"], action["userActionPayload"])
+        body = {
+            "challengeIdentifier": challenge["challengeIdentifier"],
+            "firstFactor": person.key.factor(challenge["challenge"]),
+        }
+        signing = cost_of(lambda: jane.call("POST", "/auth/action", body))
+        assert signing == (
+            ["SELECT session", "SELECT credential", "BEGIN", "INSERT spenttoken", "INSERT auditevent", "COMMIT"],
+            counted(BY_ADDRESS_AND_NETWORK),
+        )
+        used = jane.user_action("PUT", action["userActionHttpPath"], action["userActionPayload"])
+        using = cost_of(lambda: jane.call("PUT", action["userActionHttpPath"], uuid, x_dfns_useraction=used))
+        assert using == (
+            ["SELECT session", "BEGIN", "INSERT spenttoken", "SELECT account", "SELECT credential", "COMMIT"],
+            {},
+        )
+
+    def test_of_asking_for_a_recovery_code(self, client: Client) -> None:
+        request = lambda: call(client, "POST", "/auth/recover/user/code", NAMES)  # noqa: E731
+        request()
+        statements, commands = cost_of(request)
+        assert statements == ["UPDATE onetimecode", "INSERT onetimecode"]
+        assert commands == {**counted(BY_ADDRESS_AND_NETWORK_AND_NAME_AND_ORGANIZATION), "lpush": 1}
+
+
+def code_of(person: Person) -> str:
+    return issue(person.account.recipient)

@@ -18,9 +18,10 @@ from tests.api.client import (
     complete_login,
     open_login,
     open_registration,
+    post,
     told,
 )
-from tests.authenticators import SoftwareKey
+from tests.authenticators import Kind, SoftwareKey
 from tests.factories import issue, make_account, make_credential, make_organization, make_person
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("without_rates")]
@@ -34,6 +35,12 @@ ASKING: dict[str, Ask] = {
     "login/init with a code": lambda client, names: open_login(client, names, loginCode="0000-0000-0000-0000"),
     "registration/code": ask_registration_code,
     "registration/init": lambda client, names: open_registration(client, names, "0000-0000-0000-0000"),
+    "recover/user/code": lambda client, names: post(client, "/auth/recover/user/code", names),
+    "recover/user/init": lambda client, names: post(
+        client,
+        "/auth/recover/user/init",
+        {**names, "verificationCode": "0000-0000-0000-0000", "credentialId": "AAAA"},
+    ),
 }
 of_each_question = pytest.mark.parametrize("ask", ASKING.values(), ids=ASKING.keys())
 
@@ -47,6 +54,9 @@ def everybody() -> dict[str, Names]:
         "known without a key": make_account(here, "ann@example.co"),
         "known with a key": make_person(here, "bob@example.co", SoftwareKey.make()).account,
         "known with a password-protected key": make_person(here, "cat@example.co").account,
+        "known with a recovery key": make_person(
+            here, "jim@example.co", SoftwareKey.make(), SoftwareKey.make(kind=Kind.RECOVERY_KEY)
+        ).account,
         "deactivated": make_account(here, "dan@example.co", state=AccountState.DEACTIVATED),
         "deactivated, with a key": make_person(here, "eve@example.co").account,
         "invited": make_account(here, "fay@example.co", state=AccountState.INVITED),
@@ -61,6 +71,12 @@ def everybody() -> dict[str, Names]:
         "of an unknown organization": {"username": "ida@example.co", "orgId": f"or-{here.pk[:2:-1]}"},
         **known,
     }
+
+
+def ask_every_code(client: Client, names: Names) -> None:
+    ask_code(client, names)
+    ask_registration_code(client, names)
+    post(client, "/auth/recover/user/code", names)
 
 
 def shape(value: Any) -> Any:
@@ -94,8 +110,7 @@ def test_everybody_is_answered_alike(client: Client, everybody: dict[str, Names]
             assert not response.cookies
         assert len(seen) == 1
         for names in everybody.values():
-            ask_code(client, names)
-            ask_registration_code(client, names)
+            ask_every_code(client, names)
 
 
 @contextmanager
@@ -122,19 +137,17 @@ def test_everybody_costs_the_same_work(client: Client, everybody: dict[str, Name
             seen.add(tuple(texts))
         assert len(seen) == 1
         for names in everybody.values():
-            ask_code(client, names)
-            ask_registration_code(client, names)
+            ask_every_code(client, names)
 
 
 def test_everybody_has_the_same_rows(client: Client, everybody: dict[str, Names]) -> None:
     for names in everybody.values():
-        ask_code(client, names)
-        ask_registration_code(client, names)
+        ask_every_code(client, names)
     rows = OneTimeCode.objects.values(
         "delivery", "guesses", "tries", "account", "closed_at", "address", "agent", "locale", "key_id", "purpose"
     )
-    assert rows.count() == 2 * len(everybody)
-    assert rows.distinct().count() == 2
+    assert rows.count() == 3 * len(everybody)
+    assert rows.distinct().count() == 3
 
 
 def test_a_login_with_a_challenge_of_nobody_is_refused_as_any_other(

@@ -95,14 +95,17 @@ def test_the_challenge_has_every_member_of_the_contract(opened: dict[str, Any], 
         "temporaryAuthenticationToken": "",
         "challenge": "",
         "rp": {"id": "localhost", "name": "localhost"},
-        "supportedCredentialKinds": {"firstFactor": ["Key", "PasswordProtectedKey"], "secondFactor": []},
+        "supportedCredentialKinds": {
+            "firstFactor": ["Fido2", "Key", "PasswordProtectedKey"],
+            "secondFactor": ["Fido2", "Key", "PasswordProtectedKey"],
+        },
         "authenticatorSelection": {
             "residentKey": "required",
             "requireResidentKey": True,
             "userVerification": "required",
         },
         "attestation": "none",
-        "pubKeyCredParams": [{"type": "public-key", "alg": -7}, {"type": "public-key", "alg": -257}],
+        "pubKeyCredParams": [{"type": "public-key", "alg": each} for each in (-7, -257, -8)],
         "excludeCredentials": [],
         "otpUrl": "",
     }
@@ -240,10 +243,41 @@ def test_an_empty_name_is_none(client: Client, opened: dict[str, Any]) -> None:
     assert named.json()["credential"]["name"] == "Default Credential"
 
 
-@pytest.mark.parametrize("kind", ["Fido2", "RecoveryKey", "Password"])
-def test_other_kinds_are_not_served(client: Client, opened: dict[str, Any], kind: str) -> None:
+@pytest.mark.parametrize(
+    ("kind", "field"),
+    [
+        ("Fido2", "credentialInfo.clientData"),  # of which a key's are none
+        ("RecoveryKey", "firstFactorCredential"),
+        ("Password", "firstFactorCredential.credentialKind"),
+    ],
+)
+def test_a_key_is_registered_as_no_other_kind(client: Client, opened: dict[str, Any], kind: str, field: str) -> None:
     refused = complete_registration(client, opened, SoftwareKey.make(), credentialKind=kind)
-    assert list(details(refused)) == ["firstFactorCredential.credentialKind"]
+    assert (refused.status_code, list(details(refused))) == (400, [field])
+    assert not Credential.objects.exists()
+
+
+@pytest.mark.parametrize("kind", [Kind.KEY, Kind.PASSWORD_PROTECTED_KEY])
+def test_only_a_recovery_key_is_registered_for_recovery(client: Client, opened: dict[str, Any], kind: Kind) -> None:
+    body = {
+        "firstFactorCredential": SoftwareKey.make().credential(opened["challenge"]),
+        "recoveryCredential": SoftwareKey.make(kind=kind).credential(opened["challenge"]),
+    }
+    bearer = opened["temporaryAuthenticationToken"]
+    assert list(details(post(client, "/auth/registration", body, bearer=bearer))) == ["recoveryCredential"]
+    body["recoveryCredential"] = SoftwareKey.make(kind=Kind.RECOVERY_KEY).credential(opened["challenge"])
+    assert post(client, "/auth/registration", body, bearer=bearer).status_code == 200
+    kinds = Credential.objects.order_by("kind").values_list("kind", flat=True)
+    assert list(kinds) == ["Key", "RecoveryKey"]
+
+
+def test_no_two_credentials_of_a_registration_share_an_id(client: Client, opened: dict[str, Any]) -> None:
+    """R-62."""
+    credential = SoftwareKey.make().credential(opened["challenge"])
+    body = {"firstFactorCredential": credential, "secondFactorCredential": credential}
+    refused = post(client, "/auth/registration", body, bearer=opened["temporaryAuthenticationToken"])
+    assert list(details(refused)) == ["credentialInfo.credId"]
+    assert not Credential.objects.exists()
 
 
 # The envelope (R-23): the server sees to it that no key in clear is stored
@@ -291,6 +325,7 @@ def test_a_key_has_none(client: Client, opened: dict[str, Any]) -> None:
     ],
 )
 def test_an_envelope_that_is_unsafe_to_keep_is_refused(client: Client, opened: dict[str, Any], make: Any) -> None:
+    """R-23, R-25: among others an age file whose password is cheap to guess."""
     key = SoftwareKey.make(kind=Kind.PASSWORD_PROTECTED_KEY)
     refused = complete_registration(client, opened, key, encryptedPrivateKey=make(key))
     assert told(refused) == CREDENTIAL_NOT_VALID

@@ -4,6 +4,7 @@ import base64
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 import jwt
 import pytest
@@ -75,6 +76,26 @@ def test_a_session_ends_at_once(client: Client, kim: Person, token: str, end: An
     assert list_credentials(client, token).status_code == 200
     end(kim)
     assert told(list_credentials(client, token)) == NOT_AUTHORIZED
+
+
+def test_every_sign_in_is_another_session(client: Client, kim: Person, token: str) -> None:
+    """R-74: 128 random bits each time, whatever the client brings along."""
+    for _ in range(3):
+        sign_in(client, kim)
+    jtis = list(Session.objects.values_list("jti", flat=True))
+    assert len(set(jtis)) == 4
+    assert {len(base64.urlsafe_b64decode(each + "==")) for each in jtis} == {16}
+
+
+@pytest.mark.parametrize(
+    "name", ["token", "access_token", "bearer", "Authorization", "authorization", "x-dfns-useraction"]
+)
+def test_a_token_in_the_url_is_none(client: Client, token: str, name: str) -> None:
+    """R-77: nor in a cookie."""
+    for value in (token, f"Bearer {token}"):
+        assert told(call(client, "GET", f"/auth/credentials?{urlencode({name: value})}")) == NOT_AUTHORIZED
+        client.cookies[name] = value
+        assert told(call(client, "GET", "/auth/credentials")) == NOT_AUTHORIZED
 
 
 def test_a_session_that_is_used_is_not_idle(client: Client, token: str) -> None:

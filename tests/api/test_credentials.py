@@ -1,0 +1,463 @@
+"""Credentials over HTTP: added by a session or by a shown code, shut, opened again, and never the last one."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from dfns_login.codes import SELECTOR_LENGTH
+from dfns_login.models import (
+    Account,
+    AuditEvent,
+    AuditKind,
+    CodeClosed,
+    CodeDelivery,
+    CodePurpose,
+    Credential,
+    Notice,
+    OneTimeCode,
+    Session,
+)
+from tests.api.actions import SignedIn, signed_in
+from tests.api.client import (
+    CHALLENGE_NOT_VALID,
+    INVALID_CODE,
+    NOT_AUTHORIZED,
+    complete_login,
+    details,
+    open_login,
+    post,
+    sign_in,
+    told,
+)
+from tests.authenticators import Fault, Kind, Members, SoftwareKey, opaque_envelope
+from tests.factories import Person, issue, make_account, make_credential, make_organization, make_person
+from tests.fido2_authenticator import Passkey
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("without_rates")]
+
+TAKEN = (400, "The credential id is taken.")
+LAST = "last_credential"
+
+
+@pytest.fixture
+def jane(client: Client) -> SignedIn:
+    """Holds two keys, and came in by the first."""
+    person = make_person(None, "jane@example.co", SoftwareKey.make(), SoftwareKey.make())
+    return SignedIn(client=client, person=person, token=sign_in(client, person))
+
+
+def uuid_of(key: SoftwareKey | Passkey) -> str:
+    return Credential.objects.get(credential_id=key.credential_id).pk
+
+
+def switch(jane: SignedIn, how: str, key: SoftwareKey) -> Any:
+    return jane.signed("PUT", f"/auth/credentials/{how}", {"credentialUuid": uuid_of(key)})
+
+
+def open_credential(jane: SignedIn, kind: str = "Key") -> Members:
+    answer = jane.call("POST", "/auth/credentials/init", {"kind": kind})
+    assert answer.status_code == 200, answer.content
+    opened: Members = answer.json()
+    return opened
+
+
+def creation(opened: Members, key: SoftwareKey | Passkey, *, name: str = "Mine", **changes: Any) -> Members:
+    credential = key.credential(opened["challenge"])
+    return {"challengeIdentifier": opened["challengeIdentifier"], "credentialName": name, **credential, **changes}
+
+
+def add(jane: SignedIn, body: Members) -> Any:
+    return jane.signed("POST", "/auth/credentials", body)
+
+
+# Shutting and opening
+
+
+def test_a_credential_is_deactivated_and_activated_once(client: Client, jane: SignedIn) -> None:
+    key = jane.person.keys[1]
+    for how, kind in (
+        ("deactivate", AuditKind.CREDENTIAL_DEACTIVATED),
+        ("activate", AuditKind.CREDENTIAL_ACTIVATED),
+    ):
+        for _ in range(2):
+            assert switch(jane, how, key).json() == {"message": "success"}
+        event = AuditEvent.objects.get(kind=kind)
+        assert event.detail == {"credential": uuid_of(key)}
+        assert Notice.objects.filter(event=event).exists()
+        listed = jane.call("GET", "/auth/credentials").json()["items"]
+        assert [each["isActive"] for each in listed] == [True, how == "activate"]
+        signed = complete_login(client, open_login(client, jane.person.names).json(), key)
+        assert signed.status_code == (200 if how == "activate" else 401)
+
+
+@pytest.mark.parametrize("how", ["deactivate", "activate"])
+@pytest.mark.parametrize("whose", ["nobody's", "a neighbour's", "a namesake's"])
+def test_only_ones_own_is_switched(jane: SignedIn, how: str, whose: str) -> None:
+    """R-87."""
+    here, there = jane.person.account.organization, make_organization()
+    uuids = {
+        "nobody's": "cr-x",
+        "a neighbour's": uuid_of(make_person(here, "kim@example.co", SoftwareKey.make()).key),
+        "a namesake's": uuid_of(make_person(there, "jane@example.co", SoftwareKey.make()).key),
+    }
+    refused = jane.signed("PUT", f"/auth/credentials/{how}", {"credentialUuid": uuids[whose]})
+    assert told(refused) == (404, "Not found.")
+    assert not Credential.objects.filter(active=False).exists()
+
+
+def test_the_last_first_factor_stays(jane: SignedIn) -> None:
+    """R-84: a recovery key is none, and one that is shut is none."""
+    make_credential(jane.person.account, SoftwareKey.make(kind=Kind.RECOVERY_KEY))
+    assert switch(jane, "deactivate", jane.person.keys[1]).status_code == 200
+    refused = switch(jane, "deactivate", jane.key)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (400, LAST)
+    assert jane.call("GET", "/auth/credentials").status_code == 200
+
+
+def test_a_recovery_key_may_go(jane: SignedIn) -> None:
+    key = SoftwareKey.make(kind=Kind.RECOVERY_KEY)
+    make_credential(jane.person.account, key)
+    assert switch(jane, "deactivate", key).status_code == 200
+
+
+def test_with_a_credential_go_its_sessions_and_what_is_open(client: Client, jane: SignedIn) -> None:
+    """R-14, R-72."""
+    other = jane.person.keys[1]
+    challenge = open_login(client, jane.person.names).json()
+    theirs = complete_login(client, challenge, other).json()["token"]
+    mine = {
+        "login": open_login(client, jane.person.names).json(),
+        "action": jane.open_action("POST", "/things"),
+        "credential": open_credential(jane),
+    }
+    code = issue(jane.person.account.recipient)
+    shown = show_code(jane)
+    assert switch(jane, "deactivate", other).status_code == 200
+    assert SignedIn(client=client, person=jane.person, token=theirs).call("GET", "/auth/credentials").status_code == 401
+    assert jane.call("GET", "/auth/credentials").status_code == 200
+    assert told(open_login(client, jane.person.names, loginCode=code)) == INVALID_CODE
+    assert told(open_with_code(client, shown)) == INVALID_CODE
+    assert told(complete_login(client, mine["login"], jane.key)) == NOT_AUTHORIZED
+    assert told(jane.complete_action(mine["action"])) == NOT_AUTHORIZED
+    assert told(add(jane, creation(mine["credential"], SoftwareKey.make()))) == CHALLENGE_NOT_VALID
+
+
+def test_sessions_do_not_live_again_with_their_credential(client: Client, jane: SignedIn) -> None:
+    """R-72."""
+    other = jane.person.keys[1]
+    theirs = complete_login(client, open_login(client, jane.person.names).json(), other).json()["token"]
+    assert switch(jane, "deactivate", other).status_code == 200
+    assert switch(jane, "activate", other).status_code == 200
+    again = SignedIn(client=client, person=jane.person, token=theirs)
+    assert told(again.call("GET", "/auth/credentials")) == NOT_AUTHORIZED
+
+
+def test_ones_own_session_ends_with_its_credential(jane: SignedIn) -> None:
+    assert switch(jane, "deactivate", jane.key).json() == {"message": "success"}
+    assert told(jane.call("GET", "/auth/credentials")) == NOT_AUTHORIZED
+    assert Session.objects.get().revoked_at is not None
+
+
+# Adding, by a session
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_every_kind_of_key_is_added(jane: SignedIn, kind: Kind) -> None:
+    key = SoftwareKey.make(kind=kind)
+    added = add(jane, creation(open_credential(jane, kind.value), key, name="At home"))
+    assert added.status_code == 200, added.content
+    item = added.json()
+    assert (item["kind"], item["name"], item["isActive"]) == (kind.value, "At home", True)
+    assert item == jane.call("GET", "/auth/credentials").json()["items"][-1]
+    event = AuditEvent.objects.get(kind=AuditKind.CREDENTIAL_CREATED)
+    assert Notice.objects.filter(event=event).exists()
+    assert "encrypted" not in added.content.decode()
+
+
+def test_a_passkey_is_added(jane: SignedIn) -> None:
+    account = jane.person.account
+    passkey = Passkey.make(account_id=account.pk, origin="http://localhost:8000", rp_id="localhost")
+    opened = open_credential(jane, "Fido2")
+    assert opened["kind"] == "Fido2"
+    assert opened["user"]["id"] == account.pk
+    assert add(jane, creation(opened, passkey)).json()["kind"] == "Fido2"
+
+
+def test_a_recovery_key_brings_its_envelope_or_none(jane: SignedIn) -> None:
+    for envelope in (None, opaque_envelope()):
+        key = SoftwareKey.make(kind=Kind.RECOVERY_KEY)
+        more = {} if envelope is None else {"encryptedPrivateKey": envelope}
+        assert add(jane, creation(open_credential(jane, "RecoveryKey"), key, **more)).status_code == 200
+    sealed = Credential.objects.filter(kind="RecoveryKey").values_list("sealed_private_key", flat=True)
+    assert {each is None for each in sealed} == {True, False}
+
+
+def test_a_challenge_adds_one_credential(jane: SignedIn) -> None:
+    opened = open_credential(jane)
+    assert add(jane, creation(opened, SoftwareKey.make())).status_code == 200
+    assert told(add(jane, creation(opened, SoftwareKey.make()))) == CHALLENGE_NOT_VALID
+
+
+def test_what_is_refused_spends_neither_the_challenge_nor_the_action(jane: SignedIn) -> None:
+    opened, key = open_credential(jane), SoftwareKey.make()
+    faulty = {**creation(opened, key), **key.credential(opened["challenge"], fault=Fault.FLIPPED_BIT)}
+    assert list(details(add(jane, faulty))) == ["credentialInfo.attestationData"]
+    assert add(jane, creation(opened, key)).status_code == 200
+
+
+@pytest.mark.parametrize("kind", ["Fido2", "PasswordProtectedKey", "RecoveryKey"])
+def test_a_challenge_is_for_the_kind_that_was_asked_for(jane: SignedIn, kind: str) -> None:
+    assert told(add(jane, creation(open_credential(jane, kind), SoftwareKey.make()))) == CHALLENGE_NOT_VALID
+
+
+def test_a_challenge_is_its_accounts(client: Client, jane: SignedIn) -> None:
+    """R-52, R-87."""
+    neighbour = make_person(jane.person.account.organization, "kim@example.co", SoftwareKey.make())
+    namesake = make_person(None, "jane@example.co", SoftwareKey.make())
+    for person in (neighbour, namesake):
+        other = SignedIn(client=client, person=person, token=sign_in(client, person))
+        assert told(add(jane, creation(open_credential(other), SoftwareKey.make()))) == CHALLENGE_NOT_VALID
+
+
+@pytest.mark.parametrize("write", [lambda text: text, lambda text: text + "="], ids=["as it is", "padded"])
+@pytest.mark.parametrize("whose", ["mine", "a neighbour's"])
+def test_a_credential_id_that_is_taken_is_refused(jane: SignedIn, write: Any, whose: str) -> None:
+    """R-62: and nothing is written over."""
+    neighbour = make_person(jane.person.account.organization, "kim@example.co", SoftwareKey.make())
+    taken = jane.key if whose == "mine" else neighbour.key
+    before = list(Credential.objects.order_by("pk").values())
+    opened, key = open_credential(jane), SoftwareKey.make()
+    info = {**key.register(opened["challenge"]), "credId": write(taken.credential_id)}
+    refused = add(jane, creation(opened, key, credentialInfo=info))
+    assert told(refused) == TAKEN
+    assert list(details(refused)) == ["credentialInfo.credId"]
+    assert list(Credential.objects.order_by("pk").values()) == before
+    assert add(jane, creation(opened, key)).status_code == 200
+
+
+def test_in_another_organization_it_is_free(jane: SignedIn) -> None:
+    """R-62."""
+    theirs = make_person(None, "kim@example.co", SoftwareKey.make()).key
+    opened, key = open_credential(jane), SoftwareKey.make()
+    info = {**key.register(opened["challenge"]), "credId": theirs.credential_id}
+    assert add(jane, creation(opened, key, credentialInfo=info)).status_code == 200
+
+
+# Adding, by a code
+
+
+def expiring(seconds: float) -> str:
+    return (timezone.now() + timedelta(seconds=seconds)).isoformat()
+
+
+def show_code(jane: SignedIn, expiration: Any = None) -> str:
+    answer = jane.signed("POST", "/auth/credentials/code", {"expiration": expiration or expiring(50)})
+    assert answer.status_code == 200, answer.content
+    code: str = answer.json()["code"]
+    return code
+
+
+def open_with_code(client: Client, code: str, kind: str = "Key") -> Any:
+    return post(client, "/auth/credentials/code/init", {"code": code, "credentialKind": kind})
+
+
+def verify_with_code(client: Client, body: Members) -> Any:
+    return post(client, "/auth/credentials/code/verify", body)
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_a_shown_code_adds_a_credential(client: Client, jane: SignedIn, kind: Kind) -> None:
+    code = show_code(jane)
+    assert [len(group) for group in code.split("-")] == [4] * 6
+    opened = open_with_code(client, code, kind.value)
+    assert opened.status_code == 200, opened.content
+    key = SoftwareKey.make(kind=kind)
+    added = verify_with_code(client, creation(opened.json(), key))
+    assert added.status_code == 200, added.content
+    assert Credential.objects.get(pk=added.json()["credentialUuid"]).account == jane.person.account
+    assert Notice.objects.filter(event__kind=AuditKind.CREDENTIAL_CREATED).exists()
+    assert told(verify_with_code(client, creation(opened.json(), SoftwareKey.make(kind=kind)))) == CHALLENGE_NOT_VALID
+
+
+def test_it_is_never_mailed(jane: SignedIn) -> None:
+    show_code(jane)
+    row = OneTimeCode.objects.get(purpose=CodePurpose.CREDENTIAL)
+    assert row.delivery == CodeDelivery.SHOWN
+    assert not OneTimeCode.objects.due(now=timezone.now()).exists()
+    assert not OneTimeCode.objects.undelivered(now=timezone.now()).exists()
+
+
+ZONE = timezone.get_fixed_timezone(5 * 60 + 30)
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        pytest.param(lambda moment: moment.isoformat(), id="with its offset"),
+        pytest.param(lambda moment: moment.astimezone(ZONE).isoformat(), id="with another offset"),
+        pytest.param(lambda moment: moment.strftime("%Y-%m-%dT%H:%M:%S.000Z"), id="as JavaScript writes it"),
+        pytest.param(lambda moment: int(moment.timestamp()), id="Unix seconds"),
+        pytest.param(lambda moment: moment.timestamp(), id="with a fraction"),
+    ],
+)
+def test_the_expiration_is_written_in_any_way(jane: SignedIn, write: Any) -> None:
+    moment = timezone.now() + timedelta(seconds=50)
+    answer = jane.signed("POST", "/auth/credentials/code", {"expiration": write(moment)})
+    assert answer.status_code == 200, answer.content
+    said = answer.json()["expiration"]
+    assert said.endswith("Z")
+    assert abs(datetime.fromisoformat(said) - moment) < timedelta(seconds=1)
+    assert abs(OneTimeCode.objects.get().expires_at - moment) < timedelta(seconds=1)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        pytest.param(lambda now: (now + timedelta(seconds=61)).isoformat(), id="61 s ahead"),
+        pytest.param(lambda now: (now + timedelta(days=1)).isoformat(), id="a day ahead"),
+        pytest.param(lambda now: (now + timedelta(seconds=50)).replace(tzinfo=None).isoformat(), id="without offset"),
+        pytest.param(lambda now: now.isoformat(), id="now"),
+        pytest.param(lambda now: (now - timedelta(seconds=1)).isoformat(), id="past"),
+        pytest.param(lambda now: int(now.timestamp() * 1000) + 50_000, id="milliseconds"),
+        pytest.param(lambda now: str(int(now.timestamp()) + 50), id="seconds as text"),
+        pytest.param(lambda now: -1, id="negative"),
+        pytest.param(lambda now: 0, id="zero"),
+        pytest.param(lambda now: 10**100, id="huge"),
+        pytest.param(lambda now: -(10**18), id="hugely negative"),
+        pytest.param(lambda now: 1e300, id="huge, a fraction"),
+        pytest.param(lambda now: True, id="true"),
+        pytest.param(lambda now: None, id="null"),
+        pytest.param(lambda now: "", id="empty"),
+        pytest.param(lambda now: "soon", id="a word"),
+        pytest.param(lambda now: "NaN", id="NaN as text"),
+        pytest.param(lambda now: "9999-12-31T23:59:59-23:59", id="the end of time"),
+        pytest.param(lambda now: "0001-01-01T00:00:00+23:59", id="the beginning of time"),
+        pytest.param(lambda now: [], id="a list"),
+        pytest.param(lambda now: {}, id="an object"),
+    ],
+)
+def test_an_expiration_that_is_none_or_too_far_is_refused(jane: SignedIn, make: Any) -> None:
+    refused = jane.signed("POST", "/auth/credentials/code", {"expiration": make(datetime.now(UTC))})
+    assert (refused.status_code, list(details(refused))) == (400, ["expiration"])
+    assert not OneTimeCode.objects.exists()
+
+
+@pytest.mark.parametrize("raw", [b'{"expiration":NaN}', b'{"expiration":Infinity}', b'{"expiration":1e999}'])
+def test_what_is_no_number_cannot_be_signed_for(jane: SignedIn, raw: bytes) -> None:
+    action = jane.user_action("POST", "/auth/credentials/code", "{}")
+    refused = jane.call("POST", "/auth/credentials/code", raw, x_dfns_useraction=action)
+    assert told(refused) == (403, "user action signature is missing or invalid")
+
+
+def test_a_code_is_good_once_whoever_completes_it(client: Client, jane: SignedIn) -> None:
+    code = show_code(jane)
+    assert open_with_code(client, code).status_code == 200
+    assert told(open_with_code(client, code)) == INVALID_CODE
+
+
+def test_the_next_code_closes_the_one_before(client: Client, jane: SignedIn) -> None:
+    first, second = show_code(jane), show_code(jane)
+    assert told(open_with_code(client, first)) == INVALID_CODE
+    assert open_with_code(client, second).status_code == 200
+    closed = OneTimeCode.objects.order_by("pk").values_list("closed_as", flat=True)
+    assert list(closed) == [CodeClosed.SUPERSEDED, CodeClosed.CONSUMED]
+
+
+def test_a_code_that_is_over_is_refused(client: Client, jane: SignedIn) -> None:
+    code = show_code(jane)
+    OneTimeCode.objects.update(expires_at=timezone.now())
+    assert told(open_with_code(client, code)) == INVALID_CODE
+
+
+def wrong(code: str) -> str:
+    return code[:-1] + ("0" if code[-1] != "0" else "1")
+
+
+def test_so_many_guesses_and_no_more(client: Client, jane: SignedIn) -> None:
+    """R-04."""
+    code = show_code(jane)
+    for count in range(1, 11):
+        assert told(open_with_code(client, wrong(code))) == INVALID_CODE
+        assert OneTimeCode.objects.get().guesses == count
+    assert told(open_with_code(client, code)) == INVALID_CODE
+    assert OneTimeCode.objects.get().guesses == 10
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        pytest.param(lambda code: code[5:] + "-0000", id="moved"),
+        pytest.param(lambda code: ("0" if code[0] != "0" else "1") + code[1:], id="another selector"),
+        pytest.param(lambda code: code[: SELECTOR_LENGTH + 1], id="the selector alone"),
+        pytest.param(lambda code: code[SELECTOR_LENGTH + 2 :], id="without its selector"),
+        pytest.param(lambda code: code + "0", id="longer"),
+        pytest.param(lambda code: code[:-1], id="shorter"),
+        pytest.param(lambda code: "-", id="a dash"),
+        pytest.param(lambda code: "é" * 24, id="not ASCII"),
+        pytest.param(lambda code: "?" * 24, id="question marks"),
+    ],
+)
+def test_a_code_that_is_another_is_refused(client: Client, jane: SignedIn, write: Any) -> None:
+    code = show_code(jane)
+    assert told(open_with_code(client, write(code))) == INVALID_CODE
+    assert open_with_code(client, code).status_code == 200
+
+
+def test_a_code_is_a_code_in_any_writing(client: Client, jane: SignedIn) -> None:
+    """R-11."""
+    for write in (str.lower, lambda code: code.replace("-", " "), lambda code: code.replace("-", "")):
+        assert open_with_code(client, write(show_code(jane))).status_code == 200
+
+
+def test_one_selector_does_not_open_anothers_row(client: Client, jane: SignedIn) -> None:
+    """R-09."""
+    person = make_person(None, "jane@example.co", SoftwareKey.make())
+    other = SignedIn(client=client, person=person, token=sign_in(client, person))
+    mine, theirs = show_code(jane), show_code(other)
+    mixed = mine[: SELECTOR_LENGTH + 2] + theirs[SELECTOR_LENGTH + 2 :]
+    assert told(open_with_code(client, mixed)) == INVALID_CODE
+    opened = open_with_code(client, theirs)
+    assert opened.json()["user"]["id"] == person.account.pk
+
+
+@pytest.mark.parametrize("gone", ["account", "organization"])
+def test_who_is_gone_adds_nothing(client: Client, jane: SignedIn, gone: str) -> None:
+    codes = show_code(jane)
+    opened = open_with_code(client, codes).json()
+    code = show_code(jane)
+    account = jane.person.account
+    if gone == "account":
+        Account.objects.deactivate(account=account)
+    else:
+        account.organization.active = False
+        account.organization.save()
+    assert told(open_with_code(client, code)) == INVALID_CODE
+    assert told(verify_with_code(client, creation(opened, SoftwareKey.make()))) == CHALLENGE_NOT_VALID
+
+
+def test_a_kind_is_bound_to_the_challenge_of_a_code_too(client: Client, jane: SignedIn) -> None:
+    opened = open_with_code(client, show_code(jane), "RecoveryKey").json()
+    assert told(verify_with_code(client, creation(opened, SoftwareKey.make()))) == CHALLENGE_NOT_VALID
+    assert verify_with_code(client, creation(opened, SoftwareKey.make(kind=Kind.RECOVERY_KEY))).status_code == 200
+
+
+def test_a_taken_id_is_taken_by_a_code_too(client: Client, jane: SignedIn) -> None:
+    """R-62."""
+    opened, key = open_with_code(client, show_code(jane)).json(), SoftwareKey.make()
+    info = {**key.register(opened["challenge"]), "credId": jane.key.credential_id}
+    assert told(verify_with_code(client, creation(opened, key, credentialInfo=info))) == TAKEN
+
+
+def test_a_code_that_is_shown_releases_no_key(client: Client) -> None:
+    """R-21, R-22: the encrypted keys are in none of these answers."""
+    person: Person = make_person()
+    jane = signed_in(client, person)
+    code = show_code(jane)
+    opened = open_with_code(client, code)
+    envelope = person.key.encrypted_private_key
+    assert envelope
+    assert envelope not in opened.content.decode()
+    assert make_account(person.account.organization, "kim@example.co").pk not in opened.content.decode()

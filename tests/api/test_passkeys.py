@@ -1,0 +1,291 @@
+"""Passkeys over HTTP: registered, signing in with a username and without, and a copy found out."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from dfns_login.models import (
+    Account,
+    AccountState,
+    AuditEvent,
+    AuditKind,
+    CodePurpose,
+    Credential,
+    CredentialKind,
+    Notice,
+    SecondFactor,
+)
+from tests.api.client import call, details, message, open_login, post
+from tests.authenticators import SoftwareKey, base64url
+from tests.factories import issue, make_account, make_credential, make_organization, make_person
+from tests.fido2_authenticator import Passkey, PasskeyFault, Statement
+from tests.fido2_maker import Maker
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def account() -> Account:
+    return make_account(make_organization(), "jane@example.co", state=AccountState.INVITED)
+
+
+@pytest.fixture
+def passkey(client: Client, account: Account) -> Passkey:
+    """Jane's, registered."""
+    made = Passkey.make(account_id=account.pk, origin="http://localhost:8000", rp_id="localhost")
+    opened = open_registration(client, account)
+    body = {"firstFactorCredential": made.credential(opened["challenge"])}
+    answer = post(client, "/auth/registration", body, bearer=opened["temporaryAuthenticationToken"])
+    assert answer.status_code == 200, answer.content
+    return made
+
+
+def names(account: Account) -> dict[str, str]:
+    return {"username": account.username, "orgId": account.organization_id}
+
+
+def open_registration(client: Client, account: Account) -> Any:
+    code = issue(account.recipient, purpose=CodePurpose.REGISTRATION)
+    answer = post(client, "/auth/registration/init", {**names(account), "registrationCode": code})
+    assert answer.status_code == 200, answer.content
+    return answer.json()
+
+
+def keep(account: Account, passkey: Passkey) -> None:
+    """As if the account had registered it."""
+    row = make_credential(account, passkey.key)
+    Credential.objects.filter(pk=row.pk).update(kind=CredentialKind.FIDO2)
+
+
+def complete(client: Client, challenge: Any, passkey: Passkey, **options: Any) -> Any:
+    factor = passkey.factor(challenge["challenge"], **options)
+    return post(
+        client,
+        "/auth/login",
+        {"challengeIdentifier": challenge["challengeIdentifier"], "firstFactor": factor},
+    )
+
+
+def test_a_passkey_is_registered_and_signs_in(client: Client, account: Account, passkey: Passkey) -> None:
+    challenge = open_login(client, names(account)).json()
+    assert challenge["allowCredentials"]["webauthn"] == [{"type": "public-key", "id": passkey.credential_id}]
+    answer = complete(client, challenge, passkey)
+    assert answer.status_code == 200, answer.content
+    token = answer.json()["token"]
+    assert call(client, "GET", "/auth/credentials", bearer=token).json()["items"][0]["kind"] == "Fido2"
+    assert Credential.objects.get().sign_count == 1
+
+
+def test_a_discoverable_passkey_needs_no_username(client: Client, account: Account, passkey: Passkey) -> None:
+    challenge = open_login(client, {"orgId": account.organization_id}).json()
+    assert challenge["allowCredentials"] == {"key": [], "webauthn": []}
+    assert complete(client, challenge, passkey).status_code == 200
+
+
+def test_without_a_username_the_passkey_says_whose_it_is(client: Client, account: Account, passkey: Passkey) -> None:
+    challenge = open_login(client, {"orgId": account.organization_id}).json()
+    factor = passkey.factor(challenge["challenge"])
+    del factor["credentialAssertion"]["userHandle"]
+    body = {"challengeIdentifier": challenge["challengeIdentifier"], "firstFactor": factor}
+    refused = post(client, "/auth/login", body)
+    assert (refused.status_code, message(refused)) == (401, "Not Authorized.")
+
+
+def test_a_passkey_of_another_organization_does_not_sign_in(client: Client, passkey: Passkey) -> None:
+    """R-87."""
+    challenge = open_login(client, {"orgId": make_organization("Other").pk}).json()
+    assert complete(client, challenge, passkey).status_code == 401
+
+
+@pytest.mark.parametrize("fault", PasskeyFault)
+def test_every_faulty_passkey_has_the_same_answer(
+    client: Client, account: Account, passkey: Passkey, fault: PasskeyFault
+) -> None:
+    """R-54."""
+    challenge = open_login(client, names(account)).json()
+    refused = complete(client, challenge, passkey, fault=fault)
+    if fault is PasskeyFault.TOO_LONG:
+        assert refused.status_code in {400, 413}  # no verifier ever sees it
+    else:
+        assert (refused.status_code, message(refused)) == (401, "Not Authorized.")
+
+
+def test_a_count_that_falls_is_refused_and_told(client: Client, account: Account, passkey: Passkey) -> None:
+    """R-54."""
+    assert complete(client, open_login(client, names(account)).json(), passkey, sign_count=7).status_code == 200
+    refused = complete(client, open_login(client, names(account)).json(), passkey, sign_count=6)
+    assert (refused.status_code, message(refused)) == (401, "Not Authorized.")
+    event = AuditEvent.objects.get(kind=AuditKind.CREDENTIAL_SUSPECTED)
+    assert event.account == account
+    assert Notice.objects.filter(event=event).exists()
+    assert complete(client, open_login(client, names(account)).json(), passkey, sign_count=8).status_code == 200
+
+
+def test_an_answer_that_comes_again_is_a_replay_and_no_copy(client: Client, account: Account, passkey: Passkey) -> None:
+    """Its count has been there before, and its owner is not to be frightened by a client that tries twice."""
+    challenge = open_login(client, names(account)).json()
+    assert complete(client, challenge, passkey, sign_count=7).status_code == 200
+    for count in (7, 3):
+        again = complete(client, challenge, passkey, sign_count=count)
+        assert (again.status_code, message(again)) == (400, "Challenge token is not valid.")
+    assert not AuditEvent.objects.filter(kind=AuditKind.CREDENTIAL_SUSPECTED).exists()
+    assert Credential.objects.get().sign_count == 7
+
+
+def test_a_count_is_kept_with_what_it_was_for(client: Client, account: Account, passkey: Passkey) -> None:
+    user: Any = account.__class__.objects.get(pk=account.pk).user
+    user.is_active = False
+    user.save()
+    refused = complete(client, open_login(client, names(account)).json(), passkey, sign_count=7)
+    assert (refused.status_code, message(refused)) == (400, "User account has been deactivated.")
+    assert Credential.objects.get().sign_count == 0
+
+
+@pytest.mark.parametrize(
+    "handle",
+    ["\0", "us-1\0", "us-x", "", " ", "' OR 1=1 --", "\n", "\u202e", "us-" + "x" * 40],
+    ids=repr,
+)
+def test_a_user_handle_of_nobody_signs_nobody_in(
+    client: Client, account: Account, passkey: Passkey, handle: str
+) -> None:
+    """R-55: with a username and without."""
+    for asked in ({"orgId": account.organization_id}, names(account)):
+        challenge = open_login(client, asked).json()
+        factor = passkey.factor(challenge["challenge"])
+        factor["credentialAssertion"]["userHandle"] = base64url(handle.encode())
+        body = {"challengeIdentifier": challenge["challengeIdentifier"], "firstFactor": factor}
+        answer = post(client, "/auth/login", body)
+        if handle or "username" not in asked:
+            assert (answer.status_code, message(answer)) == (401, "Not Authorized.")
+        else:
+            assert answer.status_code == 200  # a passkey that says nothing, of somebody who was named
+
+
+@pytest.mark.parametrize("handle", ["!", "AA==A", "AB", "_w", "A" * 65])
+def test_a_user_handle_that_is_none_is_refused(client: Client, account: Account, passkey: Passkey, handle: str) -> None:
+    for asked in ({"orgId": account.organization_id}, names(account)):
+        challenge = open_login(client, asked).json()
+        factor = passkey.factor(challenge["challenge"])
+        factor["credentialAssertion"]["userHandle"] = handle
+        body = {"challengeIdentifier": challenge["challengeIdentifier"], "firstFactor": factor}
+        assert post(client, "/auth/login", body).status_code == (400 if len(handle) > 64 else 401)
+
+
+def test_the_user_handle_of_another_account_is_refused(client: Client, account: Account, passkey: Passkey) -> None:
+    """R-55: alice's passkey with mallory's handle, and mallory's passkey with alice's."""
+    mallory = make_account(account.organization, "mallory@example.co")
+    theirs = replace(Passkey.make(origin=passkey.origin, rp_id=passkey.rp_id), account_id=account.pk)
+    keep(mallory, theirs)
+    for asked in ({"orgId": account.organization_id}, names(account)):
+        challenge = open_login(client, asked).json()
+        assert complete(client, challenge, replace(passkey, account_id=mallory.pk)).status_code == 401
+        assert complete(client, challenge, theirs).status_code == 401
+    challenge = open_login(client, {"orgId": account.organization_id}).json()
+    assert complete(client, challenge, replace(theirs, account_id=mallory.pk)).status_code == 200
+
+
+def test_a_passkey_of_a_deactivated_account_is_told_so_once_it_has_proved_itself(
+    client: Client, account: Account, passkey: Passkey
+) -> None:
+    Account.objects.deactivate(account=account)
+    challenge = open_login(client, {"orgId": account.organization_id}).json()
+    assert complete(client, challenge, passkey, fault=PasskeyFault.USER_NOT_VERIFIED).status_code == 401
+    refused = complete(client, challenge, passkey)
+    assert (refused.status_code, message(refused)) == (400, "User account has been deactivated.")
+
+
+def test_a_passkey_is_a_second_factor(client: Client) -> None:
+    """Beside a key; its count is kept, and it alone does not do."""
+    organization = make_organization()
+    organization.second_factor = SecondFactor.REQUIRED
+    organization.save()
+    key = SoftwareKey.make()
+    person = make_person(organization, "kim@example.co", key)
+    second = Passkey.make(account_id=person.account.pk, origin="http://localhost:8000", rp_id="localhost")
+    keep(person.account, second)
+    challenge = open_login(client, person.names).json()
+    body = {
+        "challengeIdentifier": challenge["challengeIdentifier"],
+        "firstFactor": key.factor(challenge["challenge"]),
+        "secondFactor": second.factor(challenge["challenge"], sign_count=4),
+    }
+    assert complete(client, challenge, second, sign_count=3).status_code == 401
+    assert Credential.objects.get(kind="Fido2").sign_count == 0
+    assert post(client, "/auth/login", body).status_code == 200
+    assert Credential.objects.get(kind="Fido2").sign_count == 4
+    both = {**body, "firstFactor": second.factor(challenge["challenge"], sign_count=5)}
+    assert post(client, "/auth/login", both | {"secondFactor": both["firstFactor"]}).status_code == 401
+
+
+def test_what_a_passkey_says_of_itself_is_kept(client: Client, account: Account, passkey: Passkey) -> None:
+    kept = Credential.objects.get()
+    assert kept.kind == "Fido2"
+    assert kept.aaguid
+    assert bytes(kept.public_key) == passkey.spki
+    assert (kept.backup_eligible, kept.backed_up) == (True, True)
+
+
+def test_transports_are_kept(client: Client, account: Account) -> None:
+    made = Passkey.make(account_id=account.pk, origin="http://localhost:8000", rp_id="localhost")
+    opened = open_registration(client, account)
+    credential = made.credential(opened["challenge"])
+    credential["credentialInfo"]["transports"] = ["internal", "hybrid", "internal", "telepathy", "usb"]
+    answer = register(client, opened, credential)
+    assert answer.status_code == 200, answer.content
+    assert Credential.objects.get().transports == ["internal", "hybrid", "usb"]
+
+
+def test_a_passkey_is_not_registered_twice(client: Client, account: Account, passkey: Passkey) -> None:
+    """`excludeCredentials` has those of the account that are usable, and no other's."""
+    make_credential(make_account(account.organization, "kim@example.co"), SoftwareKey.make())
+    token = complete(client, open_login(client, names(account)).json(), passkey).json()["token"]
+    opened = call(client, "POST", "/auth/credentials/init", {"kind": "Fido2"}, bearer=token).json()
+    assert opened["excludeCredentials"] == [{"type": "public-key", "id": passkey.credential_id}]
+
+
+# What the project wants to know of an authenticator's make
+
+
+def register(client: Client, opened: Any, credential: Any) -> Any:
+    body = {"firstFactorCredential": credential}
+    return post(client, "/auth/registration", body, bearer=opened["temporaryAuthenticationToken"])
+
+
+@pytest.mark.parametrize(
+    ("asked", "statement", "status"),
+    [
+        ("none", Statement.NONE, 200),
+        ("none", Statement.SELF_SIGNED, 200),
+        ("none", Statement.CERTIFIED, 400),
+        ("direct", Statement.NONE, 400),
+        ("direct", Statement.SELF_SIGNED, 400),
+        ("direct", Statement.CERTIFIED, 200),
+        ("direct", Statement.APPLE, 400),
+    ],
+)
+def test_attestation_is_as_the_settings_want_it(
+    client: Client, account: Account, configure: Any, asked: str, statement: Statement, status: int
+) -> None:
+    maker = Maker.make()
+    if asked == "direct":
+        configure(ATTESTATION="direct", ATTESTATION_ROOTS={"packed": [maker.root]})
+    made = Passkey.make(account_id=account.pk, origin="http://localhost:8000", rp_id="localhost")
+    opened = open_registration(client, account)
+    assert opened["attestation"] == asked
+    info = made.register(opened["challenge"], statement=statement, maker=maker)
+    answer = register(client, opened, {"credentialKind": "Fido2", "credentialInfo": info})
+    assert answer.status_code == status, answer.content
+    if status == 400:
+        assert list(details(answer)) == ["credentialInfo.attestationData"]
+
+
+def test_a_strangers_certificate_leads_nowhere(client: Client, account: Account, configure: Any) -> None:
+    configure(ATTESTATION="direct", ATTESTATION_ROOTS={"packed": [Maker.make().root]})
+    made = Passkey.make(account_id=account.pk, origin="http://localhost:8000", rp_id="localhost")
+    opened = open_registration(client, account)
+    info = made.register(opened["challenge"], statement=Statement.CERTIFIED, maker=Maker.make())
+    answer = register(client, opened, {"credentialKind": "Fido2", "credentialInfo": info})
+    assert list(details(answer)) == ["credentialInfo.attestationData"]
