@@ -75,7 +75,9 @@ def test_the_endpoint_table_is_the_urls() -> None:
         cls = pattern.callback.view_class
         if cls is not view.UnknownPath:
             served += [
-                (method.upper(), f"/{pattern.pattern}") for method in ("get", "post", "put") if hasattr(cls, method)
+                (method.upper(), f"/{pattern.pattern}".replace("<str:user_id>", ":userId"))
+                for method in ("get", "post", "put", "delete")
+                if hasattr(cls, method)
             ]
     assert sorted(rows) == sorted(served)
 
