@@ -2,6 +2,7 @@
 #
 #   make demo         the project, live on this machine        make test    every test and linter
 #   make demo-check   the whole flow once, then stop           make lock    renew the locked versions
+#   make openapi      renew the document of the API
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -11,7 +12,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --re
 RUN := PATH="$(abspath $(BIN)):$$PATH"
 
 .DELETE_ON_ERROR:
-.PHONY: demo demo-check test test-sqlite test-postgres lint lock clean
+.PHONY: coverage soak demo demo-check test test-sqlite test-postgres conformance lint openapi lock clean
 
 demo: $(VENV)/.demo
 	@exec $(BIN)/python -u -m project.demo
@@ -19,19 +20,33 @@ demo: $(VENV)/.demo
 demo-check: $(VENV)/.demo
 	@exec $(BIN)/python -u -m project.demo --check
 
-# One run on each database; what both together do not reach is listed.
+# Every test runs where it says something: what has no database, or makes its own, once.
 test: lint
 	$(MAKE) test-sqlite
-	$(MAKE) test-postgres COVERAGE="coverage run --append"
+	$(MAKE) test-postgres
+
+WITHOUT_DATABASE := tests/verification tests/api/test_schemathesis.py tests/test_architecture.py tests/test_demo.py \
+	tests/test_docs.py tests/test_project.py tests/test_security_table.py tests/test_services.py
+WITH_SERVERS_OF_ITS_OWN := tests/concurrency tests/conformance tests/outages
+RUN_TESTS := -m pytest -q
+test-sqlite: $(VENV)/.dev $(VENV)/.clients
+	$(RUN) $(BIN)/python $(RUN_TESTS) $(WITH_SERVERS_OF_ITS_OWN:%=--ignore=%) $(ARGS)
+test-postgres: $(VENV)/.dev $(VENV)/.clients
+	$(RUN) $(BIN)/python $(RUN_TESTS) --db=postgres $(WITHOUT_DATABASE:%=--ignore=%) $(ARGS)
+
+# What both runs together do not reach is listed. Takes about twice as long.
+coverage:
+	$(MAKE) test-sqlite RUN_TESTS="-m coverage run -m pytest -q"
+	$(MAKE) test-postgres RUN_TESTS="-m coverage run --append -m pytest -q"
 	$(BIN)/coverage report
 
-COVERAGE ?= coverage run
-# Races and outages have PostgreSQL servers of their own, whatever the run has: they run with the other PostgreSQL tests.
-test-sqlite: $(VENV)/.dev $(VENV)/.clients
-	$(RUN) $(BIN)/python -m $(COVERAGE) -m pytest -q --ignore=tests/concurrency --ignore=tests/outages $(ARGS)
-# Verification has no database: once is enough.
-test-postgres: $(VENV)/.dev $(VENV)/.clients
-	$(RUN) $(BIN)/python -m $(COVERAGE) -m pytest -q --db=postgres --ignore=tests/verification $(ARGS)
+# The races and outages again, in longer rounds: hundreds of them, a million rows, leases waited for. Takes long.
+soak: $(VENV)/.dev
+	SOAK=1 $(BIN)/python -m pytest -q tests/concurrency tests/outages $(ARGS)
+
+# The table of what the official clients get, written anew.
+conformance: $(VENV)/.dev $(VENV)/.clients
+	$(RUN) WRITE_CONFORMANCE=1 $(BIN)/python -m pytest -q tests/conformance/test_official_clients.py
 
 # A production environment, for the checks that only look at one.
 PRODUCTION = DEBUG=0 PUBLIC_URL=https://login.example.com DATABASE_URL=sqlite://:memory: \
@@ -47,6 +62,9 @@ lint: $(VENV)/.dev
 	$(BIN)/lint-imports
 	DEBUG=1 $(BIN)/python manage.py makemigrations --check --dry-run
 	$(PRODUCTION) $(BIN)/python manage.py check --deploy --fail-level WARNING
+
+openapi: $(VENV)/.dev
+	DEBUG=1 $(BIN)/python -m project.openapi
 
 # Installed from the lock files, again whenever these change.
 
@@ -64,8 +82,9 @@ $(VENV)/.dev: requirements/dev.txt requirements/dfns-sdk.txt | $(BIN)/python
 	$(INSTALL) --no-deps -r requirements/dfns-sdk.txt
 	@touch $@ $(VENV)/.demo
 
-# The official JavaScript clients, on the Node of the machine if it is young enough, else on one from a wheel.
-NODE_IS_THERE = command -v npm >/dev/null && node -e 'process.exit(process.versions.node.split(".")[0] < 20)' 2>/dev/null
+# The official JavaScript clients, and a Chromium for machines without one; on the Node of the machine if it is young
+# enough, else on one from a wheel.
+NODE_IS_THERE = command -v npm >/dev/null && node -e 'process.exit(process.versions.node.split(".")[0] < 20 ? 1 : 0)' 2>/dev/null
 $(VENV)/.clients: tests/clients/package-lock.json requirements/node.txt | $(BIN)/python
 	@$(RUN); $(NODE_IS_THERE) || $(INSTALL) -r requirements/node.txt
 	$(RUN) npm_config_cache="$(abspath $(VENV))/npm-cache" \
