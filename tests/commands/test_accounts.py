@@ -225,7 +225,8 @@ def test_whoever_reads_may_stop_reading(tmp_path):
     subprocess.run([*manage, "migrate", "--verbosity=0"], env=environment, check=True)
     with closing(sqlite3.connect(tmp_path / "db.sqlite3")) as database, database:
         database.execute(
-            "INSERT INTO dfns_login_organization (id, name, active, created_at) VALUES ('or-1', 'A', 1, '')"
+            "INSERT INTO dfns_login_organization (id, name, active, second_factor, created_at) "
+            "VALUES ('or-1', 'A', 1, 'optional', '')"
         )
         rows = [{"id": f"us-{n}", "name": f"u{n}@example.co"} for n in range(5000)]
         database.executemany(

@@ -28,6 +28,7 @@ class Call:
     body: dict[str, Any]
     method: str = "POST"
     bearer: str = field(default="", repr=False)
+    user_action: str = field(default="", repr=False)
 
     def encode(self, host: str) -> bytes:
         body = json.dumps(self.body).encode()
@@ -38,6 +39,7 @@ class Call:
             f"Content-Length: {len(body)}",
             "Connection: close",
             *([f"Authorization: Bearer {self.bearer}"] if self.bearer else []),
+            *([f"X-DFNS-USERACTION: {self.user_action}"] if self.user_action else []),
         ]
         return "\r\n".join([*head, "", ""]).encode() + body
 
