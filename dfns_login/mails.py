@@ -18,6 +18,7 @@ from dfns_login.conf import login_settings
 from dfns_login.models import Account, AuditEvent, OneTimeCode
 
 SECONDS_PER_MINUTE = 60
+MINUTES_PER_HOUR = 60
 HEADERS = {"Auto-Submitted": "auto-generated", "X-Auto-Response-Suppress": "All"}
 """RFC 3834 §5: no out-of-office answers."""
 
@@ -29,7 +30,7 @@ def code_mail(row: OneTimeCode, *, code: str, account: Account, now: datetime) -
     context = {
         "code": code,
         "minutes": minutes,
-        "hours": minutes // SECONDS_PER_MINUTE,
+        "hours": (minutes + 1) // MINUTES_PER_HOUR,  # a mail that comes at once says all of the day
         "expires_at": row.expires_at,
         "account": account,
         "organization": account.organization,
