@@ -105,8 +105,7 @@ def _accounts(session: Session) -> QuerySet[Account]:
 
 
 def _find(session: Session, account_id: str) -> Account:
-    # what does not print is no id, and NUL is nothing to ask a database for
-    account = _accounts(session).filter(pk=account_id).first() if account_id.isprintable() else None
+    account = _accounts(session).filter(pk=account_id).first()
     if account is None:
         msg = "no such account in the organization"
         raise NotFound(msg)
