@@ -25,8 +25,8 @@ LOGIN = CodePurpose.LOGIN
 TRAFFIC = 2
 OLD_CODES = """
 INSERT INTO dfns_login_onetimecode (
-    organization, recipient, purpose, selector, key_id, issued_at, asked_at, expires_at, next_try_at, guesses, device_guesses,
-    delivery, tries, last_error, address, agent, locale, closed_at, closed_as, salt
+    organization, recipient, purpose, selector, key_id, issued_at, asked_at, expires_at, next_try_at,
+    guesses, device_guesses, delivery, tries, last_error, address, agent, locale, closed_at, closed_as, salt
 )
 SELECT
     'or-old', 'old-' || n, 'login', '', 'k', at, at, at, at, 0, 0, 'queued', 0, '', '', '', '',
