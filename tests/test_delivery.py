@@ -33,6 +33,7 @@ from dfns_login.tasks import SWEPT_AT_KEY
 from dfns_login.usernames import Recipient
 from tests.clock import HOUR, MINUTE, NOW, SECOND
 from tests.factories import SOMEWHERE, make_account, make_organization
+from tests.mail import send_through
 
 pytestmark = pytest.mark.django_db
 
@@ -89,7 +90,7 @@ def unwilling(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(Unwilling, "before", None)
 
     def change(answer: BaseException | int, *, before: Any = None) -> None:
-        settings.EMAIL_BACKEND = f"{__name__}.Unwilling"
+        send_through(settings, f"{__name__}.Unwilling")
         monkeypatch.setattr(Unwilling, "answer", answer)
         monkeypatch.setattr(Unwilling, "before", before)
 
@@ -383,7 +384,7 @@ def test_what_failed_is_due_again_and_then_sent(
     row = deliver(ask(jane))
     assert due_codes(now=NOW + FIRST_BACKOFF - SECOND) == []
     assert due_codes(now=NOW + FIRST_BACKOFF) == [row.pk]
-    settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+    send_through(settings, "django.core.mail.backends.locmem.EmailBackend")
     deliver(row, now=NOW + FIRST_BACKOFF)
     assert (row.delivery, row.last_error) == (CodeDelivery.SENT, "")
     assert len(mailoutbox) == 1
@@ -447,7 +448,7 @@ def test_what_fails_to_be_sent_spends_one_mail_of_the_budget(
     for minute in range(5):
         deliver(row, now=NOW + minute * MINUTE)
     assert row.tries == 5
-    settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+    send_through(settings, "django.core.mail.backends.locmem.EmailBackend")
     deliver(row, now=NOW + 6 * MINUTE)
     assert len(mailoutbox) == 1
 

@@ -23,6 +23,8 @@ SETTINGS = """
 import json
 import os
 
+import django
+
 from dfns_login.conf import BEAT_SCHEDULE
 
 SECRET_KEY = "theirs" * 10
@@ -42,7 +44,10 @@ DATABASES = {
 }
 TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}]
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
-EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+if django.VERSION < (6, 1):
+    EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+else:
+    MAILERS = {"default": {"BACKEND": "django.core.mail.backends.locmem.EmailBackend"}}
 DEFAULT_AUTO_FIELD = "django.db.models.AutoField"
 LANGUAGE_CODE = "de"
 TIME_ZONE = "Pacific/Chatham"

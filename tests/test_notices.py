@@ -34,6 +34,7 @@ from tests.authenticators import Kind, SoftwareKey, base64url, compact_json
 from tests.clock import DAY, HOUR, MINUTE, NOW, SECOND
 from tests.factories import SOMEWHERE, Person, issue, make_account, make_organization, make_person
 from tests.fido2_authenticator import Passkey
+from tests.mail import send_through
 
 pytestmark = pytest.mark.django_db
 
@@ -69,7 +70,7 @@ class Unwilling(BaseEmailBackend):
 
 @pytest.fixture
 def unwilling(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    settings.EMAIL_BACKEND = f"{__name__}.Unwilling"
+    send_through(settings, f"{__name__}.Unwilling")
     monkeypatch.setattr(Unwilling, "answer", ConnectionRefusedError(111, "Connection refused"))
 
 
@@ -128,8 +129,7 @@ def test_nothing_that_a_stranger_sent_stands_in_it(jane: Account, mailoutbox: Ou
 
 
 def test_it_arrives_by_any_backend(jane: Account, settings: Any, tmp_path: Path) -> None:
-    settings.EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
-    settings.EMAIL_FILE_PATH = str(tmp_path)
+    send_through(settings, "django.core.mail.backends.filebased.EmailBackend", file_path=str(tmp_path))
     deliver(tell(jane))
     (file,) = tmp_path.iterdir()
     raw = file.read_bytes().rpartition(b"\n-----")[0]
@@ -258,7 +258,7 @@ def test_a_mail_server_that_fails_is_tried_again(
         now = notice.next_try_at
     assert waits[:4] == [FIRST_BACKOFF * 3**each for each in range(4)]
     assert waits[-1] == LONGEST_BACKOFF
-    settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+    send_through(settings, "django.core.mail.backends.locmem.EmailBackend")
     deliver(notice, now=now)
     assert (notice.delivery, notice.last_error, len(mail.outbox)) == (CodeDelivery.SENT, "", 1)
 

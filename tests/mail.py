@@ -1,0 +1,18 @@
+"""Which backend mails go through, in the words of either Django."""
+
+from typing import Any
+
+import django
+
+
+def mail_through(backend: str, **options: Any) -> dict[str, Any]:
+    """Settings that send mail through this backend: `MAILERS` from Django 6.1, `EMAIL_…` before."""
+    if django.VERSION < (6, 1):
+        return {"EMAIL_BACKEND": backend, **{f"EMAIL_{name.upper()}": value for name, value in options.items()}}
+    return {"MAILERS": {"default": {"BACKEND": backend, "OPTIONS": options}}}
+
+
+def send_through(settings: Any, backend: str, **options: Any) -> None:
+    """The same, for the length of a test."""
+    for name, value in mail_through(backend, **options).items():
+        setattr(settings, name, value)
