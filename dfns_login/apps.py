@@ -11,4 +11,6 @@ class DfnsLoginConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from dfns_login import checks  # noqa: F401  the import registers them, once models can be read
+        # the imports register them, once models can be read
+        from dfns_login import checks  # noqa: F401
+        from dfns_login.pages import receivers  # noqa: F401

@@ -15,7 +15,7 @@ from django.db import transaction
 from dfns_login.conf import login_settings
 from dfns_login.errors import CodeRefused
 from dfns_login.keys import key_rings
-from dfns_login.models import Account, CodeClosed, CodeDelivery, CodePurpose, OneTimeCode
+from dfns_login.models import Account, CodeClosed, CodeDelivery, CodePurpose, Guesser, OneTimeCode
 from dfns_login.requester import Requester
 from dfns_login.usernames import Recipient
 
@@ -88,7 +88,12 @@ def issue_code(recipient: Recipient, *, purpose: CodePurpose, requester: Request
     Source: Dfns API, Send Login Code.
     """
     OneTimeCode.objects.close_outworn(
-        recipient, purpose=purpose, guesses=guess_cap(purpose), until=now + RENEWAL_MARGIN, now=now
+        recipient,
+        purpose=purpose,
+        guesser=_guesser(requester.device),
+        guesses=guess_cap(purpose),
+        until=now + RENEWAL_MARGIN,
+        now=now,
     )
     row = OneTimeCode(
         organization=recipient.organization,
@@ -117,16 +122,19 @@ def derive_code(row: OneTimeCode) -> str:
     return _grouped(_derive(row))
 
 
-def present_code(recipient: Recipient, submitted: str, *, purpose: CodePurpose, now: datetime) -> PresentedCode:
+def present_code(
+    recipient: Recipient, submitted: str, *, purpose: CodePurpose, now: datetime, device: str = ""
+) -> PresentedCode:
     """Spend the recipient's live one-time code.
 
     submitted: as typed; spaces and dashes are ignored, case and full-width digits folded.
+    device: as `Requester.device`; a known one has guesses of its own.
     Raises CodeRefused if no live code of this purpose matches. The failure is
     already stored when it is raised.
     Source: Dfns API, Create User Login Challenge, `loginCode`.
     """
     row = OneTimeCode.objects.open().of(recipient, purpose=purpose).first()
-    return _spend(row, _fold(submitted), now=now)
+    return _spend(row, _fold(submitted), guesser=_guesser(device), now=now)
 
 
 def show_credential_code(account: Account, *, expires_at: datetime, requester: Requester, now: datetime) -> str:
@@ -165,17 +173,22 @@ def present_credential_code(submitted: str, *, now: datetime) -> PresentedCode:
     folded = _fold(submitted)
     selector, code = folded[:SELECTOR_LENGTH].decode(), folded[SELECTOR_LENGTH:]
     row = OneTimeCode.objects.open().filter(purpose=CodePurpose.CREDENTIAL, selector=selector).first()
-    return _spend(row, code, now=now)
+    return _spend(row, code, guesser=Guesser.STRANGER, now=now)
 
 
-def _spend(row: OneTimeCode | None, folded: bytes, *, now: datetime) -> PresentedCode:
+def _guesser(device: str) -> Guesser:
+    return Guesser.DEVICE if device else Guesser.STRANGER
+
+
+def _spend(row: OneTimeCode | None, folded: bytes, *, guesser: Guesser, now: datetime) -> PresentedCode:
     """Count one guess at the row and, where it matches, consume it; right and wrong cost the same."""
     if row is None:
         msg = "no open code"
         raise CodeRefused(msg)
     purpose = CodePurpose(row.purpose)
     matched = hmac.compare_digest(_derive(row).encode(), folded)
-    counted = OneTimeCode.objects.record_guess(code=row, matched=matched, cap=guess_cap(purpose), now=now)
+    cap = guess_cap(purpose)
+    counted = OneTimeCode.objects.record_guess(code=row, guesser=guesser, matched=matched, cap=cap, now=now)
     if not counted:
         msg = "code expired, spent, or out of guesses"
         raise CodeRefused(msg)

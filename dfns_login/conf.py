@@ -96,6 +96,11 @@ class LoginSettings:
     """A login token that was not used for so long is dead; one hour at most."""
     audit_retention: timedelta = timedelta(days=365)
     """How long audit events are kept."""
+    device_lifetime: timedelta = timedelta(days=180)
+    """How long a browser that has signed in keeps its own rates and guesses."""
+
+    organization: str = ""
+    """Organization that the pages are for; where empty, the one that the link names, or the only one there is."""
 
     rates: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: DEFAULT_RATES)
     """Rates by name, each a tuple of windows such as `10/m` or `60/h`; what is not named keeps its default."""

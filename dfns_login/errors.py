@@ -185,6 +185,14 @@ class NotPermitted(Refusal):
         return refusal
 
 
+class CrossSiteRefused(Refusal):
+    """A request that a cookie vouches for, without the token that only our own pages can read."""
+
+    status = 403
+    code = "csrf"
+    message = "CSRF verification failed."
+
+
 class NotFound(Refusal):
     """Nothing stands at this path."""
 

@@ -49,6 +49,12 @@ def seal_encrypted_key(credential: Credential, envelope: KeyEnvelope) -> None:
     _seal(credential, envelope.text)
 
 
+def replace_encrypted_key(credential: Credential, envelope: KeyEnvelope) -> None:
+    """Store another text of the same private key, sealed, in the place of the one that was; in one UPDATE."""
+    _seal(credential, envelope.text)
+    Credential.objects.filter(pk=credential.pk).update(sealed_private_key=credential.sealed_private_key)
+
+
 def release_encrypted_keys(account: Account, *, presented: PresentedCode) -> list[ReleasedKey]:
     """Encrypted keys of the account's usable password-protected keys, as they were registered.
 

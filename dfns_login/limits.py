@@ -66,10 +66,13 @@ def count_requester(rates: Iterable[Rate], *, requester: Requester, scope: str) 
     count(rates, {Subject.ADDRESS: requester.prefix, Subject.NETWORK: requester.network}, scope=scope)
 
 
-def count_recipient(rates: Iterable[Rate], *, recipient: Recipient, scope: str) -> None:
-    """Count the rates that are by name, somebody there or not. Raises as `count` does."""
+def count_recipient(rates: Iterable[Rate], *, recipient: Recipient, scope: str, device: str = "") -> None:
+    """Count the rates that are by name, somebody there or not. Raises as `count` does.
+
+    device: as `Requester.device`; a known one is counted apart, so that no stranger uses up what is its own.
+    """
     organization = recipient.organization
-    user = f"{len(organization)}:{organization}{recipient.username}"
+    user = f"{len(organization)}:{organization}{recipient.username}" + (f" device {device}" if device else "")
     count(rates, {Subject.USER: user, Subject.ORGANIZATION: organization}, scope=scope)
 
 

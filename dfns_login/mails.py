@@ -7,12 +7,14 @@ stands in the body only (SECURITY R-12), and nothing that a stranger typed does
 
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
 from django.template.loader import render_to_string
+from django.urls import NoReverseMatch, reverse
 from django.utils import translation
+from django.utils.http import urlencode
 
 from dfns_login.conf import login_settings
 from dfns_login.models import Account, AuditEvent, OneTimeCode
@@ -32,11 +34,8 @@ def code_mail(row: OneTimeCode, *, code: str, account: Account, now: datetime) -
         "minutes": minutes,
         "hours": (minutes + 1) // MINUTES_PER_HOUR,  # a mail that comes at once says all of the day
         "expires_at": row.expires_at,
-        "account": account,
-        "organization": account.organization,
-        "rp_name": conf.rp_name,
-        "public_url": conf.public_url,
         "domain": urlsplit(conf.public_url).hostname,
+        **_about(account),
     }
     with translation.override(row.locale or settings.LANGUAGE_CODE):
         return _mail(f"{row.purpose}_code", context, to=account.email)
@@ -44,16 +43,35 @@ def code_mail(row: OneTimeCode, *, code: str, account: Account, now: datetime) -
 
 def notice_mail(event: AuditEvent, *, account: Account) -> EmailMultiAlternatives:
     """The mail that tells the account's owner of an event, and what to do if it was not them (SECURITY R-82)."""
+    context = {"event": event, **_about(account)}
+    with translation.override(settings.LANGUAGE_CODE):
+        return _mail("notice", context, to=account.email)
+
+
+def _about(account: Account) -> dict[str, Any]:
     conf = login_settings()
-    context = {
-        "event": event,
+    return {
         "account": account,
         "organization": account.organization,
         "rp_name": conf.rp_name,
         "public_url": conf.public_url,
+        "register_url": _page("register", account=account),
+        "recover_url": _page("recover", account=account) or conf.public_url,
     }
-    with translation.override(settings.LANGUAGE_CODE):
-        return _mail("notice", context, to=account.email)
+
+
+def _page(name: str, *, account: Account) -> str:
+    """Link to a page of ours, for this account; empty where the project serves no pages.
+
+    The host is that of the settings, never of a request (R-112). The username stands in the
+    fragment, which no server is sent and so no access log keeps; a code stands in no link (R-12).
+    """
+    try:
+        path = reverse(f"dfns_login:{name}")
+    except NoReverseMatch:
+        return ""
+    query = urlencode({"organization": account.organization_id})
+    return f"{login_settings().public_url}{path}?{query}#{quote(account.username, safe='')}"
 
 
 def _mail(name: str, context: dict[str, Any], *, to: str) -> EmailMultiAlternatives:

@@ -16,11 +16,15 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Requester:
-    """Who asks, as far as HTTP tells. `address` is empty where there is none, as behind a Unix socket."""
+    """Who asks, as far as HTTP tells. `address` is empty where there is none, as behind a Unix socket.
+
+    device: id of a browser that has signed in before as whom it asks for now; empty for a stranger's.
+    """
 
     address: str
     agent: str = ""
     locale: str = ""
+    device: str = ""
 
     @property
     def prefix(self) -> str:

@@ -23,6 +23,8 @@ code_revoked = Signal()
 credential_created = Signal()
 credential_activated = Signal()
 credential_deactivated = Signal()
+credential_renamed = Signal()
+credential_key_replaced = Signal()
 credential_suspected = Signal()
 action_signed = Signal()
 signed_in = Signal()
@@ -41,6 +43,8 @@ SIGNALS: Final[dict[AuditKind, Signal]] = {
     AuditKind.CREDENTIAL_CREATED: credential_created,
     AuditKind.CREDENTIAL_ACTIVATED: credential_activated,
     AuditKind.CREDENTIAL_DEACTIVATED: credential_deactivated,
+    AuditKind.CREDENTIAL_RENAMED: credential_renamed,
+    AuditKind.CREDENTIAL_KEY_REPLACED: credential_key_replaced,
     AuditKind.CREDENTIAL_SUSPECTED: credential_suspected,
     AuditKind.ACTION_SIGNED: action_signed,
     AuditKind.SIGNED_IN: signed_in,

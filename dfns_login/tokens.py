@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
+from django.db.models import Q
+
 from dfns_login.challenges import RedeemedChallenge, new_challenge, new_jti, spend_challenge, spend_jti
 from dfns_login.codes import PresentedCode
 from dfns_login.conf import login_settings
@@ -81,16 +83,25 @@ def resolve_session(token: str, *, now: datetime) -> Session:
     Raises TokenRefused for everything else. Stored: when it was last seen, at most once a minute.
     """
     claims = verify_token(TokenClass.SESSION, token, now=now)
-    live = Session.objects.live(now=now, idle=login_settings().token_idle)
-    session = (
-        live.select_related("account__organization", "account__user", "credential")
-        .defer("credential__sealed_private_key")
-        .filter(jti=claims["jti"], account_id=claims["sub"], account__organization_id=claims["org"])
-        .first()
+    session = find_live_session(
+        Q(jti=claims["jti"], account_id=claims["sub"], account__organization_id=claims["org"]), now=now
     )
-    if session is None or session.account.user is None or not session.account.user.is_active:
+    if session is None:
         msg = "session ended, or of somebody who may not come in"
         raise TokenRefused(msg)
+    return session
+
+
+def find_live_session(which: Q, *, now: datetime) -> Session | None:
+    """The one session of this description, if it opens doors, with all that a request asks of it: one SELECT.
+
+    Stored: when it was last seen, at most once a minute.
+    """
+    live = Session.objects.live(now=now, idle=login_settings().token_idle)
+    related = live.select_related("account__organization", "account__user", "credential")
+    session = related.defer("credential__sealed_private_key").filter(which).first()
+    if session is None or session.account.user is None or not session.account.user.is_active:
+        return None
     Session.objects.touch(session=session, now=now)
     return session
 

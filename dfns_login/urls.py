@@ -1,6 +1,9 @@
-"""The app's URLs: `path("", include("dfns_login.urls"))`."""
+"""The app's URLs: `path("", include("dfns_login.urls"))`.
+
+Without the pages: `path("", include(("dfns_login.api.urls", "dfns_login")))`.
+"""
 
 from django.urls import include, path
 
 app_name = "dfns_login"
-urlpatterns = [path("", include("dfns_login.api.urls"))]
+urlpatterns = [path("", include("dfns_login.pages.urls")), path("", include("dfns_login.api.urls"))]

@@ -44,6 +44,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "dfns_login.pages.middleware.BrowserSessionMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -137,7 +138,7 @@ DFNS_LOGIN = {
     "KEYS": env.str("DFNS_LOGIN_KEYS", default=""),
     "TRUSTED_PROXY_HOPS": TRUSTED_PROXY_HOPS,
 }
-LOGIN_URL = "admin:login"
+LOGIN_URL = "dfns_login:sign-in"
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in (
@@ -166,7 +167,7 @@ WHITENOISE_USE_FINDERS = True  # static files are served from where they lie: th
 # Language, time
 
 LANGUAGE_CODE = "en"
-LANGUAGES = [("en", "English")]
+LANGUAGES = [("en", "English"), ("fr", "Français"), ("ar", "العربية")]
 USE_I18N = True
 USE_TZ = True
 TIME_ZONE = "UTC"

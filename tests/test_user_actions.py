@@ -11,10 +11,9 @@ from django.contrib.auth.models import Group
 from django.db import connections, transaction
 
 from dfns_login.api.shapes import NewCredentialsBody, new_credentials
+from dfns_login.ceremonies.credential_changes import activate_credential, deactivate_credential
 from dfns_login.ceremonies.credentials import (
-    activate_credential,
     add_credential,
-    deactivate_credential,
     open_credential,
     show_code,
 )

@@ -1,15 +1,18 @@
 """Bearer tokens at the edge, for our views and for any view of the project."""
 
 from django.contrib.auth.models import AbstractBaseUser
+from django.http import HttpResponse
 from django.utils import timezone
-from rest_framework.authentication import BaseAuthentication
+from rest_framework.authentication import BaseAuthentication, CSRFCheck
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from dfns_login.api.envelope import api_exception
 from dfns_login.audit import note_refusal
-from dfns_login.errors import TokenRefused
+from dfns_login.browser_sessions import resolve_browser_session
+from dfns_login.errors import CrossSiteRefused, TokenRefused
 from dfns_login.models import Session
 from dfns_login.tokens import resolve_session
 
@@ -38,6 +41,37 @@ class SessionTokenAuthentication(BaseAuthentication):
 
     def authenticate_header(self, request: Request) -> str:  # noqa: ARG002  the framework's signature
         return "Bearer"
+
+
+class BrowserSessionAuthentication(BaseAuthentication):
+    """Resolves the Django session that our sign-in page opened; `request.auth` is the `Session`.
+
+    The row is read at every request, as with a token. Unsafe methods have to bring the
+    CSRF token in `X-CSRFToken`. A request whose Django session is not of our making is left to the next class.
+    """
+
+    def authenticate(self, request: Request) -> tuple[AbstractBaseUser, Session] | None:
+        session = resolve_browser_session(request._request, now=timezone.now())  # noqa: SLF001  Django's own session
+        if session is None or session.account.user is None:
+            return None
+        try:
+            check_csrf(request)
+        except CrossSiteRefused as refusal:
+            raise api_exception(refusal, view=request.parser_context["view"]) from refusal
+        return session.account.user, session
+
+
+def check_csrf(request: Request) -> None:
+    """Raise CrossSiteRefused unless the request comes from a page of ours, as Django's own middleware sees it.
+
+    The middleware leaves REST framework's views alone: whoever brings a token needs no such proof.
+    """
+    plain = request._request  # noqa: SLF001  the framework's own request would read the body
+    check = CSRFCheck(lambda _: HttpResponse())
+    check.process_request(plain)
+    reason = check.process_view(plain, lambda _: HttpResponse(), (), {})
+    if reason is not None:
+        raise CrossSiteRefused(str(reason))
 
 
 class HasSession(BasePermission):

@@ -12,12 +12,16 @@ from dfns_login.api.fields import wire_time
 from dfns_login.api.shapes import NewCredentialBody, creation_reply, new_credential
 from dfns_login.api.user_action import user_action_required
 from dfns_login.api.view import SUCCESS, AuthenticatedAPIView, LoginAPIView
+from dfns_login.ceremonies.credential_changes import (
+    activate_credential,
+    change_password,
+    deactivate_credential,
+    rename_credential,
+)
 from dfns_login.ceremonies.credentials import (
     CredentialChallenge,
-    activate_credential,
     add_credential,
     add_credential_with_code,
-    deactivate_credential,
     list_credentials,
     open_credential,
     open_credential_with_code,
@@ -45,6 +49,14 @@ class CreateCredentialBody(NewCredentialBody):
 
 class CredentialUuidBody(fields.Body):
     credentialUuid = fields.TextField(max_length=fields.UUID_MAX_LENGTH)
+
+
+class RenameCredentialBody(CredentialUuidBody):
+    credentialName = fields.TextField(max_length=fields.NAME_MAX_LENGTH)
+
+
+class ReplaceKeyBody(CredentialUuidBody):
+    encryptedPrivateKey = fields.TextField(max_length=fields.ENVELOPE_MAX_LENGTH)
 
 
 class CredentialCodeBody(fields.Body):
@@ -123,6 +135,28 @@ class DeactivateCredential(AuthenticatedAPIView):
         uuid = self.body(CredentialUuidBody)["credentialUuid"]
         deactivate_credential(self.session.account, uuid, requester=self.requester, now=self.now)
         return Response(SUCCESS)
+
+
+class RenameCredential(AuthenticatedAPIView):
+    """`PUT /auth/credentials/rename`: ours, not of the Dfns API."""
+
+    @user_action_required
+    def put(self, request: Request) -> Response:  # noqa: ARG002
+        body = self.body(RenameCredentialBody)
+        uuid, name = body["credentialUuid"], body["credentialName"]
+        credential = rename_credential(self.session.account, uuid, name, requester=self.requester, now=self.now)
+        return Response(credential_item(credential))
+
+
+class ReplaceKey(AuthenticatedAPIView):
+    """`PUT /auth/credentials/key`: ours, not of the Dfns API."""
+
+    @user_action_required
+    def put(self, request: Request) -> Response:  # noqa: ARG002
+        body = self.body(ReplaceKeyBody)
+        uuid, key = body["credentialUuid"], body["encryptedPrivateKey"]
+        credential = change_password(self.session, uuid, key, requester=self.requester, now=self.now)
+        return Response(credential_item(credential))
 
 
 class CreateCredentialCode(AuthenticatedAPIView):

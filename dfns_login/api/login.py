@@ -1,13 +1,16 @@
 """`/auth/login…`, `/auth/logout`: wire shapes on top, views below."""
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
+from django.contrib.auth import logout
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from dfns_login.api import fields
 from dfns_login.api.shapes import SignedChallengeBody, factor_answer, second_factor_answer, signing_challenge_reply
 from dfns_login.api.view import SUCCESS, AuthenticatedAPIView, LoginAPIView
+from dfns_login.browser_sessions import named_session
 from dfns_login.ceremonies.login import (
     LoginAnswer,
     LoginRequest,
@@ -33,6 +36,14 @@ class LoginChallengeBody(fields.Body):
 
 class LogoutBody(fields.Body):
     allSessions = fields.FlagField(required=False, default=False)
+
+
+def login_answer(body: Mapping[str, Any]) -> LoginAnswer:
+    return LoginAnswer(
+        challenge_identifier=body["challengeIdentifier"],
+        first_factor=factor_answer(body["firstFactor"]),
+        second_factor=second_factor_answer(body),
+    )
 
 
 class SendLoginCode(LoginAPIView):
@@ -71,20 +82,19 @@ class CompleteLogin(LoginAPIView):
 
     def post(self, request: Request) -> Response:  # noqa: ARG002
         body = self.body(SignedChallengeBody)
-        answer = LoginAnswer(
-            challenge_identifier=body["challengeIdentifier"],
-            first_factor=factor_answer(body["firstFactor"]),
-            second_factor=second_factor_answer(body),
-        )
-        return Response({"token": complete_login(answer, requester=self.requester, now=self.now)})
+        answer = login_answer(body)
+        return Response({"token": complete_login(answer, requester=self.requester, now=self.now).token})
 
 
 class Logout(AuthenticatedAPIView):
     """`PUT /auth/logout`."""
 
-    def put(self, request: Request) -> Response:  # noqa: ARG002
+    def put(self, request: Request) -> Response:
         if self.body(LogoutBody)["allSessions"]:
             end_every_session(self.session.account, requester=self.requester, now=self.now)
         else:
             end_session(self.session, requester=self.requester, now=self.now)
+        plain = request._request  # noqa: SLF001  Django's own session
+        if named_session(plain) == self.session.pk:
+            logout(plain)
         return Response(SUCCESS)

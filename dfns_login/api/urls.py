@@ -2,12 +2,25 @@
 
 from django.urls import path, re_path
 
-from dfns_login.api import action, credentials, keys, login, openapi, recovery, registration, users, view
+from dfns_login.api import (
+    action,
+    browser,
+    credentials,
+    keys,
+    login,
+    openapi,
+    recovery,
+    registration,
+    sessions,
+    users,
+    view,
+)
 
 urlpatterns = [
     path("auth/login/code", login.SendLoginCode.as_view(), name="login-code"),
     path("auth/login/init", login.CreateLoginChallenge.as_view(), name="login-init"),
     path("auth/login", login.CompleteLogin.as_view(), name="login"),
+    path("login/complete", browser.CompleteBrowserLogin.as_view(), name="browser-login"),
     path("auth/logout", login.Logout.as_view(), name="logout"),
     path("auth/registration/code", registration.SendRegistrationCode.as_view(), name="registration-code"),
     path("auth/registration/init", registration.CreateRegistrationChallenge.as_view(), name="registration-init"),
@@ -16,6 +29,8 @@ urlpatterns = [
     path("auth/credentials/init", credentials.CreateCredentialChallenge.as_view(), name="credential-init"),
     path("auth/credentials/activate", credentials.ActivateCredential.as_view(), name="credential-activate"),
     path("auth/credentials/deactivate", credentials.DeactivateCredential.as_view(), name="credential-deactivate"),
+    path("auth/credentials/rename", credentials.RenameCredential.as_view(), name="credential-rename"),
+    path("auth/credentials/key", credentials.ReplaceKey.as_view(), name="credential-key"),
     path("auth/credentials/code", credentials.CreateCredentialCode.as_view(), name="credential-code"),
     path(
         "auth/credentials/code/init",
@@ -23,6 +38,9 @@ urlpatterns = [
         name="credential-code-init",
     ),
     path("auth/credentials/code/verify", credentials.CreateCredentialWithCode.as_view(), name="credential-code-verify"),
+    path("auth/sessions", sessions.Sessions.as_view(), name="sessions"),
+    path("auth/sessions/end", sessions.EndSession.as_view(), name="session-end"),
+    path("auth/activity", sessions.Activity.as_view(), name="activity"),
     path("auth/action/init", action.CreateActionChallenge.as_view(), name="action-init"),
     path("auth/action", action.CompleteAction.as_view(), name="action"),
     path("auth/recover/user/code", recovery.SendRecoveryCode.as_view(), name="recovery-code"),

@@ -1,6 +1,7 @@
 """What every view of the API has in common: rates, bodies, the envelope, `no-store`."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from django.conf import settings
@@ -17,11 +18,17 @@ from rest_framework.response import Response
 from rest_framework.throttling import BaseThrottle
 from rest_framework.views import APIView
 
-from dfns_login.api.authentication import HasSession, SessionTokenAuthentication, bearer_token
+from dfns_login.api.authentication import (
+    BrowserSessionAuthentication,
+    HasSession,
+    SessionTokenAuthentication,
+    bearer_token,
+)
 from dfns_login.api.envelope import exception_handler
 from dfns_login.api.fields import Body
 from dfns_login.api.parsing import StrictJSONParser, drain
 from dfns_login.conf import login_settings
+from dfns_login.devices import known_device
 from dfns_login.errors import NotFound, RateExceeded, TokenRefused
 from dfns_login.limits import Rate, count_recipient, count_requester
 from dfns_login.models import Session
@@ -105,9 +112,11 @@ class LoginAPIView(APIView):
         return validated
 
     def recipient(self, body: Mapping[str, Any]) -> Recipient:
-        """Whom the body names, once the rates by name are counted."""
+        """Whom the body names, once the rates by name are counted: those of this very device, where it is known."""
         recipient = Recipient(organization=body["orgId"], username=body["username"])
-        count_recipient(self.rates, recipient=recipient, scope=self.scope)
+        device = known_device(self.request._request, recipient=recipient, now=self.now)  # noqa: SLF001  its cookies
+        self.requester = replace(self.requester, device=device)
+        count_recipient(self.rates, recipient=recipient, scope=self.scope, device=device)
         return recipient
 
     def handle_exception(self, exc: Exception) -> Response:
@@ -128,9 +137,12 @@ class LoginAPIView(APIView):
 
 
 class AuthenticatedAPIView(LoginAPIView):
-    """A view of the API for whoever has a live session."""
+    """A view of the API for whoever has a live session: by its token, or signed in on a page of ours."""
 
-    authentication_classes: Sequence[type[BaseAuthentication]] = (SessionTokenAuthentication,)
+    authentication_classes: Sequence[type[BaseAuthentication]] = (
+        SessionTokenAuthentication,
+        BrowserSessionAuthentication,
+    )
     permission_classes: Sequence[type[BasePermission]] = (HasSession,)
 
     @property

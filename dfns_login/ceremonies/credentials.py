@@ -8,6 +8,7 @@ from typing import Final
 from django.db import transaction
 
 from dfns_login.audit import record_event
+from dfns_login.ceremonies.credential_changes import hold_account
 from dfns_login.ceremonies.new_credentials import NewCredential, store_credential, verify_credential
 from dfns_login.ceremonies.notices import tell_owner
 from dfns_login.challenges import (
@@ -23,9 +24,6 @@ from dfns_login.errors import (
     BodyRefused,
     ChallengeRefused,
     CodeRefused,
-    LastFirstFactor,
-    NotFound,
-    TokenRefused,
 )
 from dfns_login.models import (
     Account,
@@ -33,9 +31,6 @@ from dfns_login.models import (
     AuditKind,
     Credential,
     CredentialKind,
-    OneTimeCode,
-    SecondFactor,
-    Session,
 )
 from dfns_login.requester import Requester
 
@@ -151,50 +146,8 @@ def show_code(account: Account, *, expires_at: datetime, requester: Requester, n
     if not now < expires_at <= now + CODE_LIFETIME:
         msg = "expiration out of bounds"
         raise BodyRefused(msg, details={"expiration": ["Enter a time within the next minute."]})
-    _hold(account)
+    hold_account(account)
     return show_credential_code(account, expires_at=expires_at, requester=requester, now=now)
-
-
-def activate_credential(account: Account, uuid: str, *, requester: Requester, now: datetime) -> None:
-    """Let a credential of the account sign in again; nothing happens where it does already.
-
-    Call it in a transaction. Raises NotFound for what is not the account's, and for what a recovery has replaced
-    (R-81). Stored: that it is active, an event, a notice.
-    Source: Dfns API, Activate Credential.
-    """
-    _hold(account)
-    credential = _own(account, uuid)
-    if credential.active:
-        return
-    if not Credential.objects.activate(credential=credential):
-        msg = "credential from before a recovery"
-        raise NotFound(msg)
-    _tell(AuditKind.CREDENTIAL_ACTIVATED, credential, requester=requester, now=now)
-
-
-def deactivate_credential(account: Account, uuid: str, *, requester: Requester, now: datetime) -> None:
-    """Let a credential of the account sign in no more; nothing happens where it does not already.
-
-    Its sessions end with it, and the account's open codes and challenges are void (R-14).
-    Call it in a transaction. Raises NotFound for what is not the account's,
-    LastFirstFactor if the account could not sign in without it.
-    Stored: that it is not active, an event, a notice. Source: Dfns API, Deactivate Credential.
-    """
-    credential = _own(account, uuid)
-    Account.objects.select_for_update().get(pk=account.pk)  # two of them at once must not each leave the other
-    if not credential.active:
-        return
-    if credential.kind != CredentialKind.RECOVERY_KEY:
-        needed = 2 if account.organization.second_factor == SecondFactor.REQUIRED else 1
-        if account.credentials.first_factors().exclude(pk=credential.pk).count() < needed:
-            msg = "last credential that signs in"
-            raise LastFirstFactor(msg)
-    if Credential.objects.deactivate(credential=credential):
-        # dead already, for its credential is; ended, lest they live again with it
-        Session.objects.filter(credential=credential).revoke(now=now)
-        OneTimeCode.objects.revoke_of_account(account=account, now=now)
-        Account.objects.void(account=account, now=now)
-        _tell(AuditKind.CREDENTIAL_DEACTIVATED, credential, requester=requester, now=now)
 
 
 def list_credentials(account: Account) -> Sequence[Credential]:
@@ -213,27 +166,7 @@ def _add(
         raise ChallengeRefused(msg)
     credential = verify_credential(new, account=account, challenge=redeemed.challenge, now=now)
     with transaction.atomic():
-        _hold(account)
+        hold_account(account)
         spend_challenge(redeemed)
         tell_owner(store_credential(credential, requester=requester, now=now))
     return credential
-
-
-def _hold(account: Account) -> None:
-    """Let no recovery overtake what follows, which it would not see and leave alive."""
-    if not Account.objects.hold(account=account):
-        msg = "the account was voided meanwhile"
-        raise TokenRefused(msg)
-
-
-def _own(account: Account, uuid: str) -> Credential:
-    credential = account.credentials.defer("sealed_private_key").filter(pk=uuid).first()
-    if credential is None:
-        msg = "no such credential in the account"
-        raise NotFound(msg)
-    return credential
-
-
-def _tell(kind: AuditKind, credential: Credential, *, requester: Requester, now: datetime) -> None:
-    account = credential.account
-    tell_owner(record_event(kind, account=account, requester=requester, now=now, credential=credential.pk))

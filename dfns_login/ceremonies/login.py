@@ -51,6 +51,14 @@ class LoginAnswer:
     second_factor: FactorAnswer | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedIn:
+    """A session that was just opened, and the token that stands for it; a browser's sign-in has no use for that."""
+
+    session: Session
+    token: str = field(repr=False)
+
+
 def send_login_code(recipient: Recipient, *, requester: Requester, now: datetime) -> None:
     """Have a login code mailed to the recipient, if the recipient is somebody: the worker finds out.
 
@@ -82,7 +90,9 @@ def open_login(asked: LoginRequest, *, requester: Requester, now: datetime) -> S
         raise UserNotFound
     presented = None
     if asked.login_code is not None:
-        presented = present_code(asked.recipient, asked.login_code, purpose=CodePurpose.LOGIN, now=now)
+        presented = present_code(
+            asked.recipient, asked.login_code, purpose=CodePurpose.LOGIN, device=requester.device, now=now
+        )
         if account is None:
             msg = "the account went while its code was open"
             raise CodeRefused(msg)
@@ -91,8 +101,8 @@ def open_login(asked: LoginRequest, *, requester: Requester, now: datetime) -> S
     return _open_for(asked.recipient, account=account, presented=presented, supported=supported, now=now)
 
 
-def complete_login(answer: LoginAnswer, *, requester: Requester, now: datetime) -> str:
-    """Verify the signed challenge and open a session. Returns its token.
+def complete_login(answer: LoginAnswer, *, requester: Requester, now: datetime) -> SignedIn:
+    """Verify the signed challenge and open a session.
 
     Raises ChallengeRefused for a challenge that is not good, AssertionRefused
     for any proof that fails, AccountDeactivated to somebody who has proved who they are.
@@ -115,7 +125,7 @@ def complete_login(answer: LoginAnswer, *, requester: Requester, now: datetime) 
             session=session.pk,
             kind=credential.kind,
         )
-    return token
+    return SignedIn(session=session, token=token)
 
 
 def end_session(session: Session, *, requester: Requester, now: datetime) -> None:

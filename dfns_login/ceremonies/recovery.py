@@ -92,7 +92,9 @@ def open_recovery(asked: RecoveryRequest, *, requester: Requester, now: datetime
         .filter(state=AccountState.REGISTERED, organization__active=True)
         .first()
     )
-    presented = present_code(asked.recipient, asked.verification_code, purpose=CodePurpose.RECOVERY, now=now)
+    presented = present_code(
+        asked.recipient, asked.verification_code, purpose=CodePurpose.RECOVERY, device=requester.device, now=now
+    )
     if account is None:
         msg = "the account went while its code was open"
         raise CodeRefused(msg)

@@ -51,7 +51,9 @@ def open_registration(
     """
     account = _find_invited(recipient)
     try:
-        presented = present_code(recipient, registration_code, purpose=CodePurpose.REGISTRATION, now=now)
+        presented = present_code(
+            recipient, registration_code, purpose=CodePurpose.REGISTRATION, device=requester.device, now=now
+        )
     except CodeRefused:
         if not login_settings().reveal_unknown_users:
             raise

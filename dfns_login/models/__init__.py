@@ -34,6 +34,7 @@ from dfns_login.models.one_time_codes import (
     CodeClosed,
     CodeDelivery,
     CodePurpose,
+    Guesser,
     OneTimeCode,
     OneTimeCodeQuerySet,
 )
@@ -58,6 +59,7 @@ __all__ = [
     "Credential",
     "CredentialKind",
     "CredentialQuerySet",
+    "Guesser",
     "Notice",
     "OneTimeCode",
     "OneTimeCodeQuerySet",

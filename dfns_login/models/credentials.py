@@ -35,6 +35,10 @@ class CredentialQuerySet(models.QuerySet["Credential"]):
         current = Q(account__recovered_at__isnull=True) | Q(created_at__gte=F("account__recovered_at"))
         return self.filter(current, pk=credential.pk, active=False).update(active=True) == 1
 
+    def rename(self, *, credential: "Credential", name: str) -> bool:
+        """Give the credential another name; false where it has that one."""
+        return self.filter(pk=credential.pk).exclude(name=name).update(name=name) == 1
+
     def first_factors(self) -> Self:
         """Credentials that sign in."""
         return self.usable().exclude(kind=CredentialKind.RECOVERY_KEY)

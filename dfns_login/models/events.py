@@ -26,6 +26,8 @@ class AuditKind(models.TextChoices):
     CREDENTIAL_CREATED = "credential.created", _("Credential created")
     CREDENTIAL_DEACTIVATED = "credential.deactivated", _("Credential deactivated")
     CREDENTIAL_ACTIVATED = "credential.activated", _("Credential activated")
+    CREDENTIAL_RENAMED = "credential.renamed", _("Credential renamed")
+    CREDENTIAL_KEY_REPLACED = "credential.key_replaced", _("Password changed")
     CREDENTIAL_SUSPECTED = "credential.suspected", _("Passkey may have been copied")
     RECOVERED = "account.recovered", _("Account recovered")
     ACTION_SIGNED = "action.signed", _("User action signed")

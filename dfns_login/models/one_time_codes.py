@@ -42,6 +42,13 @@ class CodeClosed(models.TextChoices):
     REVOKED = "revoked", _("Revoked")
 
 
+class Guesser(models.TextChoices):
+    """Who guesses, by column: a browser that has signed in before as the recipient has guesses of its own."""
+
+    STRANGER = "guesses", _("Anybody")
+    DEVICE = "device_guesses", _("A known device")
+
+
 class OneTimeCodeQuerySet(models.QuerySet["OneTimeCode"]):
     """Transitions of issued codes: opened, asked for again, guessed at, leased, delivered, closed."""
 
@@ -62,14 +69,22 @@ class OneTimeCodeQuerySet(models.QuerySet["OneTimeCode"]):
         return self.open().update(closed_at=now, closed_as=how, salt=None, delivery=settled)
 
     def close_outworn(
-        self, recipient: Recipient, *, purpose: CodePurpose, guesses: int, until: datetime, now: datetime
+        self,
+        recipient: Recipient,
+        *,
+        purpose: CodePurpose,
+        guesser: Guesser,
+        guesses: int,
+        until: datetime,
+        now: datetime,
     ) -> bool:
-        """Close the recipient's open row if its guesses are spent or its life ends by `until`."""
+        """Close the recipient's open row if the guesses of whoever asks are spent or its life ends by `until`."""
         how = models.Case(
             models.When(expires_at__lte=now, then=models.Value(CodeClosed.EXPIRED)),
             default=models.Value(CodeClosed.SUPERSEDED),
         )
-        outworn = self.of(recipient, purpose=purpose).filter(Q(expires_at__lte=until) | Q(guesses__gte=guesses))
+        spent = Q(**{f"{guesser.value}__gte": guesses})
+        outworn = self.of(recipient, purpose=purpose).filter(Q(expires_at__lte=until) | spent)
         return outworn.close(how=how, now=now) == 1
 
     def open_or_keep(self, row: "OneTimeCode", *, cooldown: timedelta) -> int:
@@ -95,16 +110,19 @@ class OneTimeCodeQuerySet(models.QuerySet["OneTimeCode"]):
             cursor.execute(sql, [*values, earlier])
             return int(cursor.fetchone()[0])
 
-    def record_guess(self, *, code: "OneTimeCode", matched: bool, cap: int, now: datetime) -> bool:
-        """Count one guess and, where it matched, consume the code; false if the row takes no guess any more.
+    def record_guess(
+        self, *, code: "OneTimeCode", matched: bool, cap: int, now: datetime, guesser: Guesser = Guesser.STRANGER
+    ) -> bool:
+        """Count one guess and, where it matched, consume the code; false if the row takes none of this guesser.
 
         One conditional UPDATE: right and wrong cost the same, and a guess that
         is not counted here has no answer.
         """
-        fields: dict[str, Any] = {"guesses": F("guesses") + 1}
+        column = guesser.value
+        fields: dict[str, Any] = {column: F(column) + 1}
         if matched:
             fields |= {"closed_at": now, "closed_as": CodeClosed.CONSUMED, "salt": None}
-        taking = self.open().filter(pk=code.pk, guesses__lt=cap, expires_at__gt=now)
+        taking = self.open().filter(**{f"{column}__lt": cap}, pk=code.pk, expires_at__gt=now)
         return taking.update(**fields) == 1
 
     def revoke(self, *, code: "OneTimeCode", now: datetime) -> bool:

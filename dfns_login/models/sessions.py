@@ -1,9 +1,12 @@
 """Sessions, and tokens that are spent."""
 
 from datetime import datetime, timedelta
+from functools import partial
 from typing import ClassVar, Self
 
-from django.db import models
+from django.conf import settings
+from django.db import models, transaction
+from django.utils.module_loading import import_string
 
 from dfns_login.models.accounts import Account, AccountState
 from dfns_login.models.credentials import Credential
@@ -30,9 +33,27 @@ class SessionQuerySet(models.QuerySet["Session"]):
         if session.last_seen_at <= minute_ago:
             self.filter(pk=session.pk, last_seen_at__lte=minute_ago).update(last_seen_at=now)
 
+    def bind(self, *, session: "Session", django_session_key: str) -> bool:
+        """Note which browser's Django session this sign-in opened; false if the sign-in has ended since."""
+        live = self.filter(pk=session.pk, revoked_at__isnull=True)
+        return live.update(django_session_key=django_session_key) == 1
+
     def revoke(self, *, now: datetime) -> int:
-        """End every session here that has not ended."""
-        return self.filter(revoked_at__isnull=True).update(revoked_at=now)
+        """End every session here that has not ended, and once that is committed, the Django sessions that they opened.
+
+        A Django session that cannot be deleted then opens nothing of ours: the row is asked at every request.
+        """
+        ended = self.filter(revoked_at__isnull=True).update(revoked_at=now)
+        if ended:
+            opened = self.filter(revoked_at=now).exclude(django_session_key="")
+            keys = list(opened.values_list("django_session_key", flat=True))
+            transaction.on_commit(partial(_delete_django_sessions, keys), robust=True)
+        return ended
+
+
+def _delete_django_sessions(keys: list[str]) -> None:
+    for key in keys:
+        import_string(f"{settings.SESSION_ENGINE}.SessionStore")(session_key=key).delete()
 
 
 class Session(models.Model):

@@ -451,7 +451,7 @@ class TestCost:
         token = complete_login(client, opened, person.key).json()["token"]
         assert cost_of(lambda: list_credentials(client, token)) == (["SELECT session", "SELECT credential"], {})
         assert cost_of(lambda: log_out(client, token)) == (
-            ["SELECT session", "UPDATE session", "INSERT auditevent"],
+            ["SELECT session", "UPDATE session", "SELECT session", "INSERT auditevent"],
             {},
         )
 

@@ -80,7 +80,7 @@ def completed(person: Person, challenge: SigningChallenge, *, now: datetime = NO
             assertion=KeyAssertion(client_data=signed["clientData"], signature=signed["signature"]),
         ),
     )
-    return complete_login(answer, requester=SOMEWHERE, now=now)
+    return complete_login(answer, requester=SOMEWHERE, now=now).token
 
 
 def succeeds(step: Any, *, refusal: type[Refusal]) -> bool:

@@ -1,0 +1,61 @@
+"""Browser sign-ins: a Django session that stands for a row of `Session`, and ends with it.
+
+The row decides, at every request; the Django session only says which row.
+"""
+
+from datetime import datetime
+from typing import Final
+
+from django.conf import settings
+from django.contrib.auth import login
+from django.contrib.auth.models import AbstractBaseUser
+from django.db.models import Q
+from django.http import HttpRequest
+
+from dfns_login.errors import NotAuthorized
+from dfns_login.models import Session
+from dfns_login.tokens import find_live_session
+
+SESSION_KEY: Final = "dfns_login.session"
+"""Where a Django session names the row that it stands for."""
+
+
+def open_browser_session(request: HttpRequest, session: Session) -> None:
+    """Sign the session's user in on this browser (`django.contrib.auth.login`), in a Django session of a fresh key.
+
+    What a visitor had in the session before stays in it; its key and the CSRF token do not.
+    Raises NotAuthorized if the session was ended meanwhile, or has no user. Stored: which Django session it is.
+    """
+    user = session.account.user
+    if user is None:
+        msg = "session of an account without a user"
+        raise NotAuthorized(msg)
+    login(request, user, backend=settings.AUTHENTICATION_BACKENDS[0])
+    request.session[SESSION_KEY] = session.pk
+    request.session.set_expiry(int((session.expires_at - session.issued_at).total_seconds()))
+    request.session.save()
+    key = request.session.session_key or ""
+    if not Session.objects.bind(session=session, django_session_key=key):
+        request.session.flush()
+        msg = "session ended while it was opened"
+        raise NotAuthorized(msg)
+
+
+def resolve_browser_session(request: HttpRequest, *, now: datetime) -> Session | None:
+    """The live session that this browser has signed in to; None where it has not, or it has ended.
+
+    Stored: when it was last seen, at most once a minute.
+    """
+    row = named_session(request)
+    user = getattr(request, "user", None)
+    if row is None or not isinstance(user, AbstractBaseUser):
+        return None
+    mine = Q(pk=row, django_session_key=request.session.session_key, account__user=user.pk)
+    return find_live_session(mine, now=now)
+
+
+def named_session(request: HttpRequest) -> int | None:
+    """Id of the row that the browser's Django session stands for, live or not."""
+    session = getattr(request, "session", None)
+    row = None if session is None else session.get(SESSION_KEY)
+    return row if isinstance(row, int) else None

@@ -1,0 +1,25 @@
+"""For the project's own views: a browser's sign-in is over for them too in the moment that it ends."""
+
+from collections.abc import Callable
+
+from django.contrib.auth import logout
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+
+from dfns_login.browser_sessions import named_session, resolve_browser_session
+
+
+class BrowserSessionMiddleware:
+    """Signs a browser out whose `Session` was ended, has expired, or was not used for `TOKEN_IDLE`.
+
+    For `MIDDLEWARE`, behind Django's `AuthenticationMiddleware`. Costs a signed-in request one SELECT. Without it,
+    sessions that are revoked end all the same, for their Django session is deleted; those that idle do not.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if named_session(request) is not None and resolve_browser_session(request, now=timezone.now()) is None:
+            logout(request)
+        return self.get_response(request)

@@ -1,0 +1,25 @@
+"""However the project signs a browser out, its `Session` ends."""
+
+from django.contrib.auth.signals import user_logged_out
+from django.dispatch import receiver
+from django.http import HttpRequest
+from django.utils import timezone
+
+from dfns_login.browser_sessions import named_session
+from dfns_login.ceremonies.login import end_session
+from dfns_login.conf import login_settings
+from dfns_login.models import Session
+from dfns_login.requester import Requester, agent_text, client_address
+
+
+@receiver(user_logged_out, dispatch_uid="dfns_login.pages.end_row")
+def end_row(*, request: HttpRequest | None, **_: object) -> None:
+    """End the row that the browser's Django session stands for, if it has not ended already."""
+    row = None if request is None else named_session(request)
+    if request is None or row is None:
+        return
+    session = Session.objects.select_related("account").filter(pk=row, revoked_at__isnull=True).first()
+    if session is not None:
+        address = client_address(request.META, trusted_hops=login_settings().trusted_proxy_hops)
+        requester = Requester(address=address, agent=agent_text(request.META))
+        end_session(session, requester=requester, now=timezone.now())

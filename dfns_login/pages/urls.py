@@ -1,0 +1,13 @@
+"""Paths of the pages."""
+
+from django.urls import path
+
+from dfns_login.pages import views
+
+urlpatterns = [
+    path("login/", views.sign_in, name="sign-in"),
+    path("register/", views.register, name="register"),
+    path("recover/", views.recover, name="recover"),
+    path("account/", views.account, name="account"),
+    path("logout/", views.sign_out, name="sign-out"),
+]

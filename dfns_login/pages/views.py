@@ -1,0 +1,98 @@
+"""The pages: `/login/`, `/register/`, `/recover/`, `/account/`. Their scripts call the API; nothing is decided here."""
+
+import re
+from datetime import timedelta
+from typing import Any, Final
+
+from django.contrib.auth import logout
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.http import urlencode
+from django.views.decorators.http import require_POST, require_safe
+
+from dfns_login.browser_sessions import resolve_browser_session
+from dfns_login.conf import login_settings
+from dfns_login.destinations import after_sign_in, own_path
+from dfns_login.models import ID_MAX_LENGTH, Organization
+from dfns_login.pages.headers import guarded
+
+ORGANIZATION_ID: Final = re.compile(rf"[A-Za-z0-9_-]{{1,{ID_MAX_LENGTH}}}")
+
+
+@guarded
+@require_safe
+def sign_in(request: HttpRequest) -> HttpResponse:
+    """`/login/`. Leads on where somebody is signed in. `?next=` is a path of this site, `?organization=` an id."""
+    if resolve_browser_session(request, now=timezone.now()) is not None:
+        return redirect(after_sign_in(request.GET.get("next", "")))
+    return render(request, "dfns_login/sign_in.html", _context(request))
+
+
+@guarded
+@require_safe
+def register(request: HttpRequest) -> HttpResponse:
+    """`/register/`, where the mailed invitation leads."""
+    return render(request, "dfns_login/register.html", _context(request))
+
+
+@guarded
+@require_safe
+def recover(request: HttpRequest) -> HttpResponse:
+    """`/recover/`."""
+    return render(request, "dfns_login/recover.html", _context(request))
+
+
+@guarded
+@require_safe
+def account(request: HttpRequest) -> HttpResponse:
+    """`/account/`, for whoever is signed in; anybody else is led to the sign-in page, and back."""
+    session = resolve_browser_session(request, now=timezone.now())
+    if session is None:
+        return redirect(f"{reverse('dfns_login:sign-in')}?{urlencode({'next': request.path})}")
+    mine = {"account": session.account, "organization_id": session.account.organization_id}
+    return render(request, "dfns_login/account.html", {**_context(request), **mine})
+
+
+@guarded
+@require_POST
+def sign_out(request: HttpRequest) -> HttpResponse:
+    """`/logout/`, for a form of the project's own pages."""
+    logout(request)  # its signal ends the row
+    return redirect("dfns_login:sign-in")
+
+
+def _context(request: HttpRequest) -> dict[str, Any]:
+    """What every page is made from.
+
+    organization: the one that the pages are for, where the project has one. organization_id: also where only the link
+    names it; that one is not looked up, for whether there is such an organization is not told. Durations are seconds.
+    """
+    conf = login_settings()
+    organization = _organization()
+    named = request.GET.get("organization", "")
+    return {
+        "organization": organization,
+        "organization_id": organization.pk if organization else named if ORGANIZATION_ID.fullmatch(named) else "",
+        "next": own_path(request.GET.get("next", "")),
+        "base": reverse("dfns_login:login").removesuffix("auth/login"),
+        "rp_name": conf.rp_name,
+        "code_lifetime": _seconds(conf.code_lifetime),
+        "code_cooldown": _seconds(conf.code_cooldown),
+        "challenge_lifetime": _seconds(conf.challenge_lifetime_with_code),
+    }
+
+
+def _organization() -> Organization | None:
+    """The organization that the settings name, or the only one that is active."""
+    wanted = login_settings().organization
+    active = Organization.objects.filter(active=True)
+    if wanted:
+        return active.filter(pk=wanted).first()
+    found = list(active.order_by()[:2])
+    return found[0] if len(found) == 1 else None
+
+
+def _seconds(duration: timedelta) -> int:
+    return int(duration.total_seconds())
