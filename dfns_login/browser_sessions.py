@@ -18,6 +18,8 @@ from dfns_login.tokens import find_live_session
 
 SESSION_KEY: Final = "dfns_login.session"
 """Where a Django session names the row that it stands for."""
+_RESOLVED: Final = "_dfns_login_session"
+"""Where a request keeps its row: the middleware and the view ask for the same one."""
 
 
 def open_browser_session(request: HttpRequest, session: Session) -> None:
@@ -50,8 +52,13 @@ def resolve_browser_session(request: HttpRequest, *, now: datetime) -> Session |
     user = getattr(request, "user", None)
     if row is None or not isinstance(user, AbstractBaseUser):
         return None
-    mine = Q(pk=row, django_session_key=request.session.session_key, account__user=user.pk)
-    return find_live_session(mine, now=now)
+    mine = (row, request.session.session_key, user.pk)
+    known: tuple[object, Session | None] = getattr(request, _RESOLVED, (None, None))
+    if known[0] == mine:
+        return known[1]
+    found = find_live_session(Q(pk=row, django_session_key=mine[1], account__user=user.pk), now=now)
+    setattr(request, _RESOLVED, (mine, found))
+    return found
 
 
 def named_session(request: HttpRequest) -> int | None:

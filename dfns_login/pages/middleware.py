@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from django.conf import settings
 from django.contrib.auth import logout
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
@@ -20,6 +21,10 @@ class BrowserSessionMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if named_session(request) is not None and resolve_browser_session(request, now=timezone.now()) is None:
+        # whoever brings no cookie is not asked further: an answer that looked at a session varies by its cookie
+        if settings.SESSION_COOKIE_NAME in request.COOKIES and self._has_ended(request):
             logout(request)
         return self.get_response(request)
+
+    def _has_ended(self, request: HttpRequest) -> bool:
+        return named_session(request) is not None and resolve_browser_session(request, now=timezone.now()) is None

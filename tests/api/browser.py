@@ -1,0 +1,43 @@
+"""A browser as the server sees one: it keeps cookies, and sends the CSRF token that only our own pages can read."""
+
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpResponse
+from django.test import Client
+from django.utils.crypto import get_random_string
+
+from tests.api.client import call, login_body, open_login
+from tests.factories import Person, issue
+
+
+class Browser(Client):
+    """Enforces CSRF as a server does; `csrf` is the token of the page that is open."""
+
+    def __init__(self) -> None:
+        super().__init__(enforce_csrf_checks=True, raise_request_exception=False)
+        self.cookies[settings.CSRF_COOKIE_NAME] = get_random_string(32)
+
+    @property
+    def csrf(self) -> str:
+        return str(self.cookies[settings.CSRF_COOKIE_NAME].value)
+
+    @property
+    def session_key(self) -> str:
+        return str(self.cookies[settings.SESSION_COOKIE_NAME].value)
+
+    def send(self, method: str, path: str, body: Any = None, **headers: str) -> HttpResponse:
+        """A request by script from a page of ours."""
+        return call(self, method, path, body, **{"x_csrftoken": self.csrf, **headers})
+
+    def complete(self, person: Person, challenge: dict[str, Any], **more: Any) -> HttpResponse:
+        return self.send("POST", "/login/complete", {**login_body(challenge, person.key), **more})
+
+    def sign_in(self, person: Person, **more: Any) -> HttpResponse:
+        """Sign in as the page does, with a code."""
+        challenge = open_login(self, person.names, loginCode=issue(person.account.recipient)).json()
+        return self.complete(person, challenge, **more)
+
+    def is_signed_in(self) -> bool:
+        """Whether the API and the project's own views take the browser for signed in."""
+        return self.send("GET", "/auth/credentials").status_code == 200

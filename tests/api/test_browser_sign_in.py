@@ -1,0 +1,391 @@
+"""`/login/complete`, and what a browser may do with the Django session that it makes."""
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.conf import settings as django_settings
+from django.contrib.auth import SESSION_KEY as USER_KEY
+from django.contrib.auth import get_user_model, logout
+from django.contrib.sessions.backends.db import SessionStore
+from django.db.models import F
+from django.test import Client, RequestFactory
+from django.utils import timezone
+
+from dfns_login.browser_sessions import SESSION_KEY, open_browser_session
+from dfns_login.ceremonies.accounts import Operator, shut_session
+from dfns_login.errors import NotAuthorized
+from dfns_login.models import AccountState, AuditEvent, AuditKind, CodePurpose, Credential, Organization, Session
+from tests.api.actions import SignedIn
+from tests.api.browser import Browser
+from tests.api.client import (
+    CHALLENGE_NOT_VALID,
+    INVALID_CODE,
+    NOT_AUTHORIZED,
+    call,
+    list_credentials,
+    log_out,
+    login_body,
+    open_login,
+    sign_in,
+    told,
+)
+from tests.authenticators import Fault, Kind, SoftwareKey
+from tests.clock import HOUR, MINUTE, SECOND
+from tests.factories import SOMEWHERE, Person, issue, make_organization, make_person
+
+pytestmark = pytest.mark.django_db
+
+CSRF = (403, "CSRF verification failed.")
+
+
+@pytest.fixture
+def browser() -> Browser:
+    return Browser()
+
+
+@pytest.fixture
+def signed_in(browser: Browser, jane: Person) -> Browser:
+    assert browser.sign_in(jane).status_code == 200
+    return browser
+
+
+def only_session() -> Session:
+    return Session.objects.get()
+
+
+# Signing in
+
+
+def test_it_answers_with_where_to_go_and_no_token(browser: Browser, jane: Person) -> None:
+    answer = browser.sign_in(jane, next="/wallets/?page=2")
+    assert answer.json() == {"next": "/wallets/?page=2"}
+    assert answer["Cache-Control"] == "no-store"
+
+
+def test_it_signs_the_projects_user_in(signed_in: Browser, jane: Person) -> None:
+    data = SessionStore(signed_in.session_key)
+    assert data[USER_KEY] == str(jane.account.user_id)
+    assert signed_in.is_signed_in()
+
+
+def test_the_session_is_that_of_any_sign_in(signed_in: Browser, jane: Person) -> None:
+    session = only_session()
+    assert (session.account, session.code_presented, session.revoked_at) == (jane.account, True, None)
+    assert session.django_session_key == signed_in.session_key
+    event = AuditEvent.objects.get(kind=AuditKind.SIGNED_IN)
+    assert event.detail == {"session": session.pk, "kind": "PasswordProtectedKey"}
+
+
+def test_a_passkey_signs_in_without_a_code(browser: Browser, kim: Person) -> None:
+    assert browser.complete(kim, open_login(browser, kim.names).json()).status_code == 200
+    assert not only_session().code_presented
+
+
+@pytest.mark.parametrize(
+    ("wish", "leads_to"),
+    [("", "/account/"), ("/", "/"), ("//evil.example", "/account/"), ("https://evil.example", "/account/")],
+)
+def test_next_stays_on_this_site(browser: Browser, jane: Person, wish: str, leads_to: str) -> None:
+    """R-96; every twist is in `tests/test_destinations.py`."""
+    assert browser.sign_in(jane, next=wish).json() == {"next": leads_to}
+
+
+def test_a_code_alone_signs_nobody_in(browser: Browser, jane: Person) -> None:
+    """R-20."""
+    assert open_login(browser, jane.names, loginCode=issue(jane.account.recipient)).status_code == 200
+    assert not browser.is_signed_in()
+
+
+def test_a_wrong_code_signs_nobody_in(browser: Browser, jane: Person) -> None:
+    issue(jane.account.recipient)
+    assert told(open_login(browser, jane.names, loginCode="0000-0000-0000-0000")) == INVALID_CODE
+
+
+@pytest.mark.parametrize("fault", [Fault.FLIPPED_BIT, Fault.CHALLENGE_OF_ANOTHER])
+def test_a_proof_that_fails_signs_nobody_in(browser: Browser, jane: Person, fault: Fault) -> None:
+    challenge = open_login(browser, jane.names, loginCode=issue(jane.account.recipient)).json()
+    refused = browser.send("POST", "/login/complete", login_body(challenge, jane.key, fault=fault))
+    assert told(refused) == NOT_AUTHORIZED
+    assert not browser.is_signed_in()
+    assert not refused.cookies
+    assert browser.complete(jane, challenge).status_code == 200  # a mistake costs no new code
+
+
+def test_a_challenge_is_good_for_one_sign_in_whichever_way(browser: Browser, jane: Person) -> None:
+    challenge = open_login(browser, jane.names, loginCode=issue(jane.account.recipient)).json()
+    assert browser.complete(jane, challenge).status_code == 200
+    assert told(Browser().complete(jane, challenge)) == CHALLENGE_NOT_VALID
+    assert told(call(Browser(), "POST", "/auth/login", login_body(challenge, jane.key))) == CHALLENGE_NOT_VALID
+
+
+def test_a_challenge_of_another_ceremony_is_refused(client: Client, signed: SignedIn) -> None:
+    """R-86."""
+    challenge = signed.open_action("POST", "/wallets")
+    assert told(Browser().complete(signed.person, challenge)) == CHALLENGE_NOT_VALID
+
+
+# Whose page it comes from
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"x_csrftoken": ""},
+        {"x_csrftoken": "0" * 32},
+        {"origin": "https://evil.example"},
+        {"origin": "null"},
+        {"origin": "http://testserver.evil.example"},
+    ],
+)
+def test_another_sites_page_signs_nobody_in(browser: Browser, jane: Person, headers: dict[str, str]) -> None:
+    """R-95: whoever is signed in as somebody else by a page of a stranger's would do their work there."""
+    challenge = open_login(browser, jane.names, loginCode=issue(jane.account.recipient)).json()
+    body = login_body(challenge, jane.key)
+    assert told(browser.send("POST", "/login/complete", body, **headers)) == CSRF
+    assert not Session.objects.exists()
+    assert browser.send("POST", "/login/complete", body).status_code == 200
+
+
+def test_a_browser_without_the_cookie_is_refused(browser: Browser, jane: Person) -> None:
+    challenge = open_login(browser, jane.names, loginCode=issue(jane.account.recipient)).json()
+    headers = {"x_csrftoken": browser.csrf}
+    del browser.cookies[django_settings.CSRF_COOKIE_NAME]
+    assert told(call(browser, "POST", "/login/complete", login_body(challenge, jane.key), **headers)) == CSRF
+
+
+@pytest.mark.parametrize(
+    "content_type", ["application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "text/plain"]
+)
+def test_a_form_signs_nobody_in(browser: Browser, jane: Person, content_type: str) -> None:
+    """R-95."""
+    challenge = open_login(browser, jane.names, loginCode=issue(jane.account.recipient)).json()
+    body = json.dumps(login_body(challenge, jane.key)).encode()
+    assert browser.send("POST", "/login/complete", body, content_type=content_type).status_code == 415
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("PUT", "/auth/logout", {}),
+        ("POST", "/auth/credentials/init", {"kind": "Key"}),
+        ("POST", "/auth/action/init", {}),
+        ("PUT", "/auth/sessions/end", {"sessionId": "1"}),
+    ],
+)
+def test_a_signed_in_browser_does_nothing_for_another_site(
+    signed_in: Browser, method: str, path: str, body: dict[str, str]
+) -> None:
+    assert told(signed_in.send(method, path, body, x_csrftoken="")) == CSRF
+    assert told(signed_in.send(method, path, body, origin="https://evil.example")) == CSRF
+    assert signed_in.is_signed_in()
+
+
+def test_reading_needs_no_csrf_token(signed_in: Browser) -> None:
+    assert signed_in.send("GET", "/auth/credentials", x_csrftoken="").status_code == 200
+
+
+def test_a_bearer_needs_no_csrf_token(signed_in: Browser, jane: Person) -> None:
+    token = sign_in(Client(), jane, loginCode=issue(jane.account.recipient))
+    assert call(signed_in, "PUT", "/auth/logout", {}, bearer=token).status_code == 200
+    assert signed_in.is_signed_in()  # it was the bearer's own session
+
+
+# The Django session
+
+
+def test_its_key_and_the_csrf_token_are_fresh(browser: Browser, jane: Person) -> None:
+    """R-74: neither is what somebody may have planted before."""
+    planted = SessionStore()
+    planted["basket"] = "three pears"
+    planted.save()
+    browser.cookies[django_settings.SESSION_COOKIE_NAME] = planted.session_key
+    csrf = browser.csrf
+    assert browser.sign_in(jane).status_code == 200
+    assert browser.session_key != planted.session_key
+    assert browser.csrf != csrf
+    assert SessionStore(browser.session_key)["basket"] == "three pears"
+    assert not SessionStore().exists(str(planted.session_key))
+
+
+def test_what_another_user_left_in_it_is_gone(signed_in: Browser, kim: Person) -> None:
+    key = signed_in.session_key
+    assert signed_in.complete(kim, open_login(signed_in, kim.names).json()).status_code == 200
+    assert not SessionStore().exists(key)
+    assert SessionStore(signed_in.session_key)[USER_KEY] == str(kim.account.user_id)
+
+
+def test_its_cookie_is_for_our_host_and_no_script(browser: Browser, jane: Person) -> None:
+    """R-76."""
+    cookie = browser.sign_in(jane).cookies[django_settings.SESSION_COOKIE_NAME]
+    assert cookie.key.startswith("__Host-")
+    assert (cookie["secure"], cookie["httponly"], cookie["samesite"], cookie["domain"]) == (True, True, "Lax", "")
+    assert cookie["max-age"] == 12 * 3600
+
+
+def test_a_planted_session_that_names_a_row_opens_nothing(signed_in: Browser, jane: Person) -> None:
+    """The row names its Django session too: what an operator or a bug writes into another one is not believed."""
+    planted = SessionStore()
+    planted.update(dict(SessionStore(signed_in.session_key).items()))
+    planted.save()
+    other = Browser()
+    other.cookies[django_settings.SESSION_COOKIE_NAME] = planted.session_key
+    assert not other.is_signed_in()
+
+
+def test_a_django_session_of_the_projects_own_is_none_of_ours(browser: Browser, jane: Person) -> None:
+    browser.force_login(get_user_model().objects.get(pk=jane.account.user_id))
+    assert told(browser.send("GET", "/auth/credentials")) == NOT_AUTHORIZED
+
+
+def test_a_session_that_ended_while_it_was_opened_signs_nobody_in(jane: Person, rf: RequestFactory) -> None:
+    sign_in(Client(), jane, loginCode=issue(jane.account.recipient))
+    session = Session.objects.select_related("account__user").get()
+    Session.objects.revoke(now=timezone.now())
+    request = rf.post("/login/complete")
+    request.session = SessionStore()
+    with pytest.raises(NotAuthorized):
+        open_browser_session(request, session)
+    assert request.session.is_empty()
+
+
+# Its end
+
+
+def operator_ends(person: Person) -> None:
+    shut_session(only_session(), operator=Operator(requester=SOMEWHERE), now=timezone.now())
+
+
+def other_device_ends_all(person: Person) -> None:
+    client = Client()
+    token = sign_in(client, person, loginCode=issue(person.account.recipient))
+    assert log_out(client, token, {"allSessions": True}).status_code == 200
+
+
+ENDS: list[Callable[[Person], object]] = [
+    operator_ends,
+    other_device_ends_all,
+    lambda person: type(person.account).objects.update(state=AccountState.DEACTIVATED),
+    lambda person: Organization.objects.update(active=False),
+    lambda person: Credential.objects.update(active=False),
+    lambda person: get_user_model().objects.update(is_active=False),
+    lambda person: Session.objects.update(last_seen_at=F("last_seen_at") - HOUR),
+    lambda person: Session.objects.update(expires_at=F("expires_at") - 12 * HOUR),
+    lambda person: SessionStore().delete(only_session().django_session_key),
+]
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_whatever_ends_it_the_browser_is_signed_out_on_the_next_request(
+    signed_in: Browser, jane: Person, end: Callable[[Person], object]
+) -> None:
+    """R-72, R-76."""
+    end(jane)
+    assert not signed_in.is_signed_in()
+    assert told(signed_in.send("PUT", "/auth/logout", {})) == NOT_AUTHORIZED
+    assert not signed_in.get("/").wsgi_request.user.is_authenticated  # on the project's own page
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("end", [operator_ends, other_device_ends_all])
+def test_who_ends_it_deletes_the_django_session(
+    signed_in: Browser, jane: Person, end: Callable[[Person], None]
+) -> None:
+    key = signed_in.session_key
+    end(jane)
+    assert not SessionStore().exists(key)
+
+
+def test_signing_out_ends_the_row_and_the_django_session(signed_in: Browser) -> None:
+    key = signed_in.session_key
+    answer = signed_in.send("PUT", "/auth/logout", {})
+    assert answer.status_code == 200
+    assert not answer.cookies[django_settings.SESSION_COOKIE_NAME].value
+    assert only_session().revoked_at is not None
+    assert not SessionStore().exists(key)
+    assert AuditEvent.objects.filter(kind=AuditKind.SIGNED_OUT).count() == 1
+
+
+def test_signing_out_everywhere_ends_them_all(signed_in: Browser, jane: Person) -> None:
+    token = sign_in(Client(), jane, loginCode=issue(jane.account.recipient))
+    assert signed_in.send("PUT", "/auth/logout", {"allSessions": True}).status_code == 200
+    assert list_credentials(Client(), token).status_code == 401
+    assert not signed_in.is_signed_in()
+
+
+def test_the_projects_own_logout_ends_the_row(signed_in: Browser, rf: RequestFactory) -> None:
+    request = rf.get("/")
+    request.session = SessionStore(signed_in.session_key)
+    logout(request)
+    assert only_session().revoked_at is not None
+    assert AuditEvent.objects.filter(kind=AuditKind.SIGNED_OUT).count() == 1
+
+
+def test_a_form_of_the_project_signs_out(signed_in: Browser) -> None:
+    assert signed_in.get("/logout/").status_code == 405
+    assert signed_in.post("/logout/").status_code == 403
+    assert signed_in.is_signed_in()
+    answer = signed_in.post("/logout/", headers={"X-CSRFToken": signed_in.csrf})
+    assert (answer.status_code, answer["Location"]) == (302, "/login/")
+    assert not signed_in.is_signed_in()
+
+
+def test_a_logout_of_somebody_else_ends_nothing(signed_in: Browser, rf: RequestFactory) -> None:
+    request = rf.get("/")
+    request.session = SessionStore()
+    logout(request)
+    assert signed_in.is_signed_in()
+
+
+def test_its_use_keeps_it_alive(signed_in: Browser) -> None:
+    """R-73: idle for an hour, and it is over; used in between, it is not."""
+    Session.objects.update(last_seen_at=timezone.now() - timedelta(minutes=59))
+    assert signed_in.is_signed_in()
+    assert only_session().last_seen_at > timezone.now() - MINUTE
+    Session.objects.update(last_seen_at=timezone.now() - HOUR - SECOND)
+    assert not signed_in.is_signed_in()
+
+
+# What it opens
+
+
+def test_it_signs_user_actions(signed_in: Browser, jane: Person) -> None:
+    body = {"credentialUuid": str(jane.account.credentials.get().pk), "credentialName": "Mine"}
+    asked = {
+        "userActionPayload": json.dumps(body),
+        "userActionHttpMethod": "PUT",
+        "userActionHttpPath": "/auth/credentials/rename",
+    }
+    challenge = signed_in.send("POST", "/auth/action/init", asked).json()
+    assert challenge["allowCredentials"]["passwordProtectedKey"]  # it was opened with a code (D-4)
+    action = signed_in.send("POST", "/auth/action", login_body(challenge, jane.key)).json()["userAction"]
+    renamed = signed_in.send("PUT", "/auth/credentials/rename", body, x_dfns_useraction=action)
+    assert (renamed.status_code, renamed.json()["name"]) == (200, "Mine")
+
+
+def test_it_sees_its_own_organization_only(signed_in: Browser, jane: Person) -> None:
+    other = make_person(make_organization(), "other@example.co", SoftwareKey.make(kind=Kind.KEY))
+    listed = signed_in.send("GET", "/auth/credentials").json()["items"]
+    assert [each["credentialUuid"] for each in listed] == [jane.account.credentials.get().pk]
+    assert other.account.credentials.get().pk not in str(listed)
+
+
+@pytest.mark.parametrize("purpose", [CodePurpose.REGISTRATION, CodePurpose.RECOVERY])
+def test_a_code_of_another_purpose_opens_no_sign_in(browser: Browser, jane: Person, purpose: CodePurpose) -> None:
+    code = issue(jane.account.recipient, purpose=purpose)
+    assert told(open_login(browser, jane.names, loginCode=code)) == INVALID_CODE
+
+
+def test_nothing_of_it_is_said(signed_in: Browser, caplog: pytest.LogCaptureFixture) -> None:
+    session = only_session()
+    assert SessionStore(signed_in.session_key)[SESSION_KEY] == session.pk
+    assert session.jti not in str(dict(SessionStore(signed_in.session_key).items()))
+    assert signed_in.session_key not in caplog.text
+
+
+def test_what_a_request_costs(signed_in: Browser, django_assert_num_queries: Any) -> None:
+    """Django's session, its user, and our row, which the middleware has read already; and what the endpoint reads."""
+    with django_assert_num_queries(3 + 1):
+        assert signed_in.send("GET", "/auth/credentials").status_code == 200

@@ -1,0 +1,217 @@
+"""A browser that has signed in has rates and guesses of its own, which no stranger can spend (DESIGN, Limits)."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from django.http import HttpRequest, HttpResponse
+from django.test import Client
+from django.utils import timezone
+
+from dfns_login.devices import PEOPLE, DeviceMark, cookie_name, known_device, remember_device
+from dfns_login.models import OneTimeCode
+from dfns_login.usernames import Recipient
+from tests.api.browser import Browser
+from tests.api.client import INVALID_CODE, ask_code, open_login, sign_in, told
+from tests.clock import DAY, NOW, SECOND, StillClock
+from tests.factories import Person, issue, make_organization, make_person
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("windows")]
+
+TOO_MANY = (429, "Too many requests")
+WRONG = "0000-0000-0000-0000"
+GUESSES = 10
+JANE = Recipient(organization="or-x", username="jane@example.co")
+KIM = Recipient(organization="or-x", username="kim@example.co")
+
+
+@pytest.fixture
+def device(jane: Person) -> Browser:
+    """Where Jane has signed in before."""
+    browser = Browser()
+    assert browser.sign_in(jane).status_code == 200
+    return browser
+
+
+def guess(client: Client, person: Person, code: str = WRONG) -> Any:
+    return open_login(client, person.names, loginCode=code)
+
+
+def row_of(person: Person) -> OneTimeCode:
+    return OneTimeCode.objects.open().get(recipient=person.account.username)
+
+
+# The cookie
+
+
+def test_a_sign_in_leaves_it(jane: Person) -> None:
+    cookie = Browser().sign_in(jane).cookies[cookie_name()]
+    assert (cookie["httponly"], cookie["samesite"], cookie["path"], cookie["domain"]) == (True, "Strict", "/", "")
+    assert cookie["max-age"] == 180 * 24 * 3600
+
+
+def test_it_is_bound_to_the_host_wherever_it_can_be(jane: Person, configure: Any) -> None:
+    configure(PUBLIC_URL="https://login.example.com")
+    request, response = HttpRequest(), HttpResponse()
+    remember_device(request, response, recipient=JANE, now=NOW)
+    (cookie,) = response.cookies.values()
+    assert (cookie.key, cookie["secure"]) == ("__Host-dfns-device", True)
+
+
+def test_it_names_nobody(device: Browser, jane: Person) -> None:
+    text = device.cookies[cookie_name()].value
+    for secret in (jane.account.username, jane.account.pk, jane.account.organization_id):
+        assert secret not in text
+
+
+def test_an_api_client_gets_none(jane: Person) -> None:
+    client = Client()
+    sign_in(client, jane, loginCode=issue(jane.account.recipient))
+    assert not client.cookies
+
+
+def marked(*marks: object) -> HttpRequest:
+    request = HttpRequest()
+    request.COOKIES[cookie_name()] = "~".join(map(str, marks))
+    return request
+
+
+def test_it_is_known_as_what_it_was_made_for() -> None:
+    mark = DeviceMark.make(JANE, now=NOW)
+    assert known_device(marked(mark), recipient=JANE, now=NOW) == mark.device
+    assert known_device(marked(mark), recipient=KIM, now=NOW) == ""
+    elsewhere = Recipient(organization="or-y", username=JANE.username)
+    assert known_device(marked(mark), recipient=elsewhere, now=NOW) == ""
+
+
+def test_names_and_organizations_do_not_run_into_each_other() -> None:
+    mark = DeviceMark.make(Recipient(organization="or-x", username="1@example.co"), now=NOW)
+    other = Recipient(organization="or-x1", username="@example.co")
+    assert known_device(marked(mark), recipient=other, now=NOW) == ""
+
+
+@pytest.mark.parametrize("age", [timedelta(0), 180 * DAY])
+def test_it_lives_for_half_a_year(age: timedelta) -> None:
+    mark = DeviceMark.make(JANE, now=NOW)
+    assert known_device(marked(mark), recipient=JANE, now=NOW + age) == mark.device
+    assert known_device(marked(mark), recipient=JANE, now=NOW + 180 * DAY + SECOND) == ""
+
+
+@pytest.mark.parametrize("position", range(3))
+def test_a_forged_one_is_a_strangers(position: int) -> None:
+    parts = str(DeviceMark.make(JANE, now=NOW)).split(".")
+    parts[position] = parts[position][:-2] + "11"
+    assert known_device(marked(".".join(parts)), recipient=JANE, now=NOW) == ""
+
+
+MALFORMED = ["", ".", "..", "~", "a.b.c", "a.1.", ".1.a", "a.-1.b", "é.1.b", "a.\N{ARABIC-INDIC DIGIT ONE}.b"]
+
+
+@pytest.mark.parametrize("text", [*MALFORMED, "a." + "9" * 30 + ".b", "x" * 5000])
+def test_what_is_none_is_a_strangers(text: str) -> None:
+    assert known_device(marked(text), recipient=JANE, now=NOW) == ""
+
+
+def test_a_browser_keeps_the_last_few_people() -> None:
+    people = [Recipient(organization="or-x", username=f"{n}@example.co") for n in range(PEOPLE + 1)]
+    request = HttpRequest()
+    for each in people:
+        response = HttpResponse()
+        remember_device(request, response, recipient=each, now=NOW)
+        request.COOKIES[cookie_name()] = response.cookies[cookie_name()].value
+    known = [bool(known_device(request, recipient=each, now=NOW)) for each in people]
+    assert known == [False, *[True] * PEOPLE]
+
+
+def test_signing_in_again_makes_a_fresh_one(device: Browser, jane: Person) -> None:
+    before = device.cookies[cookie_name()].value
+    assert device.sign_in(jane).status_code == 200
+    after = device.cookies[cookie_name()].value
+    assert "~" not in after
+    assert after != before
+
+
+# Guesses
+
+
+def test_a_stranger_cannot_spend_its_guesses(device: Browser, jane: Person) -> None:
+    code = issue(jane.account.recipient)
+    stranger = Client()
+    for _ in range(GUESSES + 1):
+        assert told(guess(stranger, jane)) == INVALID_CODE
+    assert told(guess(stranger, jane, code)) == INVALID_CODE
+    assert guess(device, jane, code).status_code == 200
+
+
+def test_its_own_guesses_are_counted_too(device: Browser, jane: Person) -> None:
+    code = issue(jane.account.recipient)
+    for _ in range(GUESSES):
+        assert told(guess(device, jane)) == INVALID_CODE
+    row = row_of(jane)
+    assert (row.guesses, row.device_guesses) == (0, GUESSES)
+    assert told(guess(device, jane, code)) == INVALID_CODE
+    assert guess(Client(), jane, code).status_code == 200
+
+
+def test_whose_guesses_are_spent_gets_a_new_code(device: Browser, jane: Person) -> None:
+    issue(jane.account.recipient)
+    first = row_of(jane).pk
+    for _ in range(GUESSES):
+        guess(device, jane)
+    assert ask_code(Client(), jane.names).status_code == 200
+    assert row_of(jane).pk == first
+    assert ask_code(device, jane.names).status_code == 200
+    assert row_of(jane).pk != first
+
+
+def test_it_is_a_stranger_as_somebody_else(device: Browser) -> None:
+    other = make_person(make_organization(), "other@example.co")
+    issue(other.account.recipient)
+    guess(device, other)
+    row = row_of(other)
+    assert (row.guesses, row.device_guesses) == (1, 0)
+
+
+# Rates
+
+
+@pytest.mark.parametrize("asked", ["device first", "stranger first"])
+def test_a_stranger_cannot_spend_its_rates(device: Browser, jane: Person, configure: Any, asked: str) -> None:
+    configure(RATES={"code_per_user": ("5/h",)})
+    first, second = (device, Client()) if asked == "device first" else (Client(), device)
+    for _ in range(5):
+        assert ask_code(first, jane.names).status_code == 200
+    assert told(ask_code(first, jane.names)) == TOO_MANY
+    assert ask_code(second, jane.names).status_code == 200
+
+
+def test_two_devices_have_rates_of_their_own(jane: Person, configure: Any) -> None:
+    devices = [Browser(), Browser()]
+    for each in devices:
+        assert each.sign_in(jane).status_code == 200
+    configure(RATES={"code_per_user": ("1/h",)})
+    for each in devices:
+        assert ask_code(each, jane.names).status_code == 200
+        assert told(ask_code(each, jane.names)) == TOO_MANY
+
+
+def test_what_counts_addresses_counts_it_like_anybody(device: Browser, jane: Person, configure: Any) -> None:
+    configure(RATES={"code_per_address": ("1/h",)})
+    assert ask_code(device, jane.names).status_code == 200
+    assert told(ask_code(device, jane.names)) == TOO_MANY
+
+
+def test_asking_costs_the_same(device: Browser, jane: Person, django_assert_num_queries: Any) -> None:
+    """Nothing is looked up for the cookie: it tells nothing by time or by statements."""
+    known = Client()
+    known.cookies[cookie_name()] = device.cookies[cookie_name()].value
+    for client in (known, Client()):
+        with django_assert_num_queries(2):
+            assert ask_code(client, jane.names).status_code == 200
+
+
+def test_the_clock_of_the_mark_is_that_of_the_sign_in(device: Browser, windows: StillClock) -> None:
+    mark = DeviceMark.parse(device.cookies[cookie_name()].value)
+    assert mark is not None
+    made = datetime.fromtimestamp(mark.signed_in, timezone.get_current_timezone())
+    assert abs(made - timezone.now()) < timedelta(minutes=1)
