@@ -17,6 +17,7 @@ from django.urls import path
 from dfns_login import checks, deployment_checks
 from dfns_login.codes import CodeForm
 from dfns_login.conf import login_settings
+from dfns_login.pages import checks as page_checks
 from tests.fido2_maker import Maker
 
 HOUR = timedelta(hours=1)
@@ -56,9 +57,11 @@ def test_the_project_in_production_passes(settings):
 
 
 def test_every_id_is_documented_once_and_provoked_here():
-    documented = re.findall(r"^\| `dfns_login\.(\w+)`", f"{checks.__doc__}\n{deployment_checks.__doc__}", re.MULTILINE)
+    modules = (checks, deployment_checks, page_checks)
+    texts = "\n".join(str(each.__doc__) for each in modules)
+    documented = re.findall(r"^\| `dfns_login\.(\w+)`", texts, re.MULTILINE)
     assert len(set(documented)) == len(documented)
-    source = Path(checks.__file__).read_text() + Path(deployment_checks.__file__).read_text()
+    source = "".join(Path(each.__file__).read_text() for each in modules)
     used = set(re.findall(r'id="dfns_login\.(\w+)"', source)) | {each.number for each in deployment_checks.BOUNDS}
     assert used == set(documented)
     here = Path(__file__).read_text()
@@ -408,3 +411,43 @@ def test_a_proxy_that_is_not_counted_is_a_warning(settings):
     assert ids() == ["W052"]
     change(settings, TRUSTED_PROXY_HOPS=1)
     assert ids() == []
+
+
+# Of the pages
+
+
+def without(settings, name: str) -> None:
+    settings.MIDDLEWARE = [each for each in settings.MIDDLEWARE if not each.endswith(name)]
+
+
+@pytest.mark.parametrize("name", ["SessionMiddleware", "AuthenticationMiddleware", "CsrfViewMiddleware"])
+def test_what_sign_in_rests_on_has_to_be_there(settings, name):
+    without(settings, f".{name}")
+    assert "E060" in ids(deploy=False)
+
+
+def test_a_project_without_pages_needs_none_of_it(settings):
+    settings.ROOT_URLCONF = "tests.urls_without_pages"
+    settings.MIDDLEWARE = []
+    settings.SESSION_ENGINE = page_checks.IN_COOKIES
+    assert ids(deploy=False) == []
+
+
+def test_what_ends_idle_sign_ins_in_the_projects_views_is_recommended(settings):
+    without(settings, "BrowserSessionMiddleware")
+    assert ids() == ["W060"]
+
+
+def test_sessions_have_to_be_where_they_can_be_ended(settings):
+    settings.SESSION_ENGINE = page_checks.IN_COOKIES
+    assert ids() == ["E061"]
+
+
+def test_the_scripts_have_to_be_built(settings, monkeypatch):
+    monkeypatch.setattr(page_checks.finders, "find", lambda _: None)
+    assert ids() == ["W062"]
+
+
+def test_static_files_from_elsewhere_bring_no_worker(settings):
+    settings.STATIC_URL = "https://static.example.com/"
+    assert ids() == ["W061"]

@@ -95,7 +95,7 @@ class Basket(APIView):
         return Response({"of": request.user.email, "account": request.auth.account.pk})
 
 
-urlpatterns = [path("basket", Basket.as_view()), path("", include("dfns_login.urls"))]
+urlpatterns = [path("basket", Basket.as_view()), path("", include(("dfns_login.api.urls", "dfns_login")))]
 """
 
 CELERY = """

@@ -1,0 +1,60 @@
+"""Links to the pages in mails: to our own host, without a code, and with no name where a server would log it."""
+
+import re
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import pytest
+
+from dfns_login.mails import code_mail, notice_mail
+from dfns_login.models import Account, AccountState, AuditEvent, AuditKind, CodePurpose, OneTimeCode
+from tests.clock import NOW
+from tests.factories import issue, make_account, make_organization
+
+pytestmark = pytest.mark.django_db
+EMAIL = "lee+a&b#c@example.co"
+LINK = re.compile(r"http[^\s\"<]+")
+
+
+@pytest.fixture
+def lee() -> Account:
+    return make_account(make_organization(), EMAIL, state=AccountState.INVITED)
+
+
+def invitation(account: Account) -> tuple[str, str, str]:
+    """Its code, its text, its HTML."""
+    code = issue(account.recipient, purpose=CodePurpose.REGISTRATION)
+    mail = code_mail(OneTimeCode.objects.get(), code=code, account=account, now=NOW)
+    return code, str(mail.body), str(mail.alternatives[0][0])
+
+
+def test_the_invitation_leads_to_the_page(lee: Account) -> None:
+    """R-12, R-112."""
+    code, text, html = invitation(lee)
+    (link,) = LINK.findall(text)
+    assert link.replace("&", "&amp;") in html
+    parts = urlsplit(link)
+    assert (parts.scheme, parts.netloc, parts.path) == ("http", "localhost:8000", "/register/")
+    assert parse_qs(parts.query) == {"organization": [lee.organization_id]}
+    assert unquote(parts.fragment) == EMAIL
+    assert code not in link
+
+
+def test_a_notice_leads_to_recovery(lee: Account) -> None:
+    event = AuditEvent(kind=AuditKind.CREDENTIAL_CREATED, account=lee, organization=lee.organization, at=NOW)
+    (link,) = LINK.findall(str(notice_mail(event, account=lee).body))
+    assert link.startswith(f"http://localhost:8000/recover/?organization={lee.organization_id}#")
+
+
+def test_the_host_is_that_of_the_settings(lee: Account, settings: Any) -> None:
+    settings.DFNS_LOGIN = {**settings.DFNS_LOGIN, "PUBLIC_URL": "https://login.example.com"}
+    assert "https://login.example.com/register/" in invitation(lee)[1]
+
+
+def test_without_pages_there_is_no_link_to_them(lee: Account, settings: Any) -> None:
+    settings.ROOT_URLCONF = "tests.urls_without_pages"
+    _, text, html = invitation(lee)
+    assert not LINK.search(text)
+    assert "register/" not in html
+    event = AuditEvent(kind=AuditKind.CREDENTIAL_CREATED, account=lee, organization=lee.organization, at=NOW)
+    assert LINK.findall(str(notice_mail(event, account=lee).body)) == ["http://localhost:8000"]

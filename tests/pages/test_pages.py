@@ -1,0 +1,188 @@
+"""The pages as a server sends them: headers, who is led where, whose organization they are for."""
+
+import re
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from dfns_login.models import Organization
+from tests.api.browser import Browser
+from tests.factories import Person, make_organization, make_person
+
+pytestmark = pytest.mark.django_db
+
+PAGES = ["/login/", "/register/", "/recover/"]
+ALL = [*PAGES, "/account/"]
+
+
+@pytest.fixture
+def jane() -> Person:
+    return make_person(make_organization("Acme"))
+
+
+@pytest.fixture
+def signed_in(jane: Person) -> Browser:
+    browser = Browser()
+    assert browser.sign_in(jane).status_code == 200
+    return browser
+
+
+class Markup(HTMLParser):
+    """What a page has that a strict policy forbids, and what it loads."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.inline: list[str] = []
+        self.loaded: list[str] = []
+        self.tags: list[str] = []
+        self._open = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        self.tags.append(tag)
+        self._open = tag
+        self.inline += [name for name in given if name == "style" or name.startswith("on")]
+        if tag in {"script", "link", "img", "iframe"}:
+            self.loaded += [str(given[name]) for name in ("src", "href") if name in given]
+        if tag == "script" and "src" not in given:
+            self.inline.append("script")
+
+    def handle_data(self, data: str) -> None:
+        if self._open == "style" and data.strip():
+            self.inline.append("style")
+
+
+def policy_of(response: Any) -> dict[str, str]:
+    parts = [each.strip().partition(" ") for each in response["Content-Security-Policy"].split(";")]
+    return {name: value for name, _, value in parts}
+
+
+@pytest.mark.parametrize("path", ALL)
+def test_what_a_browser_is_told(signed_in: Browser, path: str) -> None:
+    """R-90, R-92, R-93."""
+    if path == "/login/":
+        signed_in.cookies.clear()
+    response = signed_in.get(path)
+    assert response.status_code == 200
+    assert response["Cache-Control"] == "no-store"
+    assert response["Referrer-Policy"] == "no-referrer"
+    assert response["X-Content-Type-Options"] == "nosniff"
+    assert response["X-Frame-Options"] == "DENY"
+    assert response["Cross-Origin-Opener-Policy"] == "same-origin"
+    assert response["Cross-Origin-Resource-Policy"] == "same-origin"
+    assert "publickey-credentials-get=(self)" in response["Permissions-Policy"]
+    policy = policy_of(response)
+    assert policy.pop("default-src") == "'none'"
+    assert policy.pop("base-uri") == "'none'"
+    assert policy.pop("frame-ancestors") == "'none'"
+    assert policy.pop("require-trusted-types-for") == "'script'"
+    assert policy.pop("trusted-types") == "dfns-login"
+    assert policy.pop("img-src") == "'self' data:"
+    assert set(policy) == {"script-src", "style-src", "font-src", "connect-src", "worker-src", "form-action"}
+    assert set(policy.values()) == {"'self'"}
+    assert "unsafe" not in response["Content-Security-Policy"]
+
+
+@pytest.mark.parametrize("path", [*PAGES, "/account/", "/logout/"])
+def test_also_where_it_is_led_on_or_refused(path: str) -> None:
+    for response in (Client().get(path), Client().delete(path)):
+        assert response["Cache-Control"] == "no-store"
+        assert policy_of(response)["default-src"] == "'none'"
+
+
+@pytest.mark.parametrize("path", ALL)
+def test_nothing_is_inline_and_nothing_comes_from_elsewhere(signed_in: Browser, path: str) -> None:
+    """R-97."""
+    if path == "/login/":
+        signed_in.cookies.clear()
+    markup = Markup(signed_in.get(path).content.decode())
+    assert markup.inline == []
+    assert markup.loaded
+    assert [each for each in markup.loaded if not each.startswith("/static/")] == []
+    assert "noscript" in markup.tags
+
+
+def test_static_files_of_another_origin_are_let_in_and_nobody_else(settings: Any) -> None:
+    settings.STATIC_URL = "https://static.example.com/"
+    policy = policy_of(Client().get("/login/"))
+    assert policy["script-src"] == policy["style-src"] == "'self' https://static.example.com"
+    assert policy["connect-src"] == policy["worker-src"] == "'self'"
+
+
+def test_the_account_page_leads_strangers_to_sign_in_and_back() -> None:
+    response = Client().get("/account/")
+    assert (response.status_code, response["Location"]) == (302, "/login/?next=%2Faccount%2F")
+
+
+def test_who_is_signed_in_is_led_on(signed_in: Browser) -> None:
+    assert signed_in.get("/login/?next=/wallets/")["Location"] == "/wallets/"
+    assert signed_in.get("/login/?next=//evil.example")["Location"] == "/account/"
+    assert signed_in.get("/login/")["Location"] == "/account/"
+
+
+@pytest.mark.parametrize("path", ALL)
+def test_pages_are_read_and_nothing_else(signed_in: Browser, path: str) -> None:
+    """R-95: no state changes by a GET, and no page takes anything."""
+    assert signed_in.post(path, headers={"X-CSRFToken": signed_in.csrf}).status_code == 405
+
+
+def organization_of(response: Any) -> tuple[Organization | None, str]:
+    return response.context["organization"], response.context["organization_id"]
+
+
+def test_the_only_organization_is_that_of_the_pages(jane: Person) -> None:
+    acme = jane.account.organization
+    assert organization_of(Client().get("/login/")) == (acme, acme.pk)
+    make_organization("Closed").__class__.objects.filter(name="Closed").update(active=False)
+    assert organization_of(Client().get("/login/")) == (acme, acme.pk)
+
+
+def test_of_several_the_link_names_one_and_whether_it_exists_is_not_told(jane: Person) -> None:
+    make_organization("Other")
+    assert organization_of(Client().get("/login/")) == (None, "")
+    for named in (jane.account.organization_id, "or-nobody"):
+        assert organization_of(Client().get(f"/login/?organization={named}")) == (None, named)
+        assert b"Acme" not in Client().get(f"/login/?organization={named}").content
+
+
+def test_of_several_the_settings_may_name_one(jane: Person, settings: Any) -> None:
+    other = make_organization("Other")
+    settings.DFNS_LOGIN = {**settings.DFNS_LOGIN, "ORGANIZATION": other.pk}
+    assert organization_of(Client().get("/login/?organization=or-x")) == (other, other.pk)
+
+
+@pytest.mark.parametrize("named", ["<script>", "or x", "a" * 65, "or-x\x00"])
+def test_what_is_no_organization_id_is_dropped(named: str) -> None:
+    assert organization_of(Client().get("/login/", {"organization": named})) == (None, "")
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_what_a_link_says_is_escaped(path: str) -> None:
+    text = Client().get(path, {"next": '/"><script>x</script>', "organization": '"><script>'}).content.decode()
+    assert "<script>x" not in text
+    assert '"><script>' not in text
+
+
+def test_the_account_page_names_its_owner_and_no_secret(signed_in: Browser, jane: Person) -> None:
+    text = signed_in.get("/account/").content.decode()
+    assert jane.account.username in text
+    assert signed_in.session_key not in text
+    assert "BEGIN AGE" not in text
+
+
+def test_the_pages_speak_the_languages_that_they_are_translated_to() -> None:
+    for language, direction in (("en", "ltr"), ("fr", "ltr"), ("ar", "rtl")):
+        response = Client().get("/login/", headers={"Accept-Language": language})
+        head = re.search(r"<html[^>]*>", response.content.decode())
+        assert head is not None
+        assert f'lang="{language}"' in head[0]
+        assert f'dir="{direction}"' in head[0]
+
+
+def test_every_page_has_its_name() -> None:
+    names = ("sign-in", "register", "recover", "account", "sign-out")
+    assert [reverse(f"dfns_login:{name}") for name in names] == [*ALL, "/logout/"]
