@@ -12,7 +12,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --re
 RUN := PATH="$(abspath $(BIN)):$$PATH"
 
 .DELETE_ON_ERROR:
-.PHONY: coverage soak demo demo-check test test-sqlite test-postgres conformance lint openapi web lock clean
+.PHONY: coverage soak demo demo-check test test-sqlite test-postgres conformance lint openapi messages web lock clean
 
 CLIENT := dfns_login/client
 BUNDLE := dfns_login/static/dfns_login/dist/THIRD_PARTY_LICENSES.txt
@@ -70,6 +70,15 @@ lint: $(VENV)/.dev $(CLIENT)/node_modules/.package-lock.json
 
 openapi: $(VENV)/.dev
 	DEBUG=1 $(BIN)/python -m project.openapi
+
+# The catalogues of translations: what there is to translate is collected (wants GNU gettext) and what is translated is
+# compiled. Both files are committed, so that nobody else needs gettext.
+MESSAGES = makemessages --locale=fr --locale=ar --add-location=file --no-obsolete --no-wrap
+messages: $(VENV)/.dev
+	cd dfns_login && $(abspath $(BIN))/django-admin $(MESSAGES) --ignore='client/*'
+	DEBUG=1 $(BIN)/python manage.py $(MESSAGES) --ignore='.venv*' --ignore='dfns_login/*' --ignore='tests/*' --ignore='project/openapi/*'
+	$(BIN)/pybabel compile --domain=django --directory=dfns_login/locale
+	$(BIN)/pybabel compile --domain=django --directory=project/locale
 
 # Installed from the lock files, again whenever these change.
 

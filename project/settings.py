@@ -168,6 +168,7 @@ WHITENOISE_USE_FINDERS = True  # static files are served from where they lie: th
 
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("fr", "Français"), ("ar", "العربية")]
+LOCALE_PATHS = [BASE_DIR / "project" / "locale"]
 USE_I18N = True
 USE_TZ = True
 TIME_ZONE = "UTC"
