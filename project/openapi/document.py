@@ -5,15 +5,18 @@ import tomllib
 from pathlib import Path
 from typing import Any, Final, cast
 
+from django.conf import global_settings
 from drf_spectacular.drainage import GENERATOR_STATS
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.settings import patched_settings
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse
 from drf_spectacular.validation import validate_schema
+from rest_framework.permissions import SAFE_METHODS
 from rest_framework.views import APIView
 
 from dfns_login.api import users
+from dfns_login.api.browser import CompleteBrowserLogin
 from dfns_login.api.urls import urlpatterns
 from dfns_login.api.view import AuthenticatedAPIView, LoginAPIView, TemporaryTokenAPIView, UnknownPath
 from project.openapi import shapes  # noqa: F401  its extensions register themselves
@@ -24,6 +27,9 @@ from project.openapi.replies import RefusedReply
 
 ROOT: Final = Path(__file__).resolve().parent.parent.parent
 FILE: Final = ROOT / "dfns_login" / "api" / "openapi.json"
+TAGS: Final = frozenset(
+    {"login", "logout", "registration", "credentials", "sessions", "activity", "action", "recover", "users"}
+)
 USER_ACTION: Final = OpenApiParameter(
     "X-DFNS-USERACTION",
     location=OpenApiParameter.HEADER,
@@ -77,7 +83,7 @@ class OperationSchema(AutoSchema):
             if self.described.body and any(field.required for field in self.described.body().fields.values()):
                 operation["requestBody"]["required"] = True  # drf-spectacular sees no required member in a `oneOf`
             self.resolve_serializer(RefusedReply, "response")
-            operation["responses"] |= responses(refusals_of(self.view_class, self.described))
+            operation["responses"] |= responses(refusals_of(self.view_class, self.method))
         return operation
 
     def get_operation_id(self) -> str:
@@ -90,16 +96,20 @@ class OperationSchema(AutoSchema):
         return self.described.description
 
     def get_tags(self) -> list[str]:
-        parts = self.path.strip("/").split("/")
-        return [parts[1]] if parts[0] == "auth" and parts[1] != "openapi.json" else ["metadata"]
+        first, second = self.path.strip("/").split("/")[:2]
+        tag = second if first == "auth" else first
+        return [tag if tag in TAGS else "metadata"]
 
     def is_deprecated(self) -> bool:
         return self.described.deprecated
 
     def get_auth(self) -> list[dict[str, list[str]]]:
+        csrf: dict[str, list[str]] = {} if self.method in SAFE_METHODS else {"csrfToken": []}
         if isinstance(self.view, AuthenticatedAPIView):
-            return [{"sessionToken": []}]
-        return [{"temporaryToken": []}] if isinstance(self.view, TemporaryTokenAPIView) else []
+            return [{"sessionToken": []}, {"browserSession": [], **csrf}]
+        if isinstance(self.view, TemporaryTokenAPIView):
+            return [{"temporaryToken": []}]
+        return [csrf] if isinstance(self.view, CompleteBrowserLogin) else []
 
     def get_request_serializer(self) -> Any:
         return self.described.body
@@ -150,6 +160,18 @@ def make_document() -> dict[str, Any]:
             "responses": shared_responses(),
             "securitySchemes": {
                 "sessionToken": {**token, "description": "From `POST /auth/login`."},
+                "browserSession": {
+                    "type": "apiKey",
+                    "in": "cookie",
+                    "name": global_settings.SESSION_COOKIE_NAME,
+                    "description": "From `POST /login/complete`; named as the project names its sessions' cookie.",
+                },
+                "csrfToken": {
+                    "type": "apiKey",
+                    "in": "header",
+                    "name": "X-CSRFToken",
+                    "description": "CSRF token of the page, wherever a cookie vouches for what changes something.",
+                },
                 "temporaryToken": {**token, "description": "`temporaryAuthenticationToken` of the challenge."},
             },
         },

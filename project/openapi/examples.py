@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from rest_framework.serializers import Serializer
 
-from dfns_login.api import action, credentials, login, recovery, registration, shapes, users
+from dfns_login.api import action, browser, credentials, login, recovery, registration, sessions, shapes, users
 from dfns_login.verification.encoding import encode_base64url
 from project.openapi import replies
 
@@ -134,6 +134,15 @@ LISTED_CREDENTIAL: Final = {
     "relyingPartyId": RP["id"],
     "origin": "https://example.com",
 }
+SOMEWHERE: Final = {"address": "192.0.2.1", "userAgent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Firefox/140.0"}
+LISTED_SESSION: Final = {
+    "sessionId": "42",
+    "dateCreated": "2026-11-23T07:05:06.773Z",
+    "dateLastSeen": "2026-11-23T07:25:08.001Z",
+    "dateExpires": "2026-11-23T19:05:06.773Z",
+    "isCurrent": True,
+    **SOMEWHERE,
+}
 LISTED_USER: Final = {
     "username": USERNAME,
     "name": USERNAME,
@@ -156,6 +165,7 @@ REQUESTS: Final[Mapping[type[Serializer[Any]], Mapping[str, Example]]] = {
         "without a code": NAMES,
         "without a name": {"orgId": ORGANIZATION},
     },
+    browser.BrowserLoginBody: {"key": {**SIGNED, "next": "/wallets/"}, "passkey": SIGNED_BY_PASSKEY},
     login.LogoutBody: {"every session": {"allSessions": True}},
     shapes.SignedChallengeBody: {"key": SIGNED, "passkey": SIGNED_BY_PASSKEY, "two factors": SIGNED_BY_TWO},
     shapes.NewCredentialsBody: {
@@ -175,6 +185,8 @@ REQUESTS: Final[Mapping[type[Serializer[Any]], Mapping[str, Example]]] = {
         "recovery key": {"challengeIdentifier": IDENTIFIER, "credentialName": "Paper", **NEW_RECOVERY_KEY},
     },
     credentials.CredentialUuidBody: {"request": {"credentialUuid": CREDENTIAL}},
+    credentials.RenameCredentialBody: {"request": {"credentialUuid": CREDENTIAL, "credentialName": "Laptop"}},
+    credentials.ReplaceKeyBody: {"request": {"credentialUuid": CREDENTIAL, "encryptedPrivateKey": ENVELOPE}},
     credentials.CredentialCodeBody: {
         "ISO 8601": {"expiration": "2026-11-23T07:05:06.773Z"},
         "Unix seconds": {"expiration": 1795417506},
@@ -182,6 +194,7 @@ REQUESTS: Final[Mapping[type[Serializer[Any]], Mapping[str, Example]]] = {
     credentials.CredentialChallengeWithCodeBody: {
         "request": {"code": "A1B2-C3D4-E5F6-G7H8-J9K0-M1N2", "credentialKind": "Key"}
     },
+    sessions.EndSessionBody: {"request": {"sessionId": "42"}},
     action.ActionChallengeBody: {
         "request": {
             "userActionPayload": json.dumps({"credentialUuid": CREDENTIAL}),
@@ -210,6 +223,7 @@ REQUESTS: Final[Mapping[type[Serializer[Any]], Mapping[str, Example]]] = {
 ANSWERS: Final[Mapping[type[replies.Reply], Mapping[str, Example]]] = {
     replies.MessageReply: {"answer": {"message": "success"}},
     replies.TokenReply: {"answer": {"token": TOKEN}},
+    replies.BrowserLoginReply: {"answer": {"next": "/wallets/"}},
     replies.SigningChallengeReply: {"with a code": SIGNING_CHALLENGE_WITH_CODE, "without a code": SIGNING_CHALLENGE},
     replies.RegistrationChallengeReply: {"answer": REGISTRATION_CHALLENGE},
     replies.CredentialChallengeReply: {
@@ -241,6 +255,12 @@ ANSWERS: Final[Mapping[type[replies.Reply], Mapping[str, Example]]] = {
     replies.CredentialListReply: {"answer": {"items": [LISTED_CREDENTIAL]}},
     replies.CredentialCodeReply: {
         "answer": {"code": "A1B2-C3D4-E5F6-G7H8-J9K0-M1N2", "expiration": "2026-11-23T07:05:06.773Z"}
+    },
+    replies.SessionListReply: {"answer": {"items": [LISTED_SESSION]}},
+    replies.ActivityReply: {
+        "answer": {
+            "items": [{"kind": "session.opened", "date": LISTED_SESSION["dateCreated"], **SOMEWHERE}],
+        }
     },
     replies.UserActionReply: {"answer": {"userAction": TOKEN}},
     replies.UserReply: {"answer": LISTED_USER},

@@ -4,15 +4,30 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from rest_framework.permissions import SAFE_METHODS
 from rest_framework.serializers import Serializer
 
 from dfns_login import errors
-from dfns_login.api import action, credentials, keys, login, openapi, recovery, registration, shapes, users
+from dfns_login.api import (
+    action,
+    browser,
+    credentials,
+    keys,
+    login,
+    openapi,
+    recovery,
+    registration,
+    sessions,
+    shapes,
+    users,
+)
 from dfns_login.api.view import AuthenticatedAPIView, LoginAPIView, TemporaryTokenAPIView
+from dfns_login.ceremonies.sessions import SHOWN
 from dfns_login.errors import Refusal
 from project.openapi import replies
 
 CODE_PER_RECIPIENT: Final = "The answer is the same whether or not anybody is there; an unknown name gets no mail."
+OURS: Final = "Not of the Dfns API."
 SECOND_FACTOR: Final = "Whether a second factor is wanted or taken is the organization's policy."
 
 
@@ -66,10 +81,20 @@ OPERATIONS: Final[Mapping[tuple[ViewClass, str], Operation]] = {
         reply=replies.TokenReply,
         refusals=(errors.ChallengeRefused, errors.AccountDeactivated, errors.NotAuthorized),
     ),
+    (browser.CompleteBrowserLogin, "POST"): Operation(
+        name="completeBrowserLogin",
+        summary="Complete a login in a browser",
+        description=(
+            f"As `login`, for a page of ours: the answer sets the session's cookie, and says where to go. {OURS}"
+        ),
+        body=browser.BrowserLoginBody,
+        reply=replies.BrowserLoginReply,
+        refusals=(errors.ChallengeRefused, errors.AccountDeactivated, errors.NotAuthorized, errors.CrossSiteRefused),
+    ),
     (login.Logout, "PUT"): Operation(
         name="logout",
         summary="End the session",
-        description="The token is dead from that moment; with `allSessions` every token of the account is.",
+        description="It is over from that moment; with `allSessions` every session of the account is.",
         body=login.LogoutBody,
         reply=replies.MessageReply,
     ),
@@ -133,6 +158,27 @@ OPERATIONS: Final[Mapping[tuple[ViewClass, str], Operation]] = {
         signed=True,
         refusals=(errors.NotFound, errors.LastFirstFactor),
     ),
+    (credentials.RenameCredential, "PUT"): Operation(
+        name="renameCredential",
+        summary="Give a credential another name",
+        description=OURS,
+        body=credentials.RenameCredentialBody,
+        reply=replies.CredentialReply,
+        signed=True,
+        refusals=(errors.NotFound,),
+    ),
+    (credentials.ReplaceKey, "PUT"): Operation(
+        name="replaceCredentialKey",
+        summary="Change the password of a password-protected key",
+        description=(
+            "The same private key, encrypted anew by its owner, takes the place of what was stored. Every other "
+            f"session of the account ends. {OURS}"
+        ),
+        body=credentials.ReplaceKeyBody,
+        reply=replies.CredentialReply,
+        signed=True,
+        refusals=(errors.AttestationRefused, errors.NotFound),
+    ),
     (credentials.CreateCredentialCode, "POST"): Operation(
         name="createCredentialCode",
         summary="Show a code that adds a credential from another device",
@@ -155,6 +201,27 @@ OPERATIONS: Final[Mapping[tuple[ViewClass, str], Operation]] = {
         body=credentials.CreateCredentialBody,
         reply=replies.CredentialReply,
         refusals=(errors.ChallengeRefused, errors.AttestationRefused, errors.CredentialIdTaken),
+    ),
+    (sessions.Sessions, "GET"): Operation(
+        name="listSessions",
+        summary="List the account's live sessions",
+        description=f"The newest first, {SHOWN} at most. {OURS}",
+        reply=replies.SessionListReply,
+    ),
+    (sessions.EndSession, "PUT"): Operation(
+        name="endSession",
+        summary="End a session of the account",
+        description=f"This one or another; nothing happens where it has ended. {OURS}",
+        body=sessions.EndSessionBody,
+        reply=replies.MessageReply,
+        refusals=(errors.NotFound,),
+    ),
+    (sessions.Activity, "GET"): Operation(
+        name="listActivity",
+        summary="List what happened to the account",
+        description=f"The newest first. {OURS}",
+        query=sessions.ActivityQuery,
+        reply=replies.ActivityReply,
     ),
     (action.CreateActionChallenge, "POST"): Operation(
         name="createUserActionChallenge",
@@ -269,13 +336,14 @@ OPERATIONS: Final[Mapping[tuple[ViewClass, str], Operation]] = {
 }
 
 
-def refusals_of(view: ViewClass, operation: Operation) -> list[type[Refusal]]:
+def refusals_of(view: ViewClass, method: str) -> list[type[Refusal]]:
     """Every refusal of the operation, by status; one of each code."""
-    found = {refusal.code: refusal for refusal in (*operation.refusals, *_implied(view, operation))}
+    operation = OPERATIONS[view, method]
+    found = {refusal.code: refusal for refusal in (*operation.refusals, *_implied(view, method, operation))}
     return sorted(found.values(), key=lambda refusal: refusal.status)
 
 
-def _implied(view: ViewClass, operation: Operation) -> Iterator[type[Refusal]]:
+def _implied(view: ViewClass, method: str, operation: Operation) -> Iterator[type[Refusal]]:
     if operation.query:
         yield errors.BodyRefused
     if operation.body or operation.signed:
@@ -284,6 +352,8 @@ def _implied(view: ViewClass, operation: Operation) -> Iterator[type[Refusal]]:
         yield from (errors.UserActionRefused, errors.UserActionSpent)
     if issubclass(view, (AuthenticatedAPIView, TemporaryTokenAPIView)):
         yield errors.NotAuthorized
+    if issubclass(view, AuthenticatedAPIView) and method not in SAFE_METHODS:
+        yield errors.CrossSiteRefused
     if view.rates:
         yield errors.RateExceeded
     yield errors.Unexpected

@@ -28,6 +28,7 @@ MEANINGS: Final[Mapping[type[Refusal], str]] = {
     errors.CodeRefused: "The code is wrong, expired, spent, revoked or of another purpose: one answer for all.",
     errors.UserActionRefused: "No user action that covers this very request.",
     errors.NotPermitted: "Authenticated, and not allowed.",
+    errors.CrossSiteRefused: "A cookie vouches for the request, and no CSRF token of our pages came with it.",
     errors.NotFound: "There is no such thing in the account or organization.",
     errors.BodyTooLarge: "The body is longer than any that a client sends.",
     errors.MediaTypeRefused: "The body is not declared as `application/json`.",

@@ -7,7 +7,7 @@ from rest_framework import serializers
 
 from dfns_login.ceremonies.factors import SIGNING_KINDS
 from dfns_login.ceremonies.new_credentials import REGISTERED_KINDS
-from dfns_login.models import AccountKind
+from dfns_login.models import AccountKind, AuditKind
 
 
 class Reply(serializers.Serializer[Any]):
@@ -32,6 +32,10 @@ class TokenReply(Reply):
     token = serializers.CharField(
         help_text="JWT. Its claim `https://custom/app_metadata` carries `orgId` and `userId`."
     )
+
+
+class BrowserLoginReply(Reply):
+    next = serializers.CharField(help_text="Where to go: the path that was asked for, if it is one of this site.")
 
 
 class RelyingParty(Reply):
@@ -166,6 +170,31 @@ class CredentialListReply(Reply):
 class CredentialCodeReply(Reply):
     code = serializers.RegexField(r"^[0-9A-Z]{4}(-[0-9A-Z]{4}){5}$")
     expiration = MomentField()
+
+
+class SessionReply(Reply):
+    sessionId = serializers.CharField()
+    dateCreated = MomentField()
+    dateLastSeen = MomentField(help_text="To the minute.")
+    dateExpires = MomentField()
+    isCurrent = serializers.BooleanField(help_text="It is the session that asks.")
+    address = serializers.CharField(allow_blank=True, help_text="Where it was opened from.")
+    userAgent = serializers.CharField(allow_blank=True)
+
+
+class SessionListReply(Reply):
+    items = SessionReply(many=True)
+
+
+class EventReply(Reply):
+    kind = serializers.ChoiceField(choices=AuditKind.values)
+    date = MomentField()
+    address = serializers.CharField(allow_blank=True, help_text="Empty where nobody's request caused it.")
+    userAgent = serializers.CharField(allow_blank=True)
+
+
+class ActivityReply(Reply):
+    items = EventReply(many=True)
 
 
 class UserActionReply(Reply):

@@ -11,6 +11,7 @@ from django.urls import URLPattern
 from dfns_login.api.urls import urlpatterns
 from dfns_login.api.view import AuthenticatedAPIView, LoginAPIView
 from tests.api.client import call
+from tests.authenticators import opaque_envelope
 
 NAMES = {"username": "nobody@example.co", "orgId": "or-nobody"}
 ASSERTION = {"credId": "AAAA", "clientData": "e30", "signature": "AA"}
@@ -38,6 +39,12 @@ ENDPOINTS = [
         name="login",
         method="POST",
         path="/auth/login",
+        body={"challengeIdentifier": "x", "firstFactor": {"kind": "Key", "credentialAssertion": ASSERTION}},
+    ),
+    Endpoint(
+        name="browser-login",
+        method="POST",
+        path="/login/complete",
         body={"challengeIdentifier": "x", "firstFactor": {"kind": "Key", "credentialAssertion": ASSERTION}},
     ),
     Endpoint(name="logout", method="PUT", path="/auth/logout", body={"allSessions": False}),
@@ -69,6 +76,18 @@ ENDPOINTS = [
     Endpoint(
         name="credential-deactivate", method="PUT", path="/auth/credentials/deactivate", body={"credentialUuid": "cr-x"}
     ),
+    Endpoint(
+        name="credential-rename",
+        method="PUT",
+        path="/auth/credentials/rename",
+        body={"credentialUuid": "cr-x", "credentialName": "Mine"},
+    ),
+    Endpoint(
+        name="credential-key",
+        method="PUT",
+        path="/auth/credentials/key",
+        body={"credentialUuid": "cr-x", "encryptedPrivateKey": opaque_envelope()},
+    ),
     Endpoint(name="credential-code", method="POST", path="/auth/credentials/code", body={"expiration": 1}),
     Endpoint(
         name="credential-code-init",
@@ -82,6 +101,9 @@ ENDPOINTS = [
         path="/auth/credentials/code/verify",
         body={"challengeIdentifier": "x", "credentialName": "Mine", **CREDENTIAL},
     ),
+    Endpoint(name="sessions", method="GET", path="/auth/sessions"),
+    Endpoint(name="session-end", method="PUT", path="/auth/sessions/end", body={"sessionId": "0"}),
+    Endpoint(name="activity", method="GET", path="/auth/activity"),
     Endpoint(
         name="action-init",
         method="POST",

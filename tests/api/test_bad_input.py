@@ -239,14 +239,18 @@ def test_the_limit_is_on_the_bytes(client: Client) -> None:
 
 STATUS_OF_A_RIGHT_SHAPE = {
     "login": 400,
+    "browser-login": 400,
     "registration-init": 403,
     "registration": 401,
     "credentials": 400,
     "credential-activate": 404,
     "credential-deactivate": 404,
+    "credential-rename": 404,
+    "credential-key": 404,
     "credential-code": 400,
     "credential-code-init": 403,
     "credential-code-verify": 400,
+    "session-end": 404,
     "action": 400,
     "recovery-init": 403,
     "recovery": 401,
@@ -313,7 +317,7 @@ FIELDS: list[tuple[str, str, list[Any]]] = [
     ("recovery-init", "credentialId", CREDENTIAL_IDS_THAT_ARE_NONE),
     *[
         (name, path, wrong)
-        for name in ("login", "action")
+        for name in ("login", "browser-login", "action")
         for path, wrong in (
             ("challengeIdentifier", ["", *LONG]),
             ("firstFactor", ["Key"]),
@@ -324,6 +328,7 @@ FIELDS: list[tuple[str, str, list[Any]]] = [
             ("firstFactor.credentialAssertion.signature", LONG),
         )
     ],
+    ("browser-login", "next", ["x" * 2049, *LONG]),
     *[
         (name, f"{within}{path}", wrong)
         for name, within in (
@@ -357,6 +362,11 @@ FIELDS: list[tuple[str, str, list[Any]]] = [
     ("credential-init", "kind", KINDS_THAT_ARE_NONE),
     ("credential-activate", "credentialUuid", ["", "x" * 65]),
     ("credential-deactivate", "credentialUuid", ["", "x" * 65]),
+    ("credential-rename", "credentialUuid", ["", "x" * 65]),
+    ("credential-rename", "credentialName", ["", " ", "a\nb", "a\x7fb", "\u202ea", "a\u2028b", "x" * 201]),
+    ("credential-key", "credentialUuid", ["", "x" * 65]),
+    ("credential-key", "encryptedPrivateKey", ["", "x" * 99, *LONG]),
+    ("session-end", "sessionId", ["", "x" * 65]),
     ("credential-code-init", "code", ["", "1" * 65]),
     ("credential-code-init", "credentialKind", KINDS_THAT_ARE_NONE),
     ("action-init", "userActionPayload", ["{", "username=jane", "NaN", '{"a":1,"a":1}', "1e999"]),
@@ -370,6 +380,7 @@ OF_A_CREDENTIAL = {"registration", "recovery", "credentials", "credential-code-v
 OPTIONAL = {
     "username": {"login-init"},
     "loginCode": {"login-init"},
+    "next": {"browser-login"},
     "credentialName": OF_A_CREDENTIAL,
     "encryptedPrivateKey": OF_A_CREDENTIAL,
     "transports": OF_A_CREDENTIAL,
@@ -451,6 +462,7 @@ def test_combining_characters_cost_no_time(client: Client) -> None:
     ("name", "member", "inner"),
     [
         ("login", "secondFactor", ["kind"]),
+        ("browser-login", "secondFactor", ["kind"]),
         ("action", "secondFactor", ["kind"]),
         ("registration", "secondFactorCredential", ["credentialKind", "credentialInfo"]),
         ("registration", "recoveryCredential", ["credentialKind", "credentialInfo"]),

@@ -20,6 +20,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import resolve
 
+from dfns_login.api.browser import CompleteBrowserLogin
+from dfns_login.api.login import CompleteLogin
 from dfns_login.api.view import UnknownPath
 from dfns_login.conf import DEFAULT_RATES
 from dfns_login.limits import Rate
@@ -71,14 +73,14 @@ def test_every_url_is_here() -> None:
 
 
 def test_every_change_by_a_session_is_signed() -> None:
-    """R-84: but for what opens a challenge, answers one, or ends the session."""
+    """R-84: but for what opens a challenge, answers one, or ends a session."""
     unsigned = {each.name for each in AUTHENTICATED if each.method != "GET" and each not in SIGNED}
-    assert unsigned == {"logout", "credential-init", "action-init", "action"}
+    assert unsigned == {"logout", "session-end", "credential-init", "action-init", "action"}
 
 
 @of_each
-def test_no_view_is_wrapped_in_a_transaction_or_wants_a_csrf_token(endpoint: Endpoint) -> None:
-    """R-121."""
+def test_no_view_is_wrapped_in_a_transaction_or_guarded_by_the_csrf_middleware(endpoint: Endpoint) -> None:
+    """R-121: what a cookie vouches for, the views guard themselves, and refuse in the envelope."""
     view = PATTERNS[endpoint.name].callback
     assert vars(view)["_non_atomic_requests"] == set(django_settings.DATABASES)
     assert view.csrf_exempt
@@ -89,7 +91,8 @@ def test_every_open_endpoint_has_rates_of_its_own(endpoint: Endpoint) -> None:
     rates = view_of(endpoint).rates
     assert rates
     assert all(isinstance(rate, Rate) and len(DEFAULT_RATES[rate.name]) == 2 for rate in rates)
-    views = {view_of(each) for each in OPEN}
+    views = {view_of(each) for each in OPEN} - {CompleteBrowserLogin}
+    assert CompleteBrowserLogin.scope == CompleteLogin.scope  # one login, completed in two ways
     assert len({view.scope for view in views}) == len(views)
 
 
@@ -327,7 +330,7 @@ def test_503(client: Client, endpoint: Endpoint, bearer: Any) -> None:
         return  # reads no database
     token = bearer(endpoint)
     body = {**endpoint.body}
-    if endpoint.name in {"login", "registration", "recovery", "credential-code-verify"}:
+    if endpoint.name in {"login", "browser-login", "registration", "recovery", "credential-code-verify"}:
         return  # is refused before the database is asked; see below
     with broken_database(OperationalError):
         refused = send(client, endpoint, bearer=token, body=body if endpoint.method != "GET" else None)

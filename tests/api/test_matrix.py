@@ -188,6 +188,8 @@ BEARERS: dict[str, tuple[str, Callable[[Scene], Send]]] = {
         "login",
         lambda scene: lambda bearer: call(scene.client, "GET", "/auth/credentials", bearer=bearer),
     ),
+    "GET sessions": ("login", lambda scene: lambda bearer: call(scene.client, "GET", "/auth/sessions", bearer=bearer)),
+    "GET activity": ("login", lambda scene: lambda bearer: call(scene.client, "GET", "/auth/activity", bearer=bearer)),
     "POST credentials/init": (
         "login",
         lambda scene: lambda bearer: post(scene.client, "/auth/credentials/init", {"kind": "Key"}, bearer=bearer),
@@ -284,6 +286,7 @@ def create(challenge: Members) -> Members:
 
 ANSWERS: dict[str, tuple[str, Callable[[Scene, Members], Any]]] = {
     "POST login": ("login", lambda scene, each: post(scene.client, "/auth/login", sign(scene, each))),
+    "POST login/complete": ("login", lambda scene, each: post(scene.client, "/login/complete", sign(scene, each))),
     "POST action": ("action", lambda scene, each: scene.session.call("POST", "/auth/action", sign(scene, each))),
     "POST credentials": (
         "credential",
@@ -294,6 +297,7 @@ ANSWERS: dict[str, tuple[str, Callable[[Scene, Members], Any]]] = {
         lambda scene, each: post(scene.client, "/auth/credentials/code/verify", create(each)),
     ),
 }
+LOGINS = {"POST login", "POST login/complete"}
 
 
 @pytest.mark.parametrize("kind", CHALLENGES)
@@ -316,7 +320,7 @@ def test_the_text_of_one_challenge_answers_no_other(scene: Scene, endpoint: str,
     right = CHALLENGES[belongs](scene)
     mixed = {**right, "challenge": CHALLENGES[kind](scene)["challenge"]}
     refused = answer(scene, mixed)
-    if endpoint in {"POST login", "POST action"}:
+    if endpoint in {*LOGINS, "POST action"}:
         assert told(refused) == NOT_AUTHORIZED
     else:
         assert told(refused) == (400, "The credential is not valid.")
@@ -417,7 +421,7 @@ def test_no_challenge_crosses(scene: Scene, there: Scene, endpoint: str) -> None
         made = Credential.objects.get(pk=crossed.json()["credentialUuid"])  # nobody has said from where it comes
         assert made.account == scene.person.account
         return
-    assert told(crossed) == (NOT_AUTHORIZED if endpoint == "POST login" else CHALLENGE_NOT_VALID)
+    assert told(crossed) == (NOT_AUTHORIZED if endpoint in LOGINS else CHALLENGE_NOT_VALID)
     assert answer(scene, opened_here).status_code == 200
 
 

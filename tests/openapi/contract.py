@@ -140,7 +140,7 @@ def documented_members() -> set[str]:
 
 
 class ContractClient(Client):
-    """A client that holds every answer against the document. seen: members that the answers had."""
+    """A client that holds every answer against the document, and keeps no cookie. seen: members that answers had."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(raise_request_exception=False, **options)
@@ -151,4 +151,5 @@ class ContractClient(Client):
         check(response, method=method, path=path, body=data)
         schema = json_of(operation_at(method, path).statuses[response.status_code])["schema"]
         self.seen |= set(members(schema, json.loads(response.content)))
+        self.cookies.clear()
         return response

@@ -4,7 +4,9 @@ import io
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
+
+from django.conf import settings
 
 from dfns_login.api.parsing import parse_payload
 from dfns_login.errors import BodyRefused
@@ -12,12 +14,13 @@ from dfns_login.models import Session
 from dfns_login.user_actions import ActionRequest, issue_user_action
 from tests.api.actions import SignedIn
 
+CSRF: Final = "c" * 32
 Environ = dict[str, Any]
 Application = Callable[[Environ, Any], Iterable[bytes]]
 
 
 class OperatorDoor:
-    """The application, for requests that get the operator's token and a user action where they bring any of theirs."""
+    """The application, for requests that get good tokens where they bring any: the operator's, actions', our pages'."""
 
     def __init__(self, application: Application, *, operator: SignedIn) -> None:
         self.application = application
@@ -26,6 +29,8 @@ class OperatorDoor:
     def __call__(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
         if "HTTP_AUTHORIZATION" in environ:
             environ["HTTP_AUTHORIZATION"] = f"Bearer {self.operator.token}"
+        if "HTTP_X_CSRFTOKEN" in environ:
+            environ |= {"HTTP_X_CSRFTOKEN": CSRF, "HTTP_COOKIE": f"{settings.CSRF_COOKIE_NAME}={CSRF}"}
         if "HTTP_X_DFNS_USERACTION" in environ:
             self.sign(environ)
         return self.application(environ, start_response)

@@ -4,12 +4,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import jwt
 from django.conf import settings
 from django.db import OperationalError, connection
 from django.http import HttpResponse
 from django.test import override_settings
 
 from dfns_login.api.parsing import BODY_LIMIT
+from dfns_login.challenges import spend_jti
 from dfns_login.conf import DEFAULT_RATES
 from dfns_login.models import CodePurpose
 from tests.authenticators import Fault, Kind, SoftwareKey
@@ -86,6 +88,17 @@ def elsewhere(scene: Scene, asked: Asked) -> HttpResponse:
     return scene.send(scene.sign(changed) if asked.action else changed)
 
 
+def from_another_site(scene: Scene, asked: Asked) -> HttpResponse:
+    """By the cookie of a browser that has signed in, and without what only our own pages can read."""
+    session = scene.send(ACCEPTED["completeBrowserLogin"](scene)).cookies[settings.SESSION_COOKIE_NAME]
+    scene.client.cookies[settings.SESSION_COOKIE_NAME] = session.value
+    scene.client.handler.enforce_csrf_checks = True
+    try:
+        return scene.send(replace(asked, bearer=""))
+    finally:
+        scene.client.handler.enforce_csrf_checks = False
+
+
 OF_ANY: dict[str, Callable[[Scene, Asked], HttpResponse]] = {
     "invalid_request": not_an_object,
     "body_too_large": too_large,
@@ -97,6 +110,7 @@ OF_ANY: dict[str, Callable[[Scene, Asked], HttpResponse]] = {
     "internal_error": misconfigured,
     "service_unavailable": without_database,
     "not_permitted": without_permission,
+    "csrf": from_another_site,
     "not_found": elsewhere,
 }
 
@@ -119,8 +133,7 @@ def unknown_name(scene: Scene, path: str, **more: str) -> HttpResponse:
         )
 
 
-def deactivated(scene: Scene) -> HttpResponse:
-    asked = requests.login(scene)
+def deactivated(scene: Scene, asked: Asked) -> HttpResponse:
     scene.user.is_active = False
     scene.user.save()
     return scene.send(asked)
@@ -170,13 +183,28 @@ def deactivated_twice(scene: Scene) -> HttpResponse:
     return twice(scene, ACCEPTED["deactivateCredential"](scene))
 
 
+def replaced_meanwhile(scene: Scene) -> HttpResponse:
+    """The same request came twice at once: the other one has spent the user action."""
+    asked = ACCEPTED["replaceCredentialKey"](scene)
+    claims = jwt.decode(asked.action, options={"verify_signature": False})
+    spend_jti(claims["jti"], expires_at=datetime.fromtimestamp(claims["exp"], UTC))
+    return scene.send(asked)
+
+
 OF_ONE: dict[tuple[str, str], Callable[[Scene], HttpResponse]] = {
     ("createLoginChallenge", "invalid_code"): wrong_code("/auth/login/init", "loginCode"),
     ("createLoginChallenge", "user_not_found"): lambda scene: unknown_name(scene, "/auth/login/init"),
     ("createLoginChallenge", "no_usable_credential"): no_usable_credential,
     ("login", "invalid_challenge"): lambda scene: wrong_challenge(scene, ACCEPTED["login"](scene), new_key()),
-    ("login", "account_deactivated"): deactivated,
+    ("login", "account_deactivated"): lambda scene: deactivated(scene, ACCEPTED["login"](scene)),
     ("login", "not_authorized"): lambda scene: scene.send(requests.login(scene, FAULT)),
+    ("completeBrowserLogin", "invalid_challenge"): lambda scene: wrong_challenge(
+        scene, ACCEPTED["completeBrowserLogin"](scene), new_key()
+    ),
+    ("completeBrowserLogin", "account_deactivated"): lambda scene: deactivated(
+        scene, ACCEPTED["completeBrowserLogin"](scene)
+    ),
+    ("completeBrowserLogin", "not_authorized"): lambda scene: scene.send(requests.browser_login(scene, FAULT)),
     ("createRegistrationChallenge", "invalid_code"): wrong_code("/auth/registration/init", "registrationCode"),
     ("createRegistrationChallenge", "registration_code_expired"): lapsed_registration_code,
     ("createRegistrationChallenge", "user_not_found"): lambda scene: unknown_name(
@@ -198,6 +226,14 @@ OF_ONE: dict[tuple[str, str], Callable[[Scene], HttpResponse]] = {
     ("deactivateCredential", "not_found"): lambda scene: of_credential(scene, "deactivate", "cr-nobody"),
     ("deactivateCredential", "last_credential"): last_first_factor,
     ("deactivateCredential", "user_action_used"): deactivated_twice,
+    ("renameCredential", "not_found"): lambda scene: scene.send(requests.rename(scene, "cr-nobody")),
+    ("replaceCredentialKey", "not_found"): lambda scene: scene.send(requests.replace_key(scene, "cr-nobody")),
+    ("replaceCredentialKey", "invalid_credential"): lambda scene: scene.send(
+        requests.replace_key(scene, scene.uuid(scene.person.key), "in clear")
+    ),
+    ("replaceCredentialKey", "user_action_used"): replaced_meanwhile,
+    ("endSession", "not_found"): lambda scene: scene.send(requests.end_session(scene, "0")),
+    ("listActivity", "invalid_request"): lambda scene: scene.send(scene.as_operator("GET", "/auth/activity?limit=0")),
     ("createCredentialChallengeWithCode", "invalid_code"): wrong_code(
         "/auth/credentials/code/init", "code", credentialKind="Key"
     ),

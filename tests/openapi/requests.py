@@ -9,10 +9,10 @@ from typing import Any
 from django.contrib.auth.models import Permission
 from django.http import HttpResponse
 
-from dfns_login.models import Account, AccountState, CodePurpose
+from dfns_login.models import Account, AccountState, CodePurpose, Session
 from tests.api.actions import SignedIn, signed_in
 from tests.api.client import post
-from tests.authenticators import Fault, Kind, Members, SoftwareKey, base64url, compact_json
+from tests.authenticators import Fault, Kind, Members, SoftwareKey, base64url, compact_json, opaque_envelope
 from tests.factories import Person, issue, make_account, make_credential, make_person
 from tests.openapi.contract import ContractClient
 
@@ -41,6 +41,11 @@ class Scene:
         self.user.user_permissions.add(*Permission.objects.filter(content_type__app_label="dfns_login"))
         self.operator: SignedIn = signed_in(self.client, self.person)
         self.invited: Account = make_account(self.organization, "lee@example.co", state=AccountState.INVITED)
+
+    @property
+    def session(self) -> Session:
+        """The operator's, which is the first."""
+        return Session.objects.filter(account=self.person.account).earliest("pk")
 
     def uuid(self, key: SoftwareKey) -> str:
         return str(self.person.account.credentials.get(credential_id=key.credential_id).pk)
@@ -90,6 +95,11 @@ def login(scene: Scene, fault: Fault | None = None) -> Asked:
     return scene.ask("POST", "/auth/login", answered(scene.person.key, login_challenge(scene), fault=fault))
 
 
+def browser_login(scene: Scene, fault: Fault | None = None) -> Asked:
+    body = {**answered(scene.person.key, login_challenge(scene), fault=fault), "next": "/wallets/"}
+    return scene.ask("POST", "/login/complete", body)
+
+
 def registration_init(scene: Scene) -> Members:
     code = issue(scene.invited.recipient, purpose=CodePurpose.REGISTRATION)
     return {**names(scene.invited), "registrationCode": code}
@@ -109,6 +119,20 @@ def creation(opened: Any, key: SoftwareKey, fault: Fault | None = None) -> Membe
 def create_credential(scene: Scene, key: SoftwareKey, fault: Fault | None = None) -> Asked:
     opened = scene.given("/auth/credentials/init", {"kind": key.kind}, bearer=scene.operator.token)
     return scene.signed("POST", "/auth/credentials", creation(opened, key, fault))
+
+
+def rename(scene: Scene, uuid: str) -> Asked:
+    body = {"credentialUuid": uuid, "credentialName": "Laptop"}
+    return scene.signed("PUT", "/auth/credentials/rename", body)
+
+
+def replace_key(scene: Scene, uuid: str, envelope: str | None = None) -> Asked:
+    body = {"credentialUuid": uuid, "encryptedPrivateKey": envelope or opaque_envelope()}
+    return scene.signed("PUT", "/auth/credentials/key", body)
+
+
+def end_session(scene: Scene, session: str) -> Asked:
+    return scene.as_operator("PUT", "/auth/sessions/end", {"sessionId": session})
 
 
 def credential_code(scene: Scene) -> Asked:
@@ -164,6 +188,7 @@ ACCEPTED: dict[str, Callable[[Scene], Asked]] = {
         "POST", "/auth/login/init", {**scene.person.names, "loginCode": issue(scene.person.account.recipient)}
     ),
     "login": login,
+    "completeBrowserLogin": browser_login,
     "logout": lambda scene: scene.as_operator("PUT", "/auth/logout", {"allSessions": True}),
     "resendRegistrationCode": lambda scene: scene.ask("PUT", "/auth/registration/code", names(scene.invited)),
     "createRegistrationChallenge": lambda scene: scene.ask("POST", "/auth/registration/init", registration_init(scene)),
@@ -177,11 +202,16 @@ ACCEPTED: dict[str, Callable[[Scene], Asked]] = {
     "deactivateCredential": lambda scene: scene.signed(
         "PUT", "/auth/credentials/deactivate", {"credentialUuid": scene.uuid(scene.person.keys[2])}
     ),
+    "renameCredential": lambda scene: rename(scene, scene.uuid(scene.person.key)),
+    "replaceCredentialKey": lambda scene: replace_key(scene, scene.uuid(scene.person.key)),
     "createCredentialCode": credential_code,
     "createCredentialChallengeWithCode": lambda scene: scene.ask(
         "POST", "/auth/credentials/code/init", code_init(scene)
     ),
     "createCredentialWithCode": lambda scene: create_credential_with_code(scene, new_key()),
+    "listSessions": lambda scene: scene.as_operator("GET", "/auth/sessions"),
+    "endSession": lambda scene: end_session(scene, str(scene.session.pk)),
+    "listActivity": lambda scene: scene.as_operator("GET", "/auth/activity?limit=5"),
     "createUserActionChallenge": lambda scene: scene.as_operator("POST", "/auth/action/init", action_init(scene)),
     "createUserActionSignature": action,
     "sendRecoveryCode": lambda scene: scene.ask("POST", "/auth/recover/user/code", scene.person.names),
