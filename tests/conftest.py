@@ -3,12 +3,15 @@
 import os
 import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from django.conf import settings
 from django.core.cache import cache
+from playwright.sync_api import Browser, sync_playwright
 
+from tests.conformance.browser import chromium
 from tests.services import PostgreSQL, Valkey
 from tests.services_plugin import started
 
@@ -48,3 +51,10 @@ def node() -> str:
     found = shutil.which("node", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
     assert found, "no node: `make test` installs one"
     return found
+
+
+@pytest.fixture(scope="session")
+def browser(node: str) -> Iterator[Browser]:
+    """One Chromium for the whole run: Playwright can be started but once at a time."""
+    with sync_playwright() as playwright, chromium(playwright, node=node) as browser:
+        yield browser

@@ -15,7 +15,7 @@ DFNS_LOGIN = {
     # Every request comes from this machine. What counts names keeps its windows.
     "RATES": {name: PLENTY for name in DEFAULT_RATES if not name.endswith(("_user", "_mailbox"))},
 }
-LANGUAGES = [("en", "English"), ("de", "Deutsch")]
+LANGUAGES = [("en", "English"), ("de", "Deutsch"), ("fr", "Français"), ("ar", "العربية")]
 
 LOGGING = {
     **LOGGING,

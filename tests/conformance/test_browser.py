@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Browser
 
 from tests.authenticators import Members
-from tests.conformance.browser import Authenticator, Clients, PageError, bundle, chromium, open_page
+from tests.conformance.browser import Authenticator, Clients, PageError, bundle, open_page
 from tests.conformance.stage import Stage, in_seconds
 from tests.live.javascript import CLIENTS
 from tests.live.scene import Person, Scene
@@ -18,11 +18,11 @@ RELYING_PARTY = {"id": "localhost", "name": "Example"}
 
 
 @pytest.fixture(scope="module")
-def clients(scene: Scene, node: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clients]:
+def clients(scene: Scene, browser: Browser, node: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clients]:
     script = bundle(tmp_path_factory.mktemp("page"), node=node)
-    with sync_playwright() as playwright, chromium(playwright, node=node) as browser:
-        page = open_page(browser, origin=scene.site.url, script=script)
-        yield Clients(page=page, organization=scene.organization)
+    page = open_page(browser, origin=scene.site.url, script=script)
+    yield Clients(page=page, organization=scene.organization)
+    page.close()
 
 
 @pytest.fixture

@@ -2,7 +2,8 @@
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -10,6 +11,8 @@ from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
 import httpx
+import pytest
+from django.conf import settings as django_settings
 
 from project.mailbox import END_OF_MAIL, Mail
 from tests.authenticators import Members, SoftwareKey
@@ -113,6 +116,27 @@ class Scene:
     def written_mails(self) -> list[bytes]:
         """Every mail, as it left the project."""
         return [mail for file in self.mail_folder.glob("*.log") for mail in file.read_bytes().split(END_OF_MAIL)[:-1]]
+
+
+@contextmanager
+def live_scene(request: pytest.FixtureRequest, folder: Path, *, name: str, settings: str) -> Iterator[Scene]:
+    """A live project of its own, on the database that the tests run on, with one organization.
+
+    name: of its database, and of the organization. settings: module of its Django settings.
+    """
+    if django_settings.DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+        postgres, database_url = None, f"sqlite:///{folder}/{name}.sqlite3"
+    else:
+        postgres = request.getfixturevalue("postgres")
+        database_url = postgres.create_database(name)
+    environment = {"DJANGO_SETTINGS_MODULE": settings}
+    with (
+        Valkey() as valkey,
+        Site(folder, database_url=database_url, redis_url=valkey.url, environment=environment) as site,
+        httpx.Client(base_url=site.url, timeout=30) as http,
+    ):
+        organization = operate(site, "organization", "create", name.title())["id"]
+        yield Scene(site=site, valkey=valkey, postgres=postgres, organization=organization, http=http)
 
 
 def operate(site: Site, *verb: str) -> Members:

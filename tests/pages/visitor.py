@@ -1,0 +1,111 @@
+"""A visitor of the live pages in a real Chromium: what is shown, what the browser sends, what goes wrong in it."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request
+
+from tests.live.javascript import CLIENTS
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+SCREENSHOTS: Final = ROOT / "var" / "screenshots"
+AXE: Final = CLIENTS / "node_modules" / "axe-core" / "axe.min.js"
+RULES: Final = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+PATIENCE_MILLISECONDS: Final = 30_000
+LISTEN: Final = """
+addEventListener('securitypolicyviolation', (event) => {
+  console.error(`CSP: ${event.violatedDirective} ${event.blockedURI} ${event.sample}`)
+})
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sent:
+    """A request of the browser. body: as it was sent, empty where there is none."""
+
+    method: str
+    url: str
+    headers: dict[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+
+
+@dataclass(kw_only=True)
+class Visitor:
+    """One browser profile with one page. problems: what the console, CSP and uncaught errors say."""
+
+    page: Page
+    look: str
+    problems: list[str] = field(default_factory=list)
+    sent: list[Sent] = field(default_factory=list)
+
+    def show(self, name: str) -> None:
+        """Keep a picture of the page, and let axe-core look at it (WCAG 2.2 AA)."""
+        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+        self.page.screenshot(path=SCREENSHOTS / f"{name}-{self.look}.png", full_page=True, animations="disabled")
+        self.page.evaluate(_axe())
+        found = self.page.evaluate("(rules) => axe.run({runOnly: rules})", RULES)
+        violations = [
+            f"{each['id']}: {node['html']} {node['failureSummary']}"
+            for each in found["violations"]
+            for node in each["nodes"]
+        ]
+        assert violations == [], "\n".join([name, *violations])
+
+    def stored(self) -> dict[str, Any]:
+        """What the site keeps in this browser besides cookies."""
+        kept: dict[str, Any] = self.page.evaluate(
+            """async () => ({
+              local: {...localStorage},
+              session: {...sessionStorage},
+              databases: (await indexedDB.databases()).map((each) => each.name),
+              caches: await caches.keys(),
+            })"""
+        )
+        return kept
+
+
+@contextmanager
+def visiting(browser: Browser, *, url: str, look: str = "light", **options: Any) -> Iterator[Visitor]:
+    """A fresh browser profile. options: Playwright's, such as `locale`, `color_scheme`, `viewport`.
+
+    At the end nothing may have gone wrong in the browser.
+    """
+    context = browser.new_context(base_url=url, **options)
+    context.set_default_timeout(PATIENCE_MILLISECONDS)
+    context.add_init_script(LISTEN)
+    page = context.new_page()
+    visitor = Visitor(page=page, look=look)
+    page.on("console", lambda message: _note(visitor, message))
+    page.on("pageerror", lambda error: visitor.problems.append(f"uncaught: {error}"))
+    context.on("request", lambda request: visitor.sent.append(_sent(request)))
+    try:
+        yield visitor
+        assert visitor.problems == []
+    finally:
+        context.close()
+
+
+def _note(visitor: Visitor, message: ConsoleMessage) -> None:
+    # Chromium writes a line for every answer that is an error, which is no fault of the page
+    refused = message.type == "error" and message.text.startswith("Failed to load resource: the server responded")
+    if message.type in {"error", "warning"} and not refused:
+        visitor.problems.append(f"{message.type}: {message.text}")
+
+
+def _sent(request: Request) -> Sent:
+    return Sent(method=request.method, url=request.url, headers=request.headers, body=request.post_data_buffer or b"")
+
+
+@cache
+def _axe() -> str:
+    return AXE.read_text()
+
+
+def body_of(sent: Sent) -> dict[str, Any]:
+    body: dict[str, Any] = json.loads(sent.body) if sent.body else {}
+    return body
