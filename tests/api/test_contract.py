@@ -25,6 +25,7 @@ from dfns_login.api.login import CompleteLogin
 from dfns_login.api.view import UnknownPath
 from dfns_login.conf import DEFAULT_RATES
 from dfns_login.limits import Rate
+from dfns_login.models import Session
 from tests.api.actions import SignedIn
 from tests.api.client import (
     INVALID_CODE,
@@ -58,6 +59,7 @@ from tests.api.endpoints import (
     send,
     view_of,
 )
+from tests.authenticators import opaque_envelope
 from tests.factories import Person, issue, make_person
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND")
@@ -491,6 +493,74 @@ class TestCost:
             ["SELECT session", "BEGIN", "INSERT spenttoken", "SELECT account", "SELECT credential", "COMMIT"],
             {},
         )
+
+    def test_of_completing_a_login_in_a_browser(self, client: Client) -> None:
+        """As without one, and: Django's session, the user's last login, and which of Django's sessions it is."""
+        person = make_person()
+        body = login_body(open_login(client, person.names, loginCode=code_of(person)).json(), person.key)
+        statements, commands = cost_of(lambda: call(client, "POST", "/login/complete", body))
+        saved = ["BEGIN", "UPDATE", "COMMIT"]
+        assert statements == [
+            "SELECT credential",
+            "BEGIN",
+            "INSERT spenttoken",
+            "INSERT session",
+            "INSERT auditevent",
+            "COMMIT",
+            *["SELECT", "BEGIN", "INSERT", "COMMIT"],
+            "UPDATE",
+            *saved,
+            "UPDATE session",
+            *saved,
+        ]
+        assert commands == counted(BY_ADDRESS_AND_NETWORK)
+
+    def test_of_looking_after_ones_sessions(self, client: Client) -> None:
+        person = make_person()
+        tokens = [sign_in(client, person, loginCode=code_of(person)) for _ in range(2)]
+        listing = cost_of(lambda: call(client, "GET", "/auth/sessions", bearer=tokens[0]))
+        assert listing == (["SELECT session", "SELECT session"], {})
+        activity = cost_of(lambda: call(client, "GET", "/auth/activity", bearer=tokens[0]))
+        assert activity == (["SELECT session", "SELECT auditevent"], {})
+        body = {"sessionId": str(Session.objects.latest("pk").pk)}
+        ending = cost_of(lambda: call(client, "PUT", "/auth/sessions/end", body, bearer=tokens[0]))
+        assert ending == (
+            ["SELECT session", "SELECT session", "UPDATE session", "SELECT session", "INSERT auditevent"],
+            {},
+        )
+
+    def test_of_renaming_a_credential_and_changing_its_password(self, client: Client) -> None:
+        person = make_person()
+        jane = SignedIn(client=client, person=person, token=sign_in(client, person, loginCode=code_of(person)))
+        uuid = person.account.credentials.get().pk
+
+        def cost(path: str, **more: str) -> list[str]:
+            body = {"credentialUuid": uuid, **more}
+            action = jane.user_action("PUT", path, json.dumps(body))
+            return cost_of(lambda: jane.call("PUT", path, body, x_dfns_useraction=action))[0]
+
+        assert cost("/auth/credentials/rename", credentialName="Laptop") == [
+            "SELECT session",
+            "BEGIN",
+            "INSERT spenttoken",
+            "SELECT credential",
+            "UPDATE credential",
+            "INSERT auditevent",
+            "COMMIT",
+        ]
+        assert cost("/auth/credentials/key", encryptedPrivateKey=opaque_envelope()) == [
+            "SELECT session",
+            "BEGIN",
+            "INSERT spenttoken",
+            "SELECT account",
+            "SELECT credential",
+            "UPDATE credential",
+            "UPDATE session",
+            "UPDATE account",
+            "INSERT auditevent",
+            "INSERT notice",
+            "COMMIT",
+        ]
 
     def test_of_asking_for_a_recovery_code(self, client: Client) -> None:
         request = lambda: call(client, "POST", "/auth/recover/user/code", NAMES)  # noqa: E731
