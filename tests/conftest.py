@@ -53,8 +53,10 @@ def node() -> str:
     return found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(node: str) -> Iterator[Browser]:
-    """One Chromium for the whole run: Playwright can be started but once at a time."""
+    """A Chromium. Playwright can be started but once at a time, and while it is, Django's database is out of reach: it
+    runs an event loop in this thread. So each module that opens pages has its own, and leaves the database alone.
+    """
     with sync_playwright() as playwright, chromium(playwright, node=node) as browser:
         yield browser
