@@ -497,6 +497,7 @@ class TestCost:
     def test_of_completing_a_login_in_a_browser(self, client: Client) -> None:
         """As without one, and: Django's session, the user's last login, and which of Django's sessions it is."""
         person = make_person()
+        sign_in(client, person, loginCode=code_of(person))  # is counted with it
         body = login_body(open_login(client, person.names, loginCode=code_of(person)).json(), person.key)
         statements, commands = cost_of(lambda: call(client, "POST", "/login/complete", body))
         saved = ["BEGIN", "UPDATE", "COMMIT"]
