@@ -13,9 +13,10 @@ from django.utils.http import urlencode
 from django.views.decorators.http import require_POST, require_safe
 
 from dfns_login.browser_sessions import resolve_browser_session
+from dfns_login.codes import DIGITS, code_form
 from dfns_login.conf import login_settings
 from dfns_login.destinations import after_sign_in, own_path
-from dfns_login.models import ID_MAX_LENGTH, Organization
+from dfns_login.models import ID_MAX_LENGTH, CodePurpose, Organization
 from dfns_login.pages.headers import guarded
 
 ORGANIZATION_ID: Final = re.compile(rf"[A-Za-z0-9_-]{{1,{ID_MAX_LENGTH}}}")
@@ -68,6 +69,7 @@ def _context(request: HttpRequest) -> dict[str, Any]:
 
     organization: the one that the pages are for, where the project has one. organization_id: also where only the link
     names it; that one is not looked up, for whether there is such an organization is not told. Durations are seconds.
+    code_inputmode: which keyboard a phone shows for a login code.
     """
     conf = login_settings()
     organization = _organization()
@@ -80,6 +82,7 @@ def _context(request: HttpRequest) -> dict[str, Any]:
         "rp_name": conf.rp_name,
         "code_lifetime": _seconds(conf.code_lifetime),
         "code_cooldown": _seconds(conf.code_cooldown),
+        "code_inputmode": "text" if set(code_form(CodePurpose.LOGIN).alphabet) - set(DIGITS) else "numeric",
         "challenge_lifetime": _seconds(conf.challenge_lifetime_with_code),
     }
 
