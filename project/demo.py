@@ -229,17 +229,19 @@ def show_demonstration(place: Place, programs: Programs) -> None:
         f"""
   It runs: {place.url}/
 
+    Sign in        {place.url}/login/
     Mails          {place.url}/mail/   and below, as they are sent
     Admin          {place.url}/admin/  user admin, password {password}
     Organization   {organization}
     Invited        {INVITED}
 
-  Her registration code is in the first mail. How to go on, in another terminal:
+  Open the link in her invitation: she registers, chooses a password, and signs in.
+  The same without a browser, in another terminal:
 
     {python} -m project.person register {INVITED} {organization} --url {place.url}
     {python} -m project.person login {INVITED} {organization} --url {place.url}
 
-  Any official Dfns client does the same at {place.url} with that organization.
+  Any official Dfns client does it too, at {place.url} with that organization.
   `make demo-check` walks one person through the whole flow.
 
   Data and logs are in var/demo/{place.port}/, anew for each start. Ctrl-C ends it.
