@@ -1,5 +1,6 @@
 """A browser as the server sees one: it keeps cookies, and sends the CSRF token that only our own pages can read."""
 
+import json
 from typing import Any
 
 from django.conf import settings
@@ -37,6 +38,13 @@ class Browser(Client):
         """Sign in as the page does, with a code."""
         challenge = open_login(self, person.names, loginCode=issue(person.account.recipient)).json()
         return self.complete(person, challenge, **more)
+
+    def signed(self, person: Person, method: str, path: str, body: Any) -> HttpResponse:
+        """The request, with a user action for it."""
+        asked = {"userActionPayload": json.dumps(body), "userActionHttpMethod": method, "userActionHttpPath": path}
+        challenge = self.send("POST", "/auth/action/init", asked).json()
+        action = self.send("POST", "/auth/action", login_body(challenge, person.key)).json()["userAction"]
+        return self.send(method, path, body, x_dfns_useraction=action)
 
     def is_signed_in(self) -> bool:
         """Whether the API and the project's own views take the browser for signed in."""

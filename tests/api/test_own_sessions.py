@@ -1,0 +1,281 @@
+"""What an account's owner sees of it over HTTP: where they are signed in, and what happened."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.db.models import F
+from django.http import HttpResponse
+from django.test import Client
+from django.utils import timezone
+
+from dfns_login.api.fields import wire_time
+from dfns_login.audit import record_event
+from dfns_login.ceremonies.sessions import SHOWN
+from dfns_login.models import AuditEvent, AuditKind, Credential, Session
+from tests.api.actions import SignedIn, signed_in
+from tests.api.browser import Browser
+from tests.api.client import NOT_AUTHORIZED, call, details, list_credentials, log_out, sign_in, told
+from tests.authenticators import SoftwareKey
+from tests.clock import HOUR, MINUTE
+from tests.factories import SOMEWHERE, Person, issue, make_credential, make_organization, make_person
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("without_rates")]
+
+NOT_FOUND = (404, "Not found.")
+FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Firefox/140.0"
+
+
+@pytest.fixture
+def browser(jane: Person) -> Browser:
+    """Jane's, who is signed in."""
+    browser = Browser()
+    assert browser.sign_in(jane).status_code == 200
+    return browser
+
+
+def listed(client: Client, token: str, path: str = "/auth/sessions") -> list[dict[str, Any]]:
+    answer = call(client, "GET", path, bearer=token)
+    assert answer.status_code == 200, answer.content
+    items: list[dict[str, Any]] = answer.json()["items"]
+    return items
+
+
+def activity(client: Client, token: str, query: str = "") -> list[dict[str, Any]]:
+    return listed(client, token, f"/auth/activity{query}")
+
+
+def end(client: Client, token: str, session: object) -> HttpResponse:
+    return call(client, "PUT", "/auth/sessions/end", {"sessionId": str(session)}, bearer=token)
+
+
+def newest() -> Session:
+    return Session.objects.latest("pk")
+
+
+# Where they are signed in
+
+
+def test_every_live_session_is_listed_the_newest_first_and_this_one_marked(client: Client, kim: Person) -> None:
+    tokens = [sign_in(client, kim) for _ in range(3)]
+    rows = list(Session.objects.order_by("-pk"))
+    for token, row in zip(reversed(tokens), rows, strict=True):
+        found = listed(client, token)
+        assert [each["sessionId"] for each in found] == [str(each.pk) for each in rows]
+        assert [each["sessionId"] for each in found if each["isCurrent"]] == [str(row.pk)]
+
+
+def test_a_session_says_when_and_from_where_it_was_opened(client: Client, kim: Person, jane: Person) -> None:
+    for person in (kim, jane):
+        client.defaults |= {"HTTP_USER_AGENT": FIREFOX, "REMOTE_ADDR": "2001:db8::7"}
+        code = {} if person is kim else {"loginCode": issue(person.account.recipient)}
+        token = sign_in(client, person, **code)
+        client.defaults |= {"HTTP_USER_AGENT": "curl", "REMOTE_ADDR": "192.0.2.9"}
+        row = newest()
+        assert listed(client, token) == [
+            {
+                "sessionId": str(row.pk),
+                "dateCreated": wire_time(row.issued_at),
+                "dateLastSeen": wire_time(row.last_seen_at),
+                "dateExpires": wire_time(row.expires_at),
+                "isCurrent": True,
+                "address": "2001:db8::7",
+                "userAgent": FIREFOX,
+            }
+        ]
+        assert row.expires_at - row.issued_at == 12 * HOUR
+
+
+def test_what_a_session_is_made_of_is_nowhere(client: Client, browser: Browser, jane: Person) -> None:
+    token = signed_in(client, jane).token
+    answers = [call(client, "GET", path, bearer=token) for path in ("/auth/sessions", "/auth/activity?limit=100")]
+    answers.append(browser.send("GET", "/auth/sessions"))
+    for answer in answers:
+        text = answer.content.decode()
+        assert browser.session_key not in text
+        assert token not in text
+        for row in Session.objects.all():
+            assert row.jti not in text
+    assert len(answers[0].json()["items"]) == 2
+
+
+def test_bearers_and_browsers_are_in_one_list(client: Client, browser: Browser, jane: Person) -> None:
+    token = signed_in(client, jane).token
+    by_browser = browser.send("GET", "/auth/sessions", x_csrftoken="").json()["items"]
+    assert [each["isCurrent"] for each in by_browser] == [False, True]
+    assert [each["isCurrent"] for each in listed(client, token)] == [True, False]
+
+
+OVER: dict[str, Callable[[Session], object]] = {
+    "ended": lambda row: Session.objects.filter(pk=row.pk).revoke(now=timezone.now()),
+    "expired": lambda row: Session.objects.filter(pk=row.pk).update(expires_at=F("issued_at")),
+    "idle": lambda row: Session.objects.filter(pk=row.pk).update(last_seen_at=F("issued_at") - HOUR),
+    "of a credential that is shut": lambda row: Credential.objects.filter(pk=row.credential_id).update(active=False),
+    "of another account": lambda row: Session.objects.filter(pk=row.pk).update(
+        account=make_person(row.account.organization, "lee@example.co", SoftwareKey.make()).account
+    ),
+}
+
+
+@pytest.mark.parametrize("what", OVER)
+def test_what_is_over_or_anothers_is_not_listed(client: Client, kim: Person, what: str) -> None:
+    token = sign_in(client, kim)
+    second = SoftwareKey.make()
+    make_credential(kim.account, second)
+    sign_in(client, Person(account=kim.account, keys=(second,)))
+    other = newest()
+    assert len(listed(client, token)) == 2
+    OVER[what](other)
+    assert str(other.pk) not in {each["sessionId"] for each in listed(client, token)}
+    assert len(listed(client, token)) == 1
+
+
+def test_no_more_are_listed_than_can_be_read(client: Client, kim: Person) -> None:
+    token = sign_in(client, kim)
+    row = newest()
+    rows = [
+        Session(
+            jti=str(number),
+            account=row.account,
+            credential=row.credential,
+            issued_at=row.issued_at,
+            last_seen_at=row.last_seen_at,
+            expires_at=row.expires_at,
+        )
+        for number in range(SHOWN + 5)
+    ]
+    Session.objects.bulk_create(rows)
+    assert len(listed(client, token)) == SHOWN
+
+
+# Ending one
+
+
+def test_another_session_is_ended(client: Client, kim: Person) -> None:
+    token, other = sign_in(client, kim), sign_in(client, kim)
+    row = newest()
+    assert list_credentials(client, other).status_code == 200
+    assert end(client, token, row.pk).json() == {"message": "success"}
+    assert told(list_credentials(client, other)) == NOT_AUTHORIZED
+    assert list_credentials(client, token).status_code == 200
+    event = AuditEvent.objects.get(kind=AuditKind.SIGNED_OUT)
+    assert (event.account, event.detail) == (kim.account, {"session": row.pk})
+
+
+def test_the_session_that_asks_is_ended(client: Client, kim: Person) -> None:
+    token, other = sign_in(client, kim), sign_in(client, kim)
+    (current,) = [each["sessionId"] for each in listed(client, token) if each["isCurrent"]]
+    assert end(client, token, current).status_code == 200
+    assert told(list_credentials(client, token)) == NOT_AUTHORIZED
+    assert list_credentials(client, other).status_code == 200
+
+
+def test_it_is_ended_once(client: Client, kim: Person) -> None:
+    token = sign_in(client, kim)
+    sign_in(client, kim)
+    for _ in range(2):
+        assert end(client, token, newest().pk).status_code == 200
+    assert AuditEvent.objects.filter(kind=AuditKind.SIGNED_OUT).count() == 1
+
+
+def test_a_browser_is_signed_out_by_its_owner_elsewhere(client: Client, browser: Browser, jane: Person) -> None:
+    row = newest()
+    token = signed_in(client, jane).token
+    assert browser.is_signed_in()
+    assert end(client, token, row.pk).status_code == 200
+    assert not browser.is_signed_in()
+
+
+def test_a_browser_signs_itself_out_and_others(client: Client, browser: Browser, jane: Person) -> None:
+    own = newest()
+    token = signed_in(client, jane).token
+    others = newest()
+    body = {"sessionId": str(others.pk)}
+    assert browser.send("PUT", "/auth/sessions/end", body).status_code == 200
+    assert told(list_credentials(client, token)) == NOT_AUTHORIZED
+    assert browser.is_signed_in()
+    assert browser.send("PUT", "/auth/sessions/end", {"sessionId": str(own.pk)}).status_code == 200
+    assert not browser.is_signed_in()
+    assert AuditEvent.objects.filter(kind=AuditKind.SIGNED_OUT).count() == 2
+
+
+def test_all_of_them_are_ended(client: Client, browser: Browser, jane: Person) -> None:
+    tokens = [signed_in(client, jane).token for _ in range(2)]
+    assert log_out(client, tokens[0], {"allSessions": True}).status_code == 200
+    assert [list_credentials(client, each).status_code for each in tokens] == [401, 401]
+    assert not browser.is_signed_in()
+    assert not Session.objects.filter(revoked_at__isnull=True).exists()
+
+
+@pytest.mark.parametrize("whose", ["a neighbour's", "a namesake's"])
+def test_only_ones_own_is_ended(client: Client, kim: Person, whose: str) -> None:
+    """R-87."""
+    organization = kim.account.organization if whose == "a neighbour's" else make_organization()
+    email = "lee@example.co" if whose == "a neighbour's" else kim.account.email
+    theirs = sign_in(client, make_person(organization, email, SoftwareKey.make()))
+    row = newest()
+    token = sign_in(client, kim)
+    assert told(end(client, token, row.pk)) == NOT_FOUND
+    assert list_credentials(client, theirs).status_code == 200
+    assert [each["isCurrent"] for each in listed(client, token)] == [True]
+
+
+@pytest.mark.parametrize(
+    "session", ["0", "-1", "+1", "1.0", " 1", "1 ", "1_0", "0x1", "٣", "²", "x", "9" * 18, "9" * 19, "9" * 64]
+)
+def test_what_is_no_session_is_not_found(client: Client, token: str, session: str) -> None:
+    assert told(end(client, token, session)) == NOT_FOUND
+    assert list_credentials(client, token).status_code == 200
+
+
+# What happened
+
+
+def test_ones_own_events_are_listed_the_newest_first(client: Client, jane: Person, kim: Person) -> None:
+    namesake = make_person(make_organization(), jane.account.email)
+    neighbour = make_person(jane.account.organization, "lee@example.co")
+    for other in (namesake, neighbour):
+        signed_in(client, other)
+    sign_in(client, kim)
+    client.defaults |= {"HTTP_USER_AGENT": FIREFOX, "REMOTE_ADDR": "192.0.2.9"}
+    token = signed_in(client, jane).token
+    rows = list(AuditEvent.objects.filter(account=jane.account).order_by("-pk"))
+    assert activity(client, token) == [
+        {"kind": kind, "date": wire_time(row.at), "address": "192.0.2.9", "userAgent": FIREFOX}
+        for kind, row in zip(("session.opened", "code.presented"), rows, strict=True)
+    ]
+
+
+def test_events_of_one_moment_stand_as_they_were_written(client: Client, kim: Person) -> None:
+    token = sign_in(client, kim)
+    now = timezone.now() + MINUTE
+    kinds = [AuditKind.CREDENTIAL_CREATED, AuditKind.CREDENTIAL_RENAMED, AuditKind.CREDENTIAL_DEACTIVATED]
+    for kind in kinds:
+        record_event(kind, account=kim.account, requester=None, now=now, credential="cr-secret")
+    found = activity(client, token)
+    assert [each["kind"] for each in found] == [*reversed([each.value for each in kinds]), "session.opened"]
+    assert (found[0]["address"], found[0]["userAgent"]) == ("", "")
+    assert "cr-secret" not in str(found)
+
+
+def test_as_many_are_listed_as_are_asked_for(client: Client, kim: Person) -> None:
+    token = sign_in(client, kim)
+    for _ in range(SHOWN + 5):
+        record_event(AuditKind.ACTION_SIGNED, account=kim.account, requester=SOMEWHERE, now=timezone.now())
+    assert len(activity(client, token)) == 20
+    for number in (1, 21, SHOWN):
+        assert len(activity(client, token, f"?limit={number}")) == number
+
+
+@pytest.mark.parametrize("limit", ["0", "-1", "101", "9" * 30, "x", "", "1.5", "٣٣٣", "NaN"])
+def test_a_limit_that_is_none_is_refused(client: Client, token: str, limit: str) -> None:
+    refused = call(client, "GET", f"/auth/activity?limit={limit}", bearer=token)
+    assert (refused.status_code, list(details(refused))) == (400, ["limit"])
+
+
+def test_a_change_of_ones_own_is_seen_at_once(client: Client, jane: Person) -> None:
+    mine: SignedIn = signed_in(client, jane)
+    body = {"credentialUuid": jane.account.credentials.get().pk, "credentialName": "Laptop"}
+    assert mine.signed("PUT", "/auth/credentials/rename", body).status_code == 200
+    kinds = [each["kind"] for each in activity(client, mine.token, "?limit=2")]
+    assert kinds == ["credential.renamed", "action.signed"]
