@@ -16,6 +16,7 @@ SECTIONS = {
     "7. Keys": range(60, 64),
     "8. Tokens and sessions": range(70, 78),
     "9. Registration, recovery, credentials, user actions": range(80, 88),
+    "10. HTTP, browser pages": range(90, 98),
 }
 """Numbers of the requirements, as the specification has them."""
 REQUIRED = [f"R-{number}" for section in SECTIONS.values() for number in section]

@@ -186,3 +186,25 @@ def test_the_pages_speak_the_languages_that_they_are_translated_to() -> None:
 def test_every_page_has_its_name() -> None:
     names = ("sign-in", "register", "recover", "account", "sign-out")
     assert [reverse(f"dfns_login:{name}") for name in names] == [*ALL, "/logout/"]
+
+
+def test_browsers_are_told_to_stay_with_https() -> None:
+    """R-91."""
+    response = Client().get("/login/", secure=True)
+    assert response["Strict-Transport-Security"] == "max-age=31536000; includeSubDomains"
+
+
+@pytest.mark.parametrize(
+    "origin",
+    ["null", "http://testserver", "http://evil.example", "http://a.testserver", "http://testserver.evil.example"],
+)
+@pytest.mark.parametrize("path", ["/login/", "/login/complete", "/auth/login/init", "/auth/credentials"])
+def test_no_other_origin_reads_an_answer(signed_in: Browser, path: str, origin: str) -> None:
+    """R-94."""
+    preflight = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type"}
+    for response in (
+        signed_in.get(path, headers={"Origin": origin}),
+        signed_in.post(path, b"{}", content_type="application/json", headers={"Origin": origin}),
+        signed_in.options(path, headers={"Origin": origin, **preflight}),
+    ):
+        assert [name for name in response.headers if name.lower().startswith("access-control-")] == []

@@ -1,0 +1,72 @@
+"""Whom the pages are opened as: people of the live project, with a password-protected key or a passkey."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from playwright.sync_api import Page
+
+from tests.authenticators import PASSPHRASE, SoftwareKey
+from tests.live.scene import Person, Scene, code_in, wait_for
+from tests.pages.visitor import Visitor
+
+PASSWORD: Final = PASSPHRASE
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resident:
+    """Somebody who has registered a key, encrypted under `PASSWORD`, elsewhere than on a page."""
+
+    scene: Scene
+    person: Person
+
+    @classmethod
+    def register(cls, scene: Scene) -> "Resident":
+        person = scene.invite()
+        scene.register(person, SoftwareKey.with_age_envelope())
+        return cls(scene=scene, person=person)
+
+    @property
+    def email(self) -> str:
+        return self.person.email
+
+    def code(self, *, after: int) -> str:
+        """The code of the mail behind so many; waits for it."""
+        return code_in(self.scene.mail_to(self.email, number=after + 1))
+
+    def mails(self) -> int:
+        return len(self.scene.mails_to(self.email))
+
+
+def ask_code(page: Page, resident: Resident) -> str:
+    """Fill in the e-mail address, have a code mailed, and read the mail."""
+    before = resident.mails()
+    page.get_by_label("E-mail").fill(resident.email)
+    page.get_by_role("button", name="Mail me a code").click()
+    page.get_by_label("Code from the mail").wait_for()
+    return resident.code(after=before)
+
+
+def present_code(page: Page, code: str) -> None:
+    page.get_by_label("Code from the mail").fill(code)
+    page.get_by_role("button", name="Continue").click()
+
+
+def enter_password(page: Page, password: str) -> None:
+    page.get_by_label("Password", exact=True).fill(password)
+    page.get_by_role("button", name="Sign in", exact=True).click()
+
+
+def sign_in(visitor: Visitor, resident: Resident, *, password: str = PASSWORD) -> None:
+    """The whole sign-in, until the account page is there."""
+    page = visitor.page
+    page.goto("/login/")
+    present_code(page, ask_code(page, resident))
+    enter_password(page, password)
+    page.wait_for_url("**/account/")
+
+
+def newest_mail(scene: Scene, email: str, *, after: int) -> str:
+    """Text of the mail behind so many; waits for it."""
+    return wait_for(
+        lambda: next((mail.text for mail in scene.mails_to(email)[after:]), ""), what=lambda: f"mail to {email}"
+    )

@@ -1,0 +1,312 @@
+"""Signing in, in a real Chromium against the live project: e-mail, code, password; or a passkey."""
+
+import gzip
+import json
+import re
+from collections.abc import Iterator
+from urllib.parse import quote
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.conformance.browser import Authenticator
+from tests.live.scene import Scene
+from tests.pages.people import PASSWORD, Resident, ask_code, enter_password, present_code, sign_in
+from tests.pages.visitor import ROOT, Visitor, visiting
+
+WRONG = "0000-0000-0000-0000"
+DIST = ROOT / "dfns_login" / "static" / "dfns_login" / "dist"
+FIRST_SCRIPTS_KILOBYTES = 15
+
+
+@pytest.fixture(scope="module")
+def resident(scene: Scene) -> Resident:
+    return Resident.register(scene)
+
+
+@pytest.fixture
+def visitor(browser: Browser, scene: Scene) -> Iterator[Visitor]:
+    with visiting(browser, url=scene.site.url) as visitor:
+        yield visitor
+
+
+def posted(visitor: Visitor, path: str) -> int:
+    return sum(each.method == "POST" and each.url.endswith(path) for each in visitor.sent)
+
+
+def expire(scene: Scene, resident: Resident) -> None:
+    """Let the person's open code have been issued long ago."""
+    scene.site.manage(
+        "shell",
+        "-c",
+        "from dfns_login.models import OneTimeCode; from django.utils import timezone; "
+        f"OneTimeCode.objects.open().filter(recipient={resident.email!r}).update(expires_at=timezone.now())",
+    )
+
+
+def test_a_code_and_the_password_sign_in(visitor: Visitor, resident: Resident) -> None:
+    sign_in(visitor, resident)
+    expect(visitor.page.get_by_role("heading", level=1)).to_be_visible()
+    expect(visitor.page.get_by_text(resident.email).first).to_be_visible()
+    cookies = {each["name"]: each for each in visitor.page.context.cookies()}
+    session = cookies["__Host-sessionid"]
+    assert (session["httpOnly"], session["secure"], session["sameSite"]) == (True, True, "Lax")
+    assert cookies["dfns-device"]["httpOnly"]
+
+
+def test_next_leads_on_within_this_site(visitor: Visitor, resident: Resident) -> None:
+    page = visitor.page
+    leads = {"/?here": "/?here", "//evil.example/": "/account/", "https://evil.example/": "/account/"}
+    for wish, leads_to in leads.items():
+        page.context.clear_cookies()
+        page.goto(f"/login/?next={quote(wish)}")
+        present_code(page, ask_code(page, resident))
+        enter_password(page, PASSWORD)
+        page.wait_for_url(f"**{leads_to}")
+
+
+def test_the_password_is_in_no_request(visitor: Visitor, resident: Resident) -> None:
+    """R-27: nor anything that is derived from it, other than what the server had."""
+    sign_in(visitor, resident)
+    everything = b"\n".join(
+        f"{each.method} {each.url} {json.dumps(each.headers)} ".encode() + each.body for each in visitor.sent
+    )
+    assert posted(visitor, "/login/complete") == 1
+    for form in written_forms(PASSWORD):
+        assert form not in everything
+    assert b"AGE ENCRYPTED" not in everything
+    assert b"PRIVATE KEY" not in everything
+
+
+def written_forms(secret: str) -> list[bytes]:
+    """The secret as it may have been written: encoded, hashed, quoted."""
+    import base64  # noqa: PLC0415
+    import hashlib  # noqa: PLC0415
+
+    raw = secret.encode()
+    hashed = [hashlib.new(name, raw) for name in ("md5", "sha1", "sha256", "sha384", "sha512")]
+    plain = [raw, *(each.digest() for each in hashed)]
+    return [
+        *plain,
+        quote(secret).encode(),
+        raw.hex().encode(),
+        *(base64.b64encode(each).rstrip(b"=") for each in plain),
+        *(base64.urlsafe_b64encode(each).rstrip(b"=") for each in plain),
+        *(each.hexdigest().encode() for each in hashed),
+    ]
+
+
+def test_a_wrong_code_is_told_and_nothing_is_lost(visitor: Visitor, resident: Resident) -> None:
+    page = visitor.page
+    page.goto("/login/")
+    code = ask_code(page, resident)
+    present_code(page, WRONG)
+    field = page.get_by_label("Code from the mail")
+    expect(field).to_have_attribute("aria-invalid", "true")
+    expect(field).to_be_focused()
+    expect(field).to_have_value(WRONG)
+    expect(page.get_by_text(resident.email)).to_be_visible()
+    present_code(page, code)
+    enter_password(page, PASSWORD)
+    page.wait_for_url("**/account/")
+
+
+@pytest.mark.parametrize("change", [str.lower, lambda code: code.replace("-", " "), lambda code: f"  {code} "])
+def test_a_code_may_be_written_as_it_comes(visitor: Visitor, resident: Resident, change: object) -> None:
+    page = visitor.page
+    page.goto("/login/")
+    present_code(page, change(ask_code(page, resident)))  # type: ignore[operator]
+    expect(page.get_by_label("Password", exact=True)).to_be_visible()
+
+
+def test_an_expired_code_is_told_and_a_new_one_comes(visitor: Visitor, resident: Resident) -> None:
+    page = visitor.page
+    page.goto("/login/")
+    code = ask_code(page, resident)
+    expire(resident.scene, resident)
+    present_code(page, code)
+    expect(page.get_by_label("Code from the mail")).to_have_attribute("aria-invalid", "true")
+    before = resident.mails()
+    page.get_by_role("button", name=re.compile("^Send again$")).click(timeout=10_000)
+    fresh = resident.code(after=before)
+    assert fresh != code
+    present_code(page, fresh)
+    enter_password(page, PASSWORD)
+    page.wait_for_url("**/account/")
+
+
+def test_when_the_time_is_over_the_page_says_so_and_keeps_what_was_typed(visitor: Visitor, resident: Resident) -> None:
+    page = visitor.page
+    page.clock.install()
+    page.goto("/login/")
+    ask_code(page, resident)
+    timer = page.get_by_role("timer").filter(visible=True)
+    expect(timer).to_contain_text(re.compile(r"9:\d\d|10:00"))
+    page.clock.fast_forward("10:01")
+    before = resident.mails()
+    page.get_by_role("button", name=re.compile("Mail me a new code|Send again")).first.click()
+    present_code(page, resident.code(after=before))
+    page.get_by_label("Password", exact=True).fill("half a pass")
+    page.clock.fast_forward("10:01")
+    expect(page.get_by_role("button", name="Mail me a new code")).to_be_visible()
+    expect(page.get_by_text(resident.email)).to_be_visible()
+    before = resident.mails()
+    page.get_by_role("button", name="Mail me a new code").click()
+    present_code(page, resident.code(after=before))
+    expect(page.get_by_label("Password", exact=True)).to_have_value("half a pass")
+    enter_password(page, PASSWORD)
+    page.wait_for_url("**/account/")
+
+
+def test_a_wrong_password_is_told_at_once_and_costs_no_code(visitor: Visitor, resident: Resident) -> None:
+    page = visitor.page
+    page.goto("/login/")
+    present_code(page, ask_code(page, resident))
+    before = len(visitor.sent)
+    for wrong in ("not it", PASSWORD + " "):
+        enter_password(page, wrong)
+        expect(page.get_by_label("Password", exact=True)).to_have_attribute("aria-invalid", "true")
+    api_calls = [each.url for each in visitor.sent[before:] if "/static/" not in each.url]
+    assert api_calls == []
+    enter_password(page, PASSWORD)
+    page.wait_for_url("**/account/")
+    assert posted(visitor, "/auth/login/code") == 1
+    assert posted(visitor, "/auth/login/init") == 1
+
+
+def test_send_again_mails_the_same_code_again(visitor: Visitor, resident: Resident) -> None:
+    page = visitor.page
+    page.goto("/login/")
+    code = ask_code(page, resident)
+    before = resident.mails()
+    again = page.get_by_role("button", name=re.compile("Send again"))
+    expect(again).to_contain_text(re.compile(r"\d"))  # it says when
+    page.get_by_role("button", name=re.compile("^Send again$")).click(timeout=10_000)
+    assert resident.code(after=before) == code
+    expect(page.get_by_label("Code from the mail")).to_be_visible()
+
+
+def test_an_address_that_nobody_has_is_not_told(visitor: Visitor) -> None:
+    page = visitor.page
+    page.goto("/login/")
+    page.get_by_label("E-mail").fill("nobody@example.co")
+    page.get_by_role("button", name="Mail me a code").click()
+    present_code(page, WRONG)
+    expect(page.get_by_label("Code from the mail")).to_have_attribute("aria-invalid", "true")
+
+
+def test_what_goes_wrong_on_the_way_is_told_and_nothing_is_lost(visitor: Visitor, resident: Resident) -> None:
+    page = visitor.page
+    page.goto("/login/")
+    page.route("**/auth/login/code", lambda route: route.abort())
+    page.get_by_label("E-mail").fill(resident.email)
+    page.get_by_role("button", name="Mail me a code").click()
+    expect(page.get_by_role("alert").filter(has_text="connection")).to_be_visible()
+    expect(page.get_by_label("E-mail")).to_have_value(resident.email)
+    visitor.problems.clear()  # Chromium tells the console of a request that never got anywhere
+    page.unroute("**/auth/login/code")
+    refusal = {"error": {"message": "Too many requests", "code": "too_many_requests"}}
+    page.route(
+        "**/auth/login/code",
+        lambda route: route.fulfill(status=429, json=refusal, headers={"Retry-After": "90"}),
+    )
+    page.get_by_role("button", name="Mail me a code").click()
+    expect(page.get_by_text(re.compile(r"1:(30|29)"))).to_be_visible()
+    expect(page.get_by_label("E-mail")).to_have_value(resident.email)
+
+
+def test_a_passkey_signs_in_without_a_name(visitor: Visitor, resident: Resident) -> None:
+    page = visitor.page
+    authenticator = Authenticator.plugged_into(page)
+    sign_in(visitor, resident)
+    page.get_by_role("button", name="Add a passkey").click()
+    page.get_by_label("Password", exact=True).filter(visible=True).fill(PASSWORD)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("dialog")).to_be_hidden()
+    for _ in range(100):
+        if authenticator.passkeys():
+            break
+        page.wait_for_timeout(100)
+    assert len(authenticator.passkeys()) == 1
+    page.get_by_role("button", name="Sign out", exact=True).click()
+    page.wait_for_url("**/login/**")
+    before = posted(visitor, "/auth/login/code")
+    page.get_by_role("button", name="Use a passkey").click()
+    page.wait_for_url("**/account/")
+    assert posted(visitor, "/auth/login/code") == before
+
+
+def test_by_keyboard_alone(visitor: Visitor, resident: Resident) -> None:
+    page = visitor.page
+    page.goto("/login/")
+    before = resident.mails()
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
+    tab_to(visitor, "E-mail")
+    page.keyboard.type(resident.email)
+    page.keyboard.press("Enter")
+    expect(page.get_by_label("Code from the mail")).to_be_focused()
+    page.keyboard.type(resident.code(after=before))
+    page.keyboard.press("Enter")
+    expect(page.get_by_label("Password", exact=True)).to_be_focused()
+    page.keyboard.type("not it")
+    page.keyboard.press("Enter")
+    field = page.get_by_label("Password", exact=True)
+    expect(field).to_have_attribute("aria-invalid", "true")
+    expect(field).to_be_focused()
+    page.keyboard.press("Control+A")
+    page.keyboard.type(PASSWORD)
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/account/")
+
+
+def tab_to(visitor: Visitor, label: str) -> None:
+    for _ in range(20):
+        visitor.page.keyboard.press("Tab")
+        if visitor.page.get_by_label(label).evaluate("(field) => field === document.activeElement"):
+            return
+    msg = f"Tab does not lead to {label}"
+    raise AssertionError(msg)
+
+
+def test_signed_in_leads_on(visitor: Visitor, resident: Resident) -> None:
+    sign_in(visitor, resident)
+    visitor.page.goto("/login/?next=/")
+    assert visitor.page.url.endswith("/")
+
+
+def test_little_is_delivered_before_the_password_step(visitor: Visitor, resident: Resident) -> None:
+    page = visitor.page
+    page.goto("/login/")
+    ask_code(page, resident)
+    names = {each.url.rpartition("/dist/")[2] for each in visitor.sent if "/dist/" in each.url}
+    size = sum(len(gzip.compress((DIST / name).read_bytes())) for name in names)
+    assert names
+    assert size <= FIRST_SCRIPTS_KILOBYTES * 1024, (size, names)
+    assert not any("worker" in name for name in names)
+
+
+def test_without_javascript_the_page_says_what_it_needs(browser: Browser, scene: Scene) -> None:
+    for path in ("/login/", "/register/", "/recover/"):
+        with visiting(browser, url=scene.site.url, java_script_enabled=False) as visitor:
+            visitor.page.goto(path)
+            expect(visitor.page.get_by_role("heading", name="This page needs JavaScript")).to_be_visible()
+
+
+def test_an_injected_script_does_not_run(visitor: Visitor) -> None:
+    """R-92."""
+    page = visitor.page
+    page.goto("/login/")
+    page.evaluate(
+        """() => {
+          const script = document.createElement('script')
+          try { script.textContent = 'globalThis.injected = 1' } catch { /* Trusted Types */ }
+          document.body.append(script)
+          try { document.body.insertAdjacentHTML('beforeend', '<img src=x onerror="globalThis.injected = 1">') }
+          catch { /* Trusted Types */ }
+        }"""
+    )
+    page.wait_for_timeout(200)
+    assert page.evaluate("globalThis.injected") is None
+    assert visitor.problems
+    visitor.problems.clear()
