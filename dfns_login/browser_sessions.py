@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Final
 
 from django.conf import settings
-from django.contrib.auth import login
+from django.contrib.auth import load_backend, login
 from django.contrib.auth.models import AbstractBaseUser
 from django.db.models import Q
 from django.http import HttpRequest
@@ -26,13 +26,17 @@ def open_browser_session(request: HttpRequest, session: Session) -> None:
     """Sign the session's user in on this browser (`django.contrib.auth.login`), in a Django session of a fresh key.
 
     What a visitor had in the session before stays in it; its key and the CSRF token do not.
-    Raises NotAuthorized if the session was ended meanwhile, or has no user. Stored: which Django session it is.
+    Raises NotAuthorized if the session was ended meanwhile, or has no user whom one of the project's backends knows.
+    Stored: which Django session it is.
     """
     user = session.account.user
     if user is None:
         msg = "session of an account without a user"
         raise NotAuthorized(msg)
-    login(request, user, backend=settings.AUTHENTICATION_BACKENDS[0])
+    before = request.session.session_key
+    login(request, user, backend=_backend_of(user))
+    if request.session.session_key == before:
+        request.session.cycle_key()  # Django keeps the key of somebody who signs in again
     request.session[SESSION_KEY] = session.pk
     request.session.set_expiry(int((session.expires_at - session.issued_at).total_seconds()))
     request.session.save()
@@ -59,6 +63,16 @@ def resolve_browser_session(request: HttpRequest, *, now: datetime) -> Session |
     found = find_live_session(Q(pk=row, django_session_key=mine[1], account__user=user.pk), now=now)
     setattr(request, _RESOLVED, (mine, found))
     return found
+
+
+def _backend_of(user: AbstractBaseUser) -> str:
+    """The first of the project's backends that will find the user again, as those that only guard passwords do not."""
+    for path in settings.AUTHENTICATION_BACKENDS:
+        find = getattr(load_backend(path), "get_user", None)
+        if find is not None and (len(settings.AUTHENTICATION_BACKENDS) == 1 or find(user.pk) is not None):
+            return path
+    msg = "no backend of the project knows the user"
+    raise NotAuthorized(msg)
 
 
 def named_session(request: HttpRequest) -> int | None:

@@ -217,6 +217,36 @@ def test_what_another_user_left_in_it_is_gone(signed_in: Browser, kim: Person) -
     assert SessionStore(signed_in.session_key)[USER_KEY] == str(kim.account.user_id)
 
 
+@pytest.mark.django_db(transaction=True)
+def test_who_signs_in_again_has_a_fresh_key_and_outlives_the_session_before(signed_in: Browser, jane: Person) -> None:
+    """R-74: Django itself keeps the key of a user who is signed in."""
+    key, before = signed_in.session_key, only_session()
+    assert signed_in.sign_in(jane).status_code == 200
+    assert signed_in.session_key != key
+    assert not SessionStore().exists(key)
+    Session.objects.filter(pk=before.pk).revoke(now=timezone.now())
+    assert signed_in.is_signed_in()
+
+
+class Guard:
+    """A backend as django-axes has one: it counts passwords, and knows no user."""
+
+    def authenticate(self, *_: object, **__: object) -> None:
+        pass
+
+
+def test_a_backend_that_only_guards_passwords_stands_in_nobodys_way(
+    browser: Browser, jane: Person, settings: Any
+) -> None:
+    guard = f"{__name__}.Guard"
+    settings.AUTHENTICATION_BACKENDS = [guard, "django.contrib.auth.backends.ModelBackend"]
+    assert browser.sign_in(jane).status_code == 200
+    assert browser.is_signed_in()
+    settings.AUTHENTICATION_BACKENDS = [guard]
+    assert told(Browser().sign_in(jane)) == NOT_AUTHORIZED
+    assert not browser.is_signed_in()
+
+
 def test_its_cookie_is_for_our_host_and_no_script(browser: Browser, jane: Person) -> None:
     """R-76."""
     cookie = browser.sign_in(jane).cookies[django_settings.SESSION_COOKIE_NAME]
