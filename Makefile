@@ -29,7 +29,7 @@ test: lint
 	$(MAKE) test-postgres
 
 WITHOUT_DATABASE := tests/verification tests/api/test_schemathesis.py tests/test_architecture.py tests/test_demo.py \
-	tests/test_docs.py tests/test_project.py tests/test_security_table.py tests/test_services.py
+	tests/client tests/test_docs.py tests/test_project.py tests/test_security_table.py tests/test_services.py
 WITH_SERVERS_OF_ITS_OWN := tests/concurrency tests/conformance tests/outages
 RUN_TESTS := -m pytest -q
 test-sqlite: $(VENV)/.dev $(VENV)/.clients $(BUNDLE)

@@ -1,8 +1,10 @@
 // Builds the bundle into `static/dfns_login/dist`: what of it has a fixed name, others load; the chunks belong to it.
 
+import { execFile } from 'node:child_process'
 import fs from 'node:fs/promises'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 
 import { build } from 'esbuild'
 
@@ -63,5 +65,15 @@ const results = await Promise.all([
   }),
   build({ ...common, entryPoints: ['envelope.worker.ts'], format: 'iife' }),
 ])
+const compiler = path.join(here, 'node_modules', 'typescript', 'bin', 'tsc')
+await promisify(execFile)(process.execPath, [compiler, '--project', path.join(here, 'tsconfig.types.json')])
+
+// Makes the folder a package, for Node and for front ends with a bundler of their own.
+const { name, license } = JSON.parse(await fs.readFile(path.join(here, 'package.json'), 'utf8'))
+const exports = { '.': { types: './types/signer.d.ts', default: './signer.js' } }
+const manifest = { name, version: '0.0.0', private: true, license, type: 'module', sideEffects: false, exports }
+await fs.writeFile(path.join(outdir, 'package.json'), JSON.stringify(manifest, null, 2) + '\n')
+
+// The last: `make` takes it for the whole.
 const licenses = await Promise.all(packagesIn(results).map(licenseOf))
 await fs.writeFile(path.join(outdir, 'THIRD_PARTY_LICENSES.txt'), licenses.join(`\n\n${'-'.repeat(72)}\n\n`) + '\n')

@@ -65,8 +65,13 @@ export class PasswordProtectedKeyStore<Attestation = PasswordProtectedKeyAttesta
     this.#vault = options.vault ?? standardVault()
   }
 
-  /** Make a key, encrypt it under the password, and answer a registration challenge with it. */
-  async create(challenge: { challenge: string }): Promise<Attestation> {
+  /**
+   * Make a key, encrypt it under the password, and answer a registration challenge with it: of a registration, or for
+   * one more credential. Throws TypeError for a challenge of a kind that is no key, VaultError, and what `password`
+   * throws.
+   */
+  async create(challenge: { challenge: string } | { kind: string }): Promise<Attestation> {
+    if (!('challenge' in challenge)) throw new TypeError('The challenge is not for a key.')
     const made = await this.#vault.create(await this.#options.password(1))
     const credentialInfo = await attestation(made.key, made.publicKey, challenge.challenge, newCredentialId())
     const credential: PasswordProtectedKeyAttestation = {

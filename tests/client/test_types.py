@@ -1,0 +1,40 @@
+"""The types: the signer is what the official client asks for, and the documentation's TypeScript is right."""
+
+import json
+import subprocess
+from pathlib import Path
+
+from tests.client.client import DIST, SOURCES
+from tests.live.javascript import CLIENTS
+from tests.services import ROOT
+
+EXAMPLE = (ROOT / "docs" / "client.md").read_text().partition("```ts\n")[2].partition("```")[0]
+
+
+def check(project: Path, *, node: str) -> str:
+    """What the compiler says."""
+    compiler = SOURCES / "node_modules" / "typescript" / "bin" / "tsc"
+    done = subprocess.run([node, compiler, "--project", project], capture_output=True, text=True, check=False)
+    assert done.returncode == 0 or done.stdout, done.stderr
+    return done.stdout
+
+
+def test_signer_and_store_are_what_the_official_client_asks_for(node: str) -> None:
+    assert check(CLIENTS / "tsconfig.json", node=node) == ""
+
+
+def test_the_example_of_the_documentation_has_the_right_types(node: str, tmp_path: Path) -> None:
+    (tmp_path / "example.ts").write_text(EXAMPLE)
+    paths = {
+        "@dfns/*": [f"{CLIENTS}/node_modules/@dfns/*"],
+        "dfns-login-client": [f"{DIST}/types/signer.d.ts"],
+    }
+    config = {
+        "extends": str(SOURCES / "tsconfig.json"),
+        "compilerOptions": {"paths": paths},
+        "include": [],
+        "files": ["example.ts"],
+    }
+    (tmp_path / "tsconfig.json").write_text(json.dumps(config))
+    assert "PasswordProtectedKeySigner" in EXAMPLE
+    assert check(tmp_path, node=node) == ""

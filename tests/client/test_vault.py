@@ -1,0 +1,75 @@
+"""The vault in a browser: its worker, and the policies of the page around it."""
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser
+
+from tests.age import age_file, armor
+from tests.client.client import POLICY, ClientError, PageClient, page_client
+from tests.client.test_envelope import a_key, pem_of
+
+
+@pytest.fixture(scope="module")
+def envelope() -> str:
+    return armor(age_file(pem_of(a_key()), passphrase="password", work_factor=8))
+
+
+def test_the_strict_policy_of_the_pages_is_enough(in_chromium: PageClient, envelope: str) -> None:
+    in_chromium.do("open", envelope=envelope, password="password")
+    assert in_chromium.violations == []
+
+
+def test_the_worker_ends_with_its_work(in_chromium: PageClient, envelope: str) -> None:
+    with in_chromium.page.expect_worker() as started:
+        in_chromium.do("open", envelope=envelope, password="password")
+    assert started.value.url.endswith("/dist/envelope.worker.js")
+    in_chromium.page.wait_for_timeout(100)
+    assert in_chromium.page.workers == []
+
+
+def test_two_are_opened_at_once(in_chromium: PageClient, envelope: str) -> None:
+    asked = {"do": "open", "envelope": envelope, "password": "password"}
+    said = in_chromium.page.evaluate("asked => Promise.all([answer(asked), answer({...asked, password: ''})])", asked)
+    assert [list(each) for each in said] == [["answer"], ["error"]]
+    assert said[1]["error"]["name"] == "WrongPasswordError"
+
+
+def test_a_vault_that_is_closed_opens_nothing_more_and_can_be_used_again(
+    in_chromium: PageClient, envelope: str
+) -> None:
+    with pytest.raises(ClientError) as thrown:
+        in_chromium.do("openAndClose", envelope=envelope, password="password")
+    assert thrown.value.name == "VaultError"
+    in_chromium.do("open", envelope=envelope, password="password")
+
+
+@pytest.mark.parametrize(
+    ("allowed", "instead"),
+    [
+        ("trusted-types dfns-login", "trusted-types another"),
+        ("trusted-types dfns-login", "trusted-types 'none'"),
+        ("worker-src 'self'", "worker-src 'none'"),
+    ],
+)
+def test_a_page_whose_policy_shuts_the_worker_out_is_told_so(
+    browser: Browser, tmp_path: Path, envelope: str, allowed: str, instead: str
+) -> None:
+    """Nothing is opened on the page's own thread instead."""
+    with page_client(browser, tmp_path, policy=POLICY.replace(allowed, instead)) as client:
+        with pytest.raises(ClientError) as thrown:
+            client.do("open", envelope=envelope, password="password")
+        assert thrown.value.name == "VaultError"
+
+
+def test_the_policy_lets_pass_no_other_script(in_chromium: PageClient, envelope: str) -> None:
+    in_chromium.do("open", envelope=envelope, password="password")  # which makes the one policy
+    again = in_chromium.page.evaluate(
+        "() => { try { trustedTypes.createPolicy('dfns-login', {createScriptURL: url => url}) }"
+        " catch (error) { return error.name } }"
+    )
+    plain = in_chromium.page.evaluate(
+        "() => { try { new Worker('/dist/envelope.worker.js') } catch (error) { return error.name } }"
+    )
+    assert (again, plain) == ("TypeError", "TypeError")
+    in_chromium.violations.clear()
