@@ -1,0 +1,100 @@
+"""A project's own REST framework views, for tokens and for browsers that have signed in on a page of ours."""
+
+import json
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.http import HttpResponse
+from django.test import Client
+from django.urls import include, path
+from rest_framework.authentication import SessionAuthentication
+from rest_framework.permissions import IsAuthenticated
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from dfns_login.api.authentication import BrowserSessionAuthentication, SessionTokenAuthentication
+from dfns_login.api.user_action import user_action_required
+from dfns_login.models import Session
+from tests.api.actions import signed_in
+from tests.api.browser import Browser
+from tests.api.client import told
+from tests.factories import Person
+
+pytestmark = [pytest.mark.django_db, pytest.mark.urls(__name__)]
+
+CSRF = (403, "CSRF verification failed.")
+BODY = {"amount": 1}
+
+
+class Wallets(APIView):
+    """What an embedder writes. Whoever signed in by another login of the project's comes in by the last class."""
+
+    authentication_classes = (SessionTokenAuthentication, BrowserSessionAuthentication, SessionAuthentication)
+    permission_classes = (IsAuthenticated,)
+
+    def get(self, request: Request) -> Response:
+        return Response({"user": request.user.pk, "organization": self.organization(request)})
+
+    def put(self, request: Request) -> Response:
+        return self.get(request)
+
+    @user_action_required
+    def post(self, request: Request) -> Response:
+        return self.get(request)
+
+    def organization(self, request: Request) -> str | None:
+        return request.auth.account.organization_id if isinstance(request.auth, Session) else None
+
+
+urlpatterns = [path("", include("dfns_login.urls")), path("wallets", Wallets.as_view())]
+
+
+@pytest.fixture
+def browser(jane: Person) -> Browser:
+    """Jane's, who is signed in."""
+    browser = Browser()
+    assert browser.sign_in(jane).status_code == 200
+    return browser
+
+
+def seen(answer: HttpResponse) -> tuple[object, object]:
+    assert answer.status_code == 200, answer.content
+    body = json.loads(answer.content)
+    return body["user"], body["organization"]
+
+
+def test_browsers_and_tokens_come_in(client: Client, browser: Browser, jane: Person) -> None:
+    mine = (jane.account.user_id, jane.account.organization_id)
+    token = signed_in(client, jane)
+    assert seen(browser.send("GET", "/wallets", x_csrftoken="")) == mine
+    assert seen(browser.send("PUT", "/wallets")) == mine
+    assert seen(browser.signed(jane, "POST", "/wallets", BODY)) == mine
+    assert seen(token.call("PUT", "/wallets")) == mine
+    assert seen(token.signed("POST", "/wallets", BODY)) == mine
+
+
+def test_another_sites_page_does_not(browser: Browser) -> None:
+    """R-95: in the envelope, though the view is the project's."""
+    for headers in ({"x_csrftoken": ""}, {"origin": "https://evil.example"}):
+        for method in ("PUT", "POST"):
+            assert told(browser.send(method, "/wallets", BODY, **headers)) == CSRF
+
+
+def test_who_is_signed_in_has_not_signed_yet(browser: Browser) -> None:
+    """R-84."""
+    refused = browser.send("POST", "/wallets", BODY)
+    assert told(refused) == (403, "user action signature is missing or invalid")
+
+
+def test_another_login_of_the_projects_is_left_to_the_next_class(jane: Person) -> None:
+    browser = Browser()
+    browser.force_login(get_user_model().objects.get(pk=jane.account.user_id))
+    assert seen(browser.send("GET", "/wallets")) == (jane.account.user_id, None)
+    assert told(browser.send("POST", "/wallets", BODY)) == (401, "Not Authorized.")  # nobody could have signed it
+    assert Browser().send("GET", "/wallets").status_code == 401
+
+
+def test_a_browser_whose_session_ended_does_not_come_in(browser: Browser) -> None:
+    Session.objects.all().delete()
+    assert browser.send("GET", "/wallets").status_code == 401
