@@ -6,7 +6,8 @@ from typing import Any, Final
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 BUNDLE: Final = Path("dfns_login", "static", "dfns_login", "dist")
-SCRIPTS: Final = ("signer.js", "envelope.worker.js", "THIRD_PARTY_LICENSES.txt")
+ALWAYS: Final = ("signer.js", "envelope.worker.js", "THIRD_PARTY_LICENSES.txt")
+PAGES: Final = ("sign_in", "register", "recover", "account")
 
 
 class BundleHook(BuildHookInterface):
@@ -15,7 +16,10 @@ class BundleHook(BuildHookInterface):
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002  hatchling's signature
         if version == "editable":
             return
-        missing = [name for name in SCRIPTS if not (Path(self.root) / BUNDLE / name).is_file()]
+        root = Path(self.root)
+        entries = [name for name in PAGES if (root / "dfns_login" / "client" / "pages" / f"{name}.ts").is_file()]
+        wanted = [*ALWAYS, *(f"{name}.js" for name in entries)]
+        missing = [name for name in wanted if not (root / BUNDLE / name).is_file()]
         if missing:
             msg = f"There is no {BUNDLE / missing[0]}: run `make web` first."
             raise SystemExit(msg)

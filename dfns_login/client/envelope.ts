@@ -50,7 +50,7 @@ async function decrypt(file: Uint8Array, secret: string): Promise<Bytes | null> 
   const decrypter = new Decrypter()
   decrypter.addPassphrase(secret)
   try {
-    return Uint8Array.from(await decrypter.decrypt(file))
+    return (await decrypter.decrypt(file)) as Bytes
   } catch (error) {
     if (error instanceof Error && error.message === NOT_OPENED) return null
     throw new DamagedEnvelopeError('The age file was altered or cut.', { cause: error })

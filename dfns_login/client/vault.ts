@@ -106,6 +106,9 @@ class WorkerVault implements Vault {
       event.preventDefault()
       this.#fail(new VaultError(`The worker did not start, or broke down. ${event.message ?? ''}`.trim()))
     })
+    worker.addEventListener('messageerror', () => {
+      this.#fail(new VaultError('This browser does not let a worker hand over a key.'))
+    })
     return worker
   }
 

@@ -76,12 +76,22 @@ def find_age() -> Age:
     found = shutil.which("age") or (str(beside) if beside.exists() else None)
     if found:
         return Age(found)
-    folder.mkdir(exist_ok=True)
     try:
-        subprocess.run(["apt-get", "download", "age"], cwd=folder, check=True, capture_output=True)  # noqa: S607
-        (package,) = folder.glob("age_*.deb")
-        subprocess.run(["dpkg-deb", "-x", package, folder], check=True, capture_output=True)  # noqa: S607
-    except (OSError, ValueError, subprocess.CalledProcessError) as error:
+        _unpack_package(folder)
+    except (OSError, subprocess.CalledProcessError) as error:
         msg = f"There is no `age` command. {ADVICE}\n{getattr(error, 'stderr', error)}"
         raise AssertionError(msg) from error
     return Age(str(beside))
+
+
+def _unpack_package(folder: Path) -> None:
+    """Download the package, and what apt has to know of mirrors, without root and without a trace in the system."""
+    (folder / "lists" / "partial").mkdir(parents=True, exist_ok=True)
+    own = [f"-oDir::State::lists={folder}/lists", f"-oDir::Cache={folder}/cache", "-oAPT::Sandbox::User="]
+    for command in (
+        ["apt-get", "-q", *own, "update"],
+        ["apt-get", "-q", *own, "download", "age"],
+        ["sh", "-c", "dpkg-deb -x age_*.deb ."],
+    ):
+        subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True)
+    shutil.rmtree(folder / "lists")

@@ -70,6 +70,9 @@ const verbs = {
         return { error: error.name, problem: error.problem }
       }
     }),
+  createPasskey: (client, { challenge }) => client.createPasskey(challenge),
+  getPasskey: (client, { challenge, options }) => client.getPasskey(challenge, options),
+  passkeys: async (client) => [client.passkeysAreThere(), await client.passkeysFillIn()],
   // of the modules beyond the public one
   newKitKeys: (client, { count }) => Array.from({ length: count }, () => client.newKitKey()),
   derSignatures: (client, { raws }) => raws.map((raw) => client.hex(client.derSignature(fromHex(raw).buffer))),
