@@ -1,0 +1,52 @@
+// What the page tells its script, and the way to the API.
+
+import { Api } from '../api.js'
+import { find, findAll } from './dom.js'
+
+const data = find('template[data-page]', HTMLTemplateElement).dataset
+
+function milliseconds(seconds: string | undefined): number {
+  return Number(seconds) * 1000
+}
+
+/** organization: its id, empty where the person has to say. next: own path, or empty. Durations are milliseconds. */
+export const page = {
+  organization: data['organization'] ?? '',
+  next: data['next'] ?? '',
+  signInUrl: data['signIn'] ?? '/',
+  recoverUrl: data['recover'] ?? '/',
+  accountUrl: data['account'] ?? '/',
+  codeLifetime: milliseconds(data['codeLifetime']),
+  codeCooldown: milliseconds(data['codeCooldown']),
+  challengeLifetime: milliseconds(data['challengeLifetime']),
+} as const
+
+function csrfToken(): string {
+  return find('input[name=csrfmiddlewaretoken]', HTMLInputElement).value
+}
+
+export const api = new Api(data['base'] ?? '/', csrfToken)
+
+/** The username that a link carries in its fragment, which is taken from the address at once. */
+export function carriedUsername(): string {
+  const fragment = location.hash.slice(1)
+  if (!fragment.includes('%40') && !fragment.includes('@')) return '' // `#content`, of the skip link
+  history.replaceState(history.state, '', location.pathname + location.search)
+  try {
+    return decodeURIComponent(fragment)
+  } catch {
+    return ''
+  }
+}
+
+/** The page's address, for this organization and person: the query is for the server, the fragment never leaves. */
+export function addressFor(url: string, organization: string, username: string): string {
+  const query = organization ? `?${new URLSearchParams({ organization })}` : ''
+  return url + query + (username ? `#${encodeURIComponent(username)}` : '')
+}
+
+/** Nothing works before the script does, and nothing pretends to. */
+export function started(): void {
+  for (const notice of findAll('[data-not-started]', HTMLElement)) notice.remove()
+  for (const button of findAll('button', HTMLButtonElement)) button.disabled = false
+}
