@@ -25,15 +25,16 @@ _RESOLVED: Final = "_dfns_login_session"
 def open_browser_session(request: HttpRequest, session: Session) -> None:
     """Sign the session's user in on this browser (`django.contrib.auth.login`), in a Django session of a fresh key.
 
-    What a visitor had in the session before stays in it; its key and the CSRF token do not.
+    What a visitor had in the session before stays in it; its key and the CSRF token do not, and an earlier sign-in on
+    this browser ends.
     Raises NotAuthorized if the session was ended meanwhile, or has no user whom one of the project's backends knows.
-    Stored: which Django session it is.
+    Stored: which Django session it is, and the end of an earlier one.
     """
     user = session.account.user
     if user is None:
         msg = "session of an account without a user"
         raise NotAuthorized(msg)
-    before = request.session.session_key
+    before, earlier = request.session.session_key, named_session(request)
     login(request, user, backend=_backend_of(user))
     if request.session.session_key == before:
         request.session.cycle_key()  # Django keeps the key of somebody who signs in again
@@ -45,6 +46,8 @@ def open_browser_session(request: HttpRequest, session: Session) -> None:
         request.session.flush()
         msg = "session ended while it was opened"
         raise NotAuthorized(msg)
+    if earlier is not None:  # nobody could reach it any more, and it would be listed as one of its owner's
+        Session.objects.filter(pk=earlier, django_session_key=before).revoke(now=session.issued_at)
 
 
 def resolve_browser_session(request: HttpRequest, *, now: datetime) -> Session | None:

@@ -24,7 +24,7 @@ from dfns_login.challenges import Ceremony, open_challenge, redeem_challenge
 from dfns_login.codes import PresentedCode, issue_code, present_code
 from dfns_login.conf import login_settings
 from dfns_login.decoys import decoy_account_id, decoy_credentials
-from dfns_login.errors import CodeRefused, NoUsableCredential, UserNotFound
+from dfns_login.errors import AssertionRefused, CodeRefused, NoUsableCredential, UserNotFound
 from dfns_login.key_release import release_encrypted_keys
 from dfns_login.models import Account, AuditKind, CodePurpose, Organization, Session
 from dfns_login.requester import Requester
@@ -113,6 +113,9 @@ def complete_login(answer: LoginAnswer, *, requester: Requester, now: datetime) 
     factor = verify_factors(answer.first_factor, answer.second_factor, redeemed=redeemed, requester=requester, now=now)
     credential = factor.credential
     with transaction.atomic():
+        if not Account.objects.hold(account=credential.account):  # or what voids it would not see this session
+            msg = "the account was voided meanwhile"
+            raise AssertionRefused(msg)
         session, token = issue_session(
             credential, redeemed=redeemed, verified=factor.verified, requester=requester, now=now
         )

@@ -4,9 +4,12 @@ from collections.abc import Callable
 
 from django.conf import settings
 from django.contrib.auth import logout
+from django.contrib.auth.models import AnonymousUser
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
+from dfns_login.audit import note_outage
 from dfns_login.browser_sessions import named_session, resolve_browser_session
 
 
@@ -27,4 +30,10 @@ class BrowserSessionMiddleware:
         return self.get_response(request)
 
     def _has_ended(self, request: HttpRequest) -> bool:
-        return named_session(request) is not None and resolve_browser_session(request, now=timezone.now()) is None
+        try:
+            return named_session(request) is not None and resolve_browser_session(request, now=timezone.now()) is None
+        except (OperationalError, InterfaceError) as error:
+            # the view answers for the outage, as it does to anybody; who cannot be looked up is nobody
+            note_outage("database", error=error)
+            request.user = AnonymousUser()
+            return False

@@ -10,6 +10,7 @@ from django.conf import settings as django_settings
 from django.contrib.auth import SESSION_KEY as USER_KEY
 from django.contrib.auth import get_user_model, logout
 from django.contrib.sessions.backends.db import SessionStore
+from django.db import OperationalError, connection
 from django.db.models import F
 from django.test import Client, RequestFactory
 from django.utils import timezone
@@ -24,6 +25,7 @@ from tests.api.client import (
     CHALLENGE_NOT_VALID,
     INVALID_CODE,
     NOT_AUTHORIZED,
+    ask_code,
     call,
     list_credentials,
     log_out,
@@ -419,3 +421,25 @@ def test_what_a_request_costs(signed_in: Browser, django_assert_num_queries: Any
     """Django's session, its user, and our row, which the middleware has read already; and what the endpoint reads."""
     with django_assert_num_queries(3 + 1):
         assert signed_in.send("GET", "/auth/credentials").status_code == 200
+
+
+def test_signing_in_again_ends_the_earlier_one(signed_in: Browser, jane: Person, kim: Person) -> None:
+    """Or it would be listed for its owner until it idles, and nobody could reach it."""
+    first = only_session()
+    assert signed_in.sign_in(jane).status_code == 200
+    second = Session.objects.exclude(pk=first.pk).get()
+    assert signed_in.complete(kim, open_login(signed_in, kim.names).json()).status_code == 200
+    ended = Session.objects.filter(revoked_at__isnull=False).values_list("pk", flat=True)
+    assert set(ended) == {first.pk, second.pk}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_while_the_database_is_out_of_reach_the_api_says_so(signed_in: Browser, jane: Person) -> None:
+    def fail(*_: object) -> None:
+        raise OperationalError
+
+    with connection.execute_wrapper(fail):
+        refused = ask_code(signed_in, jane.names)
+        assert told(refused) == (503, "Service unavailable")
+        assert signed_in.send("GET", "/auth/credentials").status_code in {401, 503}
+    assert signed_in.is_signed_in()

@@ -443,6 +443,7 @@ class TestCost:
         assert statements == [
             "SELECT credential",
             "BEGIN",
+            "SELECT account",
             "INSERT spenttoken",
             "INSERT session",
             "INSERT auditevent",
@@ -504,6 +505,7 @@ class TestCost:
         assert statements == [
             "SELECT credential",
             "BEGIN",
+            "SELECT account",
             "INSERT spenttoken",
             "INSERT session",
             "INSERT auditevent",

@@ -189,7 +189,7 @@ def test_send_again_mails_the_same_code_again(visitor: Visitor, resident: Reside
 def test_an_address_that_nobody_has_is_not_told(visitor: Visitor) -> None:
     page = visitor.page
     page.goto("/login/")
-    page.get_by_label("E-mail").fill("nobody@example.co")
+    page.get_by_role("textbox", name="E-mail").fill("nobody@example.co")
     page.get_by_role("button", name="Mail me a code").click()
     present_code(page, WRONG)
     expect(page.get_by_label("Code from the mail")).to_have_attribute("aria-invalid", "true")
@@ -199,10 +199,10 @@ def test_what_goes_wrong_on_the_way_is_told_and_nothing_is_lost(visitor: Visitor
     page = visitor.page
     page.goto("/login/")
     page.route("**/auth/login/code", lambda route: route.abort())
-    page.get_by_label("E-mail").fill(resident.email)
+    page.get_by_role("textbox", name="E-mail").fill(resident.email)
     page.get_by_role("button", name="Mail me a code").click()
     expect(page.get_by_role("alert").filter(has_text="connection")).to_be_visible()
-    expect(page.get_by_label("E-mail")).to_have_value(resident.email)
+    expect(page.get_by_role("textbox", name="E-mail")).to_have_value(resident.email)
     visitor.problems.clear()  # Chromium tells the console of a request that never got anywhere
     page.unroute("**/auth/login/code")
     refusal = {"error": {"message": "Too many requests", "code": "too_many_requests"}}
@@ -212,7 +212,7 @@ def test_what_goes_wrong_on_the_way_is_told_and_nothing_is_lost(visitor: Visitor
     )
     page.get_by_role("button", name="Mail me a code").click()
     expect(page.get_by_text(re.compile(r"1:(30|29)"))).to_be_visible()
-    expect(page.get_by_label("E-mail")).to_have_value(resident.email)
+    expect(page.get_by_role("textbox", name="E-mail")).to_have_value(resident.email)
 
 
 def test_a_passkey_signs_in_without_a_name(visitor: Visitor, resident: Resident) -> None:

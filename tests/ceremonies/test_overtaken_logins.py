@@ -1,0 +1,94 @@
+"""A login under way while the password is changed: no session of the old password is left (R-72)."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from threading import Event
+
+import pytest
+from django.db import connections, transaction
+
+from dfns_login.ceremonies.credential_changes import change_password
+from dfns_login.ceremonies.factors import FactorAnswer, verify_factors
+from dfns_login.ceremonies.login import LoginAnswer, LoginRequest, complete_login, open_login
+from dfns_login.challenges import Ceremony, redeem_challenge
+from dfns_login.errors import AssertionRefused, Refusal
+from dfns_login.models import CredentialKind, Session
+from dfns_login.tokens import issue_session
+from dfns_login.verification.assertion import KeyAssertion
+from dfns_login.verification.credential_id import parse_credential_id
+from tests.age import opaque_envelope
+from tests.clock import NOW, SECOND
+from tests.factories import SOMEWHERE, Person, issue, make_person
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+LATER = NOW + SECOND
+Login = Callable[[LoginAnswer, datetime], object]
+
+
+@pytest.fixture
+def jane() -> Person:
+    return make_person()
+
+
+def answered(person: Person) -> LoginAnswer:
+    recipient = person.account.recipient
+    asked = LoginRequest(organization=recipient.organization, recipient=recipient, login_code=issue(recipient, now=NOW))
+    opened = open_login(asked, requester=SOMEWHERE, now=NOW).opened
+    signed = person.key.answer(opened.challenge)
+    factor = FactorAnswer(
+        kind=CredentialKind.PASSWORD_PROTECTED_KEY,
+        credential_id=parse_credential_id(person.key.credential_id),
+        assertion=KeyAssertion(client_data=signed["clientData"], signature=signed["signature"]),
+    )
+    return LoginAnswer(challenge_identifier=opened.identifier, first_factor=factor)
+
+
+def holding(answer: LoginAnswer, now: datetime) -> object:
+    return complete_login(answer, requester=SOMEWHERE, now=now)
+
+
+def holding_nothing(answer: LoginAnswer, now: datetime) -> object:
+    """The control: it looks, and then opens the session."""
+    redeemed = redeem_challenge(answer.challenge_identifier, ceremony=Ceremony.LOGIN, now=now)
+    factor = verify_factors(answer.first_factor, None, redeemed=redeemed, requester=SOMEWHERE, now=now)
+    with transaction.atomic():
+        return issue_session(
+            factor.credential, redeemed=redeemed, verified=factor.verified, requester=SOMEWHERE, now=now
+        )
+
+
+@pytest.mark.parametrize(("login", "survivors"), [(holding, 0), (holding_nothing, 1)])
+def test_what_a_change_of_password_overtakes_opens_nothing(jane: Person, login: Login, survivors: int) -> None:
+    changer = complete_login(answered(jane), requester=SOMEWHERE, now=NOW).session
+    under_way = answered(jane)
+    changed, going_on = Event(), Event()
+
+    def change() -> str:
+        with transaction.atomic():
+            uuid = str(jane.account.credentials.get().pk)
+            change_password(changer, uuid, opaque_envelope(), requester=SOMEWHERE, now=LATER)
+            changed.set()
+            going_on.wait(timeout=0.5)
+        return "changed"
+
+    def go_on() -> str:
+        changed.wait(timeout=60)
+        login(under_way, LATER)
+        return "signed in"
+
+    def run(number: int) -> str | type[Refusal]:
+        try:
+            return (change, go_on)[number]()
+        except Refusal as refusal:
+            return type(refusal)
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(2) as pool:
+        outcomes = list(pool.map(run, range(2)))
+    assert outcomes == ["changed", "signed in" if survivors else AssertionRefused]
+    live = Session.objects.filter(revoked_at__isnull=True)
+    assert live.exclude(pk=changer.pk).count() == survivors
+    assert live.filter(pk=changer.pk).exists()
