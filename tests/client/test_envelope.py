@@ -104,11 +104,13 @@ def test_the_age_command_opens_it(made: Made, age: Age) -> None:
 
 
 def test_the_server_takes_it_with_its_work_factor(made: Made) -> None:
+    """R-25."""
     assert check_key_envelope(made.envelope).form is EnvelopeForm.AGE
     assert fields(made.envelope)["work_factor"] == b"17"
 
 
 def test_sealed_again_under_the_same_password_all_of_it_is_new(made: Made) -> None:
+    """R-26."""
     again = made.client.do("reseal", envelope=made.envelope, oldPassword=PASSWORD, newPassword=PASSWORD)
     before, after = fields(made.envelope), fields(again["envelope"])
     assert all(before[name] != after[name] for name in ("salt", "body", "mac", "nonce", "payload"))

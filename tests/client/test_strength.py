@@ -19,6 +19,7 @@ def estimated(client: Client, password: str) -> dict[str, Any]:
     ["", "xK9!vQz", "éèàùçßø", "password", "Password1", "12345678", "qwertyuiop", "aaaaaaaaaaaa"],
 )
 def test_what_is_short_or_guessed_at_once_is_too_weak(in_node: Client, password: str) -> None:
+    """R-27."""
     assert estimated(in_node, password)["tooWeak"]
 
 
