@@ -4,6 +4,8 @@ import { clock, Countdown } from './clocks.js'
 import { find } from './dom.js'
 import { text } from './texts.js'
 
+const TIME_TO_READ = 12_000 // milliseconds
+
 export class Messages {
   readonly #status: HTMLElement
   readonly #alert: HTMLElement
@@ -17,6 +19,15 @@ export class Messages {
   /** Say by name what is going on; nothing without a name. */
   say(name?: string, values?: Readonly<Record<string, string>>): void {
     this.#status.textContent = name === undefined ? '' : text(name, values)
+  }
+
+  /** Say by name what was done, until it is read; nothing without a name. */
+  sayForNow(name?: string): void {
+    this.say(name)
+    const said = this.#status.textContent
+    window.setTimeout(() => {
+      if (this.#status.textContent === said) this.say()
+    }, TIME_TO_READ)
   }
 
   /** Say what went wrong. The same words again are said again. */

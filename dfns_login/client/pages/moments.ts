@@ -10,10 +10,19 @@ export function day(moment: Date): string {
   return days.format(moment)
 }
 
-/** moment: ISO 8601. */
+function element(moment: string, format: Intl.DateTimeFormat): HTMLTimeElement {
+  const shown = document.createElement('time')
+  shown.dateTime = moment
+  shown.textContent = format.format(new Date(moment))
+  return shown
+}
+
+/** The minute. moment: ISO 8601. */
 export function timeElement(moment: string): HTMLTimeElement {
-  const element = document.createElement('time')
-  element.dateTime = moment
-  element.textContent = minutes.format(new Date(moment))
-  return element
+  return element(moment, minutes)
+}
+
+/** The day alone. moment: ISO 8601. */
+export function dayElement(moment: string): HTMLTimeElement {
+  return element(moment, days)
 }

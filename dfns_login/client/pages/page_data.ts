@@ -9,8 +9,9 @@ function milliseconds(seconds: string | undefined): number {
   return Number(seconds) * 1000
 }
 
-/** organization: its id, empty where the person has to say. next: own path, or empty. Durations are milliseconds. */
+/** base: what the API's paths stand under. organization: its id, empty where the person has to say. next: own path, or empty. Durations are milliseconds. */
 export const page = {
+  base: data['base'] ?? '/',
   organization: data['organization'] ?? '',
   next: data['next'] ?? '',
   signInUrl: data['signIn'] ?? '/',
@@ -25,7 +26,7 @@ function csrfToken(): string {
   return find('input[name=csrfmiddlewaretoken]', HTMLInputElement).value
 }
 
-export const api = new Api(data['base'] ?? '/', csrfToken)
+export const api = new Api(page.base, csrfToken)
 
 /** The username that a link carries in its fragment, which is taken from the address at once. */
 export function carriedUsername(): string {

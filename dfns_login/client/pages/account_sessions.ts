@@ -1,0 +1,79 @@
+// Where somebody is signed in, and ending it.
+
+import { showRows, type AccountPage } from './account_page.js'
+import { agentName } from './agents.js'
+import { copyOf, find } from './dom.js'
+import { timeElement } from './moments.js'
+import { api } from './page_data.js'
+import { text } from './texts.js'
+
+interface Session {
+  sessionId: string
+  dateLastSeen: string
+  isCurrent: boolean
+  address: string
+  userAgent: string
+}
+
+export class Sessions {
+  readonly #account: AccountPage
+  readonly #heading = find('#sessions-heading', HTMLElement)
+  readonly #list = find('[data-sessions]', HTMLElement)
+  readonly #endOthers = find('[data-end-others]', HTMLButtonElement)
+  #others: readonly Session[] = []
+
+  constructor(account: AccountPage) {
+    this.#account = account
+    this.#endOthers.addEventListener('click', () => {
+      void account.change('done.others', async () => {
+        for (const other of this.#others) await this.#end(other)
+      })
+    })
+    find('[data-end-all]', HTMLButtonElement).addEventListener('click', () => void this.#endAll())
+    account.add(() => this.#load())
+  }
+
+  async #load(): Promise<void> {
+    const { items } = await api.call<{ items: Session[] }>('GET', 'auth/sessions')
+    const current = items.filter(({ isCurrent }) => isCurrent)
+    this.#others = items.filter(({ isCurrent }) => !isCurrent)
+    showRows(this.#list, [...current, ...this.#others].map((each) => this.#row(each)), this.#heading)
+    if (document.activeElement === this.#endOthers && this.#others.length === 0) this.#heading.focus()
+    this.#endOthers.hidden = this.#others.length === 0
+  }
+
+  #row(session: Session): HTMLElement {
+    const { sessionId, isCurrent, userAgent, address, dateLastSeen } = session
+    const row = copyOf('template[data-session-row]')
+    row.dataset['row'] = sessionId
+    const heading = find('[data-name]', HTMLElement, row)
+    heading.id = `session-${sessionId}`
+    heading.textContent = agentName(userAgent) || text('agent.unknown')
+    find('[data-current]', HTMLElement, row).hidden = !isCurrent
+    find('[data-seen]', HTMLElement, row).hidden = isCurrent
+    find('[data-moment]', HTMLElement, row).append(timeElement(dateLastSeen))
+    find('[data-address]', HTMLElement, row).textContent = address
+    find('[data-address-line]', HTMLElement, row).hidden = address === ''
+    const end = find('[data-do=end]', HTMLButtonElement, row)
+    end.hidden = isCurrent
+    end.setAttribute('aria-describedby', heading.id)
+    end.addEventListener('click', () => void this.#account.change('done.end', () => this.#end(session)))
+    return row
+  }
+
+  #end({ sessionId }: Session): Promise<unknown> {
+    return api.call('PUT', 'auth/sessions/end', { sessionId })
+  }
+
+  async #endAll(): Promise<void> {
+    const { desk } = this.#account
+    await desk.work(
+      'signing_out',
+      async () => {
+        await api.call('PUT', 'auth/logout', { allSessions: true })
+        this.#account.leave()
+      },
+      this.#account.told(desk),
+    )
+  }
+}
