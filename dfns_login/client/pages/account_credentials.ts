@@ -5,12 +5,12 @@ import type { CreationChallenge } from '../wire.js'
 import { showRows, type AccountPage } from './account_page.js'
 import { agentName } from './agents.js'
 import { Dialog } from './dialogs.js'
-import { copyOf, find, findAll } from './dom.js'
+import { apart, copyOf, find, findAll } from './dom.js'
 import { Field } from './fields.js'
 import { dayElement } from './moments.js'
 import { api } from './page_data.js'
 import { isRefused } from './refusals.js'
-import { text } from './texts.js'
+import { text, textWith } from './texts.js'
 
 export interface Credential {
   kind: string
@@ -75,7 +75,8 @@ export class Credentials {
     heading.id = `credential-${credentialUuid}`
     heading.textContent = name
     find('[data-kind]', HTMLElement, row).textContent = text(`kind.${kind}`)
-    find('[data-created]', HTMLElement, row).append(dayElement(dateCreated))
+    find('[data-kind-part]', HTMLElement, row).hidden = name === text(`kind.${kind}`)
+    find('[data-added]', HTMLElement, row).append(...textWith('added', { date: dayElement(dateCreated) }))
     const may: Readonly<Record<Deed, boolean>> = {
       password: isActive && kind === 'PasswordProtectedKey',
       rename: isActive,
@@ -100,7 +101,8 @@ export class Credentials {
       this.#renaming.open()
       this.#name.input.select()
     } else if (deed === 'deactivate') {
-      find('[data-name]', HTMLElement, this.#deactivating.root).textContent = credential.name
+      const name = apart(credential.name)
+      find('#deactivate-heading', HTMLElement).replaceChildren(...textWith('deactivate', { name }))
       this.#deactivating.open()
     } else void this.#account.change('done.activate', () => this.#signed('activate', {}))
   }

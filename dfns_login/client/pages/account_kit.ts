@@ -9,7 +9,7 @@ import { find } from './dom.js'
 import { KitView } from './kit_view.js'
 import { dayElement } from './moments.js'
 import { api } from './page_data.js'
-import { text } from './texts.js'
+import { text, textWith } from './texts.js'
 
 export class RecoveryKits {
   readonly #account: AccountPage
@@ -18,7 +18,6 @@ export class RecoveryKits {
   readonly #dialog: Dialog
   readonly #view: KitView
   readonly #made = find('[data-kit-made]', HTMLElement)
-  readonly #date = find('[data-kit-date]', HTMLElement)
   readonly #missing = find('[data-kit-missing]', HTMLElement)
   #former: readonly Credential[] = []
 
@@ -35,7 +34,7 @@ export class RecoveryKits {
     const newest = this.#kits().at(-1)
     this.#made.hidden = newest === undefined
     this.#missing.hidden = newest !== undefined
-    if (newest) this.#date.replaceChildren(dayElement(newest.dateCreated))
+    if (newest) this.#made.replaceChildren(...textWith('kit.made', { date: dayElement(newest.dateCreated) }))
   }
 
   #kits(): readonly Credential[] {

@@ -2,10 +2,10 @@
 
 import { showRows, type AccountPage } from './account_page.js'
 import { agentName } from './agents.js'
-import { copyOf, find } from './dom.js'
+import { apart, copyOf, find } from './dom.js'
 import { timeElement } from './moments.js'
 import { api } from './page_data.js'
-import { text } from './texts.js'
+import { text, textWith } from './texts.js'
 
 interface Session {
   sessionId: string
@@ -50,10 +50,9 @@ export class Sessions {
     heading.id = `session-${sessionId}`
     heading.textContent = agentName(userAgent) || text('agent.unknown')
     find('[data-current]', HTMLElement, row).hidden = !isCurrent
-    find('[data-seen]', HTMLElement, row).hidden = isCurrent
-    find('[data-moment]', HTMLElement, row).append(timeElement(dateLastSeen))
-    find('[data-address]', HTMLElement, row).textContent = address
-    find('[data-address-line]', HTMLElement, row).hidden = address === ''
+    const seen = isCurrent ? [] : textWith('seen', { date: timeElement(dateLastSeen) })
+    find('[data-seen]', HTMLElement, row).append(...seen)
+    if (address) find('[data-address]', HTMLElement, row).append(...textWith('from', { address: apart(address) }))
     const end = find('[data-do=end]', HTMLButtonElement, row)
     end.hidden = isCurrent
     end.setAttribute('aria-describedby', heading.id)

@@ -25,6 +25,13 @@ export function findAll<Kind extends Element>(
   return Array.from(root.querySelectorAll(selector)).filter((each): each is Kind => each instanceof kind)
 }
 
+/** The words in an element of their own, so that their direction is theirs. */
+export function apart(words: string): HTMLElement {
+  const element = document.createElement('bdi')
+  element.textContent = words
+  return element
+}
+
 /** A copy of what the template holds: one element. */
 export function copyOf(selector: string): HTMLElement {
   const copy = document.importNode(find(selector, HTMLTemplateElement).content, true).firstElementChild

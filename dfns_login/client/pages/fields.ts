@@ -49,7 +49,6 @@ export function seekField(id: string): Field | null {
 function showPassword(button: HTMLButtonElement, input: HTMLInputElement, shown: boolean): void {
   input.type = shown ? 'text' : 'password'
   button.textContent = text(shown ? 'hide' : 'show')
-  button.setAttribute('aria-label', text(shown ? 'hide.label' : 'show.label'))
 }
 
 /** Buttons that show what a password field holds. It is hidden again when its form is sent. */

@@ -2,7 +2,7 @@
 
 import { clock, Countdown } from './clocks.js'
 import { find } from './dom.js'
-import { text } from './texts.js'
+import { text, textWith } from './texts.js'
 
 const TIME_TO_READ = 12_000 // milliseconds
 
@@ -36,8 +36,8 @@ export class Messages {
     this.#alert.textContent = words
   }
 
-  /** Say what went wrong, with its `{time}` running down to that time, at which the words go. */
-  warnUntil(words: string, until: number): void {
+  /** Say by name what went wrong, with its `{time}` running down to that time, at which the words go. */
+  warnUntil(name: string, until: number): void {
     this.clear()
     const time = document.createElement('span')
     time.setAttribute('role', 'timer')
@@ -47,8 +47,7 @@ export class Messages {
       () => this.clear(),
     )
     this.#countdown.start(until)
-    const [before = '', after = ''] = words.split('{time}')
-    this.#alert.append(before, time, after)
+    this.#alert.append(...textWith(name, { time }))
   }
 
   /** Take away what went wrong. */

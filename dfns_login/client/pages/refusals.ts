@@ -5,6 +5,8 @@ import { DamagedEnvelopeError } from '../errors.js'
 import type { Messages } from './messages.js'
 import { hasText, text } from './texts.js'
 
+const SOON = 60 // seconds, where the server does not say
+
 function passkeyProblem(name: string): string {
   if (name === 'InvalidStateError') return text('passkey.there')
   return text(name === 'NotAllowedError' || name === 'AbortError' ? 'passkey.declined' : 'broken')
@@ -13,13 +15,9 @@ function passkeyProblem(name: string): string {
 /** Tell of a refusal, of a missing answer, or of what the browser could not do. */
 export function tell(error: unknown, messages: Messages): void {
   if (error instanceof Refusal) {
-    const name = `refused.${error.code}`
-    const words = text(hasText(name) ? name : 'refused.unexpected')
-    if (error.retryAfter !== null && words.includes('{time}')) {
-      messages.warnUntil(words, Date.now() + error.retryAfter * 1000)
-    } else {
-      messages.warn(words)
-    }
+    const name = hasText(`refused.${error.code}`) ? `refused.${error.code}` : 'refused.unexpected'
+    if (text(name).includes('{time}')) messages.warnUntil(name, Date.now() + (error.retryAfter ?? SOON) * 1000)
+    else messages.warn(text(name))
   } else if (error instanceof UnreachableError) messages.warn(text('unreachable'))
   else if (error instanceof DamagedEnvelopeError) messages.warn(text('key.damaged'))
   else if (error instanceof DOMException) messages.warn(passkeyProblem(error.name))

@@ -16,6 +16,13 @@ export function text(name: string, values: Readonly<Record<string, string>> = {}
   return (texts.get(name) ?? name).replace(/\{(\w+)\}/g, (whole, key: string) => values[key] ?? whole)
 }
 
+/** The text of this name, with elements in the place of what stands in braces. */
+export function textWith(name: string, places: Readonly<Record<string, Node>>): (string | Node)[] {
+  return text(name)
+    .split(/(\{\w+\})/)
+    .map((part) => places[part.slice(1, -1)] ?? part)
+}
+
 export function hasText(name: string): boolean {
   return texts.has(name)
 }
