@@ -22,8 +22,17 @@ export const page = {
   challengeLifetime: milliseconds(data['challengeLifetime']),
 } as const
 
+const csrfField = find('input[name=csrfmiddlewaretoken]', HTMLInputElement)
+
 function csrfToken(): string {
-  return find('input[name=csrfmiddlewaretoken]', HTMLInputElement).value
+  return csrfField.value
+}
+
+/** Take the CSRF token anew: signing in in another tab has changed it. What was typed here stays. */
+export async function renewCsrfToken(): Promise<void> {
+  const page = await fetch(location.pathname + location.search, { credentials: 'same-origin', cache: 'no-store' })
+  const found = /name="csrfmiddlewaretoken" value="(\w+)"/.exec(await page.text())?.[1]
+  if (found !== undefined) csrfField.value = found
 }
 
 export const api = new Api(page.base, csrfToken)

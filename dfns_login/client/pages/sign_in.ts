@@ -11,7 +11,7 @@ import { ownAddress } from './destination.js'
 import { find, findAll, seek } from './dom.js'
 import { Field, letPasswordsBeShown } from './fields.js'
 import { Messages } from './messages.js'
-import { api, page, started } from './page_data.js'
+import { api, page, renewCsrfToken, started } from './page_data.js'
 import { PersonFields } from './person_fields.js'
 import { isRefused } from './refusals.js'
 import { Steps } from './steps.js'
@@ -70,7 +70,6 @@ function needsSecond(challenge: SigningChallenge, kind: Factor['kind']): boolean
 }
 
 function codeExpired(): void {
-  mailed = undefined
   if (codeTimer) codeTimer.hidden = true
   if (steps.current === 'code') messages.warn(text('code.expired'))
 }
@@ -102,12 +101,11 @@ async function mailCode(person: Person): Promise<void> {
     return who.tellRefused(error)
   })
   if (!said) return
-  const stays = isSame(mailed, person) && mailed !== undefined && mailed.until - Date.now() > RENEWAL_MARGIN
-  if (!stays) {
-    if (!isSame(mailed, person)) code.input.value = ''
-    mailed = { ...person, until: Date.now() + page.codeLifetime }
-  }
-  if (mailed) codeTime.start(mailed.until)
+  const again = mailed && isSame(mailed, person) ? mailed : undefined
+  if (!again) code.input.value = ''
+  const until = again && again.until - Date.now() > RENEWAL_MARGIN ? again.until : Date.now() + page.codeLifetime
+  mailed = { ...person, until }
+  codeTime.start(until)
   if (codeTimer) codeTimer.hidden = false
   if (haveCode) haveCode.hidden = true
   code.accept()
@@ -125,8 +123,8 @@ async function begin(): Promise<void> {
   if (!person) return
   if (isSame(opened, person)) return steps.go(hasPassword() ? 'password' : 'passkey')
   if (opened) forget()
-  if (isSame(mailed, person)) return enterCode(person)
-  await mailCode(person)
+  if (mailed && isSame(mailed, person) && mailed.until > Date.now()) enterCode(person)
+  else await mailCode(person)
 }
 
 async function presentCode(): Promise<void> {
@@ -217,7 +215,12 @@ async function complete(challenge: SigningChallenge, factors: { firstFactor: Fac
   messages.say('signing_in')
   const { challengeIdentifier } = challenge
   const body = { challengeIdentifier, next: page.next, ...factors }
-  const { next } = await api.call<{ next: string }>('POST', 'login/complete', body)
+  const send = (): Promise<{ next: string }> => api.call('POST', 'login/complete', body)
+  const { next } = await send().catch(async (error: unknown) => {
+    if (!isRefused(error, 'csrf')) throw error
+    await renewCsrfToken()
+    return send()
+  })
   signedIn = true
   signer.lock()
   desk.leave('signed_in', ownAddress(next, page.accountUrl))
