@@ -26,6 +26,8 @@ export interface CredentialChallenge extends CreationChallenge {
   challengeIdentifier: string
 }
 
+const NOT_OTHER = ['PasswordProtectedKey', 'RecoveryKey']
+
 type Deed = 'password' | 'rename' | 'deactivate' | 'activate'
 
 export class Credentials {
@@ -59,9 +61,10 @@ export class Credentials {
   async #load(): Promise<void> {
     const { items } = await api.call<{ items: Credential[] }>('GET', 'auth/credentials')
     this.all = items
-    const shown = items.filter(({ kind, isActive }) => kind !== 'RecoveryKey' && isActive)
+    const passwords = items.filter(({ kind, isActive }) => kind === 'PasswordProtectedKey' && isActive)
+    const others = items.filter(({ kind, isActive }) => !NOT_OTHER.includes(kind) && isActive)
     const former = items.filter(({ isActive }) => !isActive)
-    showRows(this.#list, shown.map((each) => this.#row(each)), this.#heading)
+    showRows(this.#list, [...passwords, ...others].map((each) => this.#row(each)), this.#heading)
     showRows(this.#formerList, former.map((each) => this.#row(each)), this.#heading)
     this.#former.hidden = former.length === 0
     this.#shown()

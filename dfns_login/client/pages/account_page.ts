@@ -58,7 +58,7 @@ export class AccountPage {
     this.#again.open()
   }
 
-  /** next: `password` leads back here after signing in. */
+  /** next: `password` leads back here after signing in, which the person wants for the password's sake. */
   async signOut(next: 'password' | 'home' = 'home'): Promise<void> {
     const desk = next === 'home' ? this.desk : this.#again.desk
     this.confirmation.lock()
@@ -66,20 +66,21 @@ export class AccountPage {
       'signing_out',
       async () => {
         await api.call('PUT', 'auth/logout', {})
-        this.leave(desk)
+        this.leave(desk, next === 'password' ? location.pathname : '')
       },
       (error) => {
         if (!isRefused(error, 'not_authorized')) return false
-        this.leave(desk) // it had ended already
+        this.leave(desk, '') // it had ended already
         return true
       },
     )
   }
 
-  /** Go to the sign-in page, with the name filled in. */
-  leave(desk = this.desk): void {
+  /** Go to the sign-in page, with the name filled in. next: where signing in leads; here, if nothing is said. */
+  leave(desk = this.desk, next = location.pathname): void {
+    const { organization, username } = this.person
     this.confirmation.lock()
-    desk.leave('signing_out', addressFor(page.signInUrl, this.person.organization, this.person.username))
+    desk.leave('leading_on', addressFor(page.signInUrl, organization, username, next))
   }
 
   // A proof that fails and a session that is over answer alike.

@@ -70,7 +70,7 @@ export class Sessions {
       'signing_out',
       async () => {
         await api.call('PUT', 'auth/logout', { allSessions: true })
-        this.#account.leave()
+        this.#account.leave(desk, '')
       },
       this.#account.told(desk),
     )

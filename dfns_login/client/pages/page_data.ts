@@ -49,10 +49,13 @@ export function carriedUsername(): string {
   }
 }
 
-/** The page's address, for this organization and person: the query is for the server, the fragment never leaves. */
-export function addressFor(url: string, organization: string, username: string): string {
-  const query = organization ? `?${new URLSearchParams({ organization })}` : ''
-  return url + query + (username ? `#${encodeURIComponent(username)}` : '')
+/**
+ * The page's address, for this organization and person: the query is for the server, the fragment never leaves.
+ * next: own path that signing in leads to.
+ */
+export function addressFor(url: string, organization: string, username: string, next = ''): string {
+  const query = new URLSearchParams({ ...(organization && { organization }), ...(next && { next }) }).toString()
+  return url + (query && `?${query}`) + (username && `#${encodeURIComponent(username)}`)
 }
 
 /** Nothing works before the script does, and nothing pretends to. */
