@@ -136,7 +136,8 @@ export class Credentials {
 
   async #deactivate(): Promise<void> {
     const { desk } = this.#deactivating
-    const shut = await desk.work('asking', async () => void (await this.#signed('deactivate', {})), this.#account.told(desk))
+    const task = async (): Promise<void> => void (await this.#signed('deactivate', {}))
+    const shut = await desk.work('asking', task, this.#account.told(desk))
     if (!shut) return
     this.#deactivating.close()
     await this.#account.show('done.deactivate')

@@ -31,7 +31,7 @@ export class NewPassword {
     return this.#password.value
   }
 
-  /** The password, if it was typed twice and may be taken; null, and the person told, if not. Throws what the network does. */
+  /** The password, if it was typed twice and may be taken; null, and the person told, if not. */
   async ask(): Promise<string | null> {
     const password = this.value
     if (password === '') return this.#refuse(this.#password, 'missing.new-password')

@@ -9,7 +9,10 @@ function milliseconds(seconds: string | undefined): number {
   return Number(seconds) * 1000
 }
 
-/** base: what the API's paths stand under. organization: its id, empty where the person has to say. next: own path, or empty. Durations are milliseconds. */
+/**
+ * base: what the API's paths stand under. organization: its id, empty where the person has to say.
+ * next: own path, or empty. Durations are milliseconds.
+ */
 export const page = {
   base: data['base'] ?? '/',
   organization: data['organization'] ?? '',

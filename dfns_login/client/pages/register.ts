@@ -42,7 +42,8 @@ async function presentCode(): Promise<void> {
       challenge = await api.call<EnrolmentChallenge>('POST', 'auth/registration/init', body)
     },
     (error) => {
-      if (!isRefused(error, 'invalid_code') && !isRefused(error, 'registration_code_expired')) return who.tellRefused(error)
+      const refused = isRefused(error, 'invalid_code') || isRefused(error, 'registration_code_expired')
+      if (!refused) return who.tellRefused(error)
       code.refuse(text('refused.invalid_code'))
       code.input.select()
       return true
