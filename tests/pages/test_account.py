@@ -1,0 +1,184 @@
+"""The account page in a real Chromium: passkeys, names, the password, sessions, the end of it all."""
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from tests.conformance.browser import Authenticator
+from tests.live.scene import Scene
+from tests.pages.people import PASSWORD, Resident, ask_code, enter_password, newest_mail, present_code, sign_in
+from tests.pages.visitor import Visitor, visiting
+
+CHANGED = "new moon over the old harbour"
+
+
+@pytest.fixture
+def resident(scene: Scene) -> Resident:
+    return Resident.register(scene)
+
+
+@pytest.fixture
+def visitor(browser: Browser, scene: Scene, resident: Resident) -> Iterator[Visitor]:
+    """The resident, signed in."""
+    with visiting(browser, url=scene.site.url) as visitor:
+        sign_in(visitor, resident)
+        yield visitor
+
+
+def section(page: Page, heading: str) -> Locator:
+    return page.get_by_role("region", name=heading)
+
+
+def rows(page: Page, heading: str) -> Locator:
+    return section(page, heading).get_by_role("listitem")
+
+
+def confirm(page: Page, password: str = PASSWORD) -> None:
+    dialog = page.get_by_role("dialog", name="Confirm with your password")
+    dialog.get_by_label("Password", exact=True).fill(password)
+    dialog.get_by_role("button", name="Confirm").click()
+
+
+def test_it_shows_how_one_signs_in_where_and_what_happened(visitor: Visitor, resident: Resident) -> None:
+    page = visitor.page
+    expect(rows(page, "How you sign in")).to_have_count(1)
+    expect(rows(page, "Where you are signed in")).to_have_count(1)
+    expect(rows(page, "Where you are signed in")).to_contain_text("This session")
+    expect(section(page, "Recent activity")).to_contain_text("Signed in")
+    expect(section(page, "Recovery kit")).to_contain_text("You have none")
+    expect(page.get_by_text(resident.email).first).to_be_visible()
+
+
+def test_a_credential_is_renamed_once_the_password_is_confirmed(visitor: Visitor) -> None:
+    page = visitor.page
+    for number, name in enumerate(["My laptop", "<b>Bold</b>"]):
+        rows(page, "How you sign in").first.get_by_role("button", name="Rename").click()
+        dialog = page.get_by_role("dialog", name="Rename")
+        dialog.get_by_label("New name").fill(name)
+        dialog.get_by_role("button", name="Rename").click()
+        if number == 0:
+            confirm(page, "not it")
+            password = page.get_by_role("dialog", name="Confirm").get_by_label("Password", exact=True)
+            expect(password).to_have_attribute("aria-invalid", "true")
+            confirm(page)
+        expect(rows(page, "How you sign in").first.get_by_role("heading", name=name, exact=True)).to_be_visible()
+    page.reload()
+    expect(rows(page, "How you sign in").first).to_contain_text("<b>Bold</b>")
+
+
+def test_the_password_is_changed_and_only_the_new_one_signs_in(
+    visitor: Visitor, browser: Browser, scene: Scene, resident: Resident
+) -> None:
+    page = visitor.page
+    with visiting(browser, url=scene.site.url) as elsewhere:
+        sign_in(elsewhere, resident)
+        rows(page, "How you sign in").first.get_by_role("button", name="Change password").click()
+        dialog = page.get_by_role("dialog", name="Change password")
+        dialog.get_by_label("Current password").fill("not it")
+        dialog.get_by_label("New password", exact=True).fill(CHANGED)
+        dialog.get_by_label("The same password again").fill(CHANGED)
+        dialog.get_by_role("button", name="Change password").click()
+        expect(dialog.get_by_label("Current password")).to_have_attribute("aria-invalid", "true")
+        expect(dialog.get_by_label("New password", exact=True)).to_have_value(CHANGED)
+        dialog.get_by_label("Current password").fill(PASSWORD)
+        dialog.get_by_role("button", name="Change password").click()
+        expect(dialog).to_be_hidden(timeout=30_000)
+        expect(page.get_by_text("Your password is changed.")).to_be_visible()
+        everything = b"".join(each.body for each in visitor.sent)
+        assert CHANGED.encode() not in everything
+        assert PASSWORD.encode() not in everything
+        elsewhere.page.reload()  # every other session has ended
+        elsewhere.page.wait_for_url("**/login/**")
+    page.get_by_role("button", name="Sign out", exact=True).click()
+    page.wait_for_url("**/login/**")
+    present_code(page, ask_code(page, resident))
+    enter_password(page, PASSWORD)
+    expect(page.get_by_label("Password", exact=True)).to_have_attribute("aria-invalid", "true")
+    enter_password(page, CHANGED)
+    page.wait_for_url("**/account/")
+    told = [mail.text for mail in scene.mails_to(resident.email)]
+    assert any("The password of your account was changed." in text for text in told) or "changed" in newest_mail(
+        scene, resident.email, after=len(told)
+    )
+
+
+def test_another_session_is_ended(visitor: Visitor, browser: Browser, scene: Scene, resident: Resident) -> None:
+    page = visitor.page
+    with visiting(browser, url=scene.site.url) as elsewhere:
+        sign_in(elsewhere, resident)
+        page.reload()
+        expect(rows(page, "Where you are signed in")).to_have_count(2)
+        others = rows(page, "Where you are signed in").filter(has_not_text="This session")
+        others.get_by_role("button", name="End").click()
+        expect(rows(page, "Where you are signed in")).to_have_count(1)
+        elsewhere.page.goto("/account/")
+        elsewhere.page.wait_for_url("**/login/**")
+    page.reload()
+    expect(page.get_by_role("heading", name="Your account")).to_be_visible()
+
+
+def test_every_session_is_ended(visitor: Visitor, browser: Browser, scene: Scene, resident: Resident) -> None:
+    with visiting(browser, url=scene.site.url) as elsewhere:
+        sign_in(elsewhere, resident)
+        visitor.page.get_by_role("button", name="Sign out everywhere", exact=True).click()
+        visitor.page.wait_for_url("**/login/**")
+        elsewhere.page.goto("/account/")
+        elsewhere.page.wait_for_url("**/login/**")
+
+
+def test_a_passkey_is_added_used_and_deactivated(visitor: Visitor) -> None:
+    page = visitor.page
+    authenticator = Authenticator.plugged_into(page)
+    section(page, "How you sign in").get_by_role("button", name="Add a passkey").click()
+    confirm(page)
+    expect(rows(page, "How you sign in")).to_have_count(2)
+    assert len(authenticator.passkeys()) == 1
+    page.get_by_role("button", name="Sign out", exact=True).click()
+    page.wait_for_url("**/login/**")
+    page.get_by_role("button", name="Use a passkey").click()
+    page.wait_for_url("**/account/")
+    password = rows(page, "How you sign in").filter(has_text="Password").first
+    password.get_by_role("button", name="Deactivate").click()
+    page.get_by_role("dialog", name="Deactivate").get_by_role("button", name="Deactivate").click()
+    expect(rows(page, "How you sign in")).to_have_count(1)  # it was signed for by the passkey
+    rows(page, "How you sign in").get_by_role("button", name="Deactivate").click()
+    page.get_by_role("dialog", name="Deactivate").get_by_role("button", name="Deactivate").click()
+    expect(page.get_by_text("Without this you could sign in no more")).to_be_visible()
+
+
+def test_a_recovery_kit_is_made(visitor: Visitor) -> None:
+    page = visitor.page
+    section(page, "Recovery kit").get_by_role("button", name="Make a new recovery kit").click()
+    confirm(page)
+    dialog = page.get_by_role("dialog", name="Your new recovery kit")
+    dialog.get_by_label("I have put my recovery kit in a safe place").check(timeout=60_000)
+    dialog.get_by_role("button", name="Done").click()
+    expect(dialog).to_be_hidden()
+    expect(section(page, "Recovery kit")).to_contain_text("Made on")
+
+
+def test_after_signing_out_nothing_is_left(visitor: Visitor, resident: Resident) -> None:
+    page = visitor.page
+    rows(page, "How you sign in").first.get_by_role("button", name="Rename").click()
+    dialog = page.get_by_role("dialog", name="Rename")
+    dialog.get_by_label("New name").fill("Open")
+    dialog.get_by_role("button", name="Rename").click()
+    confirm(page)
+    expect(rows(page, "How you sign in").first).to_contain_text("Open")
+    page.get_by_role("button", name="Sign out", exact=True).click()
+    page.wait_for_url("**/login/**")
+    assert visitor.stored() == {"local": {}, "session": {}, "databases": [], "caches": []}
+    names = {each["name"] for each in page.context.cookies() if each["value"]}
+    assert names == {"__Host-csrftoken", "dfns-device"}
+    assert len(page.context.pages) == 1
+    assert page.workers == []
+    page.go_back()
+    page.wait_for_url("**/login/**")  # the account page was not kept
+
+
+def test_a_session_that_ended_leads_to_sign_in_and_back(visitor: Visitor, resident: Resident) -> None:
+    page = visitor.page
+    page.context.clear_cookies(name="__Host-sessionid")
+    rows(page, "Where you are signed in").get_by_role("button", name="End").click()
+    page.wait_for_url("**/login/?next=*")

@@ -1,0 +1,223 @@
+"""Registering from the mailed invitation, and recovering with the kit that came of it, in a real Chromium."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import pyrage
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from playwright.sync_api import Browser, Page, expect
+
+from tests.conformance.browser import Authenticator
+from tests.live.scene import Person, Scene, code_in
+from tests.pages.people import Resident, ask_code, enter_password, newest_mail, present_code
+from tests.pages.visitor import Visitor, body_of, visiting
+
+CHOSEN: Final = "quatre baleines sous la pluie"
+CHOSEN_AFTERWARDS: Final = "seven brown boots in a bath"
+KIT_KEY: Final = re.compile(r"(?:[0-9A-Z]{4}[\s-]){9}[0-9A-Z]{4}")
+WRONG: Final = "0000-0000-0000-0000"
+
+
+@pytest.fixture
+def visitor(browser: Browser, scene: Scene) -> Iterator[Visitor]:
+    with visiting(browser, url=scene.site.url, accept_downloads=True) as visitor:
+        yield visitor
+
+
+@dataclass(frozen=True, kw_only=True)
+class Registered:
+    """Somebody who has registered on the page, and what their kit says."""
+
+    person: Person
+    kit_key: str
+    kit_file: str
+
+
+def invitation_link(scene: Scene, person: Person) -> str:
+    found = re.search(r"http\S+/register/\S+", newest_mail(scene, person.email, after=0))
+    assert found is not None
+    return found[0]
+
+
+def choose_password(page: Page, password: str) -> None:
+    page.get_by_label("New password", exact=True).fill(password)
+    page.get_by_label("The same password again").fill(password)
+    page.get_by_role("button", name="Continue").filter(visible=True).click()
+
+
+def keep_kit(page: Page) -> tuple[str, str]:
+    """Download the kit, and read it: its key as it is shown, and its file."""
+    page.get_by_text("Your kit key").wait_for(timeout=60_000)
+    shown = KIT_KEY.search(page.locator("[data-kit-key]").inner_text())
+    assert shown is not None
+    with page.expect_download() as downloading:
+        page.get_by_role("button", name="Download").click()
+    text = Path(downloading.value.path()).read_text()
+    page.get_by_label("I have put my recovery kit in a safe place").check()
+    return shown[0], text
+
+
+def register(visitor: Visitor, scene: Scene, *, passkey: bool = False) -> Registered:
+    person = scene.invite()
+    page = visitor.page
+    page.goto(invitation_link(scene, person))
+    expect(page.get_by_role("textbox", name="E-mail")).to_have_value(person.email)
+    page.get_by_label("Code from the invitation").fill(person.registration_code)
+    page.get_by_role("button", name="Continue").click()
+    choose_password(page, CHOSEN)
+    page.get_by_role("button", name="Add a passkey" if passkey else "Not now").click()
+    kit_key, kit_file = keep_kit(page)
+    page.get_by_role("button", name="Go to sign in").click()
+    page.wait_for_url("**/login/**")
+    return Registered(person=person, kit_key=kit_key, kit_file=kit_file)
+
+
+def sign_in_as(visitor: Visitor, resident: Resident, password: str) -> None:
+    visitor.page.goto("/login/")
+    present_code(visitor.page, ask_code(visitor.page, resident))
+    enter_password(visitor.page, password)
+    visitor.page.wait_for_url("**/account/")
+
+
+def test_an_invited_person_registers_and_signs_in(visitor: Visitor, scene: Scene) -> None:
+    made = register(visitor, scene)
+    page = visitor.page
+    expect(page.get_by_role("textbox", name="E-mail")).to_have_value(made.person.email)
+    assert made.person.email not in page.url
+    present_code(page, ask_code(page, Resident(scene=scene, person=made.person)))
+    enter_password(page, CHOSEN)
+    page.wait_for_url("**/account/")
+
+
+def test_neither_password_nor_kit_is_in_any_request(visitor: Visitor, scene: Scene) -> None:
+    """R-27."""
+    made = register(visitor, scene)
+    digits = re.sub(r"[\s-]", "", made.kit_key)
+    everything = b"\n".join(f"{each.url} {each.headers} ".encode() + each.body for each in visitor.sent)
+    for secret in (CHOSEN, made.kit_key, digits, digits[12:38]):
+        assert secret.encode() not in everything
+    assert b"PRIVATE KEY" not in everything
+    (sent,) = [body_of(each) for each in visitor.sent if each.url.endswith("/auth/registration")]
+    assert {each["credentialKind"] for each in sent.values()} == {"PasswordProtectedKey", "RecoveryKey"}
+    for each in sent.values():
+        assert each["encryptedPrivateKey"].startswith("-----BEGIN AGE ENCRYPTED FILE-----")
+    opened = pyrage.passphrase.decrypt(sent["firstFactorCredential"]["encryptedPrivateKey"].encode(), CHOSEN)
+    assert isinstance(load_pem_private_key(opened, password=None), ec.EllipticCurvePrivateKey)
+
+
+def test_the_kits_file_says_all_that_is_needed(visitor: Visitor, scene: Scene) -> None:
+    made = register(visitor, scene)
+    assert made.kit_key in made.kit_file
+    assert made.person.email in made.kit_file
+    assert f"{scene.site.url}/recover/" in made.kit_file
+    file = re.search(r"-----BEGIN AGE ENCRYPTED FILE-----.*-----END AGE ENCRYPTED FILE-----", made.kit_file, re.DOTALL)
+    assert file is not None
+    digits = re.sub(r"[\s-]", "", made.kit_key)
+    opened = pyrage.passphrase.decrypt(file[0].encode(), digits[12:38])
+    assert isinstance(load_pem_private_key(opened, password=None), ec.EllipticCurvePrivateKey)
+
+
+def test_a_passkey_may_be_registered_with_it(visitor: Visitor, scene: Scene) -> None:
+    authenticator = Authenticator.plugged_into(visitor.page)
+    register(visitor, scene, passkey=True)
+    assert len(authenticator.passkeys()) == 1
+    visitor.page.get_by_role("button", name="Use a passkey").click()
+    visitor.page.wait_for_url("**/account/")
+
+
+def test_a_wrong_code_is_told_and_nothing_is_lost(visitor: Visitor, scene: Scene) -> None:
+    person = scene.invite()
+    page = visitor.page
+    page.goto(invitation_link(scene, person))
+    field = page.get_by_label("Code from the invitation")
+    field.fill(WRONG)
+    page.get_by_role("button", name="Continue").click()
+    expect(field).to_have_attribute("aria-invalid", "true")
+    expect(field).to_have_value(WRONG)
+    field.fill(person.registration_code)
+    page.get_by_role("button", name="Continue").click()
+    expect(page.get_by_label("New password", exact=True)).to_be_focused()
+
+
+@pytest.mark.parametrize(
+    ("password", "again", "told"),
+    [("short", "short", "8 characters"), ("password", "password", "guess"), (CHOSEN, CHOSEN + "r", "not the same")],
+)
+def test_a_password_that_will_not_do_is_told(
+    visitor: Visitor, scene: Scene, password: str, again: str, told: str
+) -> None:
+    person = scene.invite()
+    page = visitor.page
+    page.goto(invitation_link(scene, person))
+    page.get_by_label("Code from the invitation").fill(person.registration_code)
+    page.get_by_role("button", name="Continue").click()
+    page.get_by_label("New password", exact=True).fill(password)
+    page.get_by_label("The same password again").fill(again)
+    page.get_by_role("button", name="Continue").filter(visible=True).click()
+    expect(page.locator("[aria-invalid=true]")).to_have_count(1)
+    error = page.locator("[aria-invalid=true]").get_attribute("aria-describedby")
+    assert error is not None
+    expect(page.locator(f"#{error.split()[-1]}")).to_contain_text(told)
+
+
+def test_the_kit_and_a_mailed_code_give_a_new_password(visitor: Visitor, scene: Scene, tmp_path: Path) -> None:
+    made = register(visitor, scene)
+    resident = Resident(scene=scene, person=made.person)
+    page = visitor.page
+    page.goto("/recover/")
+    code = ask_code(page, resident)
+    kit = page.get_by_label("Kit key", exact=True)
+
+    # a mistyped kit is told before anything is sent
+    sent = len(visitor.sent)
+    last = made.kit_key[-1]
+    kit.fill(made.kit_key[:-1] + ("0" if last != "0" else "1"))
+    page.get_by_label("Code from the mail").fill(code)
+    page.get_by_role("button", name="Continue").click()
+    expect(kit).to_have_attribute("aria-invalid", "true")
+    assert len(visitor.sent) == sent
+
+    # read from its file, the kit is taken
+    file = tmp_path / "kit.txt"
+    file.write_text(made.kit_file)
+    page.locator("#kit-file").set_input_files(file)
+    page.get_by_role("button", name="Continue").click()
+    page.get_by_label("New password", exact=True).wait_for(timeout=60_000)
+    choose_password(page, CHOSEN_AFTERWARDS)
+    page.get_by_role("button", name="Not now").click()
+    new_kit, _ = keep_kit(page)
+    assert new_kit != made.kit_key
+    page.get_by_role("button", name="Go to sign in").click()
+    page.wait_for_url("**/login/**")
+    digits = re.sub(r"[\s-]", "", made.kit_key)
+    assert not [each for each in visitor.sent if digits[12:38].encode() in each.body]
+
+    # the new password signs in, the old one no more
+    page.goto("/login/")
+    present_code(page, ask_code(page, resident))
+    enter_password(page, CHOSEN)
+    expect(page.get_by_label("Password", exact=True)).to_have_attribute("aria-invalid", "true")
+    enter_password(page, CHOSEN_AFTERWARDS)
+    page.wait_for_url("**/account/")
+
+    # the old kit is used up
+    page.goto("/recover/")
+    code = ask_code(page, resident)
+    page.get_by_label("Kit key", exact=True).fill(made.kit_key)
+    page.get_by_label("Code from the mail").fill(code)
+    page.get_by_role("button", name="Continue").click()
+    expect(page.get_by_label("Kit key", exact=True)).to_have_attribute("aria-invalid", "true")
+
+
+def test_the_code_of_an_invitation_can_be_asked_for_again(visitor: Visitor, scene: Scene) -> None:
+    person = scene.invite()
+    page = visitor.page
+    page.goto(invitation_link(scene, person))
+    page.wait_for_timeout(2500)  # the cooldown of these settings
+    page.get_by_role("button", name=re.compile("Send again")).click()
+    assert code_in(scene.mail_to(person.email, number=2)) == person.registration_code
