@@ -67,6 +67,7 @@ export class Desk {
     this.#root.toggleAttribute('data-busy', busy)
     for (const button of findAll('button', HTMLButtonElement, this.#root)) {
       button.setAttribute('aria-disabled', String(busy || button.hasAttribute('data-off')))
+      button.setAttribute('aria-busy', String(busy && button.type === 'submit'))
     }
   }
 
