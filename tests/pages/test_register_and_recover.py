@@ -52,7 +52,7 @@ def choose_password(page: Page, password: str) -> None:
 
 def keep_kit(page: Page) -> tuple[str, str]:
     """Download the kit, and read it: its key as it is shown, and its file."""
-    page.get_by_text("Your kit key").wait_for(timeout=60_000)
+    page.get_by_role("heading", name="Your kit key").wait_for(timeout=60_000)
     shown = KIT_KEY.search(page.locator("[data-kit-key]").inner_text())
     assert shown is not None
     with page.expect_download() as downloading:

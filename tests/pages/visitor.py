@@ -45,8 +45,7 @@ class Visitor:
 
     def show(self, name: str) -> None:
         """Keep a picture of the page, and let axe-core look at it (WCAG 2.2 AA)."""
-        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-        self.page.screenshot(path=SCREENSHOTS / f"{name}-{self.look}.png", full_page=True, animations="disabled")
+        self.picture(name)
         self.page.evaluate(_axe())
         found = self.page.evaluate("(rules) => axe.run({runOnly: rules})", RULES)
         violations = [
@@ -55,6 +54,10 @@ class Visitor:
             for node in each["nodes"]
         ]
         assert violations == [], "\n".join([name, *violations])
+
+    def picture(self, name: str) -> None:
+        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+        self.page.screenshot(path=SCREENSHOTS / f"{name}-{self.look}.png", full_page=True, animations="disabled")
 
     def stored(self) -> dict[str, Any]:
         """What the site keeps in this browser besides cookies."""

@@ -1,0 +1,152 @@
+"""Every page in every state, in light and dark, on a phone, and from right to left: axe-core finds nothing, and a
+picture of each is kept in `var/screenshots/` for whoever looks at them.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.live.scene import Scene, code_in
+from tests.pages.people import PASSWORD, Resident
+from tests.pages.visitor import Visitor, visiting
+
+LOOKS: Final[dict[str, dict[str, Any]]] = {
+    "light": {"color_scheme": "light"},
+    "dark": {"color_scheme": "dark"},
+    "phone": {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True},
+    "rtl": {"locale": "ar", "color_scheme": "light"},
+}
+WRONG: Final = "0000-0000-0000-0000"
+
+
+@pytest.fixture(params=LOOKS)
+def visitor(request: pytest.FixtureRequest, browser: Browser, scene: Scene) -> Iterator[Visitor]:
+    options = LOOKS[request.param]
+    with visiting(browser, url=scene.site.url, look=request.param, **options) as visitor:
+        yield visitor
+
+
+def fill(visitor: Visitor, field: str, value: str) -> None:
+    """By id, for the labels are in any language."""
+    visitor.page.locator(f"#{field}").fill(value)
+    visitor.page.locator(f"#{field}").press("Enter")
+
+
+def shown(visitor: Visitor, step: str) -> None:
+    expect(visitor.page.locator(f"[data-step={step}]")).to_be_visible(timeout=60_000)
+
+
+def refused(visitor: Visitor, field: str) -> None:
+    expect(visitor.page.locator(f"#{field}")).to_have_attribute("aria-invalid", "true")
+
+
+def no_wider_than_the_window(visitor: Visitor) -> None:
+    """Nothing is cut off, and nobody has to scroll sideways (WCAG 1.4.10)."""
+    assert visitor.page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+def show(visitor: Visitor, name: str) -> None:
+    visitor.show(name)
+    no_wider_than_the_window(visitor)
+
+
+def test_signing_in(visitor: Visitor, scene: Scene) -> None:
+    page, resident = visitor.page, Resident.register(scene)
+    page.goto("/login/")
+    expect(page.locator("#username")).to_be_enabled()
+    show(visitor, "sign-in-1-username")
+    before = resident.mails()
+    fill(visitor, "username", resident.email)
+    shown(visitor, "code")
+    show(visitor, "sign-in-2-code")
+    fill(visitor, "code", WRONG)
+    refused(visitor, "code")
+    show(visitor, "sign-in-3-wrong-code")
+    fill(visitor, "code", resident.code(after=before))
+    shown(visitor, "password")
+    show(visitor, "sign-in-4-password")
+    fill(visitor, "password", "not it")
+    refused(visitor, "password")
+    show(visitor, "sign-in-5-wrong-password")
+    fill(visitor, "password", PASSWORD)
+    page.wait_for_url("**/account/")
+    look_at_the_account(visitor)
+
+
+def look_at_the_account(visitor: Visitor) -> None:
+    page = visitor.page
+    row = page.locator("[data-credentials] [data-do]").filter(visible=True)
+    expect(row.first).to_be_visible()
+    show(visitor, "account-1")
+    for name in ("rename", "password"):
+        page.locator(f"[data-credentials] [data-do={name}]").first.click()
+        dialog = page.locator(f"[data-dialog={name}]")
+        expect(dialog).to_be_visible()
+        show(visitor, f"account-2-{name}")
+        if name == "password":
+            dialog.locator("#new-password").fill("a rather long password")
+            expect(dialog.locator("[data-strength]")).to_be_visible()
+            show(visitor, "account-3-strength")
+        dialog.locator("[data-cancel]").click()
+        expect(dialog).to_be_hidden()
+    page.locator("[data-new-kit]").click()
+    expect(page.locator("[data-dialog=confirm]")).to_be_visible()
+    show(visitor, "account-4-confirm")
+    fill(visitor, "confirm-password", PASSWORD)
+    expect(page.locator("[data-dialog=kit]")).to_be_visible(timeout=60_000)
+    show(visitor, "account-5-kit")
+    page.locator("[data-dialog=kit] #kit-kept").check()
+    page.locator("[data-dialog=kit] [type=submit]").click()
+    expect(page.locator("[data-dialog=kit]")).to_be_hidden(timeout=30_000)
+    show(visitor, "account-6-done")
+
+
+def test_registering(visitor: Visitor, scene: Scene) -> None:
+    page, person = visitor.page, scene.invite()
+    link = re.search(r"http\S+/register/\S+", scene.mail_to(person.email).text)
+    assert link is not None
+    page.goto(link[0])
+    expect(page.locator("#username")).to_have_value(person.email)
+    show(visitor, "register-1-code")
+    fill(visitor, "code", person.registration_code)
+    shown(visitor, "password")
+    show(visitor, "register-2-password")
+    page.locator("#new-password").fill("password")
+    fill(visitor, "new-password-again", "password")
+    refused(visitor, "new-password")
+    show(visitor, "register-3-weak-password")
+    page.locator("#new-password").fill(PASSWORD)
+    fill(visitor, "new-password-again", PASSWORD)
+    shown(visitor, "passkey")
+    show(visitor, "register-4-passkey")
+    page.locator("[data-no-passkey]").click()
+    shown(visitor, "kit")
+    expect(page.locator("[data-kit-key]")).to_have_text(re.compile(r"\S"))
+    show(visitor, "register-5-kit")
+    page.emulate_media(media="print")
+    visitor.picture("register-6-printed-kit")
+
+
+def test_recovering(visitor: Visitor, scene: Scene) -> None:
+    page, resident = visitor.page, Resident.register(scene)
+    page.goto("/recover/")
+    expect(page.locator("#username")).to_be_enabled()
+    show(visitor, "recover-1-username")
+    before = resident.mails()
+    fill(visitor, "username", resident.email)
+    shown(visitor, "code")
+    show(visitor, "recover-2-code")
+    page.locator("#kit").fill("ABCD")
+    fill(visitor, "code", code_in(scene.mail_to(resident.email, number=before + 1)))
+    refused(visitor, "kit")
+    show(visitor, "recover-3-mistyped-kit")
+
+
+def test_without_javascript(browser: Browser, scene: Scene) -> None:
+    with visiting(browser, url=scene.site.url, look="no-script", java_script_enabled=False) as visitor:
+        for path in ("login", "register", "recover"):
+            visitor.page.goto(f"/{path}/")
+            visitor.picture(path)
