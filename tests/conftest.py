@@ -1,5 +1,6 @@
 """The servers that tests ask for. What is asked for first is started first, and stops when the run ends."""
 
+import gc
 import os
 import shutil
 import sys
@@ -14,6 +15,20 @@ from playwright.sync_api import Browser, sync_playwright
 from tests.conformance.browser import chromium
 from tests.services import PostgreSQL, Valkey
 from tests.services_plugin import started
+
+
+def pytest_collection_finish() -> None:
+    """What was collected stays until the end: garbage is not looked for among thousands of tests again and again."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def static_files() -> None:
+    """Static files are looked up when one is asked for. In production WhiteNoise reads them all once it starts, and
+    each test client starts it anew: half of a request's test went into that. Live projects start as in production.
+    """
+    settings.WHITENOISE_AUTOREFRESH = True
 
 
 @pytest.fixture(scope="session")
