@@ -395,6 +395,7 @@ def cost_of(request: Callable[[], HttpResponse]) -> tuple[list[str], dict[str, i
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("windows")
 class TestCost:
     def test_of_asking_for_a_login_code(self, client: Client) -> None:
         names = make_person().names
