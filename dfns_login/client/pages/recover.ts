@@ -119,7 +119,7 @@ async function presentCode(): Promise<void> {
       const released = opened.allowedRecoveryCredentials.find(({ id }) => id === parsed.credId)
       const key = await vault.open(released?.encryptedRecoveryKey ?? '', parsed.secret)
       recoveryKey = { key, credId: parsed.credId }
-      challenge = opened
+      challenge = { ...opened, excludeCredentials: [] } // they end with this recovery
     },
     (error) => {
       if (isRefused(error, 'invalid_code')) {
