@@ -101,6 +101,7 @@ def look_at_the_account(visitor: Visitor) -> None:
     page.locator("[data-dialog=kit] #kit-kept").check()
     page.locator("[data-dialog=kit] [type=submit]").click()
     expect(page.locator("[data-dialog=kit]")).to_be_hidden(timeout=30_000)
+    expect(page.locator("[data-kit-made]")).to_be_visible()
     show(visitor, "account-6-done")
 
 
