@@ -58,6 +58,7 @@ def recovery_challenge_reply(opened: RecoveryChallenge) -> dict[str, Any]:
         "temporaryAuthenticationToken": opened.temporary_token,
         "supportedCredentialKinds": factor_kinds(opened.account),
         "otpUrl": "",
+        "excludeCredentials": [],  # whatever there is dies with the recovery: its device may make another
         "allowedRecoveryCredentials": [
             {"id": key.credential_id, "encryptedRecoveryKey": key.encrypted_private_key} for key in opened.recovery_keys
         ],

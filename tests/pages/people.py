@@ -1,6 +1,7 @@
 """Whom the pages are opened as: people of the live project, with a password-protected key or a passkey."""
 
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 from typing import Final
 
 from playwright.sync_api import Page
@@ -8,6 +9,7 @@ from playwright.sync_api import Page
 from tests.authenticators import PASSPHRASE, SoftwareKey
 from tests.live.scene import Person, Scene, code_in, wait_for
 from tests.pages.visitor import Visitor
+from tests.pages_settings import CODE_COOLDOWN
 
 PASSWORD: Final = PASSPHRASE
 
@@ -18,6 +20,7 @@ class Resident:
 
     scene: Scene
     person: Person
+    asked: list[float] = field(default_factory=list)
 
     @classmethod
     def register(cls, scene: Scene) -> "Resident":
@@ -33,12 +36,19 @@ class Resident:
         """The code of the mail behind so many; waits for it."""
         return code_in(self.scene.mail_to(self.email, number=after + 1))
 
+    def wait_for_cooldown(self) -> None:
+        """Until asking again has a mail sent again."""
+        if self.asked:
+            time.sleep(max(0.0, self.asked[-1] + CODE_COOLDOWN.total_seconds() + 0.5 - time.monotonic()))
+        self.asked.append(time.monotonic())
+
     def mails(self) -> int:
         return len(self.scene.mails_to(self.email))
 
 
 def ask_code(page: Page, resident: Resident) -> str:
     """Fill in the e-mail address, have a code mailed, and read the mail."""
+    resident.wait_for_cooldown()
     before = resident.mails()
     page.get_by_role("textbox", name="E-mail").fill(resident.email)
     page.get_by_role("button", name="Mail me a code").click()

@@ -21,7 +21,7 @@ DIST = ROOT / "dfns_login" / "static" / "dfns_login" / "dist"
 FIRST_SCRIPTS_KILOBYTES = 15
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def resident(scene: Scene) -> Resident:
     return Resident.register(scene)
 

@@ -1,0 +1,77 @@
+"""Pages of an organization that wants a passkey besides the password, among several organizations."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.conformance.browser import Authenticator
+from tests.live.scene import Scene, live_scene, operate
+from tests.pages.people import Resident, ask_code, enter_password, newest_mail, present_code
+from tests.pages.visitor import Visitor, body_of, visiting
+
+PASSWORD = "quatre baleines sous la pluie"
+REQUIRE = "from dfns_login.models import Organization; Organization.objects.update(second_factor='required')"
+
+
+@pytest.fixture(scope="module")
+def scene(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    folder = tmp_path_factory.mktemp("strict")
+    with live_scene(request, folder, name="strict", settings="tests.pages_settings") as scene:
+        operate(scene.site, "organization", "create", "Another")
+        scene.site.manage("shell", "-c", REQUIRE)
+        yield scene
+
+
+@pytest.fixture
+def visitor(browser: Browser, scene: Scene) -> Iterator[Visitor]:
+    with visiting(browser, url=scene.site.url) as visitor:
+        yield visitor
+
+
+def test_a_passkey_is_wanted_at_registration_at_sign_in_and_for_changes(visitor: Visitor, scene: Scene) -> None:
+    page, person = visitor.page, scene.invite()
+    Authenticator.plugged_into(page)
+    link = re.search(r"http\S+/register/\S+", newest_mail(scene, person.email, after=0))
+    assert link is not None
+    page.goto(link[0])
+    page.get_by_label("Code from the invitation").fill(person.registration_code)
+    page.get_by_role("button", name="Continue").click()
+    page.get_by_label("New password", exact=True).fill(PASSWORD)
+    page.get_by_label("The same password again").fill(PASSWORD)
+    page.get_by_role("button", name="Continue").filter(visible=True).click()
+    page.get_by_role("button", name="Not now").click()  # the wire does not say beforehand that it will not do
+    expect(page.get_by_text("Your organization asks for a passkey as well.").first).to_be_visible(timeout=30_000)
+    page.get_by_role("button", name="Add a passkey").click()
+    page.get_by_label("I have put my recovery kit in a safe place").check(timeout=60_000)
+    page.get_by_role("button", name="Go to sign in").click()
+    page.wait_for_url("**/login/**")
+
+    # the organization and the name came along
+    expect(page.get_by_label("Organization's id")).to_be_hidden()
+    present_code(page, ask_code(page, Resident(scene=scene, person=person)))
+    enter_password(page, PASSWORD)
+    page.wait_for_url("**/account/")  # the passkey was asked for behind the password, and this device gave it
+    (signed,) = [body_of(each) for each in visitor.sent if each.url.endswith("/login/complete")]
+    assert (signed["firstFactor"]["kind"], signed["secondFactor"]["kind"]) == ("PasswordProtectedKey", "Fido2")
+
+    page.get_by_role("button", name="Rename").first.click()
+    dialog = page.get_by_role("dialog", name="Rename")
+    dialog.get_by_label("New name").fill("Mine")
+    dialog.get_by_role("button", name="Rename").click()
+    confirm = page.get_by_role("dialog", name="Confirm with your password")
+    confirm.get_by_label("Password", exact=True).fill(PASSWORD)
+    confirm.get_by_role("button", name="Confirm").click()
+    expect(page.get_by_role("heading", name="Mine", exact=True)).to_be_visible(timeout=30_000)
+
+
+def test_of_several_organizations_the_page_asks_for_the_id(visitor: Visitor, scene: Scene) -> None:
+    page = visitor.page
+    page.goto("/login/")
+    page.get_by_role("textbox", name="E-mail").fill("nobody@example.co")
+    page.get_by_role("button", name="Mail me a code").click()
+    expect(page.get_by_label("Organization's id")).to_have_attribute("aria-invalid", "true")
+    page.get_by_label("Organization's id").fill(scene.organization)
+    page.get_by_role("button", name="Mail me a code").click()
+    expect(page.get_by_label("Code from the mail")).to_be_visible()
