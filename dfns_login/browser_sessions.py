@@ -68,6 +68,17 @@ def resolve_browser_session(request: HttpRequest, *, now: datetime) -> Session |
     return found
 
 
+def drop_ended_session(request: HttpRequest) -> None:
+    """Let go of the browser's Django session if this very request has ended it, as one that recovers the account does.
+
+    With `SESSION_SAVE_EVERY_REQUEST` Django would try to save it, and answer 400 for what was done.
+    """
+    if settings.SESSION_SAVE_EVERY_REQUEST and named_session(request) is not None:
+        key = request.session.session_key
+        if key is not None and not request.session.exists(key):
+            request.session.flush()
+
+
 def _backend_of(user: AbstractBaseUser) -> str:
     """The first of the project's backends that will find the user again, as those that only guard passwords do not."""
     for path in settings.AUTHENTICATION_BACKENDS:

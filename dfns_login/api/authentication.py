@@ -1,7 +1,9 @@
 """Bearer tokens at the edge, for our views and for any view of the project."""
 
 from copy import copy
+from typing import Final
 
+from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser
 from django.http import HttpResponse, QueryDict
 from django.utils import timezone
@@ -17,6 +19,9 @@ from dfns_login.browser_sessions import resolve_browser_session
 from dfns_login.errors import CrossSiteRefused, TokenRefused
 from dfns_login.models import Session
 from dfns_login.tokens import resolve_session
+
+CSRF_HEADER: Final = "HTTP_X_CSRFTOKEN"
+"""The header in which the pages' scripts send the CSRF token."""
 
 
 class SessionTokenAuthentication(BaseAuthentication):
@@ -66,11 +71,13 @@ class BrowserSessionAuthentication(BaseAuthentication):
 def check_csrf(request: Request) -> None:
     """Raise CrossSiteRefused unless the request comes from a page of ours, as Django's own middleware sees it.
 
-    The token is looked for in the header alone. The middleware itself leaves REST framework's views alone: whoever
-    brings a bearer token needs no such proof.
+    The token is looked for in the header alone: `X-CSRFToken`, or what `CSRF_HEADER_NAME` calls it in the project.
+    The middleware itself leaves REST framework's views alone: whoever brings a bearer token needs no such proof.
     """
     plain = copy(request._request)  # noqa: SLF001  Django's own
     plain.POST = QueryDict()  # or the check would read a form's body, before anybody has looked at its size or type
+    if CSRF_HEADER in plain.META:
+        plain.META = {settings.CSRF_HEADER_NAME: plain.META[CSRF_HEADER], **plain.META}
     check = CSRFCheck(lambda _: HttpResponse())
     check.process_request(plain)
     reason = check.process_view(plain, lambda _: HttpResponse(), (), {})

@@ -14,6 +14,7 @@ from dfns_login.browser_sessions import open_browser_session
 from dfns_login.ceremonies.login import complete_login
 from dfns_login.destinations import LONGEST, after_sign_in
 from dfns_login.devices import remember_device
+from dfns_login.errors import NotFound
 from dfns_login.limits import LOGIN_RATES
 
 
@@ -29,6 +30,9 @@ class CompleteBrowserLogin(LoginAPIView):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
+        if not hasattr(request._request, "session"):  # noqa: SLF001  Django's own
+            msg = "the project has no sessions"
+            raise NotFound(msg)
         check_csrf(request)
 
     def post(self, request: Request) -> Response:

@@ -11,7 +11,7 @@ from django.utils.translation import get_language_from_request
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.parsers import BaseParser
-from rest_framework.permissions import BasePermission
+from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -27,6 +27,7 @@ from dfns_login.api.authentication import (
 from dfns_login.api.envelope import exception_handler
 from dfns_login.api.fields import Body
 from dfns_login.api.parsing import StrictJSONParser, drain
+from dfns_login.browser_sessions import drop_ended_session
 from dfns_login.conf import login_settings
 from dfns_login.devices import known_device
 from dfns_login.errors import NotFound, RateExceeded, TokenRefused
@@ -131,6 +132,8 @@ class LoginAPIView(APIView):
 
     def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
         response = super().finalize_response(request, response, *args, **kwargs)
+        if request.method not in SAFE_METHODS and not response.exception:
+            drop_ended_session(request._request)  # noqa: SLF001  Django's own
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
         return response

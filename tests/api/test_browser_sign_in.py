@@ -195,6 +195,24 @@ def test_a_bearer_needs_no_csrf_token(signed_in: Browser, jane: Person) -> None:
     assert signed_in.is_signed_in()  # it was the bearer's own session
 
 
+@pytest.mark.parametrize("name", ["x_csrftoken", "x_xsrf_token"])
+def test_the_pages_sign_in_whatever_the_projects_own_scripts_call_the_header(
+    browser: Browser, jane: Person, settings: Any, name: str
+) -> None:
+    settings.CSRF_HEADER_NAME = "HTTP_X_XSRF_TOKEN"
+    challenge = open_login(browser, jane.names, loginCode=issue(jane.account.recipient)).json()
+    body = login_body(challenge, jane.key)
+    assert told(call(browser, "POST", "/login/complete", body, **{name: "0" * 32})) == CSRF
+    assert call(browser, "POST", "/login/complete", body, **{name: browser.csrf}).status_code == 200
+
+
+def test_a_project_without_sessions_has_no_such_path(browser: Browser, jane: Person, settings: Any) -> None:
+    settings.MIDDLEWARE = ["django.middleware.common.CommonMiddleware"]
+    challenge = open_login(browser, jane.names, loginCode=issue(jane.account.recipient)).json()
+    assert told(browser.complete(jane, challenge)) == (404, "Not found.")
+    assert not Session.objects.exists()
+
+
 # The Django session
 
 
@@ -378,6 +396,20 @@ def test_its_use_keeps_it_alive(signed_in: Browser) -> None:
     assert only_session().last_seen_at > timezone.now() - MINUTE
     Session.objects.update(last_seen_at=timezone.now() - HOUR - SECOND)
     assert not signed_in.is_signed_in()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_ends_the_session_at_hand_is_answered_also_where_every_request_saves_it(
+    browser: Browser, settings: Any
+) -> None:
+    settings.SESSION_SAVE_EVERY_REQUEST = True
+    keys = [SoftwareKey.make(kind=Kind.KEY) for _ in range(2)]
+    kim = make_person(make_organization(), "kim@example.co", *keys)
+    assert browser.complete(kim, open_login(browser, kim.names).json()).status_code == 200
+    uuid = kim.account.credentials.get(credential_id=kim.key.credential_id).pk
+    answer = browser.signed(kim, "PUT", "/auth/credentials/deactivate", {"credentialUuid": uuid})
+    assert answer.status_code == 200
+    assert not browser.is_signed_in()
 
 
 # What it opens
