@@ -37,7 +37,7 @@ DEFAULT_RATES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "init_per_user": ("30/m", "200/h"),
         "login_per_address": ("60/m", "600/h"),
         "login_per_network": ("360/m", "3600/h"),
-        "mail_per_mailbox": ("10/h", "40/d"),
+        "mail_per_mailbox": ("20/h", "60/d"),
     }
 )
 

@@ -4,15 +4,17 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from django.core.mail import EmailMessage
 from django.http import HttpRequest, HttpResponse
 from django.test import Client
 from django.utils import timezone
 
+from dfns_login.delivery import deliver_code
 from dfns_login.devices import PEOPLE, DeviceMark, cookie_name, known_device, remember_device
 from dfns_login.models import OneTimeCode
 from dfns_login.usernames import Recipient
 from tests.api.browser import Browser
-from tests.api.client import INVALID_CODE, ask_code, open_login, sign_in, told
+from tests.api.client import INVALID_CODE, ask_code, open_login, post, sign_in, told
 from tests.clock import DAY, NOW, SECOND, StillClock
 from tests.factories import Person, issue, make_organization, make_person
 
@@ -189,6 +191,21 @@ def test_a_stranger_cannot_spend_its_rates(device: Browser, jane: Person, config
         assert ask_code(first, jane.names).status_code == 200
     assert told(ask_code(first, jane.names)) == TOO_MANY
     assert ask_code(second, jane.names).status_code == 200
+
+
+def test_a_stranger_cannot_spend_its_mails(
+    device: Browser, jane: Person, configure: Any, mailoutbox: list[EmailMessage]
+) -> None:
+    """By default the budget of a mailbox leaves a device what strangers may ask for, and as much again (R-45)."""
+    configure(CODE_COOLDOWN=timedelta(0))
+    for client, peer in ((Client(), "192.0.2.1"), (device, "192.0.2.2")):
+        for path in ("/auth/login/code", "/auth/recover/user/code"):
+            for _ in range(5):
+                assert post(client, path, jane.names, peer=peer).status_code == 200
+                for row in OneTimeCode.objects.open():
+                    deliver_code(row.pk, now=timezone.now())
+            assert told(post(client, path, jane.names, peer=peer)) == TOO_MANY
+    assert len(mailoutbox) == 20
 
 
 def test_two_devices_have_rates_of_their_own(jane: Person, configure: Any) -> None:
