@@ -50,6 +50,16 @@ def open_browser_session(request: HttpRequest, session: Session) -> None:
         Session.objects.filter(pk=earlier, django_session_key=before).revoke(now=session.issued_at)
 
 
+def renew_browser_session(request: HttpRequest, session: Session) -> None:
+    """Give the browser that has signed in to this session a Django session of a fresh key (ASVS 7.2.4).
+
+    Nothing happens for whoever came with a token. Stored: which Django session it is.
+    """
+    if named_session(request) == session.pk:
+        request.session.cycle_key()
+        Session.objects.bind(session=session, django_session_key=request.session.session_key or "")
+
+
 def resolve_browser_session(request: HttpRequest, *, now: datetime) -> Session | None:
     """The live session that this browser has signed in to; None where it has not, or it has ended.
 

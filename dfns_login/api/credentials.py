@@ -12,6 +12,7 @@ from dfns_login.api.fields import wire_time
 from dfns_login.api.shapes import NewCredentialBody, creation_reply, new_credential
 from dfns_login.api.user_action import user_action_required
 from dfns_login.api.view import SUCCESS, AuthenticatedAPIView, LoginAPIView
+from dfns_login.browser_sessions import renew_browser_session
 from dfns_login.ceremonies.credential_changes import (
     activate_credential,
     change_password,
@@ -152,10 +153,11 @@ class ReplaceKey(AuthenticatedAPIView):
     """`PUT /auth/credentials/key`: ours, not of the Dfns API."""
 
     @user_action_required
-    def put(self, request: Request) -> Response:  # noqa: ARG002
+    def put(self, request: Request) -> Response:
         body = self.body(ReplaceKeyBody)
         uuid, key = body["credentialUuid"], body["encryptedPrivateKey"]
         credential = change_password(self.session, uuid, key, requester=self.requester, now=self.now)
+        renew_browser_session(request._request, self.session)  # noqa: SLF001  Django's own session
         return Response(credential_item(credential))
 
 

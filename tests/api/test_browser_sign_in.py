@@ -19,6 +19,7 @@ from dfns_login.browser_sessions import SESSION_KEY, open_browser_session
 from dfns_login.ceremonies.accounts import Operator, shut_session
 from dfns_login.errors import NotAuthorized
 from dfns_login.models import AccountState, AuditEvent, AuditKind, CodePurpose, Credential, Organization, Session
+from tests.age import opaque_envelope
 from tests.api.actions import SignedIn
 from tests.api.browser import Browser
 from tests.api.client import (
@@ -475,3 +476,15 @@ def test_while_the_database_is_out_of_reach_the_api_says_so(signed_in: Browser, 
         assert told(refused) == (503, "Service unavailable")
         assert signed_in.send("GET", "/auth/credentials").status_code in {401, 503}
     assert signed_in.is_signed_in()
+
+
+def test_a_change_of_password_gives_the_browser_a_fresh_session(signed_in: Browser, jane: Person) -> None:
+    """Whoever has a copy of the cookie from before is out with the other sessions."""
+    before = signed_in.session_key
+    body = {"credentialUuid": str(jane.account.credentials.get().pk), "encryptedPrivateKey": opaque_envelope()}
+    assert signed_in.signed(jane, "PUT", "/auth/credentials/key", body).status_code == 200
+    assert signed_in.is_signed_in()
+    assert signed_in.session_key != before
+    thief = Browser()
+    thief.cookies[django_settings.SESSION_COOKIE_NAME] = before
+    assert not thief.is_signed_in()
