@@ -12,7 +12,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --re
 RUN := PATH="$(abspath $(BIN)):$$PATH"
 
 .DELETE_ON_ERROR:
-.PHONY: coverage soak demo demo-check test test-sqlite test-postgres conformance lint openapi messages web lock clean
+.PHONY: coverage soak demo demo-check test test-django test-sqlite test-postgres conformance lint openapi messages web lock clean
 
 CLIENT := dfns_login/client
 BUNDLE := dfns_login/static/dfns_login/dist/THIRD_PARTY_LICENSES.txt
@@ -24,18 +24,26 @@ demo-check: $(VENV)/.demo $(BUNDLE)
 	@exec $(BIN)/python -u -m project.demo --check
 
 # Every test runs where it says something: what has no database, or makes its own, once.
-test: lint
-	$(MAKE) test-sqlite
-	$(MAKE) test-postgres
+# Both halves at once: each has its servers and folders to itself, and mostly waits for them.
+test: lint $(VENV)/.clients $(BUNDLE)
+	@echo "== The tests on SQLite and on PostgreSQL, side by side: what each has to say follows when it is done"
+	$(MAKE) --jobs=2 --output-sync=target test-sqlite test-postgres
 
 WITHOUT_DATABASE := tests/verification tests/api/test_schemathesis.py tests/test_architecture.py tests/test_demo.py \
 	tests/client tests/test_docs.py tests/test_project.py tests/test_security_table.py tests/test_services.py
 WITH_SERVERS_OF_ITS_OWN := tests/concurrency tests/conformance tests/outages
+IN_A_BROWSER := $(patsubst %,tests/pages/test_%.py,sign_in account register_and_recover second_factor looks)
 RUN_TESTS := -m pytest -q
 test-sqlite: $(VENV)/.dev $(VENV)/.clients $(BUNDLE)
 	$(RUN) $(BIN)/python $(RUN_TESTS) $(WITH_SERVERS_OF_ITS_OWN:%=--ignore=%) $(ARGS)
 test-postgres: $(VENV)/.dev $(VENV)/.clients $(BUNDLE)
-	$(RUN) $(BIN)/python $(RUN_TESTS) --db=postgres $(WITHOUT_DATABASE:%=--ignore=%) $(ARGS)
+	$(RUN) $(BIN)/python $(RUN_TESTS) --db=postgres $(WITHOUT_DATABASE:%=--ignore=%) $(IN_A_BROWSER:%=--ignore=%) $(ARGS)
+
+# Again what depends on Django, for whatever version of it the virtual environment has: what speaks to live servers, runs
+# in a browser or verifies bytes is the same on every one.
+ALIKE := tests/client tests/live tests/verification tests/test_demo.py $(IN_A_BROWSER)
+test-django: $(VENV)/.dev $(BUNDLE)
+	$(RUN) $(BIN)/python $(RUN_TESTS) $(WITH_SERVERS_OF_ITS_OWN:%=--ignore=%) $(ALIKE:%=--ignore=%) $(ARGS)
 
 # What both runs together do not reach is listed. Takes about twice as long.
 coverage:
