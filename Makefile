@@ -66,7 +66,7 @@ PRODUCTION = DEBUG=0 PUBLIC_URL=https://login.example.com DATABASE_URL=sqlite://
 	SECRET_KEY="$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(64))')" \
 	DFNS_LOGIN_KEYS="$$(DEBUG=1 $(BIN)/python manage.py dfns keys --json)"
 
-lint: $(VENV)/.dev $(CLIENT)/node_modules/.package-lock.json
+lint: $(VENV)/.dev $(CLIENT)/node_modules/.package-lock.json $(BUNDLE)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
