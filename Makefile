@@ -12,7 +12,8 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --re
 RUN := PATH="$(abspath $(BIN)):$$PATH"
 
 .DELETE_ON_ERROR:
-.PHONY: coverage soak demo demo-check test test-django test-sqlite test-postgres conformance lint openapi messages web lock clean
+.PHONY: coverage soak demo demo-check test test-sqlite test-postgres test-browser test-alone test-django test-other \
+	conformance lint openapi messages web lock clean
 
 CLIENT := dfns_login/client
 BUNDLE := dfns_login/static/dfns_login/dist/THIRD_PARTY_LICENSES.txt
@@ -23,32 +24,48 @@ demo: $(VENV)/.demo $(BUNDLE)
 demo-check: $(VENV)/.demo $(BUNDLE)
 	@exec $(BIN)/python -u -m project.demo --check
 
-# Every test runs where it says something: what has no database, or makes its own, once.
-# Both halves at once: each has its servers and folders to itself, and mostly waits for them.
+# Every test runs where it says something: what has no database, or makes its own, once. Two jobs at a time, the longest
+# first: each keeps one processor busy, with servers and folders of its own, and says what it has to say when it is done.
+# Then races and outages, which are about time, with the machine to themselves. OTHER: variables of a make that runs what
+# depends on Django or Python once more, such as `PYTHON=python3.13 VENV=.venv-3.13`.
+AT_ONCE := --jobs=2 --keep-going $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 test: lint $(VENV)/.clients $(BUNDLE)
-	@echo "== The tests on SQLite and on PostgreSQL, side by side: what each has to say follows when it is done"
-	$(MAKE) --jobs=2 --output-sync=target test-sqlite test-postgres
+	@echo "== The tests, two jobs at a time: what each has to say follows when it is done"
+	$(MAKE) $(AT_ONCE) test-browser test-sqlite test-postgres $(if $(OTHER),test-other)
+	@echo "== Races and outages, alone"
+	$(MAKE) test-alone
 
 WITHOUT_DATABASE := tests/verification tests/api/test_schemathesis.py tests/test_architecture.py tests/test_demo.py \
-	tests/client tests/test_docs.py tests/test_project.py tests/test_security_table.py tests/test_services.py
-WITH_SERVERS_OF_ITS_OWN := tests/concurrency tests/conformance tests/outages
-IN_A_BROWSER := $(patsubst %,tests/pages/test_%.py,sign_in account register_and_recover second_factor looks)
+	tests/test_docs.py tests/test_project.py tests/test_security_table.py tests/test_services.py
+IN_A_BROWSER := tests/client tests/conformance \
+	$(filter-out %/test_mail_links.py %/test_pages.py,$(sort $(wildcard tests/pages/test_*.py)))
+ALONE := tests/concurrency tests/outages
+ELSEWHERE := $(IN_A_BROWSER) $(ALONE)
+# What drives live projects, looks at our own files, or sends by the hundred what other tests send by the dozen.
+ALIKE_ON_EVERY_DJANGO := tests/live $(filter-out tests/test_project.py tests/verification,$(WITHOUT_DATABASE))
+
 RUN_TESTS := -m pytest -q
+PYTEST = $(RUN) $(BIN)/python $(RUN_TESTS)
+# Where some tests are asked for, a job may have none of them.
+ASKED_FOR = $(ARGS)$(if $(ARGS), || test $$? -eq 5)
 test-sqlite: $(VENV)/.dev $(VENV)/.clients $(BUNDLE)
-	$(RUN) $(BIN)/python $(RUN_TESTS) $(WITH_SERVERS_OF_ITS_OWN:%=--ignore=%) $(ARGS)
+	$(PYTEST) $(ELSEWHERE:%=--ignore=%) $(ASKED_FOR)
 test-postgres: $(VENV)/.dev $(VENV)/.clients $(BUNDLE)
-	$(RUN) $(BIN)/python $(RUN_TESTS) --db=postgres $(WITHOUT_DATABASE:%=--ignore=%) $(IN_A_BROWSER:%=--ignore=%) $(ARGS)
-
-# Again what depends on Django, for whatever version of it the virtual environment has: what speaks to live servers, runs
-# in a browser or verifies bytes is the same on every one.
-ALIKE := tests/client tests/live tests/verification tests/test_demo.py $(IN_A_BROWSER)
+	$(PYTEST) --db=postgres $(ELSEWHERE:%=--ignore=%) $(WITHOUT_DATABASE:%=--ignore=%) $(ASKED_FOR)
+test-browser: $(VENV)/.dev $(VENV)/.clients $(BUNDLE)
+	$(PYTEST) --db=postgres $(IN_A_BROWSER) $(ASKED_FOR)
+test-alone: $(VENV)/.dev
+	$(PYTEST) $(ALONE) $(ASKED_FOR)
 test-django: $(VENV)/.dev $(BUNDLE)
-	$(RUN) $(BIN)/python $(RUN_TESTS) $(WITH_SERVERS_OF_ITS_OWN:%=--ignore=%) $(ALIKE:%=--ignore=%) $(ARGS)
+	$(PYTEST) $(ELSEWHERE:%=--ignore=%) $(ALIKE_ON_EVERY_DJANGO:%=--ignore=%) $(ASKED_FOR)
+test-other:
+	$(MAKE) $(OTHER) test-django
 
-# What both runs together do not reach is listed. Takes about twice as long.
+# What the runs in this process together do not reach is listed. Takes about twice as long.
 coverage:
 	$(MAKE) test-sqlite RUN_TESTS="-m coverage run -m pytest -q"
 	$(MAKE) test-postgres RUN_TESTS="-m coverage run --append -m pytest -q"
+	$(MAKE) test-alone RUN_TESTS="-m coverage run --append -m pytest -q"
 	$(BIN)/coverage report
 
 # The races and outages again, in longer rounds: hundreds of them, a million rows, leases waited for. Takes long.
