@@ -3,6 +3,7 @@
 import base64
 import hmac
 import secrets
+from functools import cache
 from typing import Final
 
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
@@ -24,9 +25,9 @@ def age_file(plaintext: bytes, *, passphrase: str, work_factor: int = 17) -> byt
 
     pyrage would choose the work factor by the machine's speed, and on a fast one beyond what we accept.
     """
-    file_key, salt, nonce = secrets.token_bytes(16), secrets.token_bytes(16), secrets.token_bytes(16)
-    scrypt = Scrypt(salt=b"age-encryption.org/v1/scrypt" + salt, length=32, n=2**work_factor, r=8, p=1)
-    wrapped = ChaCha20Poly1305(scrypt.derive(passphrase.encode())).encrypt(bytes(12), file_key, None)
+    file_key, nonce = secrets.token_bytes(16), secrets.token_bytes(16)
+    salt, wrapping_key = _stretched(passphrase, work_factor)
+    wrapped = ChaCha20Poly1305(wrapping_key).encrypt(bytes(12), file_key, None)
     header = f"age-encryption.org/v1\n-> scrypt {_raw_base64(salt)} {work_factor}\n{_raw_base64(wrapped)}\n---"
     mac = hmac.digest(_age_key(file_key, salt=b"", info=b"header"), header.encode(), "sha256")
     chunk_nonce = bytes(11) + b"\x01"
@@ -39,6 +40,14 @@ def armor(age: bytes) -> str:
     body = base64.b64encode(age).decode("ascii")
     lines = [body[start : start + 64] for start in range(0, len(body), 64)]
     return "\n".join(["-----BEGIN AGE ENCRYPTED FILE-----", *lines, "-----END AGE ENCRYPTED FILE-----", ""])
+
+
+@cache
+def _stretched(passphrase: str, work_factor: int) -> tuple[bytes, bytes]:
+    """A salt and what scrypt makes of both. One for all files of a passphrase, unlike age's: so much work is slow."""
+    salt = secrets.token_bytes(16)
+    scrypt = Scrypt(salt=b"age-encryption.org/v1/scrypt" + salt, length=32, n=2**work_factor, r=8, p=1)
+    return salt, scrypt.derive(passphrase.encode())
 
 
 def _age_key(file_key: bytes, *, salt: bytes, info: bytes) -> bytes:
