@@ -19,6 +19,7 @@ export class RecoveryKits {
   readonly #view: KitView
   readonly #made = find('[data-kit-made]', HTMLElement)
   readonly #missing = find('[data-kit-missing]', HTMLElement)
+  readonly #formerEnds = find('[data-former-kit]', HTMLElement)
   #former: readonly Credential[] = []
 
   constructor(account: AccountPage, credentials: Credentials) {
@@ -56,6 +57,7 @@ export class RecoveryKits {
         const body = { challengeIdentifier, credentialName: text('name.kit'), ...made }
         await api.signed('POST', 'auth/credentials', body, confirmation.sign)
         this.#former = former
+        this.#formerEnds.hidden = former.length === 0
         this.#view.show(kit, person)
         this.#dialog.open()
       },

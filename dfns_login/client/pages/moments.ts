@@ -3,8 +3,9 @@
 const { lang } = document.documentElement
 const COMMON = { numberingSystem: 'latn' } as const // as codes and addresses have them
 
-const days = new Intl.DateTimeFormat(lang, { ...COMMON, dateStyle: 'medium' })
-const minutes = new Intl.DateTimeFormat(lang, { ...COMMON, dateStyle: 'medium', timeStyle: 'short' })
+// Not 'medium', which in Arabic is a row of numbers that reads as another date.
+const days = new Intl.DateTimeFormat(lang, { ...COMMON, dateStyle: 'long' })
+const minutes = new Intl.DateTimeFormat(lang, { ...COMMON, dateStyle: 'long', timeStyle: 'short' })
 
 export function day(moment: Date): string {
   return days.format(moment)
