@@ -1,10 +1,12 @@
 """Signing in, in a real Chromium against the live project: e-mail, code, password; or a passkey."""
 
+import base64
 import gzip
+import hashlib
 import json
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from urllib.parse import quote
 
 import pytest
@@ -82,9 +84,6 @@ def test_the_password_is_in_no_request(visitor: Visitor, resident: Resident) -> 
 
 def written_forms(secret: str) -> list[bytes]:
     """The secret as it may have been written: encoded, hashed, quoted."""
-    import base64  # noqa: PLC0415
-    import hashlib  # noqa: PLC0415
-
     raw = secret.encode()
     hashed = [hashlib.new(name, raw) for name in ("md5", "sha1", "sha256", "sha384", "sha512")]
     plain = [raw, *(each.digest() for each in hashed)]
@@ -114,10 +113,10 @@ def test_a_wrong_code_is_told_and_nothing_is_lost(visitor: Visitor, resident: Re
 
 
 @pytest.mark.parametrize("change", [str.lower, lambda code: code.replace("-", " "), lambda code: f"  {code} "])
-def test_a_code_may_be_written_as_it_comes(visitor: Visitor, resident: Resident, change: object) -> None:
+def test_a_code_may_be_written_as_it_comes(visitor: Visitor, resident: Resident, change: Callable[[str], str]) -> None:
     page = visitor.page
     page.goto("/login/")
-    present_code(page, change(ask_code(page, resident)))  # type: ignore[operator]
+    present_code(page, change(ask_code(page, resident)))
     expect(page.get_by_label("Password", exact=True)).to_be_visible()
 
 
