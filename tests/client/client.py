@@ -4,7 +4,7 @@ import json
 import subprocess
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -55,10 +55,11 @@ class NodeClient:
     def do(self, verb: str, **asked: Any) -> Any:
         assert self._process.stdin
         assert self._process.stdout
-        self._process.stdin.write(json.dumps({"do": verb, **asked}) + "\n")
-        self._process.stdin.flush()
+        with suppress(BrokenPipeError):
+            self._process.stdin.write(json.dumps({"do": verb, **asked}) + "\n")
+            self._process.stdin.flush()
         line = self._process.stdout.readline()
-        assert line, "the client's Node has ended"
+        assert line, f"the client's Node has ended with {self._process.wait()}"
         return _answer(json.loads(line))
 
     def end(self) -> None:
