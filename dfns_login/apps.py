@@ -13,5 +13,4 @@ class DfnsLoginConfig(AppConfig):
     def ready(self) -> None:
         # the imports register them, once models can be read
         from dfns_login import checks  # noqa: F401
-        from dfns_login.pages import checks as page_checks  # noqa: F401
         from dfns_login.pages import receivers  # noqa: F401

@@ -13,7 +13,7 @@ from functools import partial
 from django.db import transaction
 
 from dfns_login.errors import Refusal
-from dfns_login.keys import key_rings
+from dfns_login.key_rings import key_rings
 from dfns_login.models import Account, AuditEvent, AuditKind
 from dfns_login.requester import Requester
 from dfns_login.signals import SIGNALS

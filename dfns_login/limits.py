@@ -17,10 +17,10 @@ from django_ratelimit.core import get_usage
 from redis.exceptions import RedisError
 
 from dfns_login.audit import note_outage
-from dfns_login.conf import login_settings
 from dfns_login.errors import RateExceeded, ServiceUnavailable
-from dfns_login.keys import key_rings
+from dfns_login.key_rings import key_rings
 from dfns_login.requester import Requester
+from dfns_login.settings import login_settings
 from dfns_login.usernames import Recipient
 
 RETRY_WITHOUT_CACHE: Final = timedelta(seconds=5)

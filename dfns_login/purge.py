@@ -5,8 +5,8 @@ from typing import Any, Final
 
 from django.db import models
 
-from dfns_login.conf import login_settings
 from dfns_login.models import AuditEvent, OneTimeCode, Session, SpentToken
+from dfns_login.settings import login_settings
 
 BATCH: Final = 500
 WITHOUT_RECIPIENT: Final = timedelta(hours=1)

@@ -13,8 +13,9 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from dfns_login import delivery, purge
+from dfns_login import purge
 from dfns_login.audit import note_outage
+from dfns_login.delivery import outbox
 from dfns_login.models import Notice, OneTimeCode
 
 logger = logging.getLogger(__name__)
@@ -29,13 +30,13 @@ WAKE_UP_TTL: Final = 3600
 @shared_task(name="dfns_login.deliver_code", ignore_result=True)
 def deliver_code(pk: int) -> None:
     """Mail the code of this row, if it is still to be mailed."""
-    delivery.deliver_code(pk, now=timezone.now())
+    outbox.deliver_code(pk, now=timezone.now())
 
 
 @shared_task(name="dfns_login.deliver_notice", ignore_result=True)
 def deliver_notice(pk: int) -> None:
     """Mail the notice of this event, if it is still to be mailed."""
-    delivery.deliver_notice(pk, now=timezone.now())
+    outbox.deliver_notice(pk, now=timezone.now())
 
 
 @shared_task(name="dfns_login.sweep", ignore_result=True)
@@ -43,10 +44,10 @@ def sweep() -> None:
     """Close what is expired, and hand over what is due and was lost on the way."""
     now = timezone.now()
     purge.close_expired_codes(now=now)
-    codes = _hand_over(deliver_code, delivery.due_codes(now=now))
-    OneTimeCode.objects.hold_back(ids=codes, until=now + delivery.HANDED_OVER, now=now)
-    notices = _hand_over(deliver_notice, delivery.due_notices(now=now))
-    Notice.objects.hold_back(ids=notices, until=now + delivery.HANDED_OVER, now=now)
+    codes = _hand_over(deliver_code, outbox.due_codes(now=now))
+    OneTimeCode.objects.hold_back(ids=codes, until=now + outbox.HANDED_OVER, now=now)
+    notices = _hand_over(deliver_notice, outbox.due_notices(now=now))
+    Notice.objects.hold_back(ids=notices, until=now + outbox.HANDED_OVER, now=now)
     if codes or notices:
         logger.info("swept %d due codes and %d due notices", len(codes), len(notices))
     try:

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import environ
 
-from dfns_login.conf import BEAT_SCHEDULE
+from dfns_login.settings import BEAT_SCHEDULE
 from project.addresses import broker_address, mail_folder, mail_settings
 
 env = environ.Env()
@@ -44,7 +44,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "dfns_login.pages.middleware.BrowserSessionMiddleware",
+    "dfns_login.middleware.BrowserSessionMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]

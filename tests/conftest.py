@@ -13,8 +13,8 @@ from django.core.cache import cache
 from playwright.sync_api import Browser, sync_playwright
 
 from tests.conformance.browser import chromium
-from tests.services import PostgreSQL, Valkey
-from tests.services_plugin import started
+from tests.support.services import PostgreSQL, Valkey
+from tests.support.services_plugin import started
 
 
 def pytest_collection_finish() -> None:

@@ -8,8 +8,8 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.test import Client
 
-from tests.clock import StillClock
-from tests.services import ROOT
+from tests.support.clock import StillClock
+from tests.support.services import ROOT
 from tests.test_project import PRODUCTION
 
 pytestmark = pytest.mark.django_db

@@ -12,8 +12,10 @@ MODULES = sorted(path for path in ROOT.rglob("*.py") if "migrations" not in path
 LINES = 250
 FUNCTION_LINES = 40
 CLOCKS = {"now", "utcnow", "today", "time", "monotonic", "localtime", "time_ns"}
-READS_THE_CLOCK = ("api/", "pages/", "admin/", "management/", "tasks.py", "doctor.py", "probes.py")
-READS_SEALED_KEYS = {"key_release.py", "models/credentials.py"}
+READS_THE_CLOCK = ("api/", "pages/", "admin/", "management/", "tasks.py", "doctor/")
+READS_SEALED_KEYS = {"proofs/key_release.py", "models/credentials.py"}
+TOPICS = {"settings", "proofs", "browsers", "delivery", "doctor", "checks"}
+"""Packages whose modules are private to them."""
 NOT_A_NAME = {"utils", "helpers", "services", "base", "internal", "common", "misc"}
 
 
@@ -45,7 +47,7 @@ of_each_module = pytest.mark.parametrize("path", MODULES, ids=name_of)
 
 def test_there_are_modules() -> None:
     assert len(MODULES) > 40
-    assert {name_of(path) for path in MODULES} >= {"codes.py", "api/login.py", "verification/assertion.py"}
+    assert {name_of(path) for path in MODULES} >= {"proofs/codes.py", "api/login.py", "verification/assertion.py"}
 
 
 @of_each_module
@@ -135,10 +137,23 @@ def test_no_parameter_is_a_boolean(path: Path) -> None:
 
 
 @of_each_module
-def test_a_package_has_no_code_of_its_own(path: Path) -> None:
-    gathers = {"admin/__init__.py", "models/__init__.py"}  # what Django looks for in one place
-    if path.name == "__init__.py" and name_of(path) not in gathers:
-        assert path.read_text().strip() == ""
+def test_a_package_only_names_what_others_may_import(path: Path) -> None:
+    if path.name != "__init__.py":
+        return
+    for node in tree_of(path).body:
+        is_docstring = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+        is_export = isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__"
+        assert is_docstring or is_export or isinstance(node, ast.ImportFrom), f"{name_of(path)}:{node.lineno}"
+
+
+@of_each_module
+def test_other_packages_import_what_a_package_names(path: Path) -> None:
+    """A topic's `__init__.py` says what others may use; its modules are its own."""
+    mine = path.relative_to(ROOT).parts[0]
+    for module in imports_of(path):
+        match module.split("."):
+            case ["dfns_login", topic, _, _, *_] if topic in TOPICS and topic != mine:
+                pytest.fail(f"{name_of(path)} imports {module}")
 
 
 @of_each_module

@@ -12,8 +12,8 @@ from dfns_login.models import Account, AuditEvent, AuditKind
 from dfns_login.requester import Requester
 from dfns_login.signals import SIGNALS, signed_in
 from dfns_login.usernames import Recipient
-from tests.clock import NOW
-from tests.factories import make_account, make_organization
+from tests.support.clock import NOW
+from tests.support.factories import make_account, make_organization
 
 HERE = Requester(address="2001:db8::1", agent="Lynx", locale="en")
 JANE = Recipient(organization="or-1", username="jane@example.co")

@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 from django.urls import URLPattern
 
-from dfns_login import conf, signals
+from dfns_login import signals
 from dfns_login.api import urls, view
 from dfns_login.models import CodeDelivery, OneTimeCode
+from dfns_login.settings import schema
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -22,7 +23,7 @@ DOCS = ROOT / "docs"
 
 def settings_rows() -> list[str]:
     """What `docs/settings.md` has to say of each setting, from the class that defines it."""
-    tree = ast.parse(inspect.getsource(conf.LoginSettings)).body[0]
+    tree = ast.parse(inspect.getsource(schema.LoginSettings)).body[0]
     assert isinstance(tree, ast.ClassDef)
     rows = []
     for field, doc in zip(tree.body, tree.body[1:], strict=False):
@@ -31,7 +32,7 @@ def settings_rows() -> list[str]:
             assert isinstance(doc.value, ast.Constant)
             text = " ".join(str(doc.value.value).split())
             rows.append(
-                f"| `{field.target.id.upper()}` | {shown(getattr(conf.LoginSettings(), field.target.id))} | {text} |"
+                f"| `{field.target.id.upper()}` | {shown(getattr(schema.LoginSettings(), field.target.id))} | {text} |"
             )
     return rows
 
@@ -63,7 +64,7 @@ def test_the_settings_table_is_the_settings() -> None:
 
 def test_the_rates_table_is_the_rates() -> None:
     text = (DOCS / "settings.md").read_text()
-    for name, windows in conf.DEFAULT_RATES.items():
+    for name, windows in schema.DEFAULT_RATES.items():
         assert f"| `{name}` | {', '.join(f'`{window}`' for window in windows)} |" in text
 
 

@@ -25,7 +25,7 @@ import os
 
 import django
 
-from dfns_login.conf import BEAT_SCHEDULE
+from dfns_login.settings import BEAT_SCHEDULE
 
 SECRET_KEY = "theirs" * 10
 DEBUG = False
@@ -78,7 +78,7 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from dfns_login.api.authentication import SessionTokenAuthentication
+from dfns_login.rest_framework import SessionTokenAuthentication
 
 
 class Basket(APIView):
@@ -124,7 +124,7 @@ class Person(AbstractBaseUser):
 """
 
 HOOKS = """
-from dfns_login.accounts import match_user
+from dfns_login.project_users import match_user
 
 
 def find_or_create(account):
@@ -154,7 +154,7 @@ from dfns_login import signals
 from dfns_login.ceremonies.invitation import Invitation, invite
 from dfns_login.models import Account, OneTimeCode, Organization
 from dfns_login.requester import Requester
-from tests.authenticators import SoftwareKey, Kind
+from tests.support.authenticators import SoftwareKey, Kind
 
 call_command("makemigrations", "people", verbosity=0)
 call_command("makemigrations", "dfns_login", check=True, dry_run=True, verbosity=0)

@@ -20,7 +20,7 @@ from dfns_login.limits import (
 )
 from dfns_login.requester import Requester
 from dfns_login.usernames import Recipient
-from tests.clock import MINUTE, SECOND, StillClock
+from tests.support.clock import MINUTE, SECOND, StillClock
 
 HERE = Requester(address="192.0.2.7")
 

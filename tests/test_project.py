@@ -15,7 +15,7 @@ from django.test import Client
 from project.addresses import broker_address, mail_settings
 from project.log import JSONFormatter
 from project.mailbox import END_OF_MAIL, read_mails
-from tests.services import ROOT
+from tests.support.services import ROOT
 
 PRODUCTION = {
     "PATH": os.environ["PATH"],

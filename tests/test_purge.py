@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 
 from dfns_login import purge as module
-from dfns_login.codes import derive_code, issue_code, present_code
-from dfns_login.conf import login_settings
 from dfns_login.models import Account, AuditEvent, AuditKind, CodeClosed, CodePurpose, OneTimeCode, Session, SpentToken
+from dfns_login.proofs.codes import derive_code, issue_code, present_code
 from dfns_login.purge import BATCH, close_expired_codes, purge
+from dfns_login.settings.schema import login_settings
 from dfns_login.usernames import Recipient
-from tests.authenticators import SoftwareKey
-from tests.clock import DAY, HOUR, MINUTE, NOW, SECOND
-from tests.factories import SOMEWHERE, make_credential, make_organization, make_person
+from tests.support.authenticators import SoftwareKey
+from tests.support.clock import DAY, HOUR, MINUTE, NOW, SECOND
+from tests.support.factories import SOMEWHERE, make_credential, make_organization, make_person
 
 pytestmark = pytest.mark.django_db
 

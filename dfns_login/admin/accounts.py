@@ -20,8 +20,8 @@ from dfns_login.admin.read_only import Operation, ReadOnlyAdmin, operator_of
 from dfns_login.admin.related import related_to
 from dfns_login.admin.rendering import RelatedRows, Tone, badge, link_to, moment, page_of
 from dfns_login.admin.typed import TypedModelForm
-from dfns_login.ceremonies.accounts import deactivate_account, invite_again, reactivate_account
 from dfns_login.ceremonies.invitation import Invitation, invite
+from dfns_login.ceremonies.operators import deactivate_account, invite_again, reactivate_account
 from dfns_login.errors import Refusal
 from dfns_login.models import (
     Account,

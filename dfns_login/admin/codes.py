@@ -18,9 +18,9 @@ from dfns_login.admin.read_only import Operation, ReadOnlyAdmin
 from dfns_login.admin.rendering import NOTHING, Tone, badge, link_to, moment, moment_after
 from dfns_login.admin.timeline import is_asked_again, timeline
 from dfns_login.admin.typed import AnyModelAdmin, Text
-from dfns_login.ceremonies.accounts import revoke_code
-from dfns_login.codes import guess_cap
+from dfns_login.ceremonies.operators import revoke_code
 from dfns_login.models import CodeClosed, CodeDelivery, CodePurpose, OneTimeCode, Organization
+from dfns_login.proofs import guess_cap
 
 OPEN: Final = "open"
 STATE_TONES: Final = {

@@ -16,7 +16,7 @@ from dfns_login.admin.organizations import ActiveFilter
 from dfns_login.admin.organizations import active_badge as _active_badge
 from dfns_login.admin.read_only import Operation, ReadOnlyAdmin
 from dfns_login.admin.rendering import NOTHING, link_to, moment
-from dfns_login.ceremonies.accounts import deactivate_credential
+from dfns_login.ceremonies.operators import deactivate_credential
 from dfns_login.models import Credential, CredentialKind
 from dfns_login.verification.public_keys import PublicKeyError, public_key_pem
 

@@ -15,7 +15,7 @@ from dfns_login.admin.lists import Filter
 from dfns_login.admin.read_only import OperatedAdmin, Operation
 from dfns_login.admin.rendering import Tone, badge, list_of, moment
 from dfns_login.admin.typed import AnyModelAdmin, Text
-from dfns_login.ceremonies.accounts import deactivate_organization, reactivate_organization
+from dfns_login.ceremonies.operators import deactivate_organization, reactivate_organization
 from dfns_login.models import Account, OneTimeCode, Organization
 
 DEACTIVATE: Operation[Organization] = Operation(

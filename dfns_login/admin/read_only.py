@@ -19,9 +19,9 @@ from django.views.decorators.http import require_POST
 from dfns_login.admin.lists import FixedChangeList, WindowedChangeList, allowed_parameters
 from dfns_login.admin.rendering import RelatedRows, page_of
 from dfns_login.admin.typed import M, Text, TypedModelAdmin
-from dfns_login.ceremonies.accounts import Operator
-from dfns_login.conf import login_settings
+from dfns_login.ceremonies.operators import Operator
 from dfns_login.requester import Requester, agent_text, client_address
+from dfns_login.settings import login_settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,9 +15,9 @@ from dfns_login.admin.lists import AccountFilter, Filter, OrganizationOfAccountF
 from dfns_login.admin.read_only import Operation, ReadOnlyAdmin
 from dfns_login.admin.rendering import NOTHING, Tone, badge, link_to, moment
 from dfns_login.admin.typed import AnyModelAdmin, Text
-from dfns_login.ceremonies.accounts import shut_session
-from dfns_login.conf import login_settings
+from dfns_login.ceremonies.operators import shut_session
 from dfns_login.models import AccountState, Session
+from dfns_login.settings import login_settings
 
 END: Operation[Session] = Operation(
     name="end",

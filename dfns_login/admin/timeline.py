@@ -8,8 +8,8 @@ from typing import Final
 from django.utils.translation import gettext as _
 
 from dfns_login.admin.rendering import Tone
-from dfns_login.codes import guess_cap
 from dfns_login.models import AuditEvent, AuditKind, CodeClosed, CodeDelivery, CodePurpose, OneTimeCode
+from dfns_login.proofs import guess_cap
 
 EVENTS_READ: Final = 200
 AFTERWARDS: Final = timedelta(minutes=5)

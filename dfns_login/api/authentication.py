@@ -15,10 +15,10 @@ from rest_framework.views import APIView
 
 from dfns_login.api.envelope import api_exception
 from dfns_login.audit import note_refusal
-from dfns_login.browser_sessions import resolve_browser_session
+from dfns_login.browsers import resolve_browser_session
 from dfns_login.errors import CrossSiteRefused, TokenRefused
 from dfns_login.models import Session
-from dfns_login.tokens import resolve_session
+from dfns_login.proofs import resolve_session
 
 CSRF_HEADER: Final = "HTTP_X_CSRFTOKEN"
 """The header in which the pages' scripts send the CSRF token."""

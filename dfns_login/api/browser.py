@@ -10,10 +10,8 @@ from dfns_login.api.authentication import check_csrf
 from dfns_login.api.login import login_answer
 from dfns_login.api.shapes import SignedChallengeBody
 from dfns_login.api.view import LoginAPIView
-from dfns_login.browser_sessions import open_browser_session
+from dfns_login.browsers import LONGEST, after_sign_in, open_browser_session, remember_device
 from dfns_login.ceremonies.login import complete_login
-from dfns_login.destinations import LONGEST, after_sign_in
-from dfns_login.devices import remember_device
 from dfns_login.errors import NotFound
 from dfns_login.limits import LOGIN_RATES
 

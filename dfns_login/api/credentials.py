@@ -10,9 +10,9 @@ from rest_framework.response import Response
 from dfns_login.api import fields
 from dfns_login.api.fields import wire_time
 from dfns_login.api.shapes import NewCredentialBody, creation_reply, new_credential
-from dfns_login.api.user_action import user_action_required
+from dfns_login.api.signed_requests import user_action_required
 from dfns_login.api.view import SUCCESS, AuthenticatedAPIView, LoginAPIView
-from dfns_login.browser_sessions import renew_browser_session
+from dfns_login.browsers import renew_browser_session
 from dfns_login.ceremonies.credential_changes import (
     activate_credential,
     change_password,
@@ -29,9 +29,9 @@ from dfns_login.ceremonies.credentials import (
     show_code,
 )
 from dfns_login.ceremonies.new_credentials import REGISTERED_KINDS
-from dfns_login.conf import login_settings
 from dfns_login.limits import CREDENTIAL_CODE_RATES, LOGIN_RATES
 from dfns_login.models import Credential, CredentialKind
+from dfns_login.settings import login_settings
 from dfns_login.verification.public_keys import public_key_pem
 
 

@@ -10,7 +10,7 @@ from rest_framework.response import Response
 from dfns_login.api import fields
 from dfns_login.api.shapes import SignedChallengeBody, factor_answer, second_factor_answer, signing_challenge_reply
 from dfns_login.api.view import SUCCESS, AuthenticatedAPIView, LoginAPIView
-from dfns_login.browser_sessions import named_session
+from dfns_login.browsers import named_session
 from dfns_login.ceremonies.login import (
     LoginAnswer,
     LoginRequest,

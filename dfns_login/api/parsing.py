@@ -11,7 +11,7 @@ from rest_framework.parsers import BaseParser
 
 from dfns_login.api.envelope import WHOLE_BODY
 from dfns_login.errors import BodyRefused, BodyTooLarge
-from dfns_login.user_actions import NOTHING
+from dfns_login.proofs import NOTHING
 
 BODY_LIMIT: Final = 64 * 1024
 """Bytes. The longest body that a client of ours sends has about 25 KiB."""

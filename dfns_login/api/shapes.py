@@ -8,8 +8,8 @@ from rest_framework import serializers
 from dfns_login.api import fields
 from dfns_login.ceremonies.factors import SIGNING_KINDS, FactorAnswer, SigningChallenge
 from dfns_login.ceremonies.new_credentials import REGISTERED_KINDS, NewCredential, NewCredentials
-from dfns_login.conf import login_settings
 from dfns_login.models import Account, Credential, CredentialKind, SecondFactor
+from dfns_login.settings import login_settings
 from dfns_login.verification.assertion import Fido2Assertion, KeyAssertion
 from dfns_login.verification.attestation import Fido2Attestation, KeyAttestation
 from dfns_login.verification.cose import COSE_ALGORITHMS

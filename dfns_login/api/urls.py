@@ -3,15 +3,15 @@
 from django.urls import path, re_path
 
 from dfns_login.api import (
-    action,
     browser,
     credentials,
-    keys,
+    jwks,
     login,
     openapi,
     recovery,
     registration,
     sessions,
+    user_actions,
     users,
     view,
 )
@@ -41,8 +41,8 @@ urlpatterns = [
     path("auth/sessions", sessions.Sessions.as_view(), name="sessions"),
     path("auth/sessions/end", sessions.EndSession.as_view(), name="session-end"),
     path("auth/activity", sessions.Activity.as_view(), name="activity"),
-    path("auth/action/init", action.CreateActionChallenge.as_view(), name="action-init"),
-    path("auth/action", action.CompleteAction.as_view(), name="action"),
+    path("auth/action/init", user_actions.CreateActionChallenge.as_view(), name="action-init"),
+    path("auth/action", user_actions.CompleteAction.as_view(), name="action"),
     path("auth/recover/user/code", recovery.SendRecoveryCode.as_view(), name="recovery-code"),
     path("auth/recover/user/init", recovery.CreateRecoveryChallenge.as_view(), name="recovery-init"),
     path("auth/recover/user", recovery.CompleteRecovery.as_view(), name="recovery"),
@@ -50,7 +50,7 @@ urlpatterns = [
     path("auth/users/<str:user_id>", users.User.as_view(), name="user"),
     path("auth/users/<str:user_id>/activate", users.ActivateUser.as_view(), name="user-activate"),
     path("auth/users/<str:user_id>/deactivate", users.DeactivateUser.as_view(), name="user-deactivate"),
-    path(".well-known/jwks.json", keys.TokenKeys.as_view(), name="token-keys"),
+    path(".well-known/jwks.json", jwks.TokenKeys.as_view(), name="token-keys"),
     path("auth/openapi.json", openapi.OpenAPI.as_view(), name="openapi"),
     re_path(r"^auth(?:/[\s\S]*)?\Z", view.UnknownPath.as_view(), name="unknown"),
 ]

@@ -8,7 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from dfns_login.api import fields
-from dfns_login.api.user_action import user_action_required
+from dfns_login.api.signed_requests import user_action_required
 from dfns_login.api.view import AuthenticatedAPIView
 from dfns_login.ceremonies import users
 from dfns_login.ceremonies.users import PAGE

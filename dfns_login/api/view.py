@@ -27,13 +27,12 @@ from dfns_login.api.authentication import (
 from dfns_login.api.envelope import exception_handler
 from dfns_login.api.fields import Body
 from dfns_login.api.parsing import StrictJSONParser, drain
-from dfns_login.browser_sessions import drop_ended_session
-from dfns_login.conf import login_settings
-from dfns_login.devices import known_device
+from dfns_login.browsers import drop_ended_session, known_device
 from dfns_login.errors import NotFound, RateExceeded, TokenRefused
 from dfns_login.limits import Rate, count_recipient, count_requester
 from dfns_login.models import Session
 from dfns_login.requester import Requester, agent_text, client_address
+from dfns_login.settings import login_settings
 from dfns_login.usernames import Recipient
 
 if TYPE_CHECKING:

@@ -5,7 +5,6 @@ from datetime import datetime
 from dfns_login.audit import record_event
 from dfns_login.ceremonies.notices import tell_owner
 from dfns_login.errors import BodyRefused, LastFirstFactor, NotFound, TokenRefused
-from dfns_login.key_release import replace_encrypted_key
 from dfns_login.models import (
     Account,
     AuditEvent,
@@ -16,6 +15,7 @@ from dfns_login.models import (
     SecondFactor,
     Session,
 )
+from dfns_login.proofs import replace_encrypted_key
 from dfns_login.requester import Requester
 from dfns_login.verification.key_envelope import check_key_envelope
 

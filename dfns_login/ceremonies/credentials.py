@@ -11,15 +11,6 @@ from dfns_login.audit import record_event
 from dfns_login.ceremonies.credential_changes import hold_account
 from dfns_login.ceremonies.new_credentials import NewCredential, store_credential, verify_credential
 from dfns_login.ceremonies.notices import tell_owner
-from dfns_login.challenges import (
-    Ceremony,
-    OpenedChallenge,
-    RedeemedChallenge,
-    open_challenge,
-    redeem_challenge,
-    spend_challenge,
-)
-from dfns_login.codes import present_credential_code, show_credential_code
 from dfns_login.errors import (
     BodyRefused,
     ChallengeRefused,
@@ -31,6 +22,16 @@ from dfns_login.models import (
     AuditKind,
     Credential,
     CredentialKind,
+)
+from dfns_login.proofs import (
+    Ceremony,
+    OpenedChallenge,
+    RedeemedChallenge,
+    open_challenge,
+    present_credential_code,
+    redeem_challenge,
+    show_credential_code,
+    spend_challenge,
 )
 from dfns_login.requester import Requester
 

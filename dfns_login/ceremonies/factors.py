@@ -9,10 +9,7 @@ from django.db import transaction
 
 from dfns_login.audit import record_event
 from dfns_login.ceremonies.notices import tell_owner
-from dfns_login.challenges import OpenedChallenge, RedeemedChallenge, is_spent
-from dfns_login.conf import login_settings
 from dfns_login.errors import AccountDeactivated, AssertionRefused, ChallengeRefused, SignCountRegressed
-from dfns_login.key_release import ReleasedKey
 from dfns_login.models import (
     Account,
     AccountState,
@@ -22,7 +19,9 @@ from dfns_login.models import (
     Organization,
     SecondFactor,
 )
+from dfns_login.proofs import OpenedChallenge, RedeemedChallenge, ReleasedKey, is_spent
 from dfns_login.requester import Requester
+from dfns_login.settings import login_settings
 from dfns_login.verification.assertion import (
     Fido2Assertion,
     Fido2AssertionVerifier,

@@ -10,9 +10,9 @@ from django.core.validators import validate_email
 from django.db import IntegrityError, transaction
 
 from dfns_login.audit import record_event
-from dfns_login.codes import issue_code
 from dfns_login.errors import BodyRefused, UserExists
 from dfns_login.models import Account, AccountKind, AccountState, AuditKind, CodePurpose, Organization
+from dfns_login.proofs import issue_code
 from dfns_login.requester import Requester
 from dfns_login.tasks import wake_delivery
 from dfns_login.usernames import canonical_username

@@ -10,6 +10,7 @@ from datetime import datetime
 from django.db import transaction
 
 from dfns_login.audit import note_code_request, record_event
+from dfns_login.ceremonies.decoys import decoy_account_id, decoy_credentials
 from dfns_login.ceremonies.factors import (
     FactorAnswer,
     ListedCredential,
@@ -20,16 +21,21 @@ from dfns_login.ceremonies.factors import (
     supported_kinds,
     verify_factors,
 )
-from dfns_login.challenges import Ceremony, open_challenge, redeem_challenge
-from dfns_login.codes import PresentedCode, issue_code, present_code
-from dfns_login.conf import login_settings
-from dfns_login.decoys import decoy_account_id, decoy_credentials
 from dfns_login.errors import AssertionRefused, CodeRefused, NoUsableCredential, UserNotFound
-from dfns_login.key_release import release_encrypted_keys
 from dfns_login.models import Account, AuditKind, CodePurpose, Organization, Session
+from dfns_login.proofs import (
+    Ceremony,
+    PresentedCode,
+    issue_code,
+    issue_session,
+    open_challenge,
+    present_code,
+    redeem_challenge,
+    release_encrypted_keys,
+)
 from dfns_login.requester import Requester
+from dfns_login.settings import login_settings
 from dfns_login.tasks import wake_delivery
-from dfns_login.tokens import issue_session
 from dfns_login.usernames import Recipient
 
 

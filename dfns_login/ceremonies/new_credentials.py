@@ -8,13 +8,11 @@ from django.db import IntegrityError, transaction
 
 from dfns_login.audit import record_event
 from dfns_login.ceremonies.factors import SIGNING_KINDS
-from dfns_login.conf import login_settings
 from dfns_login.errors import (
     AttestationRefused,
     BodyRefused,
     CredentialIdTaken,
 )
-from dfns_login.key_release import seal_encrypted_key
 from dfns_login.models import (
     Account,
     AuditEvent,
@@ -24,7 +22,9 @@ from dfns_login.models import (
     Organization,
     SecondFactor,
 )
+from dfns_login.proofs import seal_encrypted_key
 from dfns_login.requester import Requester
+from dfns_login.settings import login_settings
 from dfns_login.verification.attestation import (
     Fido2Attestation,
     Fido2AttestationVerifier,

@@ -10,10 +10,7 @@ from django.db import transaction
 from dfns_login.audit import note_code_request, record_event
 from dfns_login.ceremonies.new_credentials import NewCredentials, store_credential, verify_new_credentials
 from dfns_login.ceremonies.notices import tell_owner
-from dfns_login.codes import issue_code, present_code
-from dfns_login.conf import login_settings
 from dfns_login.errors import AssertionRefused, CodeRefused, RecoveryCredentialRefused, TokenRefused
-from dfns_login.key_release import ReleasedKey, release_recovery_keys
 from dfns_login.models import (
     Account,
     AccountState,
@@ -24,9 +21,19 @@ from dfns_login.models import (
     OneTimeCode,
     Session,
 )
+from dfns_login.proofs import (
+    ReleasedKey,
+    TemporaryToken,
+    issue_code,
+    issue_temporary,
+    present_code,
+    release_recovery_keys,
+    resolve_temporary,
+    spend_temporary,
+)
 from dfns_login.requester import Requester
+from dfns_login.settings import login_settings
 from dfns_login.tasks import wake_delivery
-from dfns_login.tokens import TemporaryToken, issue_temporary, resolve_temporary, spend_temporary
 from dfns_login.usernames import Recipient
 from dfns_login.verification.assertion import KeyAssertion, KeyAssertionVerifier, StoredKey
 from dfns_login.verification.client_data import claimed_challenge

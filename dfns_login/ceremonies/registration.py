@@ -6,16 +6,22 @@ from typing import Any, cast
 
 from django.db import transaction
 
-from dfns_login.accounts import user_for_account
 from dfns_login.audit import note_code_request, record_event
 from dfns_login.ceremonies.new_credentials import NewCredentials, store_credential, verify_new_credentials
-from dfns_login.codes import issue_code, present_code
-from dfns_login.conf import login_settings
 from dfns_login.errors import CodeRefused, RegistrationCodeExpired, TokenRefused, UserExists, UserNotFound
 from dfns_login.models import Account, AccountState, AuditKind, CodePurpose, Credential, OneTimeCode
+from dfns_login.project_users import user_for_account
+from dfns_login.proofs import (
+    TemporaryToken,
+    issue_code,
+    issue_temporary,
+    present_code,
+    resolve_temporary,
+    spend_temporary,
+)
 from dfns_login.requester import Requester
+from dfns_login.settings import login_settings
 from dfns_login.tasks import wake_delivery
-from dfns_login.tokens import TemporaryToken, issue_temporary, resolve_temporary, spend_temporary
 from dfns_login.usernames import Recipient
 
 

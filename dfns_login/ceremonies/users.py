@@ -8,8 +8,8 @@ from typing import Final
 
 from django.db.models import OuterRef, QuerySet, Subquery
 
-from dfns_login.ceremonies.accounts import Operator, deactivate_account, delete_account, reactivate_account
 from dfns_login.ceremonies.invitation import Invitation, invite
+from dfns_login.ceremonies.operators import Operator, deactivate_account, delete_account, reactivate_account
 from dfns_login.errors import NotFound, NotPermitted
 from dfns_login.models import Account, AccountKind, Credential, Session
 from dfns_login.requester import Requester

@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from dfns_login.audit import note_outage
-from dfns_login.browser_sessions import named_session, resolve_browser_session
+from dfns_login.browsers import named_session, resolve_browser_session
 
 
 class BrowserSessionMiddleware:

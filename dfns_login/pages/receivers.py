@@ -5,11 +5,11 @@ from django.dispatch import receiver
 from django.http import HttpRequest
 from django.utils import timezone
 
-from dfns_login.browser_sessions import named_session
+from dfns_login.browsers import named_session
 from dfns_login.ceremonies.login import end_session
-from dfns_login.conf import login_settings
 from dfns_login.models import Session
 from dfns_login.requester import Requester, agent_text, client_address
+from dfns_login.settings import login_settings
 
 
 @receiver(user_logged_out, dispatch_uid="dfns_login.pages.end_row")

@@ -12,12 +12,11 @@ from django.utils import timezone
 from django.utils.http import urlencode
 from django.views.decorators.http import require_POST, require_safe
 
-from dfns_login.browser_sessions import resolve_browser_session
-from dfns_login.codes import DIGITS, code_form
-from dfns_login.conf import login_settings
-from dfns_login.destinations import after_sign_in, own_path
+from dfns_login.browsers import after_sign_in, own_path, resolve_browser_session
 from dfns_login.models import ID_MAX_LENGTH, CodePurpose, Organization
 from dfns_login.pages.headers import guarded
+from dfns_login.proofs import DIGITS, code_form
+from dfns_login.settings import login_settings
 
 ORGANIZATION_ID: Final = re.compile(rf"[A-Za-z0-9_-]{{1,{ID_MAX_LENGTH}}}")
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from rest_framework.serializers import Serializer
 
-from dfns_login.api import action, browser, credentials, login, recovery, registration, sessions, shapes, users
+from dfns_login.api import browser, credentials, login, recovery, registration, sessions, shapes, user_actions, users
 from dfns_login.verification.encoding import encode_base64url
 from project.openapi import replies
 
@@ -195,7 +195,7 @@ REQUESTS: Final[Mapping[type[Serializer[Any]], Mapping[str, Example]]] = {
         "request": {"code": "A1B2-C3D4-E5F6-G7H8-J9K0-M1N2", "credentialKind": "Key"}
     },
     sessions.EndSessionBody: {"request": {"sessionId": "42"}},
-    action.ActionChallengeBody: {
+    user_actions.ActionChallengeBody: {
         "request": {
             "userActionPayload": json.dumps({"credentialUuid": CREDENTIAL}),
             "userActionHttpMethod": "PUT",

@@ -9,20 +9,20 @@ from rest_framework.serializers import Serializer
 
 from dfns_login import errors
 from dfns_login.api import (
-    action,
     browser,
     credentials,
-    keys,
+    jwks,
     login,
     openapi,
     recovery,
     registration,
     sessions,
     shapes,
+    user_actions,
     users,
 )
 from dfns_login.api.view import AuthenticatedAPIView, LoginAPIView, TemporaryTokenAPIView
-from dfns_login.ceremonies.sessions import SHOWN
+from dfns_login.ceremonies.own_sessions import SHOWN
 from dfns_login.errors import Refusal
 from project.openapi import replies
 
@@ -223,16 +223,16 @@ OPERATIONS: Final[Mapping[tuple[ViewClass, str], Operation]] = {
         query=sessions.ActivityQuery,
         reply=replies.ActivityReply,
     ),
-    (action.CreateActionChallenge, "POST"): Operation(
+    (user_actions.CreateActionChallenge, "POST"): Operation(
         name="createUserActionChallenge",
         summary="Announce a request that is to be signed",
         description=(
             "What is signed is good for exactly this method, path and payload. The payload is compared as a JSON value."
         ),
-        body=action.ActionChallengeBody,
+        body=user_actions.ActionChallengeBody,
         reply=replies.SigningChallengeReply,
     ),
-    (action.CompleteAction, "POST"): Operation(
+    (user_actions.CompleteAction, "POST"): Operation(
         name="createUserActionSignature",
         summary="Sign the announced request",
         description=SECOND_FACTOR,
@@ -320,7 +320,7 @@ OPERATIONS: Final[Mapping[tuple[ViewClass, str], Operation]] = {
         signed=True,
         refusals=(errors.NotPermitted, errors.NotFound),
     ),
-    (keys.TokenKeys, "GET"): Operation(
+    (jwks.TokenKeys, "GET"): Operation(
         name="listTokenKeys",
         summary="Public keys of the tokens",
         description="JSON Web Key Set (RFC 7517).",

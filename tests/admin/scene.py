@@ -22,7 +22,7 @@ from dfns_login.models import (
     Session,
 )
 from dfns_login.requester import Requester
-from tests.factories import Person, make_account, make_organization, make_person
+from tests.support.factories import Person, make_account, make_organization, make_person
 
 SCRIPT = "<script>alert(1)</script>"
 HOSTILE = f'"{SCRIPT}"@b.co'

@@ -27,8 +27,8 @@ from dfns_login.models import (
     SpentToken,
 )
 from tests.admin.scene import ADMIN, MODELS, Scene, make_code, make_session, page_of
-from tests.authenticators import Kind, SoftwareKey
-from tests.factories import make_account, make_credential, make_organization
+from tests.support.authenticators import Kind, SoftwareKey
+from tests.support.factories import make_account, make_credential, make_organization
 
 CODES = f"{ADMIN}/onetimecode/"
 

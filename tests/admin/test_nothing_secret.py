@@ -7,10 +7,10 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from dfns_login.codes import derive_code
 from dfns_login.models import OneTimeCode
+from dfns_login.proofs.codes import derive_code
 from tests.admin.scene import ADMIN, DJANGO_SESSION, JTI, MODELS, SALT, SECRET_KEY_ID, Scene, operate
-from tests.factories import issue
+from tests.support.factories import issue
 
 SECRET_COLUMNS = ("salt", "key_id", "sealed_private_key", "jti", "django_session_key", "public_key")
 

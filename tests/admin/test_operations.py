@@ -8,7 +8,7 @@ from django.core import mail
 from django.db import connection
 from django.test import Client
 
-from dfns_login.ceremonies.accounts import (
+from dfns_login.ceremonies.operators import (
     Operator,
     deactivate_account,
     deactivate_credential,
@@ -19,12 +19,12 @@ from dfns_login.ceremonies.accounts import (
     revoke_code,
     shut_session,
 )
-from dfns_login.delivery import deliver_code
+from dfns_login.delivery.outbox import deliver_code
 from dfns_login.models import Account, AccountState, AuditEvent, CodePurpose, OneTimeCode, Organization, Session
 from tests.admin.scene import ADMIN, Scene, act, make_session, operate, page_of
 from tests.api.client import call, message, open_login, sign_in
-from tests.authenticators import Kind, SoftwareKey
-from tests.factories import SOMEWHERE, issue, make_account, make_credential, make_organization, make_person
+from tests.support.authenticators import Kind, SoftwareKey
+from tests.support.factories import SOMEWHERE, issue, make_account, make_credential, make_organization, make_person
 
 
 def kinds_of(account: Account) -> list[str]:

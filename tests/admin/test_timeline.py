@@ -8,12 +8,12 @@ from django.test import Client
 
 from dfns_login.admin.timeline import Step, timeline
 from dfns_login.audit import record_event
-from dfns_login.codes import issue_code
-from dfns_login.delivery import deliver_code
+from dfns_login.delivery.outbox import deliver_code
 from dfns_login.models import AuditKind, CodePurpose, OneTimeCode
+from dfns_login.proofs.codes import issue_code
 from tests.admin.scene import Scene, make_code, page_of
-from tests.clock import NOW
-from tests.factories import SOMEWHERE, Person, make_person
+from tests.support.clock import NOW
+from tests.support.factories import SOMEWHERE, Person, make_person
 
 pytestmark = pytest.mark.django_db
 

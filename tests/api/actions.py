@@ -8,8 +8,8 @@ from django.http import HttpResponse
 from django.test import Client
 
 from tests.api.client import call, post, sign_in
-from tests.authenticators import SoftwareKey
-from tests.factories import Person, issue
+from tests.support.authenticators import SoftwareKey
+from tests.support.factories import Person, issue
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from django.test import Client
 from django.utils.crypto import get_random_string
 
 from tests.api.client import call, login_body, open_login
-from tests.factories import Person, issue
+from tests.support.factories import Person, issue
 
 
 class Browser(Client):

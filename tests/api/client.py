@@ -8,8 +8,8 @@ from django.http import HttpResponse
 from django.test import Client
 
 from dfns_login import errors
-from tests.authenticators import Fault, SoftwareKey
-from tests.factories import Person
+from tests.support.authenticators import Fault, SoftwareKey
+from tests.support.factories import Person
 
 CODES = {each.code for each in vars(errors).values() if isinstance(each, type) and hasattr(each, "code")}
 OURS = re.compile(r"/auth(/|$)|/\.well-known/|/login/complete$")

@@ -7,14 +7,14 @@ import pytest
 from django.conf import settings as django_settings
 from django.test import Client
 
-from dfns_login.conf import DEFAULT_RATES
 from dfns_login.models import Account, AccountState
+from dfns_login.settings.schema import DEFAULT_RATES
 from tests.api.actions import SignedIn
 from tests.api.client import CheckedClient, sign_in
 from tests.api.endpoints import AUTHENTICATED, Endpoint
-from tests.authenticators import Kind, SoftwareKey
-from tests.clock import StillClock
-from tests.factories import Person, make_account, make_organization, make_person
+from tests.support.authenticators import Kind, SoftwareKey
+from tests.support.clock import StillClock
+from tests.support.factories import Person, make_account, make_organization, make_person
 
 
 @pytest.fixture

@@ -40,8 +40,8 @@ from tests.api.endpoints import (
     of_each_with_body,
     send,
 )
-from tests.authenticators import SoftwareKey
-from tests.factories import issue
+from tests.support.authenticators import SoftwareKey
+from tests.support.factories import issue
 
 NOT_VALID = (400, "The request is not valid.")
 QUICKLY = 0.5

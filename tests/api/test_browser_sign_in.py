@@ -15,11 +15,10 @@ from django.db.models import F
 from django.test import Client, RequestFactory
 from django.utils import timezone
 
-from dfns_login.browser_sessions import SESSION_KEY, open_browser_session
-from dfns_login.ceremonies.accounts import Operator, shut_session
+from dfns_login.browsers.django_sessions import SESSION_KEY, open_browser_session
+from dfns_login.ceremonies.operators import Operator, shut_session
 from dfns_login.errors import NotAuthorized
 from dfns_login.models import AccountState, AuditEvent, AuditKind, CodePurpose, Credential, Organization, Session
-from tests.age import opaque_envelope
 from tests.api.actions import SignedIn
 from tests.api.browser import Browser
 from tests.api.client import (
@@ -35,9 +34,10 @@ from tests.api.client import (
     sign_in,
     told,
 )
-from tests.authenticators import Fault, Kind, SoftwareKey
-from tests.clock import HOUR, MINUTE, SECOND
-from tests.factories import SOMEWHERE, Person, issue, make_organization, make_person
+from tests.support.age import opaque_envelope
+from tests.support.authenticators import Fault, Kind, SoftwareKey
+from tests.support.clock import HOUR, MINUTE, SECOND
+from tests.support.factories import SOMEWHERE, Person, issue, make_organization, make_person
 
 pytestmark = pytest.mark.django_db
 
@@ -92,7 +92,7 @@ def test_a_passkey_signs_in_without_a_code(browser: Browser, kim: Person) -> Non
     [("", "/account/"), ("/", "/"), ("//evil.example", "/account/"), ("https://evil.example", "/account/")],
 )
 def test_next_stays_on_this_site(browser: Browser, jane: Person, wish: str, leads_to: str) -> None:
-    """R-96; every twist is in `tests/test_destinations.py`."""
+    """R-96; every twist is in `tests/browsers/test_destinations.py`."""
     assert browser.sign_in(jane, next=wish).json() == {"next": leads_to}
 
 

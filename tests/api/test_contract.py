@@ -23,9 +23,9 @@ from django.urls import resolve
 from dfns_login.api.browser import CompleteBrowserLogin
 from dfns_login.api.login import CompleteLogin
 from dfns_login.api.view import UnknownPath
-from dfns_login.conf import DEFAULT_RATES
 from dfns_login.limits import Rate
 from dfns_login.models import Session
+from dfns_login.settings.schema import DEFAULT_RATES
 from tests.api.actions import SignedIn
 from tests.api.client import (
     INVALID_CODE,
@@ -59,8 +59,8 @@ from tests.api.endpoints import (
     send,
     view_of,
 )
-from tests.authenticators import opaque_envelope
-from tests.factories import Person, issue, make_person
+from tests.support.authenticators import opaque_envelope
+from tests.support.factories import Person, issue, make_person
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND")
 

@@ -15,11 +15,10 @@ from django.http import HttpResponse
 from django.test import Client
 from django.utils import timezone
 
-from dfns_login.delivery import deliver_notice, due_notices
-from dfns_login.key_release import Resealed, reseal_keys
+from dfns_login.delivery.outbox import deliver_notice, due_notices
 from dfns_login.models import AuditEvent, AuditKind, CodePurpose, Credential, CredentialKind, Notice, Session
+from dfns_login.proofs.key_release import Resealed, reseal_keys
 from dfns_login.signals import credential_key_replaced, credential_renamed
-from tests.age import PASSPHRASE, age_file, armor, opaque_envelope
 from tests.api.actions import SignedIn, signed_in
 from tests.api.browser import Browser
 from tests.api.client import (
@@ -34,8 +33,9 @@ from tests.api.client import (
     sign_in,
     told,
 )
-from tests.authenticators import Kind, Members, SoftwareKey, base64url, compact_json
-from tests.factories import Person, issue, make_credential, make_organization, make_person
+from tests.support.age import PASSPHRASE, age_file, armor, opaque_envelope
+from tests.support.authenticators import Kind, Members, SoftwareKey, base64url, compact_json
+from tests.support.factories import Person, issue, make_credential, make_organization, make_person
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("without_rates")]
 

@@ -7,7 +7,6 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from dfns_login.codes import SELECTOR_LENGTH
 from dfns_login.models import (
     Account,
     AuditEvent,
@@ -20,6 +19,7 @@ from dfns_login.models import (
     OneTimeCode,
     Session,
 )
+from dfns_login.proofs.codes import SELECTOR_LENGTH
 from tests.api.actions import SignedIn, signed_in
 from tests.api.client import (
     CHALLENGE_NOT_VALID,
@@ -32,9 +32,9 @@ from tests.api.client import (
     sign_in,
     told,
 )
-from tests.authenticators import Fault, Kind, Members, SoftwareKey, opaque_envelope
-from tests.factories import Person, issue, make_account, make_credential, make_organization, make_person
-from tests.fido2_authenticator import Passkey
+from tests.support.authenticators import Fault, Kind, Members, SoftwareKey, opaque_envelope
+from tests.support.factories import Person, issue, make_account, make_credential, make_organization, make_person
+from tests.support.fido2_authenticator import Passkey
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("without_rates")]
 

@@ -9,14 +9,14 @@ from django.http import HttpRequest, HttpResponse
 from django.test import Client
 from django.utils import timezone
 
-from dfns_login.delivery import deliver_code
-from dfns_login.devices import PEOPLE, DeviceMark, cookie_name, known_device, remember_device
+from dfns_login.browsers.devices import PEOPLE, DeviceMark, cookie_name, known_device, remember_device
+from dfns_login.delivery.outbox import deliver_code
 from dfns_login.models import OneTimeCode
 from dfns_login.usernames import Recipient
 from tests.api.browser import Browser
 from tests.api.client import INVALID_CODE, ask_code, open_login, post, sign_in, told
-from tests.clock import DAY, NOW, SECOND, StillClock
-from tests.factories import Person, issue, make_organization, make_person
+from tests.support.clock import DAY, NOW, SECOND, StillClock
+from tests.support.factories import Person, issue, make_organization, make_person
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("windows")]
 

@@ -21,8 +21,8 @@ from tests.api.client import (
     post,
     told,
 )
-from tests.authenticators import Kind, SoftwareKey
-from tests.factories import issue, make_account, make_credential, make_organization, make_person
+from tests.support.authenticators import Kind, SoftwareKey
+from tests.support.factories import issue, make_account, make_credential, make_organization, make_person
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("without_rates")]
 

@@ -8,13 +8,13 @@ import pytest
 from django.http import HttpResponse
 from django.test import Client
 
-from dfns_login.conf import DEFAULT_RATES
 from dfns_login.models import OneTimeCode
+from dfns_login.settings.schema import DEFAULT_RATES
 from tests.api.client import ask_code, ask_registration_code, complete_login, open_login, post, told
 from tests.api.endpoints import Endpoint, of_each_open, send
-from tests.authenticators import SoftwareKey
-from tests.clock import HOUR, MINUTE, SECOND, StillClock
-from tests.factories import Person
+from tests.support.authenticators import SoftwareKey
+from tests.support.clock import HOUR, MINUTE, SECOND, StillClock
+from tests.support.factories import Person
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("windows")]
 

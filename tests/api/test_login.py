@@ -6,7 +6,6 @@ import pytest
 from django.db import connection
 from django.test import Client
 
-from dfns_login.key_release import seal_encrypted_key
 from dfns_login.models import (
     Account,
     AccountState,
@@ -19,6 +18,7 @@ from dfns_login.models import (
     Session,
     SpentToken,
 )
+from dfns_login.proofs.key_release import seal_encrypted_key
 from dfns_login.verification.key_envelope import check_key_envelope
 from dfns_login.verification.public_keys import KeyAlgorithm
 from tests.api.client import (
@@ -38,9 +38,9 @@ from tests.api.client import (
     sign_in,
     told,
 )
-from tests.authenticators import Client as Maker
-from tests.authenticators import Fault, Kind, SoftwareKey, opaque_envelope
-from tests.factories import Person, issue, make_account, make_credential, make_organization, make_person
+from tests.support.authenticators import Client as Maker
+from tests.support.authenticators import Fault, Kind, SoftwareKey, opaque_envelope
+from tests.support.factories import Person, issue, make_account, make_credential, make_organization, make_person
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("without_rates")]
 

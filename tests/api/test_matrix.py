@@ -13,9 +13,9 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from dfns_login.challenges import Ceremony, open_challenge
-from dfns_login.codes import show_credential_code
 from dfns_login.models import Account, AccountState, CodePurpose, Credential, Organization
+from dfns_login.proofs.challenges import Ceremony, open_challenge
+from dfns_login.proofs.codes import show_credential_code
 from dfns_login.verification.encoding import EncodingError, decode_base64url
 from tests.api.actions import SignedIn
 from tests.api.client import (
@@ -29,10 +29,10 @@ from tests.api.client import (
     sign_in,
     told,
 )
-from tests.authenticators import Kind, Members, SoftwareKey, base64url, compact_json
-from tests.clock import SECOND
-from tests.factories import SOMEWHERE, Person, issue, make_account, make_organization, make_person
-from tests.fido2_authenticator import Passkey
+from tests.support.authenticators import Kind, Members, SoftwareKey, base64url, compact_json
+from tests.support.clock import SECOND
+from tests.support.factories import SOMEWHERE, Person, issue, make_account, make_organization, make_person
+from tests.support.fido2_authenticator import Passkey
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("without_rates")]
 

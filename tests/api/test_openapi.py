@@ -18,7 +18,7 @@ from dfns_login.api.view import UnknownPath
 from project.openapi.document import FILE, make_document, written
 from project.openapi.examples import REQUESTS
 from project.openapi.refused import MEANINGS
-from tests.openapi.contract import (
+from tests.support.openapi.contract import (
     OPERATIONS,
     ContractClient,
     Operation,
@@ -28,8 +28,8 @@ from tests.openapi.contract import (
     json_of,
     request_validator,
 )
-from tests.openapi.refusals import OF_ONE, provoke
-from tests.openapi.requests import ACCEPTED, Scene
+from tests.support.openapi.refusals import OF_ONE, provoke
+from tests.support.openapi.requests import ACCEPTED, Scene
 
 of_each = pytest.mark.parametrize("operation", OPERATIONS, ids=lambda each: each.name)
 

@@ -18,10 +18,10 @@ from dfns_login.models import (
     SecondFactor,
 )
 from tests.api.client import call, details, message, open_login, post
-from tests.authenticators import SoftwareKey, base64url
-from tests.factories import issue, make_account, make_credential, make_organization, make_person
-from tests.fido2_authenticator import Passkey, PasskeyFault, Statement
-from tests.fido2_maker import Maker
+from tests.support.authenticators import SoftwareKey, base64url
+from tests.support.factories import issue, make_account, make_credential, make_organization, make_person
+from tests.support.fido2_authenticator import Passkey, PasskeyFault, Statement
+from tests.support.fido2_maker import Maker
 
 pytestmark = pytest.mark.django_db
 

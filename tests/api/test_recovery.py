@@ -8,7 +8,7 @@ from django.contrib.auth import get_user_model
 from django.test import Client
 from django.utils import timezone
 
-from dfns_login.ceremonies.accounts import Operator, deactivate_account, reactivate_account
+from dfns_login.ceremonies.operators import Operator, deactivate_account, reactivate_account
 from dfns_login.models import (
     Account,
     AccountState,
@@ -32,9 +32,17 @@ from tests.api.client import (
     post,
     told,
 )
-from tests.authenticators import Fault, Kind, Members, SoftwareKey, base64url, compact_json, opaque_envelope
-from tests.factories import SOMEWHERE, Person, issue, make_account, make_credential, make_organization, make_person
-from tests.fido2_authenticator import Passkey
+from tests.support.authenticators import Fault, Kind, Members, SoftwareKey, base64url, compact_json, opaque_envelope
+from tests.support.factories import (
+    SOMEWHERE,
+    Person,
+    issue,
+    make_account,
+    make_credential,
+    make_organization,
+    make_person,
+)
+from tests.support.fido2_authenticator import Passkey
 
 pytestmark = pytest.mark.django_db
 

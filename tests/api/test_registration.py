@@ -34,9 +34,9 @@ from tests.api.client import (
     sign_in,
     told,
 )
-from tests.authenticators import Client as Maker
-from tests.authenticators import Fault, Kind, SoftwareKey, age_file, armor
-from tests.factories import Person, issue, make_account, make_credential, make_organization, make_person
+from tests.support.authenticators import Client as Maker
+from tests.support.authenticators import Fault, Kind, SoftwareKey, age_file, armor
+from tests.support.factories import Person, issue, make_account, make_credential, make_organization, make_person
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("without_rates")]
 

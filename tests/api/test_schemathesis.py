@@ -16,9 +16,9 @@ from django.core.wsgi import get_wsgi_application
 from django.db import close_old_connections, transaction
 from schemathesis.config import SchemathesisConfig
 
-from tests.openapi.contract import DOCUMENT, ContractClient
-from tests.openapi.operator import OperatorDoor
-from tests.openapi.requests import Scene
+from tests.support.openapi.contract import DOCUMENT, ContractClient
+from tests.support.openapi.operator import OperatorDoor
+from tests.support.openapi.requests import Scene
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("without_rates", "kept_connections", "named_node")]
 

@@ -8,8 +8,8 @@ from django.test import Client
 
 from dfns_login.models import Account, AccountState, CodePurpose, Organization, SecondFactor
 from tests.api.client import message, open_login, post
-from tests.authenticators import Kind, Members, SoftwareKey
-from tests.factories import Person, issue, make_account, make_organization, make_person
+from tests.support.authenticators import Kind, Members, SoftwareKey
+from tests.support.factories import Person, issue, make_account, make_organization, make_person
 
 pytestmark = pytest.mark.django_db
 

@@ -13,7 +13,7 @@ from django.contrib.auth import get_user_model
 from django.db.models import F
 from django.test import Client
 
-from dfns_login.keys import Ring, key_rings, turned_rings
+from dfns_login.key_rings import Ring, key_rings, turned_rings
 from dfns_login.models import AccountState, AuditEvent, AuditKind, CodePurpose, Credential, Organization, Session
 from tests.api.client import (
     NOT_AUTHORIZED,
@@ -25,9 +25,9 @@ from tests.api.client import (
     sign_in,
     told,
 )
-from tests.authenticators import SoftwareKey
-from tests.clock import HOUR, SECOND
-from tests.factories import Person, issue, make_account, make_organization, make_person
+from tests.support.authenticators import SoftwareKey
+from tests.support.clock import HOUR, SECOND
+from tests.support.factories import Person, issue, make_account, make_organization, make_person
 
 pytestmark = pytest.mark.django_db
 
@@ -163,7 +163,7 @@ def test_no_token_is_good_in_anothers_place(client: Client, token: str) -> None:
 
 
 def test_a_forged_token_is_refused(client: Client, token: str) -> None:
-    """R-70 over HTTP; every forgery is in tests/test_tokens.py."""
+    """R-70 over HTTP; every forgery is in tests/proofs/test_session_tokens.py."""
     header, claims, signature = token.split(".")
     none = base64.urlsafe_b64encode(json.dumps({"alg": "none", "typ": "JWT"}).encode()).rstrip(b"=").decode()
     for forged in (f"{none}.{claims}.", f"{header}.{claims}.", f"{header}.{claims}.{signature[:-4]}AAAA"):

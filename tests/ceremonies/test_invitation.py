@@ -7,7 +7,6 @@ import pytest
 from django.db import connection
 
 from dfns_login.ceremonies.invitation import Invitation, create_organization, invite
-from dfns_login.codes import derive_code
 from dfns_login.errors import BodyRefused, UserExists
 from dfns_login.models import (
     Account,
@@ -19,8 +18,9 @@ from dfns_login.models import (
     OneTimeCode,
     Organization,
 )
-from tests.clock import MINUTE, NOW
-from tests.factories import SOMEWHERE, make_account, make_organization, make_user
+from dfns_login.proofs.codes import derive_code
+from tests.support.clock import MINUTE, NOW
+from tests.support.factories import SOMEWHERE, make_account, make_organization, make_user
 
 pytestmark = pytest.mark.django_db
 

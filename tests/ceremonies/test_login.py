@@ -15,7 +15,6 @@ from dfns_login.ceremonies.login import (
     open_login,
     send_login_code,
 )
-from dfns_login.codes import derive_code
 from dfns_login.errors import (
     AccountDeactivated,
     AssertionRefused,
@@ -37,12 +36,13 @@ from dfns_login.models import (
     Session,
     SpentToken,
 )
-from dfns_login.tokens import resolve_session
+from dfns_login.proofs.codes import derive_code
+from dfns_login.proofs.session_tokens import resolve_session
 from dfns_login.usernames import Recipient
 from dfns_login.verification.assertion import KeyAssertion
-from tests.authenticators import Kind, SoftwareKey
-from tests.clock import HOUR, MINUTE, NOW, SECOND
-from tests.factories import SOMEWHERE, Person, make_account, make_organization, make_person
+from tests.support.authenticators import Kind, SoftwareKey
+from tests.support.clock import HOUR, MINUTE, NOW, SECOND
+from tests.support.factories import SOMEWHERE, Person, make_account, make_organization, make_person
 
 pytestmark = pytest.mark.django_db
 

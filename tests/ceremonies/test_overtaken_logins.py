@@ -11,15 +11,15 @@ from django.db import connections, transaction
 from dfns_login.ceremonies.credential_changes import change_password
 from dfns_login.ceremonies.factors import FactorAnswer, verify_factors
 from dfns_login.ceremonies.login import LoginAnswer, LoginRequest, complete_login, open_login
-from dfns_login.challenges import Ceremony, redeem_challenge
 from dfns_login.errors import AssertionRefused, Refusal
 from dfns_login.models import CredentialKind, Session
-from dfns_login.tokens import issue_session
+from dfns_login.proofs.challenges import Ceremony, redeem_challenge
+from dfns_login.proofs.session_tokens import issue_session
 from dfns_login.verification.assertion import KeyAssertion
 from dfns_login.verification.credential_id import parse_credential_id
-from tests.age import opaque_envelope
-from tests.clock import NOW, SECOND
-from tests.factories import SOMEWHERE, Person, issue, make_person
+from tests.support.age import opaque_envelope
+from tests.support.clock import NOW, SECOND
+from tests.support.factories import SOMEWHERE, Person, issue, make_person
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -14,7 +14,6 @@ from dfns_login.ceremonies.registration import (
     open_registration,
     send_registration_code,
 )
-from dfns_login.codes import derive_code
 from dfns_login.errors import BodyRefused, CodeRefused, CredentialIdTaken, TokenRefused
 from dfns_login.models import (
     Account,
@@ -27,10 +26,11 @@ from dfns_login.models import (
     OneTimeCode,
     SpentToken,
 )
+from dfns_login.proofs.codes import derive_code
 from dfns_login.verification.attestation import KeyAttestation
-from tests.authenticators import SoftwareKey
-from tests.clock import HOUR, MINUTE, NOW, SECOND
-from tests.factories import SOMEWHERE, make_account, make_credential, make_organization
+from tests.support.authenticators import SoftwareKey
+from tests.support.clock import HOUR, MINUTE, NOW, SECOND
+from tests.support.factories import SOMEWHERE, make_account, make_credential, make_organization
 
 pytestmark = pytest.mark.django_db
 

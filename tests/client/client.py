@@ -14,7 +14,7 @@ from typing import Any, Final, Protocol
 from playwright.sync_api import Browser, Page
 
 from tests.live.javascript import CLIENTS
-from tests.services import ROOT
+from tests.support.services import ROOT
 
 SOURCES: Final = ROOT / "dfns_login" / "client"
 DIST: Final = ROOT / "dfns_login" / "static" / "dfns_login" / "dist"
@@ -34,7 +34,7 @@ class ClientError(Exception):
 
 
 class Client(Protocol):
-    """Whoever runs `tests/clients/signer.mjs`."""
+    """Whoever runs `tests/support/javascript/signer.mjs`."""
 
     def do(self, verb: str, **asked: Any) -> Any:
         """Raises ClientError."""

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.client.client import DIST, SOURCES
-from tests.services import ROOT
+from tests.support.services import ROOT
 
 STATIC_IMPORT = re.compile(r"""(?:import|from)\s*["']\./([\w.-]+\.js)["']""")
 SIGNER_LIMIT = 8_000

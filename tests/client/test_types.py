@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tests.client.client import DIST, SOURCES
 from tests.live.javascript import CLIENTS
-from tests.services import ROOT
+from tests.support.services import ROOT
 
 EXAMPLE = (ROOT / "docs" / "client.md").read_text().partition("```ts\n")[2].partition("```")[0]
 

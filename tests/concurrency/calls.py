@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dfns_login.models import CodePurpose, OneTimeCode
 from dfns_login.usernames import Recipient
 from tests.concurrency.parallel import Answer, Call
-from tests.factories import Person
+from tests.support.factories import Person
 
 Figure = Callable[[str, object], None]
 """What `record_property` is. `--junitxml=FILE -o junit_family=xunit1` keeps the figures that a run has seen."""

@@ -9,7 +9,7 @@ from pytest_django.plugin import DjangoDbBlocker
 from tests.concurrency.databases import MigratedDatabases, working_on
 from tests.concurrency.live import live_web
 from tests.concurrency.parallel import PARALLEL, Crew
-from tests.services import PostgreSQL, Valkey
+from tests.support.services import PostgreSQL, Valkey
 
 SOAK = bool(os.environ.get("SOAK"))
 """`SOAK=1` runs more rounds over more rows, and waits where other runs set a clock forward."""

@@ -11,7 +11,7 @@ from unittest import mock
 from django.core.management import call_command
 from django.db import connections
 
-from tests.services import ROOT, PostgreSQL
+from tests.support.services import ROOT, PostgreSQL
 
 
 @contextmanager

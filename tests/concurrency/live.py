@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.services import Site, Web
+from tests.support.services import Site, Web
 
 SETTINGS = "tests.outages.settings"
 

@@ -11,8 +11,8 @@ from tests.concurrency.calls import CAP, Figure, asking, codes_of, presenting, s
 from tests.concurrency.live import live_web
 from tests.concurrency.parallel import PARALLEL, Call, send_at_once
 from tests.concurrency.served_by import ATOMIC_REQUESTS
-from tests.factories import Person, issue, make_organization, make_person
-from tests.services import Valkey
+from tests.support.factories import Person, issue, make_organization, make_person
+from tests.support.services import Valkey
 
 INVALID_CODE = (403, "Invalid code")
 

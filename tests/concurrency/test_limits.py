@@ -9,8 +9,8 @@ from django.core.cache import cache
 from tests.concurrency.calls import Figure
 from tests.concurrency.live import live_web
 from tests.concurrency.parallel import PARALLEL, Call, Crew, send_at_once
-from tests.factories import make_person
-from tests.services import Valkey
+from tests.support.factories import make_person
+from tests.support.services import Valkey
 
 LIMIT = 10
 FLOOD = 200

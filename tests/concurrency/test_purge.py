@@ -8,15 +8,15 @@ from functools import partial
 import pytest
 from django.db import connection
 
-from dfns_login.codes import issue_code, present_code
 from dfns_login.errors import CodeRefused
 from dfns_login.models import CodePurpose, OneTimeCode, SpentToken
+from dfns_login.proofs.codes import issue_code, present_code
 from dfns_login.purge import close_expired_codes, purge
 from dfns_login.usernames import Recipient
 from tests.concurrency.calls import Figure, codes_of
 from tests.concurrency.conftest import SOAK
 from tests.concurrency.parallel import Crew
-from tests.factories import SOMEWHERE, issue
+from tests.support.factories import SOMEWHERE, issue
 
 OLD_ROWS = 1_000_000 if SOAK else 100_000
 EXPIRED_ROWS = OLD_ROWS // 5

@@ -11,16 +11,16 @@ from django.db import connection, transaction
 from django.db.models import F
 from pytest_django.plugin import DjangoDbBlocker
 
-from dfns_login.challenges import new_jti, spend_jti
-from dfns_login.codes import derive_code, issue_code, present_code
-from dfns_login.delivery import LEASE
+from dfns_login.delivery.outbox import LEASE
 from dfns_login.errors import CodeRefused
 from dfns_login.models import CodeClosed, CodeDelivery, CodePurpose, OneTimeCode, SpentToken
+from dfns_login.proofs.challenges import new_jti, spend_jti
+from dfns_login.proofs.codes import derive_code, issue_code, present_code
 from dfns_login.usernames import Recipient
 from tests.concurrency.calls import CAP, Figure, codes_of, wrong_codes
 from tests.concurrency.databases import MigratedDatabases, migrate, working_on
 from tests.concurrency.parallel import PARALLEL, Crew
-from tests.factories import SOMEWHERE, issue
+from tests.support.factories import SOMEWHERE, issue
 
 LOGIN = CodePurpose.LOGIN
 SQLITE_PARALLEL = 20

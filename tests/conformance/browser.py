@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from playwright.sync_api import Browser, CDPSession, Error, Page, Playwright
 
-from tests.authenticators import Members
 from tests.live.javascript import CLIENTS
+from tests.support.authenticators import Members
 
 PATH: Final = "/conformance"
 """Of the page, which the browser is handed instead of what the project answers there."""
@@ -68,7 +68,7 @@ class Clients:
     organization: str
 
     def do(self, verb: str, **asked: Any) -> Any:
-        """`dfns.<verb>(…)` of `tests/clients/page.mjs`. Raises PageError."""
+        """`dfns.<verb>(…)` of `tests/support/javascript/page.mjs`. Raises PageError."""
         said = self.page.evaluate(
             "([verb, asked]) => globalThis.dfns[verb](asked)", [verb, {"orgId": self.organization, **asked}]
         )

@@ -12,7 +12,7 @@ from tests.live.scene import Scene, live_scene
 @pytest.fixture(scope="session")
 def scene(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     folder = tmp_path_factory.mktemp("conformance")
-    with live_scene(request, folder, name="conformance", settings="tests.live_settings") as scene:
+    with live_scene(request, folder, name="conformance", settings="tests.support.live_settings") as scene:
         yield scene
 
 

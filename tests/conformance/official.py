@@ -17,9 +17,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from dfns_sdk.generated.auth.client import AuthClient  # type: ignore[import-untyped]
 from dfns_sdk.generated.auth.delegated_client import DelegatedAuthClient  # type: ignore[import-untyped]
 
-from tests.authenticators import Members, SoftwareKey
 from tests.conformance.methods import Method
 from tests.live.javascript import ClientError, JavaScript
+from tests.support.authenticators import Members, SoftwareKey
 
 NO_TOKEN: Final = "none"
 """The Python client cannot send an empty `Authorization` header, and sends one always."""

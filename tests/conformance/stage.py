@@ -8,8 +8,8 @@ from itertools import cycle
 from typing import Final
 
 from project.mailbox import Mail
-from tests.authenticators import Kind, Members, SoftwareKey, base64url, compact_json
 from tests.live.scene import Person, Scene, code_in, operate, wait_for
+from tests.support.authenticators import Kind, Members, SoftwareKey, base64url, compact_json
 
 OPERATOR: Final = "operator@example.co"
 REGULARS: Final = 6

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
-from tests.authenticators import Members
 from tests.conformance.browser import Authenticator, Clients, PageError, bundle, open_page
 from tests.conformance.stage import Stage, in_seconds
 from tests.live.javascript import CLIENTS
 from tests.live.scene import Person, Scene
+from tests.support.authenticators import Members
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "conformance.md"
 RELYING_PARTY = {"id": "localhost", "name": "Example"}

@@ -31,7 +31,7 @@ class Refused(Exception):
 
 
 class Front(Protocol):
-    """Whoever runs `tests/clients/password_protected_key.mjs`. requests: paths of those of the last call."""
+    """Whoever runs `tests/support/javascript/password_protected_key.mjs`. requests: paths of those of the last call."""
 
     requests: list[str]
 

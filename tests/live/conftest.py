@@ -10,7 +10,7 @@ from tests.live.javascript import JavaScript
 from tests.live.journey import Journey, travel
 from tests.live.scene import Scene, operate
 from tests.live.traces import DATABASE, CommandCapture, log_every_statement
-from tests.services import Site, Valkey
+from tests.support.services import Site, Valkey
 
 GUNICORN_ARGUMENTS = "--access-logfile=- --log-level=debug"
 
@@ -43,7 +43,7 @@ def scene(
         postgres = request.getfixturevalue("postgres")
         database_url = postgres.create_database(DATABASE)
         log_every_statement(postgres)
-    environment = {"DJANGO_SETTINGS_MODULE": "tests.live_settings", "GUNICORN_CMD_ARGS": GUNICORN_ARGUMENTS}
+    environment = {"DJANGO_SETTINGS_MODULE": "tests.support.live_settings", "GUNICORN_CMD_ARGS": GUNICORN_ARGUMENTS}
     with (
         Site(folder, database_url=database_url, redis_url=live_valkey.url, environment=environment) as site,
         httpx.Client(base_url=site.url, timeout=30) as http,

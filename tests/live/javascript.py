@@ -10,9 +10,9 @@ from typing import Any, Self
 
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from tests.authenticators import Members, SoftwareKey
+from tests.support.authenticators import Members, SoftwareKey
 
-CLIENTS = Path(__file__).resolve().parent.parent / "clients"
+CLIENTS = Path(__file__).resolve().parent.parent / "support" / "javascript"
 
 
 class ClientError(Exception):
@@ -31,7 +31,7 @@ class ClientError(Exception):
 
 
 class JavaScript:
-    """Runs `tests/clients/driver.mjs`. Use it as a context manager."""
+    """Runs `tests/support/javascript/driver.mjs`. Use it as a context manager."""
 
     exchanges: list[tuple[str, str, int]]
     """Method, path and status of each request of the last call, as far as they were answered."""

@@ -7,8 +7,8 @@ import pyrage
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from tests.authenticators import PASSPHRASE, Members, SoftwareKey
 from tests.live.scene import Person, Scene, code_in
+from tests.support.authenticators import PASSPHRASE, Members, SoftwareKey
 
 
 @dataclass(frozen=True, kw_only=True)

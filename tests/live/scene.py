@@ -16,8 +16,8 @@ import pytest
 from django.conf import settings as django_settings
 
 from project.mailbox import END_OF_MAIL, Mail
-from tests.authenticators import Members, SoftwareKey
-from tests.services import PostgreSQL, Site, Valkey
+from tests.support.authenticators import Members, SoftwareKey
+from tests.support.services import PostgreSQL, Site, Valkey
 
 T = TypeVar("T")
 PATIENCE_SECONDS: Final = 60.0

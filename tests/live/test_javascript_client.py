@@ -5,9 +5,9 @@ import json
 import pytest
 
 from dfns_login.verification.public_keys import KeyAlgorithm
-from tests.authenticators import Kind, Members, SoftwareKey
 from tests.live.javascript import CLIENTS, ClientError, JavaScript
 from tests.live.scene import Person, Scene, code_in
+from tests.support.authenticators import Kind, Members, SoftwareKey
 
 
 def refusal(asked: pytest.ExceptionInfo[ClientError]) -> tuple[int | None, str]:

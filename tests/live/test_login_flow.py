@@ -4,9 +4,9 @@ import pyrage
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from tests.authenticators import PASSPHRASE
 from tests.live.journey import Journey
 from tests.live.scene import Scene
+from tests.support.authenticators import PASSPHRASE
 
 
 def test_an_invited_person_registers_a_password_protected_key(journey: Journey) -> None:

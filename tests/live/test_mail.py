@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.authenticators import Kind, SoftwareKey
 from tests.live.scene import Person, Scene, code_in
-from tests.live_settings import CODE_COOLDOWN
+from tests.support.authenticators import Kind, SoftwareKey
+from tests.support.live_settings import CODE_COOLDOWN
 
 LINK = re.compile(r"(?:https?:|mailto:|href|src)[^\s<]*", re.IGNORECASE)
 

@@ -7,8 +7,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from dfns_sdk import DfnsClient, DfnsClientConfig, DfnsError, KeySigner  # type: ignore[import-untyped]
 
 from dfns_login.verification.public_keys import KeyAlgorithm
-from tests.authenticators import Client, Kind, Members, SoftwareKey
 from tests.live.scene import Person, Scene, code_in
+from tests.support.authenticators import Client, Kind, Members, SoftwareKey
 
 NO_TOKEN = "none"
 """The client sends an `Authorization` header whether there is a token or not, and an empty one it cannot send."""

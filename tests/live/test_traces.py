@@ -14,7 +14,6 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from tests.authenticators import PASSPHRASE
 from tests.live.journey import Journey
 from tests.live.scene import Scene, code_in, wait_for
 from tests.live.traces import (
@@ -28,6 +27,7 @@ from tests.live.traces import (
     secret_text,
     traces_of,
 )
+from tests.support.authenticators import PASSPHRASE
 
 NOT_OUR_WRITING = {"beat-schedule"}
 """Files that hold nothing but what Celery's scheduler keeps for itself: searched, but nothing can be planted there."""

@@ -18,7 +18,7 @@ import redis
 
 from project.processes import packaged_program
 from tests.live.scene import Scene, wait_for
-from tests.services import PostgreSQL, Valkey
+from tests.support.services import PostgreSQL, Valkey
 
 Traces = Mapping[str, bytes]
 """Bytes by the name of the place where they lie."""

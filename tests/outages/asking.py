@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from dfns_login.models import Account, OneTimeCode
 from tests.concurrency.calls import Figure, asking
 from tests.concurrency.parallel import Answer, Call, send
-from tests.factories import make_account, make_organization
+from tests.support.factories import make_account, make_organization
 
 BEARABLE_SECONDS = 10.0
 """Longest that anybody waits for an answer: three time-outs of a second, and whatever else a busy machine does."""

@@ -10,7 +10,7 @@ from dfns_login.models import OneTimeCode
 from tests.concurrency.conftest import database_url, migrated, own_valkey
 from tests.concurrency.live import settings_environment
 from tests.outages.smtp_sink import SmtpSink
-from tests.services import Site, Valkey
+from tests.support.services import Site, Valkey
 
 __all__ = ["database_url", "migrated", "own_valkey"]
 """Fixtures of the races, which are wanted here too."""

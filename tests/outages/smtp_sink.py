@@ -14,7 +14,7 @@ from itertools import takewhile
 from types import TracebackType
 from typing import Self
 
-from tests.services import free_port
+from tests.support.services import free_port
 
 CODE = re.compile(r"\b(?:[0-9]{4}-){3}[0-9]{4}\b")
 KNOWN = "250 2.1.5 known"

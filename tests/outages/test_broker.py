@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.db.models import QuerySet
 
-from dfns_login.codes import derive_code
 from dfns_login.models import Account, CodeClosed, CodeDelivery, OneTimeCode
+from dfns_login.proofs.codes import derive_code
 from tests.concurrency.calls import Figure
 from tests.outages.asking import (
     asking_all,
@@ -23,7 +23,7 @@ from tests.outages.asking import (
 )
 from tests.outages.conftest import StartSite
 from tests.outages.smtp_sink import SmtpSink
-from tests.services import Site, Valkey
+from tests.support.services import Site, Valkey
 
 RECOVERY_SECONDS = 90.0
 """A sweep may have handed over, right before the end, what it then leaves alone for a minute."""

@@ -5,16 +5,16 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from dfns_login.codes import derive_code
-from dfns_login.delivery import LEASE
+from dfns_login.delivery.outbox import LEASE
 from dfns_login.models import Account, CodeClosed, CodeDelivery, OneTimeCode
+from dfns_login.proofs.codes import derive_code
 from tests.concurrency.calls import asking
 from tests.concurrency.conftest import SOAK
 from tests.concurrency.parallel import PARALLEL, send_at_once
 from tests.outages.asking import asking_all, make_accounts, names_of, open_row, send_all, timed, wait_until
 from tests.outages.conftest import StartSite
 from tests.outages.smtp_sink import KNOWN, STALLED, TAKEN, ReceivedMail, SmtpSink
-from tests.services import Site, Valkey
+from tests.support.services import Site, Valkey
 
 
 @pytest.fixture(scope="module")

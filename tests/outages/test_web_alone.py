@@ -23,7 +23,7 @@ from tests.outages.asking import (
     send_all,
     strangers_to,
 )
-from tests.services import PostgreSQL, Valkey
+from tests.support.services import PostgreSQL, Valkey
 
 PATHS = ["/auth/login/code", "/auth/login/init", "/auth/registration/init"]
 

@@ -10,5 +10,5 @@ from tests.live.scene import Scene, live_scene
 @pytest.fixture(scope="session")
 def scene(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     folder = tmp_path_factory.mktemp("pages")
-    with live_scene(request, folder, name="pages", settings="tests.pages_settings") as scene:
+    with live_scene(request, folder, name="pages", settings="tests.support.pages_settings") as scene:
         yield scene

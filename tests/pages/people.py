@@ -6,10 +6,10 @@ from typing import Final
 
 from playwright.sync_api import Page
 
-from tests.authenticators import PASSPHRASE, SoftwareKey
 from tests.live.scene import Person, Scene, code_in, wait_for
 from tests.pages.visitor import Visitor
-from tests.pages_settings import CODE_COOLDOWN
+from tests.support.authenticators import PASSPHRASE, SoftwareKey
+from tests.support.pages_settings import CODE_COOLDOWN
 
 PASSWORD: Final = PASSPHRASE
 

@@ -6,10 +6,10 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
-from dfns_login.mails import code_mail, notice_mail
+from dfns_login.delivery.emails import code_mail, notice_mail
 from dfns_login.models import Account, AccountState, AuditEvent, AuditKind, CodePurpose, OneTimeCode
-from tests.clock import NOW
-from tests.factories import issue, make_account, make_organization
+from tests.support.clock import NOW
+from tests.support.factories import issue, make_account, make_organization
 
 pytestmark = pytest.mark.django_db
 EMAIL = "lee+a&b#c@example.co"
@@ -52,7 +52,7 @@ def test_the_host_is_that_of_the_settings(lee: Account, settings: Any) -> None:
 
 
 def test_without_pages_there_is_no_link_to_them(lee: Account, settings: Any) -> None:
-    settings.ROOT_URLCONF = "tests.urls_without_pages"
+    settings.ROOT_URLCONF = "tests.support.urls_without_pages"
     _, text, html = invitation(lee)
     assert not LINK.search(text)
     assert "register/" not in html

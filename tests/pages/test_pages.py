@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from dfns_login.models import Organization
 from tests.api.browser import Browser
-from tests.factories import Person, make_organization, make_person
+from tests.support.factories import Person, make_organization, make_person
 
 pytestmark = pytest.mark.django_db
 

@@ -18,7 +18,7 @@ REQUIRE = "from dfns_login.models import Organization; Organization.objects.upda
 @pytest.fixture(scope="module")
 def scene(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     folder = tmp_path_factory.mktemp("strict")
-    with live_scene(request, folder, name="strict", settings="tests.pages_settings") as scene:
+    with live_scene(request, folder, name="strict", settings="tests.support.pages_settings") as scene:
         operate(scene.site, "organization", "create", "Another")
         scene.site.manage("shell", "-c", REQUIRE)
         yield scene

@@ -16,7 +16,7 @@ from tests.conformance.browser import Authenticator
 from tests.live.scene import Scene
 from tests.pages.people import PASSWORD, Resident, ask_code, enter_password, present_code, sign_in
 from tests.pages.visitor import ROOT, Visitor, visiting
-from tests.pages_settings import CODE_COOLDOWN
+from tests.support.pages_settings import CODE_COOLDOWN
 
 WRONG = "0000-0000-0000-0000"
 DIST = ROOT / "dfns_login" / "static" / "dfns_login" / "dist"

@@ -10,7 +10,7 @@ from dfns_login.errors import AssertionRefused
 from dfns_login.verification.assertion import KeyAssertion, KeyAssertionVerifier, StoredKey, VerifiedAssertion
 from dfns_login.verification.encoding import decode_base64url
 from dfns_login.verification.public_keys import KeyAlgorithm
-from tests.authenticators import PYTHON_CLIENT_ORIGIN, Client, Fault, SoftwareKey, base64url, new_challenge
+from tests.support.authenticators import PYTHON_CLIENT_ORIGIN, Client, Fault, SoftwareKey, base64url, new_challenge
 
 CHALLENGE = new_challenge()
 KEYS = [SoftwareKey.make(algorithm, client=client) for algorithm in KeyAlgorithm for client in Client]

@@ -12,7 +12,7 @@ from dfns_login.errors import AttestationRefused
 from dfns_login.verification.attestation import KeyAttestation, KeyAttestationVerifier, VerifiedAttestation
 from dfns_login.verification.encoding import decode_base64url
 from dfns_login.verification.public_keys import KeyAlgorithm
-from tests.authenticators import (
+from tests.support.authenticators import (
     PYTHON_CLIENT_ORIGIN,
     Client,
     Fault,

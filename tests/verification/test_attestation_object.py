@@ -21,8 +21,8 @@ from dfns_login.verification.attestation_object import AttestationPolicy
 from dfns_login.verification.encoding import decode_base64url
 from dfns_login.verification.fido2 import PasskeyState
 from dfns_login.verification.public_keys import KeyAlgorithm
-from tests.authenticators import Fault, Signs, SoftwareKey, base64url, new_challenge
-from tests.fido2_authenticator import (
+from tests.support.authenticators import Fault, Signs, SoftwareKey, base64url, new_challenge
+from tests.support.fido2_authenticator import (
     ACCOUNT_ID,
     ALGORITHMS,
     BE,
@@ -37,7 +37,7 @@ from tests.fido2_authenticator import (
     Statement,
     unfolding,
 )
-from tests.fido2_maker import NOT_AN_AUTHORITY, Maker, aaguid_extension
+from tests.support.fido2_maker import NOT_AN_AUTHORITY, Maker, aaguid_extension
 
 CHALLENGE = new_challenge()
 PASSKEYS = [Passkey.make(algorithm) for algorithm in ALGORITHMS]

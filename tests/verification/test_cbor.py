@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from webauthn.helpers import encode_cbor
 
 from dfns_login.verification.cbor import CborError, end_of_item
-from tests.fido2_authenticator import PLAIN
+from tests.support.fido2_authenticator import PLAIN
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dfns_login.verification.client_data import ClientDataError, ClientDataType, VerifiedClientData, verify_client_data
-from tests.authenticators import PYTHON_CLIENT_ORIGIN, Client, Fault, Says, SoftwareKey, Writes
+from tests.support.authenticators import PYTHON_CLIENT_ORIGIN, Client, Fault, Says, SoftwareKey, Writes
 
 CHALLENGE = "Y2hhbGxlbmdlIG9mIDMyIHJhbmRvbSBieXRlcyBvciBzbw"
 ORIGINS = ("https://login.example", PYTHON_CLIENT_ORIGIN)

@@ -19,8 +19,8 @@ from dfns_login.verification.assertion import (
 from dfns_login.verification.encoding import decode_base64url
 from dfns_login.verification.fido2 import PasskeyState
 from dfns_login.verification.public_keys import KeyAlgorithm
-from tests.authenticators import Fault, base64url, new_challenge
-from tests.fido2_authenticator import (
+from tests.support.authenticators import Fault, base64url, new_challenge
+from tests.support.fido2_authenticator import (
     ACCOUNT_ID,
     ALGORITHMS,
     BE,

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from dfns_login.errors import AttestationRefused
 from dfns_login.verification.key_envelope import EnvelopeForm, KeyEnvelope, check_key_envelope
-from tests.authenticators import PASSPHRASE, SoftwareKey, armor, base64url, opaque_envelope
+from tests.support.authenticators import PASSPHRASE, SoftwareKey, armor, base64url, opaque_envelope
 
 FIELD = "encryptedPrivateKey"
 EC_KEY = ec.generate_private_key(ec.SECP256R1())

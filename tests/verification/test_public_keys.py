@@ -21,7 +21,7 @@ from dfns_login.verification.public_keys import (
     public_key_pem,
     verify_signature,
 )
-from tests.authenticators import SoftwareKey
+from tests.support.authenticators import SoftwareKey
 
 EVERY = tuple(KeyAlgorithm)
 P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551

@@ -22,12 +22,11 @@ from django.utils import timezone
 
 from dfns_login import purge
 from dfns_login.ceremonies.invitation import Invitation, create_organization, invite
-from dfns_login.doctor import examine
+from dfns_login.doctor import Level, examine
 from dfns_login.errors import Refusal
-from dfns_login.key_release import reseal_keys
-from dfns_login.keys import Ring, key_ids, key_rings, new_rings, ring_texts, turned_rings
+from dfns_login.key_rings import Ring, key_ids, key_rings, new_rings, ring_texts, turned_rings
 from dfns_login.models import Account, AccountKind, AccountState, CodePurpose, OneTimeCode, Organization
-from dfns_login.probes import Level
+from dfns_login.proofs import reseal_keys
 from dfns_login.requester import Requester
 
 Act = Callable[[argparse.Namespace], None]

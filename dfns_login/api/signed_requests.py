@@ -1,0 +1,138 @@
+"""User actions at the edge: what puts "signed by its owner" on any view of the project.
+
+    class Payments(APIView):
+        authentication_classes = [SessionTokenAuthentication]
+
+        @user_action_required
+        def post(self, request): ...
+
+The decorator runs the method in a transaction and spends the user action in it:
+what fails, by exception, leaves the action good. `HasUserAction` is the same as
+a permission, for views that run in a transaction of their own (`ATOMIC_REQUESTS`);
+outside one it spends the action before the view does anything.
+
+What is signed is the method, the path, and the JSON value of the body. The query
+is not: the official clients sign none, so a view must not act on it.
+"""
+
+import codecs
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, Concatenate, Final, ParamSpec, TypeVar, cast
+
+from django.core.exceptions import RequestDataTooBig
+from django.db import transaction
+from django.http import HttpRequest, RawPostDataException, UnreadablePostError
+from django.utils import timezone
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from dfns_login.api.envelope import api_exception
+from dfns_login.api.parsing import BODY_LIMIT, parse_payload
+from dfns_login.errors import (
+    BodyRefused,
+    BodyTooLarge,
+    MediaTypeRefused,
+    NotAuthorized,
+    Refusal,
+    UserActionRefused,
+)
+from dfns_login.models import Session
+from dfns_login.proofs import ActionRequest, RedeemedAction, redeem_user_action, spend_user_action
+
+HEADER: Final = "HTTP_X_DFNS_USERACTION"
+
+View = TypeVar("View", bound=APIView)
+Arguments = ParamSpec("Arguments")
+Answer = TypeVar("Answer")
+
+
+def user_action_required(
+    method: Callable[Concatenate[View, Request, Arguments], Answer],
+) -> Callable[Concatenate[View, Request, Arguments], Answer]:
+    """Let the view's method run only for a request that its session's owner has signed, once.
+
+    The method runs in a transaction, and the user action is spent in it. For
+    views that authenticate by `SessionTokenAuthentication`.
+    Refused as 403 `user action signature is missing or invalid`, or 400 `user action has already been used`.
+    """
+
+    @wraps(method)
+    def signed(view: View, request: Request, *args: Arguments.args, **kwargs: Arguments.kwargs) -> Answer:
+        try:
+            redeemed = redeem(request)
+            with transaction.atomic():
+                spend_user_action(redeemed)
+                return method(view, request, *args, **kwargs)
+        except Refusal as refusal:
+            raise api_exception(refusal, view=view) from refusal
+
+    return cast("Callable[Concatenate[View, Request, Arguments], Answer]", signed)
+
+
+class HasUserAction(BasePermission):
+    """Lets in a request that its session's owner has signed, once; see the module for when it is spent."""
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        try:
+            redeemed = redeem(request)
+            with transaction.atomic():
+                spend_user_action(redeemed)
+        except Refusal as refusal:
+            raise api_exception(refusal, view=view) from refusal
+        return True
+
+
+def redeem(request: Request) -> RedeemedAction:
+    """The user action that came with the request, if it covers it.
+
+    Raises NotAuthorized without a session, UserActionRefused, and what `signed_payload` does.
+    """
+    session: Any = request.auth
+    if not isinstance(session, Session):
+        msg = "no session"
+        raise NotAuthorized(msg)
+    token = request.META.get(HEADER)
+    if not token:
+        msg = "no user action"
+        raise UserActionRefused(msg)
+    payload = signed_payload(request._request)  # noqa: SLF001  the bytes, whatever parsers the view has
+    asked = ActionRequest(method=str(request.method), path=request.path, payload=payload)
+    return redeem_user_action(str(token), asked, session=session, now=timezone.now())
+
+
+def signed_payload(request: HttpRequest) -> object:
+    """The JSON value of the request's body.
+
+    Raises MediaTypeRefused for a body that is not declared as JSON in UTF-8, which a view may read as something else
+    than what was signed; UserActionRefused for one that is no JSON; BodyTooLarge for one that nobody can announce.
+    """
+    try:
+        body = request.body
+    except RequestDataTooBig as error:
+        raise BodyTooLarge(type(error).__name__) from error
+    except UnreadablePostError as error:
+        raise BodyRefused(type(error).__name__) from error
+    except RawPostDataException as error:
+        msg = "the view has read the body before its user action was looked at"
+        raise UserActionRefused(msg) from error
+    if len(body) > BODY_LIMIT:
+        msg = "body over the limit"
+        raise BodyTooLarge(msg)
+    if body and not _is_declared_as_json(request):
+        msg = "a signed body that is not declared as JSON in UTF-8"
+        raise MediaTypeRefused(msg)
+    try:
+        return parse_payload(body)
+    except BodyRefused as error:
+        msg = "a body that is no JSON"
+        raise UserActionRefused(msg) from error
+
+
+def _is_declared_as_json(request: HttpRequest) -> bool:
+    try:
+        charset = codecs.lookup((request.content_params or {}).get("charset", "utf-8")).name
+    except LookupError:
+        return False
+    return request.content_type == "application/json" and charset == "utf-8"

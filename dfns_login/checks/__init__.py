@@ -1,0 +1,5 @@
+"""System checks. Importing this package registers all of them."""
+
+from dfns_login.checks import pages, settings
+
+__all__ = ["pages", "settings"]

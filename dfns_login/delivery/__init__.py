@@ -1,0 +1,3 @@
+from dfns_login.delivery.outbox import LEASE
+
+__all__ = ["LEASE"]

@@ -1,0 +1,5 @@
+"""For a project's `MIDDLEWARE`."""
+
+from dfns_login.pages.middleware import BrowserSessionMiddleware
+
+__all__ = ["BrowserSessionMiddleware"]

@@ -1,0 +1,88 @@
+"""From an account to the project's user: what `DFNS_LOGIN["USER_FOR_ACCOUNT"]` may name."""
+
+from contextlib import suppress
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import AbstractBaseUser
+from django.core.exceptions import FieldDoesNotExist, ImproperlyConfigured
+from django.db import IntegrityError, transaction
+from django.utils.module_loading import import_string
+
+from dfns_login.models import Account
+from dfns_login.settings import login_settings
+
+
+def user_for_account(account: Account) -> AbstractBaseUser:
+    """The project's user for an account that registers: the one it is linked to, or what the hook gives."""
+    if account.user is not None:
+        return account.user
+    hook = import_string(login_settings().user_for_account)
+    user: AbstractBaseUser = hook(account)
+    return user
+
+
+def create_user(account: Account) -> AbstractBaseUser:
+    """A new user without a password, named by the account's username, or by its id where that name does not do.
+
+    Never an existing user: whoever reads a mailbox must not become somebody
+    else's user by that alone.
+    """
+    model: Any = get_user_model()
+    longest = model._meta.get_field(model.USERNAME_FIELD).max_length
+    names = [name for name in (account.username, account.pk) if longest is None or len(name) <= longest]
+    everybody = model._base_manager  # noqa: SLF001  a manager that hides users would hide names that are taken
+    taken = set(everybody.filter(**{f"{model.USERNAME_FIELD}__in": names}).values_list(model.USERNAME_FIELD, flat=True))
+    free = [name for name in names if name not in taken]
+    if not free:
+        msg = f"No free {model.USERNAME_FIELD} for {account.pk}: name a USER_FOR_ACCOUNT of your own."
+        raise ImproperlyConfigured(msg)
+    *others, last = free
+    for name in others:
+        # taken since: accounts of one name, in several organizations, register at the same time
+        with suppress(IntegrityError), transaction.atomic():
+            return _save_user(model, name, account=account)
+    return _save_user(model, last, account=account)
+
+
+def match_user(account: Account) -> AbstractBaseUser:
+    """The one active user who has the account's address, without privileges or another account here; else a new one.
+
+    For projects whose users were there first, and which trust that whoever reads
+    a user's mailbox is that user. Staff and superusers are linked by
+    `dfns invite --user` only.
+    """
+    model: Any = get_user_model()
+    wanted: dict[str, object] = {_email_field(model) or model.USERNAME_FIELD: account.email}
+    if _has_field(model, "is_active"):
+        wanted["is_active"] = True
+    others = Account.objects.filter(organization=account.organization_id, user__isnull=False)
+    free = model._default_manager.exclude(pk__in=others.values("user"))
+    found = list(free.filter(**wanted)[:2])
+    if len(found) == 1 and not getattr(found[0], "is_staff", False) and not getattr(found[0], "is_superuser", False):
+        user: AbstractBaseUser = found[0]
+        return user
+    return create_user(account)
+
+
+def _save_user(model: Any, name: str, *, account: Account) -> AbstractBaseUser:  # noqa: ANN401  the project's own
+    user: AbstractBaseUser = model(**{model.USERNAME_FIELD: name})
+    email_field = _email_field(model)
+    if email_field and email_field != model.USERNAME_FIELD:
+        setattr(user, email_field, account.email)
+    user.set_unusable_password()
+    user.save()
+    return user
+
+
+def _email_field(model: type[AbstractBaseUser]) -> str:
+    name = str(model.get_email_field_name())
+    return name if _has_field(model, name) else ""
+
+
+def _has_field(model: type[AbstractBaseUser], name: str) -> bool:
+    try:
+        model._meta.get_field(name)
+    except FieldDoesNotExist:
+        return False
+    return True

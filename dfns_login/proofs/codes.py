@@ -1,0 +1,233 @@
+"""One-time codes: issued into a row, derived when they are mailed, counted when they are presented.
+
+A code is a gate before an encrypted key, never a proof of identity (SECURITY D-1).
+"""
+
+import hmac
+import secrets
+import unicodedata
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from django.db import transaction
+
+from dfns_login.errors import CodeRefused
+from dfns_login.key_rings import key_rings
+from dfns_login.models import Account, CodeClosed, CodeDelivery, CodePurpose, Guesser, OneTimeCode
+from dfns_login.requester import Requester
+from dfns_login.settings import login_settings
+from dfns_login.usernames import Recipient
+
+SALT_BYTES = 16
+SELECTOR_LENGTH = 8
+"""Base32 characters by which a code without a username selects its row: 40 bits, no secret."""
+RENEWAL_MARGIN: Final = timedelta(minutes=2)
+"""A code with no more than this left is not mailed again: a new one is made."""
+GROUP_LENGTH = 4
+DIGITS = "0123456789"
+CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+LOOKALIKES: Final = str.maketrans({"O": "0", "I": "1", "L": "1", "-": None, "\N{HYPHEN}": None})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CodeForm:
+    """Alphabet, length, and how many guesses it stands."""
+
+    alphabet: str
+    length: int
+    guesses: int = 10
+
+    @property
+    def space(self) -> int:
+        return int(len(self.alphabet) ** self.length)
+
+
+FORMS: Final = {
+    "digits-16": CodeForm(alphabet=DIGITS, length=16),
+    "base32-16": CodeForm(alphabet=CROCKFORD, length=16),
+    "digits-8": CodeForm(alphabet=DIGITS, length=8, guesses=6),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PresentedCode:
+    """Proof that the recipient's code was presented and is spent. Only `present_code` makes one."""
+
+    recipient: Recipient
+    purpose: CodePurpose
+    presented_at: datetime
+
+
+def code_form(purpose: CodePurpose) -> CodeForm:
+    """Form of this purpose's codes: login codes as configured, longer-lived ones 80 bits (SECURITY D-9)."""
+    return FORMS[login_settings().code_form if purpose == CodePurpose.LOGIN else "base32-16"]
+
+
+def code_lifetime(purpose: CodePurpose) -> timedelta:
+    """How long a code of this purpose lives."""
+    conf = login_settings()
+    return {
+        CodePurpose.LOGIN: conf.code_lifetime,
+        CodePurpose.REGISTRATION: conf.registration_code_lifetime,
+        CodePurpose.RECOVERY: conf.recovery_code_lifetime,
+    }[purpose]
+
+
+def guess_cap(purpose: CodePurpose) -> int:
+    """Guesses that are evaluated for one code."""
+    return min(login_settings().code_guesses, code_form(purpose).guesses)
+
+
+def issue_code(recipient: Recipient, *, purpose: CodePurpose, requester: Requester, now: datetime) -> int:
+    """Open a code for the recipient, or keep the one that is open; somebody there or not.
+
+    Two statements, each committed by itself; no race opens a second row. An open
+    code with two minutes or less left, or with its guesses spent, is closed first.
+    Returns the id of the open row. Stored: what the code is derived from, never the code.
+    Source: Dfns API, Send Login Code.
+    """
+    OneTimeCode.objects.close_outworn(
+        recipient,
+        purpose=purpose,
+        guesser=_guesser(requester.device),
+        guesses=guess_cap(purpose),
+        until=now + RENEWAL_MARGIN,
+        now=now,
+    )
+    row = OneTimeCode(
+        organization=recipient.organization,
+        recipient=recipient.username,
+        purpose=purpose,
+        salt=secrets.token_bytes(SALT_BYTES),
+        key_id=key_rings().current_code_key_id,
+        issued_at=now,
+        asked_at=now,
+        next_try_at=now,
+        expires_at=now + code_lifetime(purpose),
+        address=requester.address,
+        agent=requester.agent,
+        locale=requester.locale,
+    )
+    return OneTimeCode.objects.open_or_keep(row, cooldown=login_settings().code_cooldown)
+
+
+def derive_code(row: OneTimeCode) -> str:
+    """The code of an open row, in groups of four: `1234-1234-1234-1234`.
+
+    HMAC-SHA-256 over the row's own fields, each behind its length, under the key
+    that the row names; 128 bits of it, reduced to the form.
+    Raises CodeRefused if the row is closed, or its key has left the ring.
+    """
+    return _grouped(_derive(row))
+
+
+def present_code(
+    recipient: Recipient, submitted: str, *, purpose: CodePurpose, now: datetime, device: str = ""
+) -> PresentedCode:
+    """Spend the recipient's live one-time code.
+
+    submitted: as typed; spaces and dashes are ignored, case and full-width digits folded.
+    device: as `Requester.device`; a known one has guesses of its own.
+    Raises CodeRefused if no live code of this purpose matches. The failure is
+    already stored when it is raised.
+    Source: Dfns API, Create User Login Challenge, `loginCode`.
+    """
+    row = OneTimeCode.objects.open().of(recipient, purpose=purpose).first()
+    return _spend(row, _fold(submitted), guesser=_guesser(device), now=now)
+
+
+def show_credential_code(account: Account, *, expires_at: datetime, requester: Requester, now: datetime) -> str:
+    """Open a code that is shown to the account's owner instead of mailed: `SSSS-SSSS-XXXX-XXXX-XXXX-XXXX`.
+
+    The first eight characters select the row; the others are derived, as every code is.
+    One that is still open is closed first. Stored: the row. Source: SECURITY D-5.
+    """
+    mine = OneTimeCode.objects.of(account.recipient, purpose=CodePurpose.CREDENTIAL)
+    row = OneTimeCode(
+        organization=account.organization_id,
+        recipient=account.username,
+        purpose=CodePurpose.CREDENTIAL,
+        account=account,
+        selector="".join(secrets.choice(CROCKFORD) for _ in range(SELECTOR_LENGTH)),
+        salt=secrets.token_bytes(SALT_BYTES),
+        key_id=key_rings().current_code_key_id,
+        issued_at=now,
+        asked_at=now,
+        next_try_at=now,
+        handled_at=now,
+        expires_at=expires_at,
+        delivery=CodeDelivery.SHOWN,
+        address=requester.address,
+        agent=requester.agent,
+        locale=requester.locale,
+    )
+    with transaction.atomic():
+        mine.close(how=CodeClosed.SUPERSEDED, now=now)
+        row.save(force_insert=True)
+    return _grouped(row.selector + _derive(row))
+
+
+def present_credential_code(submitted: str, *, now: datetime) -> PresentedCode:
+    """Spend a live code that was shown to its owner; it names the row by itself. Raises as `present_code` does."""
+    folded = _fold(submitted)
+    selector, code = folded[:SELECTOR_LENGTH].decode(), folded[SELECTOR_LENGTH:]
+    row = OneTimeCode.objects.open().filter(purpose=CodePurpose.CREDENTIAL, selector=selector).first()
+    return _spend(row, code, guesser=Guesser.STRANGER, now=now)
+
+
+def _guesser(device: str) -> Guesser:
+    return Guesser.DEVICE if device else Guesser.STRANGER
+
+
+def _spend(row: OneTimeCode | None, folded: bytes, *, guesser: Guesser, now: datetime) -> PresentedCode:
+    """Count one guess at the row and, where it matches, consume it; right and wrong cost the same."""
+    if row is None:
+        msg = "no open code"
+        raise CodeRefused(msg)
+    purpose = CodePurpose(row.purpose)
+    matched = hmac.compare_digest(_derive(row).encode(), folded)
+    cap = guess_cap(purpose)
+    counted = OneTimeCode.objects.record_guess(code=row, guesser=guesser, matched=matched, cap=cap, now=now)
+    if not counted:
+        msg = "code expired, spent, or out of guesses"
+        raise CodeRefused(msg)
+    if not matched:
+        msg = "wrong code"
+        raise CodeRefused(msg)
+    recipient = Recipient(organization=row.organization, username=row.recipient)
+    return PresentedCode(recipient=recipient, purpose=purpose, presented_at=now)
+
+
+def _grouped(code: str) -> str:
+    return "-".join(code[i : i + GROUP_LENGTH] for i in range(0, len(code), GROUP_LENGTH))
+
+
+def _fold(submitted: str) -> bytes:
+    """The one normal form, by which a guess is compared."""
+    text = "".join(unicodedata.normalize("NFKC", submitted).split())
+    return text.upper().translate(LOOKALIKES).encode("ascii", "replace")
+
+
+def _derive(row: OneTimeCode) -> str:
+    key = key_rings().codes.get(row.key_id)
+    if key is None or row.salt is None:
+        msg = "the row is closed, or its key has left the ring"
+        raise CodeRefused(msg)
+    fields = (
+        str(row.pk).encode(),
+        row.purpose.encode(),
+        row.organization.encode(),
+        row.recipient.encode(),
+        row.issued_at.astimezone(UTC).isoformat(timespec="microseconds").encode(),
+        bytes(row.salt),
+    )
+    message = b"".join(len(field).to_bytes(4) + field for field in fields)
+    number = int.from_bytes(hmac.digest(key, message, "sha256")[:16])
+    form = code_form(CodePurpose(row.purpose))
+    characters = []
+    number %= form.space
+    for _ in range(form.length):
+        number, index = divmod(number, len(form.alphabet))
+        characters.append(form.alphabet[index])
+    return "".join(characters)

@@ -1,0 +1,460 @@
+"""Each system check, provoked by one change to settings that pass."""
+
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from celery import current_app
+from django.core.cache.backends.locmem import LocMemCache
+from django.core.checks import INFO, CheckMessage, run_checks
+from django.db import connections
+from django.http import HttpResponse
+from django.urls import path
+
+from dfns_login.checks import deployment, pages
+from dfns_login.checks import settings as setting_checks
+from dfns_login.proofs.codes import CodeForm
+from dfns_login.settings.schema import login_settings
+from tests.support.fido2_maker import Maker
+
+HOUR = timedelta(hours=1)
+MINUTE = timedelta(minutes=1)
+SECOND = timedelta(seconds=1)
+
+
+@pytest.fixture(autouse=True)
+def production(settings) -> None:
+    settings.DFNS_LOGIN = {**settings.DFNS_LOGIN, "PUBLIC_URL": "https://login.example.com"}
+    if hasattr(settings, "MAILERS"):
+        settings.MAILERS = {"default": {"BACKEND": SMTP, "OPTIONS": {"host": "mail.example.com", "timeout": 10}}}
+    else:
+        settings.EMAIL_BACKEND = SMTP
+        settings.EMAIL_TIMEOUT = 10
+
+
+SMTP = "django.core.mail.backends.smtp.EmailBackend"
+
+
+def messages(*, deploy: bool) -> list[CheckMessage]:
+    found = run_checks(include_deployment_checks=deploy, databases=[])
+    return [each for each in found if str(each.id).startswith("dfns_login.")]
+
+
+def ids(*, deploy: bool = True) -> list[str]:
+    """Ids of what the checks find, but for what they only tell."""
+    return [str(each.id).removeprefix("dfns_login.") for each in messages(deploy=deploy) if each.level > INFO]
+
+
+def change(settings, **values: Any) -> None:
+    settings.DFNS_LOGIN = {**settings.DFNS_LOGIN, **values}
+
+
+def test_the_project_in_production_passes(settings):
+    assert ids() == []
+
+
+def test_every_id_is_documented_once_and_provoked_here():
+    modules = (setting_checks, deployment, pages)
+    texts = "\n".join(str(each.__doc__) for each in modules)
+    documented = re.findall(r"^\| `dfns_login\.(\w+)`", texts, re.MULTILINE)
+    assert len(set(documented)) == len(documented)
+    source = "".join(Path(each.__file__).read_text() for each in modules)
+    used = set(re.findall(r'id="dfns_login\.(\w+)"', source)) | {each.number for each in deployment.BOUNDS}
+    assert used == set(documented)
+    here = Path(__file__).read_text()
+    assert [each for each in documented if f'"{each}"' not in here] == []
+
+
+# Always
+
+
+def test_settings_that_cannot_be_read_are_errors_and_no_traceback(settings):
+    settings.DFNS_LOGIN = {"CODE_LENGTH": 8, "CODE_LIFETIME": 600, "RATES": {"code_per_user": ["5/x"]}}
+    assert ids(deploy=True) == ["E001", "E001"]
+
+
+@pytest.mark.parametrize("value", [None, ["KEYS"], "KEYS"])
+def test_settings_that_are_no_dictionary_are_one_error(settings, value):
+    settings.DFNS_LOGIN = value
+    assert ids() == ["E001"]
+
+
+@pytest.mark.parametrize("keys", ["", "{}", '{"codes": []}'])
+def test_keys_that_do_not_serve_are_an_error(settings, keys):
+    change(settings, KEYS=keys)
+    assert ids(deploy=False) == ["E002"]
+
+
+def test_keys_may_be_missing_with_debug(settings):
+    change(settings, KEYS="")
+    settings.DEBUG = True
+    assert ids(deploy=False) == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "create_user",
+        "dfns_login.project_users.nobody",
+        "no.such.module",
+        "dfns_login.settings.BEAT_SCHEDULE",
+    ],
+)
+def test_a_hook_that_cannot_be_called_is_an_error(settings, name):
+    change(settings, USER_FOR_ACCOUNT=name)
+    assert ids(deploy=False) == ["E003"]
+
+
+@pytest.fixture
+def another_database(settings) -> Iterator[Any]:
+    """A database beside ours that the app is routed to; not connected to."""
+    connections.databases["another"] = {**connections.databases["default"]}
+    settings.DATABASE_ROUTERS = ["tests.checks.test_checks.Elsewhere"]
+    yield connections["another"]
+    del connections["another"]
+    del connections.databases["another"]
+
+
+class Elsewhere:
+    """Routes to the other database."""
+
+    def db_for_write(self, model: type, **_: object) -> str:
+        return "another"
+
+
+@pytest.mark.parametrize("vendor", ["mysql", "oracle"])
+def test_a_database_without_partial_unique_indexes_is_an_error(another_database, vendor):
+    another_database.vendor = vendor
+    assert ids(deploy=False) == ["E004"]
+
+
+def test_a_sqlite_without_returning_is_an_error(another_database):
+    class Old:
+        sqlite_version_info = (3, 34, 1)
+        sqlite_version = "3.34.1"
+
+    another_database.vendor = "sqlite"
+    another_database.Database = Old
+    assert ids(deploy=False) == ["E004"]
+    Old.sqlite_version_info = (3, 35, 0)
+    assert ids(deploy=False) == []
+
+
+def test_naive_times_are_an_error(settings):
+    settings.USE_TZ = False
+    assert ids(deploy=False) == ["E005"]
+
+
+@pytest.mark.parametrize(
+    ("url", "relying_party", "origins"),
+    [
+        ("https://login.example.com", "example.org", []),
+        ("https://login.example.com", "other.login.example.com", []),
+        ("https://login.example.com", "ogin.example.com", []),
+        ("https://login.example.com", "com", []),
+        ("https://login.example.com", "https://login.example.com", []),
+        ("https://192.0.2.1", "2.1", []),
+        ("https://login.example.com", "login.example.com", ["https://app.example.com"]),
+    ],
+)
+def test_a_relying_party_that_browsers_refuse_is_an_error(settings, url, relying_party, origins):
+    change(settings, PUBLIC_URL=url, RELYING_PARTY_ID=relying_party, ORIGINS=origins)
+    assert ids(deploy=False) == ["E006"]
+
+
+@pytest.mark.parametrize(
+    ("relying_party", "origins"),
+    [
+        ("", []),
+        ("example.com", []),
+        ("login.example.com", []),
+        ("example.com", ["https://login.example.com", "https://app.example.com:8443", "android:apk-key-hash:abc"]),
+    ],
+)
+def test_a_relying_party_above_every_origin_passes(settings, relying_party, origins):
+    change(settings, RELYING_PARTY_ID=relying_party, ORIGINS=origins)
+    assert ids(deploy=False) == []
+
+
+@pytest.mark.parametrize(("form", "most"), [("digits-16", 10), ("base32-16", 10), ("digits-8", 6)])
+def test_more_guesses_than_the_form_stands_are_an_error(settings, form, most):
+    change(settings, CODE_FORM=form, CODE_GUESSES=most)
+    assert ids(deploy=False) == []
+    change(settings, CODE_GUESSES=most + 1)
+    assert ids(deploy=False) == ["E007"]
+
+
+ROOT = Maker.make().root
+
+
+@pytest.mark.parametrize(
+    ("attestation", "roots", "found"),
+    [
+        ("none", {}, []),
+        ("none", {"packed": [ROOT]}, []),
+        ("direct", {"packed": [ROOT], "apple": []}, []),
+        ("direct", {}, ["E008"]),
+        ("direct", {"packed": []}, ["E008"]),
+        ("direct", {"packed": ["not a certificate"]}, ["E008"]),
+        ("direct", {"packed": [ROOT.replace("CERTIFICATE", "PUBLIC KEY")]}, ["E008"]),
+        ("direct", {"fido-u2f": [ROOT]}, ["E008"]),
+        ("none", {"none": [ROOT]}, ["E008"]),
+    ],
+)
+def test_roots_of_attestation_that_do_not_serve_are_an_error(settings, attestation, roots, found):
+    change(settings, ATTESTATION=attestation, ATTESTATION_ROOTS=roots)
+    assert ids(deploy=False) == found
+
+
+def test_a_form_that_stands_fewer_guesses_than_the_default_needs_no_second_setting(settings):
+    change(settings, CODE_FORM="digits-8")
+    assert ids(deploy=False) == []
+
+
+# In a deployment
+
+
+def test_an_address_in_clear_is_an_error(settings):
+    change(settings, PUBLIC_URL="http://login.example.com")
+    assert ids() == ["E010"]
+    assert ids(deploy=False) == []
+    settings.DEBUG = True
+    assert ids() == []
+
+
+@pytest.mark.parametrize(
+    "url", ["http://localhost:8000", "http://127.0.0.1:8000", "http://[::1]", "http://app.localhost"]
+)
+def test_an_address_in_clear_on_this_machine_passes(settings, url):
+    change(settings, PUBLIC_URL=url)
+    assert ids() == []
+
+
+@pytest.mark.parametrize(
+    ("name", "number", "good", "bad"),
+    [
+        ("CODE_LIFETIME", "E011", [2 * MINUTE + SECOND, 10 * MINUTE], [2 * MINUTE, 10 * MINUTE + SECOND]),
+        ("REGISTRATION_CODE_LIFETIME", "E012", [HOUR, 24 * HOUR], [MINUTE, 24 * HOUR + SECOND]),
+        ("CHALLENGE_LIFETIME", "E013", [5 * MINUTE, 10 * MINUTE], [5 * MINUTE - SECOND, 10 * MINUTE + SECOND]),
+        ("CHALLENGE_LIFETIME_WITH_CODE", "E014", [5 * MINUTE, 10 * MINUTE], [MINUTE, 11 * MINUTE]),
+        ("TOKEN_LIFETIME", "E015", [MINUTE, 24 * HOUR], [24 * HOUR + SECOND]),
+        ("TOKEN_IDLE", "E016", [MINUTE, HOUR], [HOUR + SECOND]),
+    ],
+)
+def test_a_duration_out_of_its_bounds_is_an_error(settings, name, number, good, bad):
+    for value in good:
+        change(settings, **{name: value})
+        assert ids() == []
+    for value in bad:
+        change(settings, **{name: value})
+        assert ids() == [number]
+        assert ids(deploy=False) == []
+
+
+def test_the_odds_are_told():
+    told = messages(deploy=True)[0]
+    assert told.id == "dfns_login." + "I020"
+    assert "1 in 66,666,666,666,667: 15 codes a day, 10 guesses each, among 1e+16." in told.msg
+
+
+@pytest.mark.parametrize(
+    ("form", "guesses", "windows", "expected"),
+    [
+        ("digits-16", 10, ("5/h", "15/d"), 150 / 10**16),
+        ("digits-16", 10, ("5/h",), 5 * 24 * 10 / 10**16),
+        ("digits-16", 10, ("5/h", "100/2d"), 100 * 10 / 10**16),
+        ("digits-8", 10, ("5/h", "15/d"), 90 / 10**8),
+        ("digits-8", 3, ("1/m", "4/h", "20/d"), 60 / 10**8),
+        ("base32-16", 10, ("5/h", "15/d"), 150 / 32**16),
+        ("digits-16", 10, (), 1),
+    ],
+)
+def test_the_odds_are_codes_a_day_by_guesses_by_the_space(settings, form, guesses, windows, expected):
+    change(settings, CODE_FORM=form, CODE_GUESSES=guesses, RATES={"code_per_user": windows})
+    assert deployment.odds_of_a_day(login_settings()) == pytest.approx(expected)
+
+
+def test_odds_above_one_in_a_million_are_an_error(settings):
+    change(settings, CODE_FORM="digits-8", WITHOUT_CACHE="refuse")
+    assert ids() == []
+    change(settings, RATES={"code_per_user": ("5/h", "17/d")})
+    assert ids() == ["E020"]
+    assert "dfns_login.I020" not in [each.id for each in messages(deploy=True)]
+
+
+def test_a_short_code_that_nothing_counts_while_the_cache_is_down_is_an_error(settings):
+    change(settings, CODE_FORM="digits-8")
+    assert ids() == ["E021"]
+
+
+def test_a_form_is_long_enough_to_go_uncounted_or_it_is_not():
+    stand = 1000 * 86_400 / deployment.WORST_ODDS
+    assert stand <= deployment.SAFE_UNCOUNTED_SPACE
+    assert CodeForm(alphabet="0123456789", length=16).space > deployment.SAFE_UNCOUNTED_SPACE
+
+
+def test_limits_that_are_off_are_an_error(settings):
+    settings.RATELIMIT_ENABLE = False
+    assert ids() == ["E022"]
+
+
+def test_a_rate_without_windows_is_an_error(settings):
+    change(settings, RATES={"login_per_address": ()})
+    assert ids() == ["E022"]
+
+
+def test_a_rate_of_one_window_is_a_warning(settings):
+    change(settings, RATES={"login_per_address": ("60/m", "100/60s")})
+    assert ids() == ["W022"]
+
+
+class OurOwnMemory(LocMemCache):
+    """What django-ratelimit's own check passes: a subclass."""
+
+
+@pytest.mark.parametrize(
+    ("backend", "number"),
+    [
+        ("tests.checks.test_checks.OurOwnMemory", "E023"),
+        ("django.core.cache.backends.dummy.DummyCache", "E023"),
+        ("django.core.cache.backends.db.DatabaseCache", "W023"),
+        ("django.core.cache.backends.filebased.FileBasedCache", "W023"),
+        ("django.core.cache.backends.redis.RedisCache", "W024"),
+    ],
+)
+def test_a_cache_that_cannot_keep_limits_is_told(settings, backend, number):
+    settings.CACHES = {"default": {"BACKEND": backend, "LOCATION": "redis://localhost:1"}}
+    assert ids() == [number]
+
+
+def test_the_cache_that_counts_is_looked_at(settings):
+    settings.CACHES = {**settings.CACHES, "limits": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}}
+    assert ids() == []
+    settings.RATELIMIT_USE_CACHE = "limits"
+    assert ids() == ["E023"]
+
+
+@pytest.fixture
+def celery() -> Iterator[Any]:
+    """Celery's settings, as they were afterwards."""
+    names = (
+        "task_serializer",
+        "accept_content",
+        "result_backend",
+        "broker_transport_options",
+        "broker_url",
+        "beat_schedule",
+        "beat_scheduler",
+        "task_always_eager",
+    )
+    held = {name: current_app.conf[name] for name in names}
+    yield current_app.conf
+    current_app.conf.update(held)
+
+
+@pytest.mark.parametrize(
+    ("values", "number"),
+    [
+        ({"task_serializer": "pickle"}, "W030"),
+        ({"accept_content": ["json", "pickle"]}, "W030"),
+        ({"result_backend": "redis://localhost:1"}, "W031"),
+        ({"broker_url": "redis://localhost:1", "broker_transport_options": {"socket_timeout": 1}}, "W032"),
+        ({"broker_url": "amqp://localhost:1", "broker_transport_options": {}}, None),
+        ({"beat_schedule": {}}, "W033"),
+        ({"beat_schedule": {"mine": {"task": "dfns_login.sweep", "schedule": 5}}}, None),
+        ({"beat_schedule": {}, "beat_scheduler": "django_celery_beat.schedulers:DatabaseScheduler"}, None),
+        ({"task_always_eager": True}, "W034"),
+    ],
+)
+def test_a_celery_that_waits_or_trusts_too_much_is_told(celery, values, number):
+    celery.update(values)
+    assert ids() == ([number] if number else [])
+
+
+@pytest.mark.parametrize(("timeout", "number"), [(None, "W040"), (60, "W040"), (59, None)])
+def test_a_mail_server_that_is_waited_for_beyond_the_lease_is_told(settings, timeout, number):
+    if hasattr(settings, "MAILERS"):
+        settings.MAILERS = {"default": {"OPTIONS": {"host": "mail.example.com", "timeout": timeout}}}
+    else:
+        settings.EMAIL_TIMEOUT = timeout
+    assert ids() == ([number] if number else [])
+
+
+def test_a_mail_backend_of_another_kind_keeps_its_own_time(settings):
+    if hasattr(settings, "MAILERS"):
+        settings.MAILERS = {"default": {"BACKEND": "django.core.mail.backends.console.EmailBackend"}}
+    else:
+        settings.EMAIL_TIMEOUT = None
+        settings.EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
+    assert ids() == []
+
+
+def test_revealing_who_has_an_account_is_a_warning(settings):
+    change(settings, REVEAL_UNKNOWN_USERS=True)
+    assert ids() == ["W050"]
+
+
+def test_an_admin_that_anybody_may_try_passwords_at_is_a_warning(settings):
+    settings.ROOT_URLCONF = "tests.support.urls_with_a_plain_admin"
+    assert ids() == ["W051"]
+    settings.SILENCED_SYSTEM_CHECKS = ["dfns_login.W051"]
+    assert [each for each in messages(deploy=True) if each.level > INFO and not each.is_silenced()] == []
+
+
+urlpatterns = [path("", HttpResponse)]
+
+
+def test_no_admin_needs_no_limit(settings):
+    settings.ROOT_URLCONF = "tests.checks.test_checks"
+    assert ids() == []
+
+
+def test_a_proxy_that_is_not_counted_is_a_warning(settings):
+    settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    assert ids() == ["W052"]
+    change(settings, TRUSTED_PROXY_HOPS=1)
+    assert ids() == []
+
+
+# Of the pages
+
+
+def without(settings, name: str) -> None:
+    settings.MIDDLEWARE = [each for each in settings.MIDDLEWARE if not each.endswith(name)]
+
+
+@pytest.mark.parametrize("name", ["SessionMiddleware", "AuthenticationMiddleware", "CsrfViewMiddleware"])
+def test_what_sign_in_rests_on_has_to_be_there(settings, name):
+    without(settings, f".{name}")
+    assert "E060" in ids(deploy=False)
+
+
+def test_a_project_without_pages_needs_none_of_it(settings):
+    settings.ROOT_URLCONF = "tests.support.urls_without_pages"
+    settings.MIDDLEWARE = []
+    settings.SESSION_ENGINE = pages.IN_COOKIES
+    assert ids(deploy=False) == []
+
+
+def test_what_ends_idle_sign_ins_in_the_projects_views_is_recommended(settings):
+    without(settings, "BrowserSessionMiddleware")
+    assert ids() == ["W060"]
+
+
+def test_sessions_have_to_be_where_they_can_be_ended(settings):
+    settings.SESSION_ENGINE = pages.IN_COOKIES
+    assert ids() == ["E061"]
+
+
+def test_the_scripts_have_to_be_built(settings, monkeypatch):
+    monkeypatch.setattr(pages.finders, "find", lambda _: None)
+    assert ids() == ["W062"]
+
+
+def test_static_files_from_elsewhere_bring_no_worker(settings):
+    settings.STATIC_URL = "https://static.example.com/"
+    assert ids() == ["W061"]

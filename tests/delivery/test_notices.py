@@ -1,0 +1,407 @@
+"""Notices: what an account's owner is told of, by real delivery (R-82)."""
+
+import html
+from email import message_from_bytes, policy
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core import mail
+from django.core.mail import EmailMultiAlternatives
+from django.core.mail.backends.base import BaseEmailBackend
+from django.test import Client
+from django.utils import timezone
+from kombu.exceptions import OperationalError
+
+from dfns_login import tasks
+from dfns_login.audit import record_event
+from dfns_login.ceremonies.notices import LIFETIME, tell_owner
+from dfns_login.ceremonies.operators import Operator, deactivate_credential, delete_account
+from dfns_login.delivery.outbox import (
+    FIRST_BACKOFF,
+    HANDED_OVER,
+    LEASE,
+    LONGEST_BACKOFF,
+    SWEEP_LIMIT,
+    deliver_notice,
+    due_notices,
+)
+from dfns_login.models import Account, AuditEvent, AuditKind, CodeDelivery, CodePurpose, Notice
+from dfns_login.purge import purge
+from tests.api.actions import SignedIn
+from tests.api.client import complete_login, open_login, post, sign_in
+from tests.support.authenticators import Kind, SoftwareKey, base64url, compact_json
+from tests.support.clock import DAY, HOUR, MINUTE, NOW, SECOND
+from tests.support.factories import SOMEWHERE, Person, issue, make_account, make_organization, make_person
+from tests.support.fido2_authenticator import Passkey
+from tests.support.mail import send_through
+
+pytestmark = pytest.mark.django_db
+
+Outbox = list[EmailMultiAlternatives]
+
+
+@pytest.fixture
+def jane() -> Account:
+    return make_account(make_organization(), "Jane@example.co")
+
+
+def tell(account: Account, kind: AuditKind = AuditKind.RECOVERED) -> Notice:
+    tell_owner(record_event(kind, account=account, requester=SOMEWHERE, now=NOW))
+    return Notice.objects.get(event__kind=kind, event__account=account)
+
+
+def deliver(notice: Notice, *, now: Any = NOW) -> Notice:
+    deliver_notice(notice.pk, now=now)
+    notice.refresh_from_db()
+    return notice
+
+
+class Unwilling(BaseEmailBackend):
+    """Raises, or takes none of what it is given."""
+
+    answer: Exception | None = None
+
+    def send_messages(self, _: Any) -> int:
+        if Unwilling.answer is None:
+            return 0
+        raise Unwilling.answer
+
+
+@pytest.fixture
+def unwilling(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    send_through(settings, f"{__name__}.Unwilling")
+    monkeypatch.setattr(Unwilling, "answer", ConnectionRefusedError(111, "Connection refused"))
+
+
+# What is told
+
+
+TOLD = {
+    AuditKind.RECOVERED: "Your account was recovered with your recovery key.",
+    AuditKind.CREDENTIAL_CREATED: "A new key was added to your account.",
+    AuditKind.CREDENTIAL_DEACTIVATED: "A key of your account was deactivated.",
+    AuditKind.CREDENTIAL_ACTIVATED: "A key of your account was activated again.",
+    AuditKind.CREDENTIAL_SUSPECTED: "A sign-in with your passkey was refused",
+}
+
+
+@pytest.mark.parametrize(("kind", "text"), TOLD.items(), ids=TOLD)
+def test_the_mail(jane: Account, mailoutbox: Outbox, kind: AuditKind, text: str) -> None:
+    """To the stored address, as it was stored (R-110); with what to do if it was somebody else."""
+    notice = deliver(tell(jane, kind))
+    (sent,) = mailoutbox
+    assert (sent.to, sent.cc, sent.bcc) == (["Jane@example.co"], [], [])
+    assert sent.subject == "Your account at localhost has changed"
+    for body in (str(sent.body), str(sent.alternatives[0][0])):
+        assert text in body
+        assert "2026-11-23 12:00 UTC" in body
+        assert "jane@example.co" in body
+        assert "If this was not you, tell whoever runs localhost at once" in body
+    assert sent.message()["Auto-Submitted"] == "auto-generated"
+    assert (notice.delivery, notice.sent_at, notice.tries, notice.last_error) == (CodeDelivery.SENT, NOW, 1, "")
+
+
+def test_the_text_is_unchanged_and_the_html_escaped(jane: Account, mailoutbox: Outbox, settings: Any) -> None:
+    """R-113, R-101: names are the only thing in it that somebody chose."""
+    name = '"<script>alert(1)</script>"@example.co'
+    settings.DFNS_LOGIN = {**settings.DFNS_LOGIN, "RELYING_PARTY_NAME": "Äcme & <Söhne>\r\nBcc: x@y.z"}
+    Account.objects.filter(pk=jane.pk).update(username=name)
+    deliver(tell(jane))
+    (sent,) = mailoutbox
+    page = str(sent.alternatives[0][0])
+    assert name in str(sent.body)
+    assert "<script" not in page
+    assert name in html.unescape(page)
+    assert "Äcme &amp; &lt;Söhne&gt;" in page
+    assert sent.subject == "Your account at Äcme & <Söhne> Bcc: x@y.z has changed"
+    assert "Bcc" not in sent.message()
+
+
+def test_nothing_that_a_stranger_sent_stands_in_it(jane: Account, mailoutbox: Outbox) -> None:
+    """R-112, R-113: no agent, no address, no link but our own."""
+    deliver(tell(jane))
+    (sent,) = mailoutbox
+    for body in (str(sent.body), str(sent.alternatives[0][0])):
+        assert SOMEWHERE.agent not in body
+        assert SOMEWHERE.address not in body
+        assert body.count("http://localhost:8000") == body.count("http") == 1
+
+
+def test_it_arrives_by_any_backend(jane: Account, settings: Any, tmp_path: Path) -> None:
+    send_through(settings, "django.core.mail.backends.filebased.EmailBackend", file_path=str(tmp_path))
+    deliver(tell(jane))
+    (file,) = tmp_path.iterdir()
+    raw = file.read_bytes().rpartition(b"\n-----")[0]
+    received = message_from_bytes(raw, policy=policy.default)
+    assert received["To"] == "Jane@example.co"
+    assert [part.get_content_type() for part in received.iter_parts()] == ["text/plain", "text/html"]
+
+
+# Who is told, over HTTP
+
+
+@pytest.fixture
+def kim(client: Client) -> SignedIn:
+    keys = (SoftwareKey.make(), SoftwareKey.make(), SoftwareKey.make(kind=Kind.RECOVERY_KEY))
+    person = make_person(None, "kim@example.co", *keys)
+    return SignedIn(client=client, person=person, token=sign_in(client, person))
+
+
+def mailed(outbox: Outbox) -> list[tuple[str, str]]:
+    """Mail everything that is due; whom it went to, and its first words."""
+    for pk in due_notices(now=timezone.now()):
+        deliver_notice(pk, now=timezone.now())
+    return [(each.to[0], str(each.body).strip().partition(".")[0]) for each in outbox]
+
+
+def test_a_new_credential_is_told(kim: SignedIn, mailoutbox: Outbox) -> None:
+    opened = kim.call("POST", "/auth/credentials/init", {"kind": "Key"}).json()
+    body = {"challengeIdentifier": opened["challengeIdentifier"], "credentialName": "New"}
+    added = kim.signed("POST", "/auth/credentials", body | SoftwareKey.make().credential(opened["challenge"]))
+    assert added.status_code == 200
+    assert mailed(mailoutbox) == [("kim@example.co", "A new key was added to your account")]
+
+
+def test_a_credential_that_goes_and_comes_back_is_told(kim: SignedIn, mailoutbox: Outbox) -> None:
+    uuid = kim.call("GET", "/auth/credentials").json()["items"][1]["credentialUuid"]
+    for how in ("deactivate", "deactivate", "activate", "activate"):
+        assert kim.signed("PUT", f"/auth/credentials/{how}", {"credentialUuid": uuid}).status_code == 200
+    assert mailed(mailoutbox) == [
+        ("kim@example.co", "A key of your account was deactivated"),
+        ("kim@example.co", "A key of your account was activated again"),
+    ]
+
+
+def test_a_credential_that_an_operator_shuts_is_told(kim: SignedIn, mailoutbox: Outbox) -> None:
+    credential = kim.person.account.credentials.order_by("created_at").first()
+    assert credential is not None
+    for _ in range(2):
+        deactivate_credential(credential, operator=Operator(requester=SOMEWHERE), now=timezone.now())
+    assert mailed(mailoutbox) == [("kim@example.co", "A key of your account was deactivated")]
+
+
+def test_a_recovery_is_told(client: Client, kim: SignedIn, mailoutbox: Outbox) -> None:
+    code = issue(kim.person.account.recipient, purpose=CodePurpose.RECOVERY)
+    key = kim.person.keys[2]
+    body = {**kim.person.names, "verificationCode": code, "credentialId": key.credential_id}
+    opened = post(client, "/auth/recover/user/init", body).json()
+    new = {"firstFactorCredential": SoftwareKey.make().credential(opened["challenge"])}
+    assertion = key.answer(base64url(compact_json(new).encode()))
+    recovery = {"recovery": {"kind": "RecoveryKey", "credentialAssertion": assertion}, "newCredentials": new}
+    done = post(client, "/auth/recover/user", recovery, bearer=opened["temporaryAuthenticationToken"])
+    assert done.status_code == 200
+    assert mailed(mailoutbox) == [("kim@example.co", "Your account was recovered with your recovery key")]
+
+
+def test_a_count_that_falls_is_told(client: Client, mailoutbox: Outbox) -> None:
+    """R-54."""
+    person = make_person(None, "kim@example.co", SoftwareKey.make())
+    account = person.account
+    account.credentials.update(kind="Fido2", sign_count=9)
+    passkey = Passkey(key=person.key, account_id=account.pk, origin="http://localhost:8000", rp_id="localhost")
+    challenge = open_login(client, person.names).json()
+    body = {
+        "challengeIdentifier": challenge["challengeIdentifier"],
+        "firstFactor": passkey.factor(challenge["challenge"], sign_count=3),
+    }
+    assert post(client, "/auth/login", body).status_code == 401
+    ((to, told),) = mailed(mailoutbox)
+    assert (to, told.partition(":")[0]) == ("kim@example.co", "A sign-in with your passkey was refused")
+
+
+def test_what_is_refused_or_unremarkable_is_not_told(client: Client, kim: SignedIn, mailoutbox: Outbox) -> None:
+    stranger = Person(account=kim.person.account, keys=(SoftwareKey.make(),))
+    challenge = open_login(client, stranger.names).json()
+    assert complete_login(client, challenge, stranger.key).status_code == 401
+    uuids = [each["credentialUuid"] for each in kim.call("GET", "/auth/credentials").json()["items"]]
+    assert kim.call("PUT", "/auth/credentials/deactivate", {"credentialUuid": uuids[1]}).status_code == 403
+    assert mailed(mailoutbox) == []
+
+
+def test_a_notice_is_of_its_event_or_not_at_all(kim: SignedIn) -> None:
+    """What is rolled back is not told."""
+    uuid = kim.call("GET", "/auth/credentials").json()["items"][0]["credentialUuid"]
+    kim.person.account.credentials.exclude(pk=uuid).update(active=False)
+    assert kim.signed("PUT", "/auth/credentials/deactivate", {"credentialUuid": uuid}).status_code == 400
+    assert not Notice.objects.exists()
+
+
+# Until it has arrived
+
+
+def test_it_is_sent_once(jane: Account, mailoutbox: Outbox) -> None:
+    notice = tell(jane)
+    for later in (0, 1, 600):
+        deliver(notice, now=NOW + later * SECOND)
+    assert len(mailoutbox) == 1
+
+
+@pytest.mark.parametrize("answer", [ConnectionRefusedError(111, "Connection refused"), RuntimeError("jane"), None])
+def test_a_mail_server_that_fails_is_tried_again(
+    jane: Account, unwilling: None, settings: Any, monkeypatch: pytest.MonkeyPatch, answer: Exception | None
+) -> None:
+    monkeypatch.setattr(Unwilling, "answer", answer)
+    notice, now = tell(jane), NOW
+    waits = []
+    for tries in range(1, 9):
+        deliver(notice, now=now)
+        assert (notice.delivery, notice.tries, notice.sent_at) == (CodeDelivery.FAILED, tries, None)
+        assert notice.last_error in {
+            "ConnectionRefusedError: Connection refused",
+            "RuntimeError",
+            "the mail backend took no mail",
+        }
+        waits.append(notice.next_try_at - now)
+        assert due_notices(now=notice.next_try_at - SECOND) == []
+        assert due_notices(now=notice.next_try_at) == [notice.pk]
+        now = notice.next_try_at
+    assert waits[:4] == [FIRST_BACKOFF * 3**each for each in range(4)]
+    assert waits[-1] == LONGEST_BACKOFF
+    send_through(settings, "django.core.mail.backends.locmem.EmailBackend")
+    deliver(notice, now=now)
+    assert (notice.delivery, notice.last_error, len(mail.outbox)) == (CodeDelivery.SENT, "", 1)
+
+
+def test_a_lease_keeps_others_away_until_it_ends(jane: Account, mailoutbox: Outbox) -> None:
+    """A worker that died left it."""
+    notice = tell(jane)
+    assert Notice.objects.take(pk=notice.pk, lease=LEASE, now=NOW)
+    assert not Notice.objects.take(pk=notice.pk, lease=LEASE, now=NOW)
+    deliver(notice, now=NOW + LEASE - SECOND)
+    assert not mailoutbox
+    assert due_notices(now=NOW + LEASE) == [notice.pk]
+    assert deliver(notice, now=NOW + LEASE).delivery == CodeDelivery.SENT
+    assert len(mailoutbox) == 1
+
+
+def test_who_lost_the_lease_writes_nothing(jane: Account) -> None:
+    notice = tell(jane)
+    assert Notice.objects.take(pk=notice.pk, lease=LEASE, now=NOW)
+    slow = Notice.objects.get(pk=notice.pk)
+    assert deliver(notice, now=NOW + LEASE).delivery == CodeDelivery.SENT
+    assert not Notice.objects.record_failed(notice=slow, error="late", next_try_at=NOW)
+    notice.refresh_from_db()
+    assert (notice.delivery, notice.last_error) == (CodeDelivery.SENT, "")
+
+
+def test_after_three_days_it_tells_nobody_anything_new(jane: Account, mailoutbox: Outbox) -> None:
+    notice = tell(jane)
+    assert due_notices(now=NOW + LIFETIME - SECOND) == [notice.pk]
+    assert due_notices(now=NOW + LIFETIME) == []
+    deliver(notice, now=NOW + LIFETIME)
+    assert not mailoutbox
+    assert deliver(notice, now=NOW + LIFETIME - SECOND).delivery == CodeDelivery.SENT
+
+
+def test_nobody_is_left_to_be_told(jane: Account, mailoutbox: Outbox) -> None:
+    notice = tell(jane)
+    delete_account(jane, operator=Operator(requester=SOMEWHERE), now=NOW)
+    assert deliver(notice).delivery == CodeDelivery.NO_RECIPIENT
+    assert notice.sent_at is None
+    assert not mailoutbox
+    assert due_notices(now=NOW + HOUR) == []
+
+
+def test_who_is_deactivated_is_told_still(jane: Account, mailoutbox: Outbox) -> None:
+    notice = tell(jane)
+    Account.objects.deactivate(account=jane)
+    assert deliver(notice).delivery == CodeDelivery.SENT
+    assert mailoutbox[0].to == ["Jane@example.co"]
+
+
+def test_the_address_is_the_one_that_is_stored_when_it_is_mailed(jane: Account, mailoutbox: Outbox) -> None:
+    """R-110."""
+    notice = tell(jane)
+    Account.objects.filter(pk=jane.pk).update(email="jane@elsewhere.example")
+    deliver(notice)
+    assert mailoutbox[0].to == ["jane@elsewhere.example"]
+
+
+# By the worker
+
+
+def test_it_is_handed_over_at_once(jane: Account, django_capture_on_commit_callbacks: Any, monkeypatch: Any) -> None:
+    woken: list[Any] = []
+    monkeypatch.setattr(tasks.deliver_notice, "apply_async", lambda **options: woken.append(options["args"]))
+    with django_capture_on_commit_callbacks(execute=True):
+        notice = tell(jane)
+        assert woken == []
+    assert woken == [[notice.pk]]
+
+
+class Broker:
+    """What the sweep hands over, or a broker that is out of reach."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *, up: bool = True) -> None:
+        self.up, self.notices = up, []
+        monkeypatch.setattr(tasks.deliver_notice, "apply_async", self.take)
+
+    def take(self, *, args: list[int], **_: object) -> None:
+        if not self.up:
+            raise OperationalError
+        self.notices += args
+
+
+def late(account: Account) -> Notice:
+    """One that is due by the clock of the sweep."""
+    event = record_event(AuditKind.RECOVERED, account=account, requester=SOMEWHERE, now=timezone.now() - MINUTE)
+    tell_owner(event)
+    return Notice.objects.get(event=event)
+
+
+def test_the_sweep_hands_over_what_was_lost_and_not_every_time(
+    jane: Account, monkeypatch: pytest.MonkeyPatch, mailoutbox: Outbox
+) -> None:
+    broker = Broker(monkeypatch)
+    notice = late(jane)
+    for _ in range(3):
+        tasks.sweep()
+    assert broker.notices == [notice.pk]
+    notice.refresh_from_db()
+    assert notice.next_try_at - timezone.now() > HANDED_OVER - 10 * SECOND
+    tasks.deliver_notice(notice.pk)  # what was handed over is held back from the sweep, and not from the worker
+    assert len(mailoutbox) == 1
+
+
+def test_the_sweep_takes_the_lease_off_that_a_dead_worker_left(
+    jane: Account, monkeypatch: pytest.MonkeyPatch, mailoutbox: Outbox
+) -> None:
+    broker = Broker(monkeypatch)
+    notice = late(jane)
+    Notice.objects.take(pk=notice.pk, lease=SECOND, now=timezone.now() - MINUTE)
+    tasks.sweep()
+    assert broker.notices == [notice.pk]
+    tasks.deliver_notice(notice.pk)
+    assert len(mailoutbox) == 1
+
+
+def test_what_a_broker_out_of_reach_did_not_take_is_due_still(jane: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    """R-115."""
+    broker = Broker(monkeypatch, up=False)
+    notice = late(jane)
+    tasks.sweep()
+    assert due_notices(now=timezone.now()) == [notice.pk]
+    broker.up = True
+    tasks.sweep()
+    assert broker.notices == [notice.pk]
+
+
+def test_the_oldest_come_first_and_so_many_at_once(jane: Account) -> None:
+    events = [
+        AuditEvent(kind=AuditKind.RECOVERED, organization=jane.organization, account=jane, at=NOW - each * SECOND)
+        for each in range(SWEEP_LIMIT + 1)
+    ]
+    AuditEvent.objects.bulk_create(events)
+    Notice.objects.bulk_create(
+        [Notice(event=each, next_try_at=each.at, expires_at=each.at + LIFETIME) for each in events]
+    )
+    assert due_notices(now=NOW) == [each.pk for each in reversed(events)][:SWEEP_LIMIT]
+
+
+def test_it_goes_with_its_event(jane: Account, settings: Any) -> None:
+    """R-119: and is not counted for one."""
+    tell(jane)
+    settings.DFNS_LOGIN = {**settings.DFNS_LOGIN, "AUDIT_RETENTION": DAY}
+    assert purge(now=NOW + DAY)["audit_events"] == 1
+    assert not Notice.objects.exists()

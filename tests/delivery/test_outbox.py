@@ -1,0 +1,586 @@
+"""Delivery: the row is the outbox (DESIGN, Delivery)."""
+
+import re
+import smtplib
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from django.core.cache import cache
+from django.core.mail import EmailMultiAlternatives
+from django.core.mail.backends.base import BaseEmailBackend
+from django.db import connection
+from kombu.exceptions import OperationalError
+
+from dfns_login import tasks
+from dfns_login.delivery.outbox import (
+    ADDRESSEES,
+    FIRST_BACKOFF,
+    HANDED_OVER,
+    LEASE,
+    LONGEST_BACKOFF,
+    deliver_code,
+    due_codes,
+)
+from dfns_login.key_rings import new_rings
+from dfns_login.models import (
+    Account,
+    AccountState,
+    AuditEvent,
+    AuditKind,
+    CodeClosed,
+    CodeDelivery,
+    CodePurpose,
+    OneTimeCode,
+    Organization,
+)
+from dfns_login.proofs.codes import derive_code, issue_code, present_code
+from dfns_login.purge import close_expired_codes
+from dfns_login.requester import Requester
+from dfns_login.tasks import SWEPT_AT_KEY
+from dfns_login.usernames import Recipient
+from tests.support.clock import HOUR, MINUTE, NOW, SECOND
+from tests.support.factories import SOMEWHERE, make_account, make_organization
+from tests.support.mail import send_through
+
+pytestmark = pytest.mark.django_db
+
+Outbox = list[EmailMultiAlternatives]
+
+
+@pytest.fixture
+def jane() -> Account:
+    return make_account(make_organization(), "Jane@example.co")
+
+
+@pytest.fixture
+def configure(settings: Any) -> Any:
+    def change(**values: object) -> None:
+        settings.DFNS_LOGIN = {**settings.DFNS_LOGIN, **values}
+
+    return change
+
+
+def ask(
+    account: Account,
+    *,
+    now: datetime = NOW,
+    purpose: CodePurpose = CodePurpose.LOGIN,
+    requester: Requester = SOMEWHERE,
+) -> OneTimeCode:
+    pk = issue_code(account.recipient, purpose=purpose, requester=requester, now=now)
+    return OneTimeCode.objects.get(pk=pk)
+
+
+def deliver(row: OneTimeCode, *, now: datetime = NOW) -> OneTimeCode:
+    deliver_code(row.pk, now=now)
+    row.refresh_from_db()
+    return row
+
+
+class Unwilling(BaseEmailBackend):
+    """Raises, or takes none of what it is given."""
+
+    answer: BaseException | int = 0
+    before: Any = None
+
+    def send_messages(self, _: Any) -> int:
+        if Unwilling.before:
+            Unwilling.before()
+        if isinstance(Unwilling.answer, int):
+            return Unwilling.answer
+        raise Unwilling.answer
+
+
+@pytest.fixture
+def unwilling(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """`unwilling(answer)`: what the mail server says from now on."""
+    monkeypatch.setattr(Unwilling, "before", None)
+
+    def change(answer: BaseException | int, *, before: Any = None) -> None:
+        send_through(settings, f"{__name__}.Unwilling")
+        monkeypatch.setattr(Unwilling, "answer", answer)
+        monkeypatch.setattr(Unwilling, "before", before)
+
+    return change
+
+
+# The mail
+
+
+def test_the_mail(jane: Account, mailoutbox: Outbox) -> None:
+    row = deliver(ask(jane))
+    (mail,) = mailoutbox
+    code = derive_code(row)
+    assert mail.to == ["Jane@example.co"]  # the stored address, as it was stored (R-110)
+    assert not mail.cc
+    assert not mail.bcc
+    assert mail.subject == "Your login code for localhost"
+    html = str(mail.alternatives[0][0])
+    assert code in mail.body
+    assert code in html
+    assert mail.body.rstrip().endswith(f"@localhost #{code}")
+    message = mail.message()
+    assert not any(code in str(value) or code.replace("-", "") in str(value) for value in message.values())  # R-12
+    assert not re.search(r"href|src=", html)
+    assert message["Auto-Submitted"] == "auto-generated"
+    assert (row.delivery, row.sent_at, row.handled_at, row.account, row.last_error) == (
+        CodeDelivery.SENT,
+        NOW,
+        NOW,
+        jane,
+        "",
+    )
+    event = AuditEvent.objects.get()
+    assert (event.kind, event.account, event.detail) == (
+        AuditKind.CODE_MAILED,
+        jane,
+        {"purpose": "login", "code": row.pk},
+    )
+
+
+def test_the_mail_of_an_invitation(mailoutbox: Outbox) -> None:
+    lee = make_account(make_organization("Äcme & <Söhne>"), "lee@example.co", state=AccountState.INVITED)
+    row = deliver(ask(lee, purpose=CodePurpose.REGISTRATION))
+    (mail,) = mailoutbox
+    assert mail.subject == "You are invited to localhost"
+    html = str(mail.alternatives[0][0])
+    assert "Äcme & <Söhne>" in mail.body
+    assert "Äcme &amp; &lt;Söhne&gt;" in html  # R-113
+    for text in (mail.body, html):
+        assert derive_code(row) in text
+        assert lee.organization_id in text
+        assert lee.username in text
+        assert "24 more hours" in text
+
+
+@pytest.mark.parametrize(("locale", "written"), [("", "en"), ("en", "en"), ("de", "de"), ("xx", "xx")])
+def test_the_mail_is_in_the_locale_of_the_request_or_the_projects(
+    jane: Account, mailoutbox: Outbox, locale: str, written: str
+) -> None:
+    deliver(ask(jane, requester=Requester(address="", locale=locale)))
+    assert f'<html lang="{written}"' in str(mailoutbox[0].alternatives[0][0])
+
+
+def test_the_mail_says_how_long_is_left(jane: Account, mailoutbox: Outbox) -> None:
+    row = ask(jane)
+    deliver(row, now=NOW + 7 * MINUTE)
+    assert "3 more minutes" in mailoutbox[0].body
+    OneTimeCode.objects.update(asked_at=NOW + 9 * MINUTE + SECOND)
+    deliver(row, now=NOW + 9 * MINUTE + 30 * SECOND)
+    assert "1 more minute." in mailoutbox[1].body
+
+
+# Who is mailed
+
+
+def test_nobody_is_there(mailoutbox: Outbox) -> None:
+    nobody = Recipient(organization="or-x", username="nobody@example.co")
+    pk = issue_code(nobody, purpose=CodePurpose.LOGIN, requester=SOMEWHERE, now=NOW)
+    row = deliver(OneTimeCode.objects.get(pk=pk))
+    assert (row.delivery, row.handled_at, row.sent_at, row.account) == (CodeDelivery.NO_RECIPIENT, NOW, None, None)
+    assert row.closed_at is None  # it stays open, and counts guesses like any other
+    assert not mailoutbox
+    assert not AuditEvent.objects.exists()
+    deliver(row, now=NOW + MINUTE)
+    assert row.tries == 1
+
+
+@pytest.mark.parametrize("purpose", ADDRESSEES)
+@pytest.mark.parametrize("state", AccountState)
+def test_only_who_can_use_a_code_is_mailed_one(mailoutbox: Outbox, purpose: CodePurpose, state: AccountState) -> None:
+    account = make_account(make_organization(), state=state)
+    wanted = AccountState.INVITED if purpose == CodePurpose.REGISTRATION else AccountState.REGISTERED
+    if purpose == CodePurpose.RECOVERY and state == wanted:
+        return  # has no mail yet
+    row = deliver(ask(account, purpose=purpose))
+    assert row.delivery == (CodeDelivery.SENT if state == wanted else CodeDelivery.NO_RECIPIENT)
+    assert len(mailoutbox) == (state == wanted)
+
+
+def test_nobody_of_a_deactivated_organization_is_mailed(jane: Account, mailoutbox: Outbox) -> None:
+    Organization.objects.update(active=False)
+    assert deliver(ask(jane)).delivery == CodeDelivery.NO_RECIPIENT
+    assert not mailoutbox
+
+
+def test_whoever_asks_the_mail_goes_to_the_stored_address(mailoutbox: Outbox) -> None:
+    """CVE-2019-19844."""
+    organization = make_organization()
+    make_account(organization, "mike@example.org")
+    for twin in ("m\u0131ke@example.org", "mike@ex\u00e4mple.org", "mike@example.org, eve@example.org"):
+        recipient = Recipient(organization=organization.pk, username=twin)
+        pk = issue_code(recipient, purpose=CodePurpose.LOGIN, requester=SOMEWHERE, now=NOW)
+        deliver_code(pk, now=NOW)
+    assert not mailoutbox
+
+
+# When
+
+
+def test_what_is_delivered_is_delivered_once(jane: Account, mailoutbox: Outbox) -> None:
+    row = ask(jane)
+    for seconds in (0, 1, 59, 61, 300):
+        deliver(row, now=NOW + seconds * SECOND)
+    assert len(mailoutbox) == 1
+    assert row.tries == 1
+
+
+def test_asked_again_within_a_minute_no_second_mail_is_sent(jane: Account, mailoutbox: Outbox) -> None:
+    """R-40."""
+    deliver(ask(jane))
+    for seconds in (1, 30, 59):
+        deliver(ask(jane, now=NOW + seconds * SECOND), now=NOW + seconds * SECOND)
+    assert len(mailoutbox) == 1
+    deliver(ask(jane, now=NOW + MINUTE), now=NOW + MINUTE)
+    assert len(mailoutbox) == 2
+
+
+def test_asked_again_the_same_code_is_mailed_again(jane: Account, mailoutbox: Outbox) -> None:
+    row = deliver(ask(jane))
+    again = deliver(ask(jane, now=NOW + 2 * MINUTE), now=NOW + 2 * MINUTE)
+    assert again.pk == row.pk
+    first, second = (re.findall(r"\d{4}-\d{4}-\d{4}-\d{4}", mail.body)[0] for mail in mailoutbox)
+    assert first == second == derive_code(row)
+    assert (again.tries, again.sent_at) == (2, NOW + 2 * MINUTE)
+
+
+def test_asked_again_while_it_is_sent_it_is_sent_again(jane: Account, mailoutbox: Outbox) -> None:
+    row = ask(jane)
+    assert OneTimeCode.objects.take(pk=row.pk, lease=LEASE, now=NOW + MINUTE)
+    ask(jane, now=NOW + MINUTE + SECOND)
+    held = OneTimeCode.objects.get()
+    held.asked_at = NOW  # as the worker read it
+    assert OneTimeCode.objects.record_sent(code=held, account=jane, now=NOW + MINUTE)
+    assert deliver(row, now=NOW + MINUTE + 2 * SECOND).sent_at == NOW + MINUTE + 2 * SECOND
+
+
+@pytest.mark.parametrize("state", ["expired", "closed"])
+def test_a_dead_code_is_never_mailed(jane: Account, mailoutbox: Outbox, state: str) -> None:
+    row = ask(jane)
+    if state == "closed":
+        OneTimeCode.objects.revoke(code=row, now=NOW)
+    deliver(row, now=row.expires_at)
+    assert not mailoutbox
+    assert row.tries == 0
+
+
+def test_a_code_that_is_nearly_dead_is_mailed(jane: Account, mailoutbox: Outbox) -> None:
+    row = ask(jane)
+    deliver(row, now=row.expires_at - SECOND)
+    assert len(mailoutbox) == 1
+
+
+def test_no_such_row() -> None:
+    deliver_code(12345, now=NOW)
+
+
+def test_the_clock_of_whoever_asked_may_be_ahead(jane: Account, mailoutbox: Outbox) -> None:
+    """One mail, though the worker handles what, by its own clock, has not been asked for yet."""
+    row = ask(jane, now=NOW + 30 * SECOND)
+    for seconds in (0, 61, 100, 200):
+        deliver(row, now=NOW + seconds * SECOND)
+    assert len(mailoutbox) == 1
+
+
+def test_the_clock_may_be_ahead_for_nobody_as_well() -> None:
+    nobody = Recipient(organization="or-x", username="nobody")
+    pk = issue_code(nobody, purpose=CodePurpose.LOGIN, requester=SOMEWHERE, now=NOW + 30 * SECOND)
+    for seconds in (0, 61, 100):
+        deliver_code(pk, now=NOW + seconds * SECOND)
+    assert OneTimeCode.objects.get().tries == 1
+
+
+# Leases
+
+
+def test_a_row_is_one_workers_until_the_lease_ends(jane: Account, mailoutbox: Outbox) -> None:
+    row = ask(jane)
+    assert OneTimeCode.objects.take(pk=row.pk, lease=LEASE, now=NOW)  # and this worker dies
+    for seconds in (0, 30, 59):
+        deliver(row, now=NOW + seconds * SECOND)
+    assert not mailoutbox
+    deliver(row, now=NOW + LEASE)
+    assert len(mailoutbox) == 1
+    assert row.tries == 2
+
+
+def test_an_outcome_counts_only_under_its_own_lease(jane: Account) -> None:
+    row = ask(jane)
+    OneTimeCode.objects.take(pk=row.pk, lease=LEASE, now=NOW)
+    late = OneTimeCode.objects.get()
+    OneTimeCode.objects.take(pk=row.pk, lease=LEASE, now=NOW + LEASE)
+    codes = OneTimeCode.objects
+    assert not codes.record_failed(code=late, account=jane, error="late", next_try_at=NOW)
+    assert not codes.record_no_recipient(code=late, now=NOW)
+    assert not codes.record_sent(code=late, account=jane, now=NOW)
+    assert OneTimeCode.objects.get().delivery == CodeDelivery.SENDING
+
+
+def test_a_code_that_is_closed_while_it_is_sent_stays_settled(jane: Account, unwilling: Any) -> None:
+    row = ask(jane)
+    unwilling(
+        smtplib.SMTPServerDisconnected("gone"),
+        before=lambda: OneTimeCode.objects.revoke(code=row, now=NOW + SECOND),
+    )
+    deliver(row)
+    assert row.closed_as == CodeClosed.REVOKED
+    assert row.delivery == CodeDelivery.EXPIRED_UNSENT
+
+
+# Failures
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (smtplib.SMTPResponseException(451, b"greylisted, try \xff later"), "451 greylisted, try \ufffd later"),
+        (smtplib.SMTPDataError(554, "no spam"), "554 no spam"),
+        (
+            smtplib.SMTPRecipientsRefused({"jane@example.co": (550, b"no such user"), "b": (452, b"full")}),
+            "550 no such user; 452 full",
+        ),
+        (smtplib.SMTPServerDisconnected("Connection unexpectedly closed"), "SMTPServerDisconnected"),
+        (ConnectionRefusedError(111, "Connection refused"), "ConnectionRefusedError: Connection refused"),
+        (TimeoutError("timed out"), "TimeoutError"),
+        (ValueError("to jane@example.co: 1234-1234-1234-1234"), "ValueError"),
+        (0, "the mail backend took no mail"),
+    ],
+)
+def test_a_failure_is_written_down_and_tried_again(
+    jane: Account, unwilling: Any, answer: Any, told: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    unwilling(answer)
+    row = deliver(ask(jane))
+    assert (row.delivery, row.last_error, row.handled_at, row.sent_at, row.account) == (
+        CodeDelivery.FAILED,
+        told,
+        None,
+        None,
+        jane,
+    )
+    assert row.next_try_at == NOW + FIRST_BACKOFF
+    assert "jane@example.co" not in caplog.text
+    assert not AuditEvent.objects.exists()
+
+
+def test_a_server_that_repeats_the_mail_does_not_get_the_code_into_the_row(jane: Account, unwilling: Any) -> None:
+    row = ask(jane)
+    code = derive_code(row)
+    unwilling(smtplib.SMTPDataError(554, f"refused: {code} {code} " + "x" * 1000))
+    deliver(row)
+    assert not any(group in row.last_error for group in code.split("-"))
+    assert row.last_error.startswith("554 refused: …")
+    assert len(row.last_error) <= 500
+
+
+def test_failures_back_off(jane: Account, unwilling: Any) -> None:
+    unwilling(0)
+    row = ask(jane)
+    now, waits = NOW, []
+    for _ in range(6):
+        deliver(row, now=now)
+        waits.append(row.next_try_at - now)
+        now = row.next_try_at
+    assert waits == [5 * SECOND, 15 * SECOND, 45 * SECOND, 135 * SECOND, LONGEST_BACKOFF, LONGEST_BACKOFF]
+
+
+def test_what_failed_is_due_again_and_then_sent(
+    jane: Account, unwilling: Any, settings: Any, mailoutbox: Outbox
+) -> None:
+    unwilling(0)
+    row = deliver(ask(jane))
+    assert due_codes(now=NOW + FIRST_BACKOFF - SECOND) == []
+    assert due_codes(now=NOW + FIRST_BACKOFF) == [row.pk]
+    send_through(settings, "django.core.mail.backends.locmem.EmailBackend")
+    deliver(row, now=NOW + FIRST_BACKOFF)
+    assert (row.delivery, row.last_error) == (CodeDelivery.SENT, "")
+    assert len(mailoutbox) == 1
+    assert due_codes(now=NOW + 5 * MINUTE) == []
+
+
+def test_a_mail_that_was_never_sent_says_so_when_its_code_is_over(jane: Account, unwilling: Any) -> None:
+    unwilling(0)
+    row = deliver(ask(jane))
+    close_expired_codes(now=row.expires_at)
+    row.refresh_from_db()
+    assert (row.delivery, row.closed_as) == (CodeDelivery.EXPIRED_UNSENT, CodeClosed.EXPIRED)
+
+
+def test_a_mail_that_came_before_one_that_failed_still_came(jane: Account, unwilling: Any) -> None:
+    row = deliver(ask(jane))
+    unwilling(0)
+    deliver(ask(jane, now=NOW + MINUTE), now=NOW + MINUTE)
+    row.refresh_from_db()
+    assert row.delivery == CodeDelivery.FAILED
+    close_expired_codes(now=row.expires_at)
+    row.refresh_from_db()
+    assert row.delivery == CodeDelivery.SENT
+
+
+def test_a_code_whose_key_has_left_the_ring_is_not_mailed(jane: Account, configure: Any, mailoutbox: Outbox) -> None:
+    row = ask(jane)
+    configure(KEYS=new_rings(now=NOW))
+    deliver(row)
+    assert row.delivery == CodeDelivery.FAILED
+    assert "left the ring" in row.last_error
+    assert not mailoutbox
+    assert due_codes(now=row.expires_at - SECOND) == []
+
+
+# The budget of a mailbox
+
+
+def test_a_mailbox_has_a_budget(jane: Account, mailoutbox: Outbox, configure: Any) -> None:
+    configure(RATES={"mail_per_mailbox": ("2/h",)})
+    other = make_account(make_organization(), jane.email)
+    for account, now in ((jane, NOW), (other, NOW), (jane, NOW + MINUTE)):
+        row = deliver(ask(account, now=now), now=now)
+    assert len(mailoutbox) == 2
+    assert (row.delivery, row.last_error) == (
+        CodeDelivery.FAILED,
+        "mail budget of the mailbox: mail_per_mailbox 2/h",
+    )
+    assert SECOND <= row.next_try_at - (NOW + MINUTE) <= HOUR + SECOND
+    deliver(row, now=row.next_try_at)
+    assert len(mailoutbox) == 2
+
+
+def test_what_fails_to_be_sent_spends_one_mail_of_the_budget(
+    jane: Account, unwilling: Any, settings: Any, mailoutbox: Outbox, configure: Any
+) -> None:
+    """Or nobody would get a mail for long after their mail server was down."""
+    configure(RATES={"mail_per_mailbox": ("2/h",)})
+    unwilling(0)
+    row = ask(jane)
+    for minute in range(5):
+        deliver(row, now=NOW + minute * MINUTE)
+    assert row.tries == 5
+    send_through(settings, "django.core.mail.backends.locmem.EmailBackend")
+    deliver(row, now=NOW + 6 * MINUTE)
+    assert len(mailoutbox) == 1
+
+
+@pytest.mark.parametrize("without_cache", ["pass", "refuse"])
+def test_without_the_cache_there_is_no_budget_or_no_mail(
+    jane: Account, settings: Any, tmp_path: Any, configure: Any, mailoutbox: Outbox, without_cache: str
+) -> None:
+    configure(WITHOUT_CACHE=without_cache)
+    default = settings.CACHES["default"]
+    settings.CACHES = {"default": {**default, "LOCATION": f"unix://{tmp_path}/nobody.sock?db=0"}}
+    row = deliver(ask(jane))
+    if without_cache == "pass":
+        assert row.delivery == CodeDelivery.SENT
+    else:
+        assert (row.delivery, row.last_error) == (CodeDelivery.FAILED, "mail budget of the mailbox: cache down")
+        assert row.next_try_at == NOW + 5 * SECOND
+
+
+# The sweep
+
+
+def test_what_is_due_is_handed_over_oldest_first(jane: Account) -> None:
+    second = ask(jane, now=NOW + SECOND)
+    first = ask(make_account(make_organization(), "lee@example.co"), now=NOW)
+    assert due_codes(now=NOW - SECOND) == []
+    assert due_codes(now=NOW + SECOND) == [first.pk, second.pk]
+    assert OneTimeCode.objects.take(pk=first.pk, lease=LEASE, now=NOW)
+    assert due_codes(now=NOW + SECOND) == [second.pk]
+    assert due_codes(now=NOW + LEASE) == [second.pk, first.pk]
+    assert due_codes(now=first.expires_at) == [second.pk]
+
+
+def test_what_was_handed_over_is_left_to_the_workers(jane: Account) -> None:
+    row = ask(jane)
+    OneTimeCode.objects.hold_back(ids=[row.pk], until=NOW + HANDED_OVER, now=NOW)
+    assert due_codes(now=NOW + HANDED_OVER - SECOND) == []
+    assert due_codes(now=NOW + HANDED_OVER) == [row.pk]
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """What Celery's client is given to send."""
+    messages: list[Any] = []
+
+    def send_task(_app: Any, name: str, args: Any, kwargs: Any, **options: Any) -> None:
+        messages.append({"name": name, "args": args, "kwargs": kwargs, "retry": options["retry"]})
+
+    monkeypatch.setattr("celery.app.base.Celery.send_task", send_task)
+    return messages
+
+
+def live(account: Account) -> OneTimeCode:
+    """A code that lives now, by the clock of the worker."""
+    return ask(account, now=datetime.now(UTC))
+
+
+def test_the_sweep_hands_over_what_is_due_and_says_when(jane: Account, sent: list[Any]) -> None:
+    row = live(jane)
+    expired = ask(jane, now=NOW - 2 * 365 * 24 * HOUR, purpose=CodePurpose.REGISTRATION)
+    tasks.sweep()
+    # a message carries a row id and nothing else
+    assert sent == [{"name": "dfns_login.deliver_code", "args": [row.pk], "kwargs": None, "retry": False}]
+    assert OneTimeCode.objects.get(pk=expired.pk).closed_as == CodeClosed.EXPIRED
+    assert cache.get(SWEPT_AT_KEY)
+    tasks.sweep()
+    assert len(sent) == 1
+
+
+def test_a_sweep_without_a_broker_holds_nothing_back(
+    jane: Account, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    row = live(jane)
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise OperationalError
+
+    monkeypatch.setattr("celery.app.base.Celery.send_task", fail)
+    tasks.sweep()
+    assert "outage what=broker error=OperationalError" in caplog.text
+    row.refresh_from_db()
+    assert row.next_try_at == row.issued_at
+
+
+def test_a_sweep_without_a_cache_does_its_work(
+    jane: Account, sent: list[Any], settings: Any, tmp_path: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    default = settings.CACHES["default"]
+    settings.CACHES = {"default": {**default, "LOCATION": f"unix://{tmp_path}/nobody.sock?db=0"}}
+    live(jane)
+    tasks.sweep()
+    assert len(sent) == 1
+    assert "outage what=cache" in caplog.text
+
+
+def test_the_task_delivers(jane: Account, mailoutbox: Outbox) -> None:
+    row = live(jane)
+    tasks.deliver_code(row.pk)
+    assert len(mailoutbox) == 1
+    assert present_code(jane.recipient, derive_code(row), purpose=CodePurpose.LOGIN, now=row.issued_at)
+
+
+def test_the_task_purges() -> None:
+    tasks.purge_outdated()
+
+
+def test_waking_waits_for_the_commit(jane: Account, sent: list[Any], django_capture_on_commit_callbacks: Any) -> None:
+    with django_capture_on_commit_callbacks(execute=True):
+        tasks.wake_delivery(7)
+        assert not sent
+    assert [message["args"] for message in sent] == [[7]]
+
+
+def test_a_code_that_is_closed_as_it_is_taken_is_not_mailed(jane: Account, mailoutbox: Outbox) -> None:
+    row = ask(jane)
+
+    def revoke_once_taken(execute: Any, sql: str, params: Any, many: Any, context: Any) -> Any:
+        result = execute(sql, params, many, context)
+        if sql.startswith("UPDATE") and not OneTimeCode.objects.filter(closed_at__isnull=False).exists():
+            OneTimeCode.objects.filter(pk=row.pk).update(closed_at=NOW, closed_as=CodeClosed.CONSUMED, salt=None)
+        return result
+
+    with connection.execute_wrapper(revoke_once_taken):
+        deliver_code(row.pk, now=NOW)
+    assert not mailoutbox
+    row.refresh_from_db()
+    assert row.tries == 1

@@ -1,0 +1,243 @@
+"""`dfns organization create`, `dfns invite`, `dfns accounts`."""
+
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+import tracemalloc
+from contextlib import closing
+from io import StringIO
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.core.management import call_command
+from django.db import connection
+
+from dfns_login.models import Account, AccountState, AuditEvent, CodePurpose, OneTimeCode, Organization
+from dfns_login.proofs.codes import derive_code
+from tests.support.factories import make_account, make_organization, make_user
+from tests.support.services import ROOT
+
+pytestmark = pytest.mark.django_db
+
+INVITED = {"id", "organization", "username", "email", "kind", "state", "user", "created_at"}
+
+
+def test_an_organization_is_made(dfns):
+    said = dfns("organization", "create", " Acme ", "--json")
+    made = Organization.objects.get()
+    assert said.json == {"id": made.pk, "name": "Acme"}
+    assert dfns("organization", "create", "Other").out.split()[1] == "Other"
+
+
+@pytest.mark.parametrize("name", ["", "  ", "a" * 201, "a\nb", "a\x1b[31m", "a\0b"])
+def test_an_organization_without_a_proper_name_is_refused(dfns, name):
+    said = dfns("organization", "create", name, "--json")
+    assert said.json == {"error": said.error}
+    assert said.error.startswith("name: ")
+    assert not Organization.objects.exists()
+
+
+def test_a_person_is_invited_to_the_only_organization(dfns):
+    place = make_organization()
+    make_organization("Gone").delete()
+    Organization.objects.create(name="Closed", active=False)
+    said = dfns("invite", "Jane@Example.co", "--json")
+    account = Account.objects.get()
+    assert set(said.json) == {*INVITED, "code_expires_at"}
+    assert said.json["id"] == account.pk
+    assert said.json["organization"] == place.pk
+    assert (said.json["username"], said.json["email"]) == ("jane@example.co", "Jane@Example.co")
+    assert (said.json["kind"], said.json["state"], said.json["user"]) == ("EndUser", "invited", None)
+    row = OneTimeCode.objects.get()
+    assert (row.purpose, row.recipient, row.agent, row.address) == (
+        CodePurpose.REGISTRATION,
+        "jane@example.co",
+        "manage.py dfns",
+        "",
+    )
+    assert said.json["code_expires_at"] == row.expires_at.isoformat()
+
+
+@pytest.mark.parametrize("form", [[], ["--json"]])
+def test_an_invitation_never_prints_the_code(dfns, caplog, form):
+    make_organization()
+    said = dfns("invite", "jane@example.co", *form)
+    code = derive_code(OneTimeCode.objects.get())
+    for form_of_it in (code, code.replace("-", "")):
+        assert form_of_it not in said.out + said.err + caplog.text
+
+
+def test_inviting_twice_keeps_the_account_and_its_code(dfns):
+    make_organization()
+    first, second = (dfns("invite", "jane@example.co", "--json").json for _ in range(2))
+    assert first == second
+    assert OneTimeCode.objects.count() == AuditEvent.objects.count() == 1
+
+
+def test_with_several_organizations_one_is_to_be_named(dfns):
+    places = [make_organization(f"Place {number}") for number in range(12)]
+    said = dfns("invite", "jane@example.co", "--json")
+    assert said.json == {"error": said.error}
+    assert f"{places[0].pk} (Place 0)" in said.error
+    assert said.error.endswith(", ….")
+    assert "Place 11" not in said.error
+    assert (
+        dfns("invite", "jane@example.co", "--organization", places[7].pk, "--json").json["organization"] == places[7].pk
+    )
+
+
+def test_without_an_organization_it_says_how_to_make_one(dfns):
+    assert "organization create" in dfns("invite", "jane@example.co").error
+
+
+@pytest.mark.parametrize("given", ["or-nowhere", "", "Acme"])
+def test_an_organization_that_is_not_there_is_refused(dfns, given):
+    make_organization()
+    assert "No organization has the id" in dfns("invite", "jane@example.co", "--organization", given).error
+
+
+def test_nobody_is_invited_where_no_code_would_be_mailed(dfns):
+    place = Organization.objects.create(name="Closed", active=False)
+    said = dfns("invite", "jane@example.co", "--organization", place.pk, "--json")
+    assert said.json == {"error": "organization: The organization is not active."}
+    assert not Account.objects.exists()
+
+
+@pytest.mark.parametrize("email", ["", "jane", "jane@", "a@b.co, c@d.co", "a@b.co\nBcc: c@d.co", "jane@example.co\0"])
+def test_an_address_that_is_none_is_refused(dfns, email):
+    make_organization()
+    said = dfns("invite", email, "--json")
+    assert said.json == {"error": "email: Enter a valid e-mail address."}
+    assert not Account.objects.exists()
+
+
+@pytest.mark.parametrize("state", [AccountState.REGISTERED, AccountState.DEACTIVATED])
+def test_who_has_registered_is_not_invited_again(dfns, state):
+    make_account(make_organization(), "jane@example.co", state=state)
+    said = dfns("invite", "jane@example.co", "--json")
+    assert said.json == {"error": "User already exists."}
+    assert not OneTimeCode.objects.exists()
+
+
+@pytest.mark.parametrize("by", ["pk", "username"])
+def test_an_existing_user_is_linked(dfns, by):
+    make_organization()
+    user = make_user("boss")
+    said = dfns("invite", "jane@example.co", "--user", str(getattr(user, by)), "--kind", "CustomerEmployee", "--json")
+    assert (said.json["user"], said.json["kind"]) == (str(user.pk), "CustomerEmployee")
+    assert Account.objects.get().user == user
+
+
+@pytest.mark.parametrize("given", ["nobody", "99999999", "9" * 40, ""])
+def test_a_user_who_is_not_there_is_refused(dfns, given):
+    make_organization()
+    assert "No user has" in dfns("invite", "jane@example.co", "--user", given).error
+
+
+def test_a_key_that_is_also_a_name_is_not_guessed_at(dfns):
+    make_organization()
+    user = make_user("one")
+    make_user(str(user.pk))
+    assert "Several users have" in dfns("invite", "jane@example.co", "--user", str(user.pk)).error
+
+
+def test_a_user_who_may_not_come_in_is_refused(dfns):
+    make_organization()
+    get_user_model().objects.create(username="gone", is_active=False)
+    assert dfns("invite", "jane@example.co", "--user", "gone").error == "user: The user is not active."
+
+
+def test_an_invited_account_is_not_linked_afterwards_without_a_word(dfns):
+    make_organization()
+    make_user("boss")
+    dfns("invite", "jane@example.co")
+    assert "not linked" in dfns("invite", "jane@example.co", "--user", "boss").error
+
+
+def test_a_user_has_one_account_in_an_organization(dfns):
+    make_organization()
+    make_user("boss")
+    dfns("invite", "jane@example.co", "--user", "boss")
+    assert dfns("invite", "joe@example.co", "--user", "boss").error == "User already exists."
+
+
+def test_accounts_are_listed_by_organization_and_state(dfns):
+    one, two = make_organization("One"), make_organization("Two")
+    make_account(one, "b@example.co")
+    make_account(one, "a@example.co", state=AccountState.INVITED)
+    make_account(two, "c@example.co")
+    listed = dfns("accounts", "--json").json
+    assert len(listed) == 3
+    assert all(set(each) == INVITED for each in listed)
+    assert [each["username"] for each in dfns("accounts", "--organization", one.pk, "--json").json] == [
+        "a@example.co",
+        "b@example.co",
+    ]
+    assert [each["username"] for each in dfns("accounts", "--state", "invited", "--json").json] == ["a@example.co"]
+    (line,) = dfns("accounts", "--organization", two.pk).out.splitlines()
+    assert line.split()[1:] == [two.pk, "registered", "EndUser", "c@example.co"]
+
+
+def test_no_accounts_are_an_empty_list(dfns):
+    assert dfns("accounts", "--json").json == []
+    assert dfns("accounts").out == ""
+    assert dfns("accounts", "--organization", "or-nowhere", "--json").json.keys() == {"error"}
+
+
+class Counting(StringIO):
+    """Counts what is written, and keeps nothing."""
+
+    written = 0
+
+    def write(self, text: str) -> int:
+        self.written += len(text)
+        return len(text)
+
+
+def test_many_accounts_are_streamed():
+    place = make_organization()
+    Account.objects.bulk_create(
+        [Account(organization=place, username=f"u{n}@example.co", email=f"u{n}@example.co") for n in range(20_000)],
+        batch_size=1000,
+    )
+    connection.queries_log.clear()
+    out = Counting()
+    tracemalloc.start()
+    call_command("dfns", "accounts", "--json", stdout=out)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert out.written > 4_000_000
+    assert peak < out.written / 2
+
+
+def test_the_list_is_json_however_long(dfns):
+    place = make_organization()
+    for number in range(3):
+        make_account(place, f"{number}@example.co")
+    assert len(json.loads(dfns("accounts", "--json").out)) == 3
+
+
+def test_whoever_reads_may_stop_reading(tmp_path):
+    environment = {**os.environ, "DATABASE_URL": f"sqlite:///{tmp_path}/db.sqlite3"}
+    manage = [sys.executable, str(ROOT / "manage.py")]
+    subprocess.run([*manage, "migrate", "--verbosity=0"], env=environment, check=True)
+    with closing(sqlite3.connect(tmp_path / "db.sqlite3")) as database, database:
+        database.execute(
+            "INSERT INTO dfns_login_organization (id, name, active, second_factor, created_at) "
+            "VALUES ('or-1', 'A', 1, 'optional', '')"
+        )
+        rows = [{"id": f"us-{n}", "name": f"u{n}@example.co"} for n in range(5000)]
+        database.executemany(
+            "INSERT INTO dfns_login_account (id, organization_id, username, email, kind, state, created_at) "
+            "VALUES (:id, 'or-1', :name, :name, 'EndUser', 'invited', '2026-01-01')",
+            rows,
+        )
+    with subprocess.Popen(
+        [*manage, "dfns", "accounts"], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as listing:
+        assert listing.stdout.readline().startswith("us-0 ")
+        listing.stdout.close()
+        assert listing.stderr.read() == ""
+    assert listing.returncode == 0

@@ -1,0 +1,324 @@
+"""`dfns doctor`: a live project is well; each thing that is taken away is found, named, and hung on by nothing."""
+
+import json
+import os
+import re
+import socket
+import socketserver
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from celery import current_app
+from django.core.cache import cache
+from django.core.cache.backends.base import BaseCache
+from django.db import connection, connections
+from django.utils import timezone
+
+from dfns_login.doctor.findings import examine
+from dfns_login.doctor.probes import Finding, Level
+from dfns_login.key_rings import new_rings
+from dfns_login.models import CodePurpose, Credential, OneTimeCode
+from dfns_login.proofs.codes import issue_code
+from dfns_login.tasks import SWEPT_AT_KEY
+from dfns_login.usernames import Recipient
+from tests.management.probing import find
+from tests.support.factories import SOMEWHERE, make_person
+from tests.support.services import ROOT, Site, Valkey
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+PASSWORD = "a-password-that-nobody-may-read"
+NOBODY = Recipient(organization="or-1", username="nobody@example.co")
+
+
+class Postman(socketserver.StreamRequestHandler):
+    """As much of SMTP as it takes to be let in (RFC 5321)."""
+
+    def handle(self) -> None:
+        self.wfile.write(b"220 here\r\n")
+        for line in self.rfile:
+            self.wfile.write(b"221 bye\r\n" if line.upper().startswith(b"QUIT") else b"250 here\r\n")
+
+
+@pytest.fixture
+def post_office() -> Iterator[int]:
+    """Port of a mail server."""
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Postman) as server:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_address[1]
+        server.shutdown()
+
+
+@pytest.fixture
+def silence() -> Iterator[int]:
+    """Port of a server that takes connections and says nothing."""
+    with socket.create_server(("127.0.0.1", 0), backlog=50) as server:
+        yield server.getsockname()[1]
+
+
+@pytest.fixture
+def celery() -> Iterator[Any]:
+    held = current_app.conf.broker_url
+    yield current_app.conf
+    current_app.conf.broker_url = held
+
+
+def mail_over(settings, port: int, *, timeout: float = 2) -> None:
+    backend = "django.core.mail.backends.smtp.EmailBackend"
+    if hasattr(settings, "MAILERS"):
+        options = {"host": "127.0.0.1", "port": port, "timeout": timeout}
+        settings.MAILERS = {"default": {"BACKEND": backend, "OPTIONS": options}}
+    else:
+        settings.EMAIL_BACKEND = backend
+        settings.EMAIL_HOST, settings.EMAIL_PORT, settings.EMAIL_TIMEOUT = "127.0.0.1", port, timeout
+
+
+def errors() -> list[str]:
+    return [each.name for each in examine(clock=timezone.now) if each.level == Level.ERROR]
+
+
+# A live project
+
+
+def doctor(site: Site) -> tuple[int, dict[str, Finding]]:
+    command = [sys.executable, str(ROOT / "manage.py"), "dfns", "doctor", "--json"]
+    done = subprocess.run(command, env=site.environment, capture_output=True, text=True, check=False)
+    said = json.loads(done.stdout)
+    assert said["ok"] == (done.returncode == 0)
+    assert done.stderr.count("\n") <= 1, done.stderr
+    return done.returncode, {each["name"]: Finding(**each) for each in said["findings"]}
+
+
+def test_a_live_project_is_well_until_something_is_taken_away(tmp_path: Path, post_office):
+    with (
+        Valkey() as valkey,
+        Site(
+            tmp_path,
+            database_url=f"sqlite:///{tmp_path}/db.sqlite3",
+            redis_url=valkey.url,
+            environment={"EMAIL_URL": f"smtp://127.0.0.1:{post_office}"},
+        ) as site,
+    ):
+        deadline = time.monotonic() + 30
+        while (found := doctor(site))[0] and time.monotonic() < deadline:
+            assert [name for name, each in found[1].items() if each.level == Level.ERROR] == ["sweep"], found
+            time.sleep(0.5)
+        status, findings = found
+        assert status == 0, findings
+        assert list(findings) == [
+            "system checks",
+            "keys",
+            "database",
+            "clock",
+            "migrations",
+            "one open code",
+            "delivery",
+            "encrypted keys",
+            "cache",
+            "sweep",
+            "broker",
+            "worker",
+            "mail",
+        ]
+        warned = [name for name, each in findings.items() if each.level == Level.WARNING]
+        assert warned == ["system checks"]  # plain HTTP
+        site.worker.stop()
+        status, findings = doctor(site)
+        assert (status, findings["worker"].level, findings["broker"].level) == (1, Level.ERROR, Level.OK)
+        valkey.stop()
+        started = time.monotonic()
+        status, findings = doctor(site)
+        assert time.monotonic() - started < 30
+        assert status == 1
+        assert [name for name, each in findings.items() if each.level == Level.ERROR] == ["cache", "broker"]
+        assert "Connection refused" in findings["broker"].says or "No such file" in findings["broker"].says
+
+
+def test_services_that_hang_are_findings_and_hang_nothing(silence):
+    environment = {
+        **os.environ,
+        "DATABASE_URL": f"postgres://dfns:{PASSWORD}@127.0.0.1:{silence}/dfns",
+        "REDIS_URL": f"redis://:{PASSWORD}@127.0.0.1:{silence}/0",
+        "EMAIL_URL": f"smtp://dfns:{PASSWORD}@127.0.0.1:{silence}",
+    }
+    command = [sys.executable, str(ROOT / "manage.py"), "dfns", "doctor", "--json"]
+    started = time.monotonic()
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    took = time.monotonic() - started
+    assert done.returncode == 1
+    found = {each["name"]: each for each in json.loads(done.stdout)["findings"]}
+    assert {name for name, each in found.items() if each["level"] == "error"} == {"database", "cache", "broker", "mail"}
+    assert PASSWORD not in done.stdout + done.stderr
+    assert took < 30
+
+
+# What is taken away
+
+
+def test_a_missing_worker_is_found(dfns):
+    said = dfns("doctor", "--json")
+    assert "worker" in said.error
+    assert not said.json["ok"]
+    assert find("broker").level == Level.OK
+    assert find("worker").says == "None answers, so nothing is mailed."
+
+
+def test_a_broker_that_is_gone_is_found(celery):
+    celery.broker_url = f"redis://:{PASSWORD}@127.0.0.1:1/0"
+    found = find("broker")
+    assert found.level == Level.ERROR
+    assert "Connection refused" in found.says
+    assert PASSWORD not in repr(found)
+
+
+@pytest.mark.parametrize(
+    ("age", "level"),
+    [
+        (timedelta(seconds=5), Level.OK),
+        (timedelta(seconds=-1), Level.OK),
+        (timedelta(seconds=70), Level.ERROR),
+        (timedelta(seconds=-10), Level.ERROR),
+        (None, Level.ERROR),
+    ],
+)
+def test_a_sweep_that_does_not_run_is_found(age, level):
+    if age is not None:
+        cache.set(SWEPT_AT_KEY, (timezone.now() - age).isoformat(), 60)
+    assert find("sweep").level == level
+
+
+def test_a_cache_that_is_gone_is_found(settings):
+    settings.CACHES = {**settings.CACHES, "default": {**settings.CACHES["default"], "LOCATION": "redis://127.0.0.1:1"}}
+    assert "Connection refused" in find("cache").says
+
+
+class Forgetful(BaseCache):
+    """Takes everything and keeps nothing."""
+
+    def __init__(self, _location: str, params: dict[str, Any]) -> None:
+        super().__init__(params)
+
+    def add(self, *_: object, **__: object) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("backend", "says"),
+    [
+        ("django.core.cache.backends.locmem.LocMemCache", "Processes do not share it, so limits do not hold."),
+        ("django.core.cache.backends.dummy.DummyCache", "Processes do not share it, so limits do not hold."),
+        ("tests.management.test_doctor.Forgetful", "It does not keep what is added to it."),
+        ("django.core.cache.backends.filebased.FileBasedCache", "Counted 100 times by 4 at once, it says "),
+    ],
+)
+def test_a_cache_that_cannot_keep_limits_is_found(settings, tmp_path, backend, says):
+    settings.CACHES = {"default": {"BACKEND": backend, "LOCATION": str(tmp_path)}}
+    found = find("cache")
+    assert (found.level, found.says[: len(says)]) == (Level.ERROR, says)
+
+
+def test_a_mail_server_that_lets_us_in_is_well(settings, post_office):
+    mail_over(settings, post_office)
+    assert find("mail") == Finding(name="mail", level=Level.OK, says="The mail server lets us in.")
+
+
+def test_a_mail_server_that_is_gone_is_found(settings):
+    mail_over(settings, 1)
+    assert "Connection refused" in find("mail").says
+
+
+def test_a_mail_server_that_hangs_is_not_waited_for(settings, silence):
+    mail_over(settings, silence, timeout=6)
+    started = time.monotonic()
+    found = {each.name: each for each in examine(clock=timezone.now, patience=timedelta(seconds=1))}
+    assert time.monotonic() - started < 4
+    assert found["mail"].says == "It does not answer in time."
+
+
+def test_mails_that_go_nowhere_are_a_warning_in_production_only(settings):
+    assert find("mail").level == Level.WARNING
+    settings.DEBUG = True
+    assert find("mail").level == Level.OK
+
+
+def test_codes_that_wait_to_be_mailed_are_found():
+    issue_code(NOBODY, purpose=CodePurpose.LOGIN, requester=SOMEWHERE, now=timezone.now())
+    assert find("delivery").level == Level.OK
+    OneTimeCode.objects.update(next_try_at=timezone.now() - timedelta(minutes=2))
+    assert find("delivery").says == "1 wait to be mailed for over a minute."
+
+
+def test_a_key_that_cannot_be_opened_is_found(settings):
+    make_person()
+    assert find("encrypted keys").level == Level.OK
+    settings.DFNS_LOGIN = {**settings.DFNS_LOGIN, "KEYS": new_rings(now=timezone.now())}
+    found = find("encrypted keys")
+    assert found.level == Level.ERROR
+    assert Credential.objects.get().pk in found.says
+
+
+def test_rings_that_do_not_parse_are_found_and_so_is_the_check(settings):
+    settings.DFNS_LOGIN = {**settings.DFNS_LOGIN, "KEYS": {"codes": [{"kid": "a", "k": PASSWORD}]}}
+    found = {each.name: each for each in examine(clock=timezone.now)}
+    assert found["keys"].level == found["system checks"].level == Level.ERROR
+    assert "dfns_login.E002" in found["system checks"].says
+    assert PASSWORD not in repr(found)
+
+
+def test_checks_that_warn_are_a_warning_and_silence_is_respected(settings, post_office):
+    def checked() -> Finding:
+        return examine(clock=timezone.now, patience=timedelta(0))[0]
+
+    mail_over(settings, post_office)
+    settings.SILENCED_SYSTEM_CHECKS = []
+    assert checked().level == Level.WARNING
+    settings.SILENCED_SYSTEM_CHECKS = re.findall(r"[\w.]+\.[EW]\d+", checked().says)
+    assert checked() == Finding(name="system checks", level=Level.OK, says="The system checks find nothing.")
+
+
+def test_an_index_that_is_gone_is_found():
+    unique = next(each for each in OneTimeCode._meta.constraints if each.name == "dfns_login_code_one_open")
+    with connection.schema_editor() as editor:
+        editor.remove_constraint(OneTimeCode, unique)
+    try:
+        found = find("one open code")
+    finally:
+        with connection.schema_editor() as editor:
+            editor.add_constraint(OneTimeCode, unique)
+    assert (found.level, find("one open code").level) == (Level.ERROR, Level.OK)
+    assert "dfns_login_code_one_open" in found.says
+
+
+class Elsewhere:
+    """Routes to another database."""
+
+    def db_for_write(self, model: type, **_: object) -> str:
+        return "elsewhere"
+
+
+def test_a_database_of_another_kind_is_found(settings):
+    connections.databases["elsewhere"] = {**connections.databases["default"]}
+    settings.DATABASE_ROUTERS = ["tests.management.test_doctor.Elsewhere"]
+    try:
+        connections.databases["elsewhere"]["ENGINE"] = "tests.management.foreign_database"
+        assert find("database").says == "Foreign is not supported."
+    finally:
+        del connections.databases["elsewhere"]
+
+
+def test_each_finding_is_printed_with_what_to_do(dfns, settings, post_office):
+    mail_over(settings, post_office)
+    lines = dfns("doctor").out.splitlines()
+    assert len(lines) == len(examine(clock=timezone.now))
+    (worker,) = [line for line in lines if "worker:" in line]
+    assert worker.startswith("error    worker: None answers")
+    assert "Start one" in worker
+    assert errors() == ["sweep", "worker"]

@@ -1,0 +1,230 @@
+"""The tables' invariants, held by the database, and their transitions, each won by one caller."""
+
+from typing import Any
+
+import pytest
+from django.db import IntegrityError, transaction
+
+from dfns_login.delivery.outbox import ADDRESSEES
+from dfns_login.models import (
+    Account,
+    AccountState,
+    CodeClosed,
+    CodeDelivery,
+    CodePurpose,
+    Credential,
+    CredentialKind,
+    OneTimeCode,
+    Organization,
+    Session,
+    opaque_id,
+)
+from dfns_login.proofs.codes import issue_code
+from dfns_login.settings.schema import login_settings
+from tests.support.authenticators import Kind, SoftwareKey
+from tests.support.clock import HOUR, MINUTE, NOW, SECOND
+from tests.support.factories import (
+    SOMEWHERE,
+    Person,
+    make_account,
+    make_credential,
+    make_organization,
+    make_person,
+    make_user,
+)
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def kim() -> Person:
+    return make_person(make_organization(), "kim@example.co", SoftwareKey.make())
+
+
+def refused(change: Any) -> None:
+    with pytest.raises(IntegrityError), transaction.atomic():
+        change()
+
+
+def test_ids_are_opaque_and_never_the_same() -> None:
+    ids = {opaque_id("us") for _ in range(1000)}
+    assert len(ids) == 1000
+    assert all(len(each) == 31 and each.startswith("us-") and each.count("-") == 3 for each in ids)
+    assert (Organization().pk[:3], Account().pk[:3], Credential().pk[:3]) == ("or-", "us-", "cr-")
+
+
+def test_rows_say_what_they_are_and_no_more(kim: Person) -> None:
+    assert str(kim.account.organization) == "Acme"
+    assert str(kim.account) == "kim@example.co"
+    credential = kim.account.credentials.get()
+    assert str(credential) == f"Key {credential.pk}"
+    code = OneTimeCode.objects.get(pk=ask(kim.account))
+    assert str(code) == f"login code {code.pk}"
+    assert str(session_of(kim)).startswith("session ")
+
+
+def ask(account: Account) -> int:
+    return issue_code(account.recipient, purpose=CodePurpose.LOGIN, requester=SOMEWHERE, now=NOW)
+
+
+def session_of(person: Person, **values: Any) -> Session:
+    given = {"issued_at": NOW, "last_seen_at": NOW, "expires_at": NOW + 12 * HOUR, **values}
+    account = person.account
+    return Session.objects.create(jti=opaque_id("s"), account=account, credential=account.credentials.all()[0], **given)
+
+
+# Accounts
+
+
+def test_a_name_is_an_organizations_once(kim: Person) -> None:
+    refused(lambda: make_account(kim.account.organization, "KIM@example.co", state=AccountState.INVITED))
+    assert make_account(make_organization(), "kim@example.co")
+
+
+def test_a_user_has_one_account_in_an_organization(kim: Person) -> None:
+    other = make_account(kim.account.organization, "lee@example.co", state=AccountState.INVITED)
+    refused(lambda: Account.objects.filter(pk=other.pk).update(user=kim.account.user))
+    elsewhere = make_account(make_organization(), "lee@example.co", state=AccountState.INVITED)
+    assert Account.objects.filter(pk=elsewhere.pk).update(user=kim.account.user) == 1
+
+
+def test_who_is_registered_has_a_user(kim: Person) -> None:
+    refused(lambda: Account.objects.update(user=None))
+    refused(lambda: Account.objects.update(state="lost"))
+
+
+def test_an_account_registers_once(kim: Person) -> None:
+    lee = make_account(make_organization(), "lee@example.co", state=AccountState.INVITED)
+    user = make_user("lee")
+    assert Account.objects.hold_invited(account=lee)
+    assert Account.objects.register(account=lee, user=user)
+    assert not Account.objects.register(account=lee, user=user)
+    assert not Account.objects.hold_invited(account=lee)
+    assert not Account.objects.register(account=kim.account, user=user)
+
+
+def test_an_account_is_deactivated_once_and_let_in_as_what_it_was(kim: Person) -> None:
+    lee = make_account(make_organization(), "lee@example.co", state=AccountState.INVITED)
+    for account, state in ((kim.account, AccountState.REGISTERED), (lee, AccountState.INVITED)):
+        assert not Account.objects.reactivate(account=account)
+        assert Account.objects.deactivate(account=account)
+        assert not Account.objects.deactivate(account=account)
+        assert Account.objects.reactivate(account=account)
+        account.refresh_from_db()
+        assert account.state == state
+
+
+# Credentials
+
+
+def test_a_credential_id_is_an_organizations_once(kim: Person) -> None:
+    lee = make_person(kim.account.organization, "lee@example.co", SoftwareKey.make())
+    taken = kim.account.credentials.get().canonical_credential_id
+    refused(lambda: lee.account.credentials.update(canonical_credential_id=taken))
+    elsewhere = make_person(make_organization(), "lee@example.co", SoftwareKey.make())
+    assert elsewhere.account.credentials.update(canonical_credential_id=taken) == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "sealed", "fits"),
+    [
+        (CredentialKind.PASSWORD_PROTECTED_KEY, None, False),
+        (CredentialKind.PASSWORD_PROTECTED_KEY, b"x", True),
+        (CredentialKind.RECOVERY_KEY, None, True),
+        (CredentialKind.RECOVERY_KEY, b"x", True),
+        (CredentialKind.KEY, None, True),
+        (CredentialKind.KEY, b"x", False),
+        (CredentialKind.FIDO2, None, True),
+        (CredentialKind.FIDO2, b"x", False),
+        ("Password", None, False),
+    ],
+)
+def test_a_sealed_key_stands_only_where_the_kind_has_one(
+    kim: Person, kind: str, sealed: bytes | None, *, fits: bool
+) -> None:
+    def change() -> None:
+        Credential.objects.update(kind=kind, sealed_private_key=sealed)
+
+    if fits:
+        change()
+    else:
+        refused(change)
+
+
+def test_a_credential_is_deactivated_once(kim: Person) -> None:
+    credential = make_credential(kim.account, SoftwareKey.make(kind=Kind.KEY))
+    assert Credential.objects.deactivate(credential=credential)
+    assert not Credential.objects.deactivate(credential=credential)
+    assert Credential.objects.usable().count() == 1
+
+
+# Codes
+
+
+def test_a_code_is_revoked_once(kim: Person) -> None:
+    ask(kim.account)
+    code = OneTimeCode.objects.get()
+    assert OneTimeCode.objects.revoke(code=code, now=NOW)
+    assert not OneTimeCode.objects.revoke(code=code, now=NOW + SECOND)
+    code.refresh_from_db()
+    assert (code.closed_as, code.closed_at, code.salt) == (CodeClosed.REVOKED, NOW, None)
+
+
+def test_every_code_of_an_account_is_revoked_and_nobody_elses(kim: Person) -> None:
+    namesake = make_account(make_organization(), "kim@example.co")
+    for account in (kim.account, namesake):
+        for purpose in ADDRESSEES:
+            issue_code(account.recipient, purpose=purpose, requester=SOMEWHERE, now=NOW)
+    assert OneTimeCode.objects.revoke_of_account(account=kim.account, now=NOW) == 3
+    assert OneTimeCode.objects.revoke_of_account(account=kim.account, now=NOW) == 0
+    assert set(OneTimeCode.objects.open().values_list("organization", flat=True)) == {namesake.organization_id}
+
+
+@pytest.mark.parametrize("delivery", CodeDelivery)
+@pytest.mark.parametrize("mailed", [True, False])
+def test_closing_settles_a_delivery_that_will_not_come(kim: Person, delivery: CodeDelivery, *, mailed: bool) -> None:
+    ask(kim.account)
+    OneTimeCode.objects.update(delivery=delivery, sent_at=NOW if mailed else None)
+    OneTimeCode.objects.all().close(how=CodeClosed.REVOKED, now=NOW)
+    under_way = delivery in {CodeDelivery.QUEUED, CodeDelivery.SENDING, CodeDelivery.FAILED}
+    settled = CodeDelivery.SENT if mailed else CodeDelivery.EXPIRED_UNSENT
+    assert OneTimeCode.objects.get().delivery == (settled if under_way else delivery)
+
+
+def test_a_code_outlives_its_account(kim: Person) -> None:
+    ask(kim.account)
+    OneTimeCode.objects.update(account=kim.account)
+    kim.account.delete()
+    assert OneTimeCode.objects.get().account is None
+
+
+# Sessions
+
+
+def test_a_session_is_live_until_anything_ends_it(kim: Person) -> None:
+    session = session_of(kim)
+
+    def live(*, after: Any = SECOND) -> bool:
+        return Session.objects.live(now=NOW + after, idle=login_settings().token_idle).filter(pk=session.pk).exists()
+
+    assert live()
+    assert not live(after=HOUR)
+    assert Session.objects.filter(pk=session.pk).revoke(now=NOW) == 1
+    assert not live()
+    assert Session.objects.filter(pk=session.pk).revoke(now=NOW + SECOND) == 0
+    session.refresh_from_db()
+    assert session.revoked_at == NOW
+
+
+def test_a_session_is_touched_at_most_once_a_minute(kim: Person) -> None:
+    session = session_of(kim)
+    for after, seen in ((59 * SECOND, NOW), (MINUTE, NOW + MINUTE), (MINUTE, NOW + MINUTE)):
+        Session.objects.touch(session=session, now=NOW + after)
+        session.refresh_from_db()
+        assert session.last_seen_at == seen
+
+
+def test_two_sessions_have_two_names(kim: Person) -> None:
+    session = session_of(kim)
+    session.pk = None
+    refused(lambda: session.save(force_insert=True))

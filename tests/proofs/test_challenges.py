@@ -1,0 +1,151 @@
+"""Challenges: sealed, of one length, of one ceremony, and spent once."""
+
+import base64
+import json
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from cryptography.fernet import Fernet
+from django.conf import settings as django_settings
+
+from dfns_login.errors import ChallengeRefused
+from dfns_login.key_rings import Ring, key_rings, turned_rings
+from dfns_login.models import CodePurpose, SpentToken
+from dfns_login.proofs.challenges import (
+    IDENTIFIER_MAX_LENGTH,
+    Ceremony,
+    OpenedChallenge,
+    open_challenge,
+    redeem_challenge,
+    spend_challenge,
+    spend_jti,
+)
+from dfns_login.proofs.codes import PresentedCode
+from dfns_login.usernames import Recipient
+from tests.support.clock import MINUTE, NOW, SECOND
+
+PRESENTED = PresentedCode(
+    recipient=Recipient(organization="or-1", username="jane"), purpose=CodePurpose.LOGIN, presented_at=NOW
+)
+
+
+def opened(
+    ceremony: Ceremony = Ceremony.LOGIN, *, account: str = "us-1", presented: PresentedCode | None = None
+) -> OpenedChallenge:
+    return open_challenge(ceremony, organization="or-1", account_id=account, presented=presented, now=NOW)
+
+
+def refused(identifier: str, *, ceremony: Ceremony = Ceremony.LOGIN, now: datetime = NOW) -> str:
+    with pytest.raises(ChallengeRefused) as refusal:
+        redeem_challenge(identifier, ceremony=ceremony, now=now)
+    return refusal.value.reason
+
+
+@pytest.mark.parametrize("presented", [None, PRESENTED])
+def test_what_was_sealed_comes_out(presented: PresentedCode | None) -> None:
+    challenge = opened(presented=presented)
+    redeemed = redeem_challenge(challenge.identifier, ceremony=Ceremony.LOGIN, now=NOW)
+    assert redeemed.challenge == challenge.challenge
+    assert (redeemed.ceremony, redeemed.organization, redeemed.account_id) == (Ceremony.LOGIN, "or-1", "us-1")
+    assert redeemed.code_presented is (presented is not None)
+
+
+@pytest.mark.parametrize(("presented", "lifetime"), [(None, 5 * MINUTE), (PRESENTED, 10 * MINUTE)])
+def test_a_challenge_dies_when_it_says(presented: PresentedCode | None, lifetime: timedelta) -> None:
+    """R-51: a mistyped password costs no new code."""
+    identifier = opened(presented=presented).identifier
+    redeemed = redeem_challenge(identifier, ceremony=Ceremony.LOGIN, now=NOW + lifetime - SECOND)
+    assert redeemed.expires_at == NOW + lifetime
+    for late in (timedelta(0), SECOND):
+        assert refused(identifier, now=NOW + lifetime + late) == "challenge expired"
+
+
+@pytest.mark.parametrize("made", Ceremony)
+@pytest.mark.parametrize("brought", Ceremony)
+def test_a_challenge_of_one_ceremony_is_none_of_another(made: Ceremony, brought: Ceremony) -> None:
+    """R-86."""
+    identifier = opened(made).identifier
+    if made == brought:
+        assert redeem_challenge(identifier, ceremony=brought, now=NOW).ceremony == made
+    else:
+        refused(identifier, ceremony=brought)
+
+
+def test_nothing_is_readable_and_nothing_is_of_its_own_length() -> None:
+    """R-32."""
+    everybody = [
+        open_challenge(ceremony, organization=organization, account_id=account, presented=presented, now=NOW).identifier
+        for ceremony in Ceremony
+        for organization in ("o", "o" * 64)
+        for account in ("", "us-1", "u" * 64)
+        for presented in (None, PRESENTED)
+    ]
+    assert {len(each) for each in everybody} == {len(everybody[0])}
+    assert len(everybody[0]) <= IDENTIFIER_MAX_LENGTH
+    assert len({each[20:] for each in everybody}) == len(everybody)
+    raw = [base64.urlsafe_b64decode(each + "=" * (-len(each) % 4)) for each in everybody]
+    assert not any(b"us-1" in each or b"login" in each for each in raw)
+    constant = [place for place in range(len(raw[0])) if len({each[place] for each in raw}) == 1]
+    assert constant == list(range(9))  # Fernet's version and the time
+
+
+def test_a_thousand_challenges_are_a_thousand() -> None:
+    """R-50."""
+    challenges = {opened().challenge for _ in range(1000)}
+    assert len(challenges) == 1000
+    assert {len(base64.urlsafe_b64decode(each + "=")) for each in challenges} == {32}
+
+
+@pytest.mark.parametrize(
+    "identifier", ["", "A", "A" * 700, "é" * 700, "A" * (IDENTIFIER_MAX_LENGTH + 1), "=" * 8, "\0"]
+)
+def test_what_is_no_identifier_is_refused(identifier: str) -> None:
+    refused(identifier)
+
+
+def test_every_changed_digit_is_noticed() -> None:
+    identifier = opened().identifier
+    for place in range(0, len(identifier) - 1, 7):
+        other = "A" if identifier[place] != "A" else "B"
+        refused(identifier[:place] + other + identifier[place + 1 :])
+
+
+def test_what_another_key_sealed_is_refused() -> None:
+    claims = {"use": "login", "jti": "x", "challenge": "x", "org": "or-1", "account": "us-1", "code": True}
+    text = json.dumps({**claims, "exp": int(NOW.timestamp()) + 300}).encode()
+    refused(Fernet(Fernet.generate_key()).encrypt(text).decode())
+
+
+def test_what_another_ring_sealed_is_refused() -> None:
+    refused(key_rings().at_rest.encrypt(b"{}").decode())
+
+
+def test_the_ring_turns_in_mid_flow(settings: Any) -> None:
+    """R-118."""
+    identifier = opened().identifier
+    rings = json.loads(django_settings.DFNS_LOGIN["KEYS"])
+    turned = turned_rings(rings, ring=Ring.CHALLENGES, now=NOW)
+    settings.DFNS_LOGIN = {**settings.DFNS_LOGIN, "KEYS": turned}
+    assert redeem_challenge(identifier, ceremony=Ceremony.LOGIN, now=NOW)
+    settings.DFNS_LOGIN = {**settings.DFNS_LOGIN, "KEYS": {**turned, "challenges": turned["challenges"][:1]}}
+    refused(identifier)
+
+
+@pytest.mark.django_db
+def test_a_challenge_is_spent_once() -> None:
+    redeemed = redeem_challenge(opened().identifier, ceremony=Ceremony.LOGIN, now=NOW)
+    assert not SpentToken.objects.exists()  # opening one writes nothing, redeeming one neither
+    spend_challenge(redeemed)
+    assert SpentToken.objects.values().get() == {"jti": redeemed.jti, "expires_at": redeemed.expires_at}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_was_spent_stays_spent() -> None:
+    redeemed = redeem_challenge(opened().identifier, ceremony=Ceremony.LOGIN, now=NOW)
+    spend_challenge(redeemed)
+    with pytest.raises(ChallengeRefused):
+        spend_challenge(redeemed)
+    assert not spend_jti(redeemed.jti, expires_at=NOW)
+    assert spend_jti("another", expires_at=NOW)
+    assert str(SpentToken.objects.get(jti="another")) == "spent token"

@@ -1,0 +1,467 @@
+"""One-time codes: how they are drawn, how long they live, what counts as a guess."""
+
+import math
+from collections import Counter
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from django.db import IntegrityError, transaction
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from dfns_login.errors import CodeRefused
+from dfns_login.key_rings import Ring, key_rings, new_rings, turned_rings
+from dfns_login.models import CodeClosed, CodeDelivery, CodePurpose, OneTimeCode
+from dfns_login.proofs.codes import (
+    CROCKFORD,
+    DIGITS,
+    FORMS,
+    SALT_BYTES,
+    code_form,
+    code_lifetime,
+    derive_code,
+    guess_cap,
+    issue_code,
+    present_code,
+)
+from dfns_login.requester import Requester
+from dfns_login.settings.schema import login_settings
+from dfns_login.usernames import Recipient
+from tests.support.clock import HOUR, MINUTE, NOW, SECOND
+from tests.support.factories import SOMEWHERE
+
+MAILED = [CodePurpose.LOGIN, CodePurpose.REGISTRATION, CodePurpose.RECOVERY]
+"""Purposes whose codes are asked for by name; one that adds a credential is shown to its owner instead."""
+
+JANE = Recipient(organization="or-1", username="jane@example.co")
+LIFETIME = 10 * MINUTE
+
+
+def ask(recipient: Recipient = JANE, *, now: datetime = NOW, purpose: CodePurpose = CodePurpose.LOGIN) -> OneTimeCode:
+    pk = issue_code(recipient, purpose=purpose, requester=SOMEWHERE, now=now)
+    return OneTimeCode.objects.get(pk=pk)
+
+
+def present(
+    code: str, recipient: Recipient = JANE, *, now: datetime = NOW, purpose: CodePurpose = CodePurpose.LOGIN
+) -> bool:
+    try:
+        presented = present_code(recipient, code, purpose=purpose, now=now)
+    except CodeRefused:
+        return False
+    assert (presented.recipient, presented.purpose, presented.presented_at) == (recipient, purpose, now)
+    return True
+
+
+@pytest.fixture
+def configure(settings: Any) -> Any:
+    def change(**values: object) -> None:
+        settings.DFNS_LOGIN = {**settings.DFNS_LOGIN, **values}
+
+    return change
+
+
+# How they are drawn (R-01, R-05)
+
+
+def row_of(number: int, *, purpose: CodePurpose = CodePurpose.LOGIN) -> OneTimeCode:
+    return OneTimeCode(
+        pk=number,
+        organization="or-1",
+        recipient="jane@example.co",
+        purpose=purpose,
+        salt=number.to_bytes(SALT_BYTES),
+        key_id=key_rings().current_code_key_id,
+        issued_at=NOW,
+    )
+
+
+def chi_squared_limit(degrees: int, *, probability: float) -> float:
+    """Quantile of the χ² distribution, by Wilson and Hilferty."""
+    z = {1e-3: 3.090, 1e-4: 3.719, 1e-5: 4.265}[probability]
+    return degrees * (1 - 2 / (9 * degrees) + z * math.sqrt(2 / (9 * degrees))) ** 3
+
+
+@pytest.mark.parametrize("name", ["digits-16", "base32-16"])
+def test_twenty_thousand_codes(name: str, configure: Any) -> None:
+    same_in_every_run = {"kty": "oct", "kid": "fixed", "k": "c" * 43}
+    configure(CODE_FORM=name, KEYS={**new_rings(now=NOW), "codes": [same_in_every_run]})
+    form = FORMS[name]
+    codes = [derive_code(row_of(number)).replace("-", "") for number in range(20_000)]
+    assert len(set(codes)) == len(codes)
+    for position in range(form.length):
+        counts = Counter(code[position] for code in codes)
+        assert set(counts) <= set(form.alphabet)
+        expected = len(codes) / len(form.alphabet)
+        statistic = sum((counts[each] - expected) ** 2 / expected for each in form.alphabet)
+        # 1e-3 over 16 positions
+        assert statistic < chi_squared_limit(len(form.alphabet) - 1, probability=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "bits", "guesses"), [("digits-16", 53, 10), ("base32-16", 80, 10), ("digits-8", 26, 6)]
+)
+def test_the_forms(name: str, bits: int, guesses: int, configure: Any) -> None:
+    configure(CODE_FORM=name)
+    form = code_form(CodePurpose.LOGIN)
+    assert int(math.log2(form.space)) == bits
+    assert guess_cap(CodePurpose.LOGIN) == guesses
+    groups = derive_code(row_of(1)).split("-")
+    assert {len(group) for group in groups} == {4}
+    assert sum(map(len, groups)) == form.length
+
+
+@pytest.mark.parametrize("purpose", [CodePurpose.REGISTRATION, CodePurpose.RECOVERY])
+def test_codes_that_are_typed_once_in_a_lifetime_have_eighty_bits(purpose: CodePurpose, configure: Any) -> None:
+    """D-9."""
+    configure(CODE_FORM="digits-8")
+    assert set(derive_code(row_of(1, purpose=purpose))) <= set(CROCKFORD) | {"-"}
+    assert code_form(purpose).space == 2**80
+
+
+def test_fewer_guesses_may_be_configured_and_not_more(configure: Any) -> None:
+    configure(CODE_GUESSES=3)
+    assert guess_cap(CodePurpose.LOGIN) == 3
+    configure(CODE_GUESSES=10, CODE_FORM="digits-8")
+    assert guess_cap(CodePurpose.LOGIN) == 6
+
+
+def test_the_same_row_has_the_same_code() -> None:
+    assert derive_code(row_of(7)) == derive_code(row_of(7))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"pk": 8},
+        {"purpose": CodePurpose.REGISTRATION},
+        {"organization": "or-2"},
+        {"recipient": "john@example.co"},
+        {"organization": "or-", "recipient": "1jane@example.co"},
+        {"salt": bytes(SALT_BYTES)},
+        {"issued_at": NOW + timedelta(microseconds=1)},
+    ],
+)
+def test_a_row_that_differs_in_anything_has_another(change: dict[str, Any]) -> None:
+    """R-05: what is copied into another row is worth nothing there."""
+    row = row_of(7)
+    for name, value in change.items():
+        setattr(row, name, value)
+    assert derive_code(row) != derive_code(row_of(7))
+
+
+@pytest.mark.parametrize("change", [{"expires_at": NOW}, {"guesses": 3}, {"asked_at": NOW}, {"account_id": "us-1"}])
+def test_what_changes_in_a_rows_life_does_not_change_its_code(change: dict[str, Any]) -> None:
+    row = row_of(7)
+    for name, value in change.items():
+        setattr(row, name, value)
+    assert derive_code(row) == derive_code(row_of(7))
+
+
+def test_another_key_makes_another_code(configure: Any) -> None:
+    before = derive_code(row_of(7))
+    configure(KEYS=new_rings(now=NOW))
+    assert derive_code(row_of(7)) != before
+
+
+def test_a_row_names_its_key(configure: Any) -> None:
+    """R-118: the ring turns in mid-flow."""
+    rings = new_rings(now=NOW)
+    configure(KEYS=rings)
+    row = row_of(7)
+    code = derive_code(row)
+    turned = turned_rings(rings, ring=Ring.CODES, now=NOW + SECOND)
+    configure(KEYS=turned)
+    assert derive_code(row) == code
+    assert derive_code(row_of(7)) != code
+    configure(KEYS={**turned, "codes": turned["codes"][:1]})
+    with pytest.raises(CodeRefused):
+        derive_code(row)
+
+
+def test_a_closed_row_has_no_code() -> None:
+    row = row_of(7)
+    row.salt = None
+    with pytest.raises(CodeRefused):
+        derive_code(row)
+
+
+@pytest.mark.django_db
+def test_the_code_stands_nowhere_in_the_row() -> None:
+    row = ask()
+    code = derive_code(row)
+    assert row.salt is not None
+    assert len(row.salt) == SALT_BYTES
+    text = repr(OneTimeCode.objects.values().get()) + repr(row) + str(row)
+    assert code not in text
+    assert code.replace("-", "") not in text
+
+
+@pytest.mark.django_db
+def test_a_salt_copied_to_another_row_opens_nothing_there() -> None:
+    john = Recipient(organization="or-1", username="john@example.co")
+    mine, theirs = ask(), ask(john)
+    code = derive_code(mine)
+    OneTimeCode.objects.filter(pk=theirs.pk).update(salt=mine.salt, issued_at=mine.issued_at)
+    assert not present(code, john)
+    assert present(code)
+
+
+# How long they live (R-02), and when there is a new one (R-08)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("purpose", "lifetime"), [(CodePurpose.LOGIN, 10 * MINUTE), (CodePurpose.REGISTRATION, 24 * HOUR)]
+)
+@pytest.mark.parametrize(("moment", "good"), [(-SECOND, True), (timedelta(0), False), (SECOND, False)])
+def test_a_code_dies_when_it_says(purpose: CodePurpose, lifetime: timedelta, moment: timedelta, *, good: bool) -> None:
+    row = ask(purpose=purpose)
+    assert row.expires_at == NOW + lifetime == NOW + code_lifetime(purpose)
+    assert present(derive_code(row), now=row.expires_at + moment, purpose=purpose) is good
+    row.refresh_from_db()
+    assert row.guesses == good
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("after", [SECOND, 59 * SECOND, MINUTE, 8 * MINUTE - SECOND])
+def test_asked_again_it_is_the_same_code(after: timedelta) -> None:
+    first = ask()
+    present("1", now=NOW)
+    again = ask(now=NOW + after)
+    assert again.pk == first.pk
+    assert (derive_code(again), again.expires_at, again.issued_at) == (derive_code(first), first.expires_at, NOW)
+    assert again.guesses == 1  # R-07
+    assert again.asked_at == (NOW + after if after >= MINUTE else NOW)
+    assert OneTimeCode.objects.count() == 1
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("after", "how"),
+    [
+        (8 * MINUTE, CodeClosed.SUPERSEDED),
+        (10 * MINUTE - SECOND, CodeClosed.SUPERSEDED),
+        (10 * MINUTE, CodeClosed.EXPIRED),
+    ],
+)
+def test_a_code_that_is_nearly_over_is_replaced(after: timedelta, how: CodeClosed) -> None:
+    first = ask()
+    code = derive_code(first)
+    second = ask(now=NOW + after)
+    first.refresh_from_db()
+    assert second.pk != first.pk
+    assert (first.closed_as, first.closed_at, first.salt) == (how, NOW + after, None)
+    assert (second.guesses, second.expires_at) == (0, NOW + after + LIFETIME)
+    assert not present(code, now=NOW + after)
+    assert present(derive_code(second), now=NOW + after)
+
+
+@pytest.mark.django_db
+def test_a_code_whose_guesses_are_spent_is_replaced() -> None:
+    first = ask()
+    for _ in range(10):
+        assert not present("1")
+    assert not present(derive_code(first))
+    second = ask(now=NOW + SECOND)
+    assert second.pk != first.pk
+    assert OneTimeCode.objects.get(pk=first.pk).closed_as == CodeClosed.SUPERSEDED
+    assert present(derive_code(second))
+
+
+@pytest.mark.django_db
+def test_a_code_that_was_presented_is_replaced() -> None:
+    first = ask()
+    assert present(derive_code(first))
+    assert OneTimeCode.objects.get().closed_as == CodeClosed.CONSUMED
+    assert ask().pk != first.pk
+
+
+@pytest.mark.django_db
+def test_each_purpose_organization_and_name_has_a_code_of_its_own() -> None:
+    others = [
+        Recipient(organization="or-2", username="jane@example.co"),
+        Recipient(organization="or-1", username="john@example.co"),
+    ]
+    rows = [ask(), *[ask(each) for each in others], ask(purpose=CodePurpose.REGISTRATION)]
+    assert len({row.pk for row in rows}) == 4
+
+
+@pytest.mark.django_db
+def test_the_database_holds_one_open_row() -> None:
+    row = ask()
+    row.pk = None
+    with pytest.raises(IntegrityError), transaction.atomic():
+        row.save(force_insert=True)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"closed_at": NOW},
+        {"closed_as": CodeClosed.REVOKED},
+        {"salt": None},
+        {"closed_at": NOW, "closed_as": CodeClosed.REVOKED},
+        {"closed_at": NOW, "closed_as": "", "salt": None},
+        {"closed_at": NOW, "closed_as": "lost", "salt": None},
+    ],
+)
+def test_the_database_holds_no_row_half_closed(change: dict[str, Any]) -> None:
+    ask()
+    with pytest.raises(IntegrityError), transaction.atomic():
+        OneTimeCode.objects.update(**change)
+
+
+@pytest.mark.django_db
+def test_what_is_stored_of_the_request() -> None:
+    requester = Requester(address="2001:db8::1", agent="Lynx", locale="de")
+    pk = issue_code(JANE, purpose=CodePurpose.LOGIN, requester=requester, now=NOW)
+    row = OneTimeCode.objects.get(pk=pk)
+    assert (row.address, row.agent, row.locale) == ("2001:db8::1", "Lynx", "de")
+    assert (row.delivery, row.tries, row.account, row.handled_at, row.next_try_at) == (
+        CodeDelivery.QUEUED,
+        0,
+        None,
+        None,
+        NOW,
+    )
+
+
+# Presenting (R-04, R-10, R-11)
+
+
+@pytest.mark.django_db
+def test_a_code_is_accepted_once() -> None:
+    code = derive_code(ask())
+    assert present(code)
+    assert not present(code)
+    row = OneTimeCode.objects.get()
+    assert (row.guesses, row.closed_as, row.closed_at, row.salt) == (1, CodeClosed.CONSUMED, NOW, None)
+
+
+@pytest.mark.django_db
+def test_every_guess_is_counted_until_there_are_none_left() -> None:
+    row = ask()
+    for guesses in [*range(1, 11), 10, 10]:
+        assert not present("1")
+        row.refresh_from_db()
+        assert row.guesses == guesses
+    assert not present(derive_code(row))
+
+
+@pytest.mark.django_db
+def test_the_last_guess_may_be_right() -> None:
+    code = derive_code(ask())
+    for _ in range(9):
+        present("1")
+    assert present(code)
+
+
+@pytest.mark.django_db
+def test_nobody_asked() -> None:
+    assert not present("0000-0000-0000-0000")
+    assert not OneTimeCode.objects.exists()
+
+
+def in_other_digits(first: str) -> Any:
+    return lambda code: code.translate({ord(digit): ord(first) + int(digit) for digit in DIGITS})
+
+
+RIGHT = {
+    "as it is": lambda code: code,
+    "without dashes": lambda code: code.replace("-", ""),
+    "with spaces": lambda code: code.replace("-", " "),
+    "with no-break spaces": lambda code: code.replace("-", "\u00a0"),
+    "with hyphens": lambda code: code.replace("-", "\u2010"),
+    "with full-width dashes": lambda code: code.replace("-", "\uff0d"),
+    "with dashes all over": "-".join,
+    "space around": lambda code: f" \t{code}\r\n",
+    "full-width": in_other_digits("\uff10"),
+    "bold": in_other_digits("\U0001d7ce"),
+    "superscripts": lambda code: code.translate(str.maketrans(DIGITS, "⁰¹²³⁴⁵⁶⁷⁸⁹")),
+    "O for 0": lambda code: code.replace("0", "O").replace("1", "I"),
+    "o for 0": lambda code: code.replace("0", "o").replace("1", "l"),
+}
+WRONG = {
+    "nothing": lambda code: "",
+    "one more": lambda code: code + "0",
+    "one less": lambda code: code[:-1],
+    "twice": lambda code: code * 2,
+    "backwards": lambda code: code[::-1] if code != code[::-1] else "",
+    "a sign": lambda code: f"+{code}",
+    "a point": lambda code: f"{code}.0",
+    "an exponent": lambda code: f"{code}e0",
+    "Arabic digits": in_other_digits("\u0660"),
+    "Devanagari digits": in_other_digits("\u0966"),
+    "NUL": lambda code: f"{code}\0",
+    "a zero-width space": lambda code: f"{code}\u200b",
+    "an en dash": lambda code: code.replace("-", "\u2013"),
+    "half a surrogate pair": lambda code: f"{code}\ud800",
+    "another code": lambda code: "0" * 16 if code.replace("-", "") != "0" * 16 else "1" * 16,
+}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("write", RIGHT.values(), ids=RIGHT)
+def test_right_in_any_writing(write: Any) -> None:
+    assert present(write(derive_code(ask())))
+    assert OneTimeCode.objects.get().guesses == 1
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("write", WRONG.values(), ids=WRONG)
+def test_whatever_else_is_a_wrong_guess(write: Any) -> None:
+    row = ask()
+    assert not present(write(derive_code(row)))
+    row.refresh_from_db()
+    assert row.guesses == 1
+    assert present(derive_code(row))
+
+
+@pytest.mark.django_db
+def test_base32_is_read_in_any_case(configure: Any) -> None:
+    configure(CODE_FORM="base32-16")
+    assert present(derive_code(ask()).lower())
+    assert login_settings().code_form == "base32-16"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("purpose", MAILED)
+@pytest.mark.parametrize("other", MAILED)
+def test_a_code_of_one_purpose_is_none_of_another(purpose: CodePurpose, other: CodePurpose) -> None:
+    """R-09."""
+    code = derive_code(ask(purpose=purpose))
+    ask(purpose=other)
+    assert present(code, purpose=other) is (purpose == other)
+
+
+GUESSES = st.lists(st.sampled_from(["right", "wrong", "ask", "wait"]), max_size=30)
+
+
+@pytest.mark.django_db
+@hypothesis_settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(steps=GUESSES)
+def test_in_any_order_a_code_is_accepted_at_most_once(steps: list[str]) -> None:
+    OneTimeCode.objects.all().delete()
+    now = NOW
+    row = ask()
+    code, first, wrong, accepted = derive_code(row), row.pk, 0, 0
+    for step in steps:
+        if step == "wait":
+            now += 30 * SECOND
+        elif step == "ask":
+            ask(now=now)
+        elif step == "wrong":
+            assert not present("1", now=now)
+            wrong += 1
+        else:
+            open_still = OneTimeCode.objects.open().filter(pk=first).exists()
+            good = present(code, now=now)
+            assert good == (open_still and wrong < 10 and now < NOW + LIFETIME)
+            accepted += good
+    assert accepted <= 1
+    assert all(row.guesses <= 10 for row in OneTimeCode.objects.all())
+    assert OneTimeCode.objects.open().count() <= 1

@@ -1,0 +1,165 @@
+"""The encrypted key: released to nothing but its own account's presented login code; sealed at rest (R-21)."""
+
+import json
+from typing import Any
+
+import pytest
+from cryptography.fernet import Fernet
+from django.core.exceptions import ImproperlyConfigured
+
+from dfns_login.key_rings import Ring, key_rings, new_rings, turned_rings
+from dfns_login.models import CodePurpose, Credential, CredentialKind
+from dfns_login.proofs.codes import PresentedCode
+from dfns_login.proofs.key_release import ReleasedKey, Resealed, release_encrypted_keys, reseal_keys, seal_encrypted_key
+from dfns_login.usernames import Recipient
+from dfns_login.verification.key_envelope import check_key_envelope
+from tests.support.authenticators import Kind, SoftwareKey, opaque_envelope
+from tests.support.clock import NOW
+from tests.support.factories import Person, make_credential, make_organization, make_person
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def jane() -> Person:
+    return make_person()
+
+
+@pytest.fixture
+def turn(settings: Any) -> Any:
+    """Put a new key before the others of the at-rest ring."""
+
+    def change() -> None:
+        rings = settings.DFNS_LOGIN["KEYS"]
+        rings = json.loads(rings) if isinstance(rings, str) else rings
+        settings.DFNS_LOGIN = {**settings.DFNS_LOGIN, "KEYS": turned_rings(rings, ring=Ring.AT_REST, now=NOW)}
+
+    return change
+
+
+@pytest.fixture
+def forget(settings: Any) -> Any:
+    """Take every key but the newest from the at-rest ring, which was turned before."""
+
+    def change() -> None:
+        rings = settings.DFNS_LOGIN["KEYS"]
+        settings.DFNS_LOGIN = {**settings.DFNS_LOGIN, "KEYS": {**rings, "at_rest": rings["at_rest"][:1]}}
+
+    return change
+
+
+def presented(recipient: Recipient, *, purpose: CodePurpose = CodePurpose.LOGIN) -> PresentedCode:
+    return PresentedCode(recipient=recipient, purpose=purpose, presented_at=NOW)
+
+
+def released(person: Person) -> list[str]:
+    keys = release_encrypted_keys(person.account, presented=presented(person.account.recipient))
+    return [key.encrypted_private_key for key in keys]
+
+
+def test_a_key_comes_out_as_it_was_registered(jane: Person) -> None:
+    assert released(jane) == [jane.key.encrypted_private_key]
+
+
+@pytest.mark.parametrize("text", [" x\r\n\t" * 30, "é\U0001f511" * 60, "x" * 8192, "-----BEGIN AGE"[:5] * 30])
+def test_any_envelope_comes_out_as_it_went_in(jane: Person, text: str) -> None:
+    row = Credential.objects.get()
+    seal_encrypted_key(row, check_key_envelope(text))
+    row.save()
+    assert released(jane) == [text]
+
+
+def test_what_is_stored_is_sealed(jane: Person) -> None:
+    row = Credential.objects.get()
+    secret = (jane.key.encrypted_private_key or "").encode()
+    sealed = bytes(row.sealed_private_key or b"")
+    assert secret not in sealed
+    again = Credential.objects.get()
+    seal_encrypted_key(again, check_key_envelope(secret.decode()))
+    assert bytes(again.sealed_private_key or b"") != sealed  # a new nonce each time
+
+
+@pytest.mark.parametrize("purpose", [CodePurpose.REGISTRATION, CodePurpose.RECOVERY])
+def test_a_code_of_another_purpose_releases_nothing(jane: Person, purpose: CodePurpose) -> None:
+    proof = presented(jane.account.recipient, purpose=purpose)
+    assert release_encrypted_keys(jane.account, presented=proof) == []
+
+
+def test_anothers_code_releases_nothing(jane: Person) -> None:
+    namesake = make_person(make_organization(), jane.account.email)
+    other = make_person(jane.account.organization, "lee@example.co")
+    for person in (namesake, other):
+        assert release_encrypted_keys(jane.account, presented=presented(person.account.recipient)) == []
+
+
+def test_only_usable_password_protected_keys_are_released(jane: Person) -> None:
+    recovery = make_credential(jane.account, SoftwareKey.make(kind=Kind.RECOVERY_KEY))
+    seal_encrypted_key(recovery, check_key_envelope(opaque_envelope()))
+    recovery.save()
+    make_credential(jane.account, SoftwareKey.make(kind=Kind.KEY))
+    assert released(jane) == [jane.key.encrypted_private_key]
+    Credential.objects.filter(kind=CredentialKind.PASSWORD_PROTECTED_KEY).update(active=False)
+    assert released(jane) == []
+
+
+def test_a_sealed_key_is_worth_nothing_in_another_row(jane: Person) -> None:
+    lee = make_person(jane.account.organization, "lee@example.co")
+    Credential.objects.filter(account=lee.account).update(
+        sealed_private_key=Credential.objects.get(account=jane.account).sealed_private_key
+    )
+    with pytest.raises(ImproperlyConfigured, match="belongs to another credential"):
+        released(lee)
+
+
+@pytest.mark.parametrize("sealed", [b"", b"x", Fernet(Fernet.generate_key()).encrypt(b"{}")])
+def test_what_we_did_not_seal_is_not_released(jane: Person, sealed: bytes) -> None:
+    Credential.objects.update(sealed_private_key=sealed)
+    with pytest.raises(ImproperlyConfigured, match="cannot open the key of cr-"):
+        released(jane)
+
+
+def test_what_another_ring_sealed_is_not_released(jane: Person) -> None:
+    row = Credential.objects.get()
+    text = json.dumps({"credential": row.pk, "key": "x"}).encode()
+    Credential.objects.update(sealed_private_key=key_rings().challenges.encrypt(text))
+    with pytest.raises(ImproperlyConfigured):
+        released(jane)
+
+
+def test_a_released_key_does_not_show_itself() -> None:
+    key = ReleasedKey(credential_id="AAAA", encrypted_private_key="secret")
+    assert "secret" not in f"{key!r} {key} {[key]}"
+
+
+# Turning the ring (R-118)
+
+
+def test_resealed_keys_need_the_old_key_no_more(jane: Person, turn: Any, forget: Any) -> None:
+    lee = make_person(jane.account.organization, "lee@example.co")
+    make_credential(lee.account, SoftwareKey.make(kind=Kind.KEY))
+    turn()
+    assert released(jane) == [jane.key.encrypted_private_key]
+    assert reseal_keys() == Resealed(count=2, unopened=())
+    forget()
+    assert released(jane) == [jane.key.encrypted_private_key]
+    assert released(lee) == [lee.key.encrypted_private_key]
+
+
+def test_a_key_that_leaves_the_ring_too_early_is_told(jane: Person, turn: Any, forget: Any) -> None:
+    turn()
+    forget()
+    with pytest.raises(ImproperlyConfigured, match="dfns reseal"):
+        released(jane)
+    assert reseal_keys() == Resealed(count=0, unopened=(Credential.objects.get().pk,))
+
+
+def test_resealing_nothing(settings: Any) -> None:
+    settings.DFNS_LOGIN = {**settings.DFNS_LOGIN, "KEYS": new_rings(now=NOW)}
+    assert reseal_keys() == Resealed(count=0, unopened=())
+
+
+def test_resealing_goes_on_after_a_batch(jane: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dfns_login.proofs.key_release.RESEAL_BATCH", 2)
+    for number in range(4):
+        make_person(jane.account.organization, f"lee{number}@example.co")
+    assert reseal_keys() == Resealed(count=5, unopened=())

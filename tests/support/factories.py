@@ -1,0 +1,93 @@
+"""Rows that tests start from: typed functions, real keys."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import AbstractBaseUser
+
+from dfns_login.models import (
+    Account,
+    AccountState,
+    CodePurpose,
+    Credential,
+    CredentialKind,
+    OneTimeCode,
+    Organization,
+)
+from dfns_login.proofs.codes import derive_code, issue_code
+from dfns_login.proofs.key_release import seal_encrypted_key
+from dfns_login.requester import Requester
+from dfns_login.usernames import Recipient, canonical_username
+from dfns_login.verification.credential_id import parse_credential_id
+from dfns_login.verification.key_envelope import check_key_envelope
+from tests.support.authenticators import Kind, SoftwareKey
+
+SOMEWHERE = Requester(address="192.0.2.1", agent="tests", locale="en")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """A registered account with the keys that its owner holds."""
+
+    account: Account
+    keys: tuple[SoftwareKey, ...]
+
+    @property
+    def key(self) -> SoftwareKey:
+        return self.keys[0]
+
+    @property
+    def names(self) -> dict[str, str]:
+        """What a client sends to say who it is."""
+        return {"username": self.account.username, "orgId": self.account.organization_id}
+
+
+def make_organization(name: str = "Acme") -> Organization:
+    return Organization.objects.create(name=name)
+
+
+def make_user(name: str) -> AbstractBaseUser:
+    user: AbstractBaseUser = get_user_model().objects.create(username=name, email=name)
+    return user
+
+
+def make_account(
+    organization: Organization, email: str = "jane@example.co", *, state: AccountState = AccountState.REGISTERED
+) -> Account:
+    user = None if state == AccountState.INVITED else make_user(f"{email} {organization.pk}")
+    return Account.objects.create(
+        organization=organization, username=canonical_username(email), email=email, state=state, user=user
+    )
+
+
+def make_credential(account: Account, key: SoftwareKey) -> Credential:
+    credential = Credential(
+        organization_id=account.organization_id,
+        account=account,
+        kind=CredentialKind(key.kind.value),
+        credential_id=key.credential_id,
+        canonical_credential_id=parse_credential_id(key.credential_id),
+        public_key=key.spki,
+        algorithm=key.algorithm.value,
+        created_at=datetime.now(UTC),
+    )
+    if key.encrypted_private_key is not None:
+        seal_encrypted_key(credential, check_key_envelope(key.encrypted_private_key))
+    credential.save(force_insert=True)
+    return credential
+
+
+def make_person(organization: Organization | None = None, email: str = "jane@example.co", *keys: SoftwareKey) -> Person:
+    """A registered person; with a password-protected key unless keys are given."""
+    account = make_account(organization or make_organization(), email)
+    held = keys or (SoftwareKey.make(kind=Kind.PASSWORD_PROTECTED_KEY),)
+    for key in held:
+        make_credential(account, key)
+    return Person(account=account, keys=held)
+
+
+def issue(recipient: Recipient, *, purpose: CodePurpose = CodePurpose.LOGIN, now: datetime | None = None) -> str:
+    """Issue a code as the view does, and derive it as the worker does."""
+    pk = issue_code(recipient, purpose=purpose, requester=SOMEWHERE, now=now or datetime.now(UTC))
+    return derive_code(OneTimeCode.objects.get(pk=pk))

@@ -1,0 +1,24 @@
+"""Settings of the live project that `tests/live` calls: the project's own, with less patience and more to say."""
+
+from datetime import timedelta
+
+from dfns_login.settings.schema import DEFAULT_RATES
+from project.settings import *  # noqa: F403
+from project.settings import DFNS_LOGIN, LOGGING
+
+CODE_COOLDOWN = timedelta(seconds=4)
+PLENTY = ("100000/m", "100000/h")
+
+DFNS_LOGIN = {
+    **DFNS_LOGIN,
+    "CODE_COOLDOWN": CODE_COOLDOWN,
+    # Every request comes from this machine. What counts names keeps its windows.
+    "RATES": {name: PLENTY for name in DEFAULT_RATES if not name.endswith(("_user", "_mailbox"))},
+}
+LANGUAGES = [("en", "English"), ("de", "Deutsch"), ("fr", "Français"), ("ar", "العربية")]
+
+LOGGING = {
+    **LOGGING,
+    "root": {"handlers": ["stderr"], "level": "DEBUG"},
+    "loggers": {"django": {"handlers": [], "level": "DEBUG", "propagate": True}},
+}

@@ -1,0 +1,14 @@
+"""Settings of the live project whose pages `tests/pages` opens: codes can be asked for again at once."""
+
+from datetime import timedelta
+
+from tests.support.live_settings import *  # noqa: F403
+from tests.support.live_settings import DFNS_LOGIN, PLENTY
+
+CODE_COOLDOWN = timedelta(seconds=2)
+
+DFNS_LOGIN = {
+    **DFNS_LOGIN,
+    "CODE_COOLDOWN": CODE_COOLDOWN,
+    "RATES": {**DFNS_LOGIN["RATES"], "code_per_user": PLENTY, "init_per_user": PLENTY, "mail_per_mailbox": PLENTY},
+}
