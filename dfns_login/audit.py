@@ -1,7 +1,7 @@
 """What happened, for the operator: one event, one log line, one signal.
 
 A row is written only once an account is known and something came of it; a
-stranger's noise is a log line (SECURITY D-10). No line and no row holds a code,
+stranger's noise is a log line (D-10). No line and no row holds a code,
 token or key, and a name that may be nobody's is logged as a keyed hash.
 """
 

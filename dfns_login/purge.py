@@ -1,4 +1,4 @@
-"""What is removed, and when. In small batches beside traffic; open rows are never touched (SECURITY R-119)."""
+"""What is removed, and when. In small batches beside traffic; open rows are never touched (R-119)."""
 
 from datetime import datetime, timedelta
 from typing import Any, Final

@@ -1,4 +1,4 @@
-"""The project's admin cannot be tried for ever (SECURITY R-102)."""
+"""The project's admin cannot be tried for ever (R-102)."""
 
 import os
 import subprocess

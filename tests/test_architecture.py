@@ -1,4 +1,4 @@
-"""The house rules that a reader relies on, read off the source (STYLE). The layers are import-linter's."""
+"""The house rules that a reader relies on, read off the source. The layers are import-linter's."""
 
 import ast
 from collections.abc import Callable, Iterator

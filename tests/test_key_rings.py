@@ -1,4 +1,4 @@
-"""Key rings: what is refused, what is never shown, and what still works once a ring has turned (SECURITY R-118)."""
+"""Key rings: what is refused, what is never shown, and what still works once a ring has turned (R-118)."""
 
 import copy
 import json

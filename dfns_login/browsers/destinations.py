@@ -1,4 +1,4 @@
-"""Where a sign-in leads: a path of this site, and nothing else (SECURITY R-96)."""
+"""Where a sign-in leads: a path of this site, and nothing else (R-96)."""
 
 import re
 from typing import Final

@@ -1,7 +1,7 @@
 """Known devices: a browser that has signed in keeps a mark, and by it rates and guesses that no stranger can spend.
 
 The mark is no proof of identity. It says that this browser once signed in as this
-recipient, and all that it gives is its own count (DESIGN, Limits). Nothing is stored.
+recipient, and all that it gives is its own count. Nothing is stored.
 """
 
 import hmac

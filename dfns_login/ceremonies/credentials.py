@@ -36,7 +36,7 @@ from dfns_login.proofs import (
 from dfns_login.requester import Requester
 
 CODE_LIFETIME: Final = timedelta(minutes=1)
-"""How long a code lives that adds a credential from another device, at most (SECURITY D-5)."""
+"""How long a code lives that adds a credential from another device, at most (D-5)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,7 +142,7 @@ def show_code(account: Account, *, expires_at: datetime, requester: Requester, n
 
     expires_at: as the owner wishes; a minute ahead at most. Call it in a transaction.
     Raises BodyRefused for a time that is past or too far ahead. Stored: the code's row.
-    Source: Dfns API, Create Credential Code; SECURITY D-5.
+    Source: Dfns API, Create Credential Code; D-5.
     """
     if not now < expires_at <= now + CODE_LIFETIME:
         msg = "expiration out of bounds"

@@ -1,4 +1,4 @@
-"""What an account's owner is told of (SECURITY R-82)."""
+"""What an account's owner is told of (R-82)."""
 
 from datetime import timedelta
 from typing import Final

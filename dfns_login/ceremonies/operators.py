@@ -1,7 +1,7 @@
 """What an operator does to whom and what is there: deactivate, let in again, revoke. Inviting is in `invitation.py`.
 
 What is deactivated opens nothing from that moment: its sessions end, and the
-codes that are out are void (SECURITY R-14, R-72).
+codes that are out are void (R-14, R-72).
 """
 
 from dataclasses import dataclass

@@ -121,7 +121,7 @@ def complete_recovery(
     recovery key's proof fails, AttestationRefused if a credential does not hold, CredentialIdTaken.
     Stored, in one transaction: the token's `jti`, the new credentials, that every older credential,
     session, code and challenge is dead, the spent recovery key among them, events, a notice.
-    Source: Dfns API, Recover User; SECURITY R-80, R-81.
+    Source: Dfns API, Recover User; R-80, R-81.
     """
     token = resolve_temporary(temporary_token, purpose=CodePurpose.RECOVERY, now=now)
     account = _account(token)

@@ -1,4 +1,4 @@
-"""System checks of `check --deploy`: bounds that `SECURITY.md` sets, and services that would fail under load.
+"""System checks of `check --deploy`: bounds that the requirements set, and services that would fail under load.
 
 | id | what is wrong |
 | --- | --- |

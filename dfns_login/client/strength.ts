@@ -2,7 +2,7 @@
 
 import type { ZxcvbnFactory, ZxcvbnResult } from '@zxcvbn-ts/core'
 
-const SHORTEST = 8 // NIST SP 800-63B-4 §3.1.1.2, SECURITY R-27
+const SHORTEST = 8 // NIST SP 800-63B-4 §3.1.1.2, R-27
 const LONG = 15
 const LISTED = /^(passwords|userInputs)/
 

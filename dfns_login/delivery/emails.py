@@ -1,7 +1,7 @@
 """The mails, of codes and of notices: subject, text and HTML from templates that a project may override.
 
 `templates/dfns_login/mail/{<purpose>_code,notice}.{subject.txt,txt,html}`. A code
-stands in the body only (SECURITY R-12), and nothing that a stranger typed does
+stands in the body only (R-12), and nothing that a stranger typed does
 (R-113).
 """
 
@@ -42,7 +42,7 @@ def code_mail(row: OneTimeCode, *, code: str, account: Account, now: datetime) -
 
 
 def notice_mail(event: AuditEvent, *, account: Account) -> EmailMultiAlternatives:
-    """The mail that tells the account's owner of an event, and what to do if it was not them (SECURITY R-82)."""
+    """The mail that tells the account's owner of an event, and what to do if it was not them (R-82)."""
     context = {"event": event, **_about(account)}
     with translation.override(settings.LANGUAGE_CODE):
         return _mail("notice", context, to=account.email)

@@ -1,4 +1,4 @@
-"""What a browser is told with every page: who may run, load, frame, keep and refer to it (SECURITY R-90 to R-93)."""
+"""What a browser is told with every page: who may run, load, frame, keep and refer to it (R-90 to R-93)."""
 
 from collections.abc import Callable
 from functools import wraps

@@ -1,6 +1,6 @@
 """One-time codes: issued into a row, derived when they are mailed, counted when they are presented.
 
-A code is a gate before an encrypted key, never a proof of identity (SECURITY D-1).
+A code is a gate before an encrypted key, never a proof of identity (D-1).
 """
 
 import hmac
@@ -60,7 +60,7 @@ class PresentedCode:
 
 
 def code_form(purpose: CodePurpose) -> CodeForm:
-    """Form of this purpose's codes: login codes as configured, longer-lived ones 80 bits (SECURITY D-9)."""
+    """Form of this purpose's codes: login codes as configured, longer-lived ones 80 bits (D-9)."""
     return FORMS[login_settings().code_form if purpose == CodePurpose.LOGIN else "base32-16"]
 
 
@@ -141,7 +141,7 @@ def show_credential_code(account: Account, *, expires_at: datetime, requester: R
     """Open a code that is shown to the account's owner instead of mailed: `SSSS-SSSS-XXXX-XXXX-XXXX-XXXX`.
 
     The first eight characters select the row; the others are derived, as every code is.
-    One that is still open is closed first. Stored: the row. Source: SECURITY D-5.
+    One that is still open is closed first. Stored: the row. Source: D-5.
     """
     mine = OneTimeCode.objects.of(account.recipient, purpose=CodePurpose.CREDENTIAL)
     row = OneTimeCode(

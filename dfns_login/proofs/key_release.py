@@ -70,7 +70,7 @@ def release_encrypted_keys(account: Account, *, presented: PresentedCode) -> lis
 def release_keys_for_action(session: Session) -> list[ReleasedKey] | None:
     """Encrypted keys for signing a user action: only in a session that was itself opened with a presented code.
 
-    None where nothing is released (SECURITY D-4).
+    None where nothing is released (D-4).
     Source: Dfns API, Create User Action Signature Challenge.
     """
     if not session.code_presented or not login_settings().release_keys_for_actions:

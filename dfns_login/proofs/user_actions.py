@@ -36,7 +36,7 @@ class ActionRequest:
 
         The path is compared after one percent-decoding, and the payload as a JSON
         value. A query is no part of it: the official clients sign none.
-        Source: WIRE, User-action signing; OWASP Transaction Authorization 2.6, 2.8.
+        Source: Dfns API, User Action Signing; OWASP Transaction Authorization 2.6, 2.8.
         """
         payload = NOTHING if self.payload == "" else self.payload
         parts = [session.jti, self.method.upper(), self.path, payload]

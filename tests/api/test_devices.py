@@ -1,4 +1,4 @@
-"""A browser that has signed in has rates and guesses of its own, which no stranger can spend (DESIGN, Limits)."""
+"""A browser that has signed in has rates and guesses of its own, which no stranger can spend."""
 
 from datetime import datetime, timedelta
 from typing import Any

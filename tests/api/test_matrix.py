@@ -135,7 +135,7 @@ def scene(client: Client) -> Scene:
     return Scene.make(client)
 
 
-# Bearer tokens, R-71 and A-73
+# Bearer tokens, R-71
 
 
 TOKENS: dict[str, Callable[[Scene], str]] = {

@@ -185,7 +185,7 @@ def test_without_a_session_it_is_401(client: Client, jane: SignedIn) -> None:
 @pytest.mark.usefixtures("_atomic_requests")
 @pytest.mark.parametrize("how", ["validation", "crash"])
 def test_what_fails_leaves_the_user_action_good(jane: SignedIn, how: str) -> None:
-    """A-59: it is spent in the transaction of what it is for."""
+    """R-85: it is spent in the transaction of what it is for."""
     body = {"fail": how}
     action = jane.user_action("POST", THING, json.dumps(body))
     for _ in range(2):
@@ -340,7 +340,7 @@ def test_the_same_value_is_the_same_in_any_writing(jane: SignedIn, raw: str) -> 
     ],
 )
 def test_another_value_is_refused(jane: SignedIn, raw: str) -> None:
-    """A-58."""
+    """R-85."""
     action = jane.user_action("POST", THING, TEXT)
     assert told(use(jane, action, body=raw.encode())) == REFUSED
     assert made() == 0

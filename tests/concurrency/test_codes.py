@@ -1,4 +1,4 @@
-"""Sixty requests at once for one code, on two web processes over PostgreSQL (SECURITY R-03, R-04, R-08, R-121)."""
+"""Sixty requests at once for one code, on two web processes over PostgreSQL (R-03, R-04, R-08, R-121)."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta

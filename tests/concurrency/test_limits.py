@@ -1,4 +1,4 @@
-"""Two hundred at once against a limit of ten (SECURITY R-44), and what would let more of them through."""
+"""Two hundred at once against a limit of ten (R-44), and what would let more of them through."""
 
 from collections.abc import Iterator
 from functools import partial

@@ -1,4 +1,4 @@
-"""Sixty at once with one proof: one assertion is one session, one temporary token one account (SECURITY R-51, R-83)."""
+"""Sixty at once with one proof: one assertion is one session, one temporary token one account (R-51, R-83)."""
 
 from django.contrib.auth import get_user_model
 

@@ -1,4 +1,4 @@
-"""Sixty at once with one user action, one signed challenge, one recovery: each is good once (R-81, R-85, A-05)."""
+"""Sixty at once with one user action, one signed challenge, one recovery: each is good once (R-81, R-85)."""
 
 import json
 from typing import Any

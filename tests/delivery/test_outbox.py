@@ -1,4 +1,4 @@
-"""Delivery: the row is the outbox (DESIGN, Delivery)."""
+"""Delivery: the row is the outbox."""
 
 import re
 import smtplib

@@ -1,4 +1,4 @@
-"""Valkey, which is cache and broker at once: killed, started again, frozen, full (SECURITY R-35, R-115)."""
+"""Valkey, which is cache and broker at once: killed, started again, frozen, full (R-35, R-115)."""
 
 import os
 import signal

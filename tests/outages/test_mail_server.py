@@ -1,4 +1,4 @@
-"""The mail server is away, refuses, stalls; the worker dies while it waits for it (SECURITY R-115)."""
+"""The mail server is away, refuses, stalls; the worker dies while it waits for it (R-115)."""
 
 import time
 from datetime import UTC, datetime, timedelta

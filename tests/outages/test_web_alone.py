@@ -1,4 +1,4 @@
-"""Web processes without a broker, a cache, a database; no worker there to mend anything (SECURITY R-35, R-115)."""
+"""Web processes without a broker, a cache, a database; no worker there to mend anything (R-35, R-115)."""
 
 import os
 import signal

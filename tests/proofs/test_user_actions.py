@@ -230,7 +230,7 @@ def at_once(number: int, work: Callable[[int], Any]) -> list[Any]:
 
 
 def test_of_sixty_parallel_uses_one_succeeds(signed_in: Session) -> None:
-    """A-05."""
+    """R-85."""
     token = action(signed_in)
 
     def use(number: int) -> str:
@@ -261,7 +261,7 @@ def test_who_looks_and_then_spends_lets_more_than_one_by(signed_in: Session) -> 
 
 
 def test_what_fails_leaves_it_good_for_those_who_wait(signed_in: Session) -> None:
-    """A-59."""
+    """R-85."""
     redeemed = redeem_user_action(action(signed_in), REQUEST, session=signed_in, now=NOW)
     spent, failed = Event(), Event()
 

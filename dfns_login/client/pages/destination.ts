@@ -1,4 +1,4 @@
-// Where a page leads on: within this site, and nowhere else (SECURITY R-96).
+// Where a page leads on: within this site, and nowhere else.
 
 /** The address of this path, if it is one of this very site; else of the fallback. */
 export function ownAddress(path: string, fallback: string): string {
