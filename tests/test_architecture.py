@@ -163,7 +163,7 @@ def test_a_module_is_named_by_what_is_in_it(path: Path) -> None:
 
 @of_each_module
 def test_nothing_is_compared_in_a_hurry(path: Path) -> None:
-    """What Python compares of a code, digest or challenge it compares in constant time."""
+    """What Python compares of a code, digest or challenge it compares in constant time. R-10."""
     secret = {"code", "digest", "signature", "challenge", "salt", "secret"}
 
     def compares(node: ast.AST) -> bool:

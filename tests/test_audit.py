@@ -85,6 +85,7 @@ def test_each_signal_is_one_events() -> None:
 
 
 def test_a_strangers_noise_is_a_line_without_the_name(lines: Any) -> None:
+    """D-10."""
     note_code_request(JANE, purpose="login", code=7, requester=HERE)
     (line,) = lines()
     assert line == f"code.asked organization=or-1 name={name_hash(JANE)} purpose=login code=7 prefix=2001:db8::/64"

@@ -88,6 +88,7 @@ def test_production_starts_with_nothing_left_to_a_guess(name):
 
 
 def test_production_is_strict_where_nothing_is_said():
+    """R-99."""
     names = ("DEBUG", "ALLOWED_HOSTS", "SECURE_SSL_REDIRECT", "SESSION_COOKIE_SECURE", "SECURE_PROXY_SSL_HEADER")
     assert read_settings(PRODUCTION, *names).stdout.split("\n")[:-1] == [
         "False",

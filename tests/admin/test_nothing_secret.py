@@ -50,6 +50,7 @@ def test_no_page_shows_the_code(operator: Client, scene: Scene) -> None:
 
 
 def test_the_hostile_names_are_shown_escaped(operator: Client, scene: Scene) -> None:
+    """R-101."""
     for page in (f"{ADMIN}/account/", f"{ADMIN}/onetimecode/", f"{ADMIN}/session/", f"{ADMIN}/auditevent/"):
         assert b"&lt;script&gt;alert(1)&lt;/script&gt;" in operator.get(page).content, page
 

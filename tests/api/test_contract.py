@@ -1,4 +1,4 @@
-"""What holds for every endpoint: its refusals in the envelope, a rate, `no-store`, and what a request costs.
+"""What holds for every endpoint: the error envelope, a rate, `no-store`, and what a request costs (R-90, R-98).
 
 `CheckedClient` holds every answer of every test below `tests/api/` against the envelope and the headers; here each
 status is provoked on each path, so that there are such answers.
@@ -90,6 +90,7 @@ def test_no_view_is_wrapped_in_a_transaction_or_guarded_by_the_csrf_middleware(e
 
 @of_each_open
 def test_every_open_endpoint_has_rates_of_its_own(endpoint: Endpoint) -> None:
+    """R-40."""
     rates = view_of(endpoint).rates
     assert rates
     assert all(isinstance(rate, Rate) and len(DEFAULT_RATES[rate.name]) == 2 for rate in rates)
@@ -235,6 +236,7 @@ def test_what_is_not_below_auth_is_not_ours(client: Client, path: str) -> None:
 @pytest.mark.django_db
 @of_each
 def test_405(client: Client, endpoint: Endpoint, bearer: Any) -> None:
+    """R-48, R-99."""
     served = methods_of(endpoint)
     token = bearer(endpoint)
     for method in set(METHODS) - served - ({"HEAD"} if "GET" in served else set()):
@@ -247,6 +249,7 @@ def test_405(client: Client, endpoint: Endpoint, bearer: Any) -> None:
 @of_each
 @pytest.mark.parametrize("header", ["x_http_method_override", "x_http_method", "x_method_override"])
 def test_no_header_changes_the_method(client: Client, endpoint: Endpoint, header: str, bearer: Any) -> None:
+    """R-48."""
     assert (
         send(client, endpoint, method="PATCH", bearer=bearer(endpoint), **{header: endpoint.method}).status_code == 405
     )

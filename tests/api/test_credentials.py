@@ -270,6 +270,7 @@ def verify_with_code(client: Client, body: Members) -> Any:
 
 @pytest.mark.parametrize("kind", Kind)
 def test_a_shown_code_adds_a_credential(client: Client, jane: SignedIn, kind: Kind) -> None:
+    """D-5."""
     code = show_code(jane)
     assert [len(group) for group in code.split("-")] == [4] * 6
     opened = open_with_code(client, code, kind.value)
@@ -353,6 +354,7 @@ def test_what_is_no_number_cannot_be_signed_for(jane: SignedIn, raw: bytes) -> N
 
 
 def test_a_code_is_good_once_whoever_completes_it(client: Client, jane: SignedIn) -> None:
+    """D-5."""
     code = show_code(jane)
     assert open_with_code(client, code).status_code == 200
     assert told(open_with_code(client, code)) == INVALID_CODE

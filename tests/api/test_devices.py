@@ -1,4 +1,4 @@
-"""A browser that has signed in has rates and guesses of its own, which no stranger can spend."""
+"""A browser that has signed in has rates and guesses of its own, which no stranger can spend (R-45, D-2, D-8)."""
 
 from datetime import datetime, timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""Nobody learns who is there: the same answers and the same work for everybody (R-30 to R-36)."""
+"""Nobody learns who is there: the same answers and the same work for everybody (R-30, R-31, R-34, R-36)."""
 
 import json
 from collections.abc import Callable, Iterator

@@ -436,6 +436,7 @@ def test_an_invited_account_cannot_sign_in(client: Client, lee: Account) -> None
 
 
 def test_a_deactivated_credential_signs_nothing(client: Client, kim: Person) -> None:
+    """R-55."""
     token = sign_in(client, kim)
     challenge = open_login(client, kim.names).json()
     Credential.objects.update(active=False)
@@ -444,7 +445,7 @@ def test_a_deactivated_credential_signs_nothing(client: Client, kim: Person) -> 
     assert open_login(client, kim.names).json()["allowCredentials"]["key"] == []
 
 
-# What a project that reveals unknown users says
+# What a project that reveals unknown users says (D-3)
 
 
 @pytest.fixture

@@ -121,17 +121,20 @@ def test_a_recovery_is_completed_once(client: Client, jane: SignedIn) -> None:
 
 
 def test_without_the_mailed_code_nothing_is_recovered(client: Client, jane: SignedIn) -> None:
+    """R-80."""
     refused = open_recovery(client, jane, verificationCode="0000-0000-0000-0000")
     assert (refused.status_code, message(refused)) == (403, "Invalid code")
 
 
 def test_without_the_recovery_key_nothing_is_recovered(client: Client, jane: SignedIn) -> None:
+    """R-80."""
     opened = open_recovery(client, jane).json()
     body = recovery_body(opened, by=recovery_key(), new=SoftwareKey.make(kind=Kind.KEY))
     assert recover(client, opened, body).status_code == 401
 
 
 def test_the_recovery_key_signs_these_very_credentials(client: Client, jane: SignedIn) -> None:
+    """R-80."""
     opened = open_recovery(client, jane).json()
     body = recovery_body(opened, by=jane.person.keys[1], new=SoftwareKey.make(kind=Kind.KEY))
     other = recovery_body(opened, by=jane.person.keys[1], new=SoftwareKey.make(kind=Kind.KEY))

@@ -246,6 +246,7 @@ def test_an_address_in_clear_on_this_machine_passes(settings, url):
     ],
 )
 def test_a_duration_out_of_its_bounds_is_an_error(settings, name, number, good, bad):
+    """R-02, R-73."""
     for value in good:
         change(settings, **{name: value})
         assert ids() == []
@@ -274,6 +275,7 @@ def test_the_odds_are_told():
     ],
 )
 def test_the_odds_are_codes_a_day_by_guesses_by_the_space(settings, form, guesses, windows, expected):
+    """D-8."""
     change(settings, CODE_FORM=form, CODE_GUESSES=guesses, RATES={"code_per_user": windows})
     assert deployment.odds_of_a_day(login_settings()) == pytest.approx(expected)
 
@@ -371,6 +373,7 @@ def celery() -> Iterator[Any]:
     ],
 )
 def test_a_celery_that_waits_or_trusts_too_much_is_told(celery, values, number):
+    """R-114."""
     celery.update(values)
     assert ids() == ([number] if number else [])
 
@@ -399,6 +402,7 @@ def test_revealing_who_has_an_account_is_a_warning(settings):
 
 
 def test_an_admin_that_anybody_may_try_passwords_at_is_a_warning(settings):
+    """R-102."""
     settings.ROOT_URLCONF = "tests.support.urls_with_a_plain_admin"
     assert ids() == ["W051"]
     settings.SILENCED_SYSTEM_CHECKS = ["dfns_login.W051"]

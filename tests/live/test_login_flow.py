@@ -67,5 +67,6 @@ def test_the_token_is_dead_from_the_logout_on(journey: Journey) -> None:
 
 
 def test_the_code_alone_opens_no_session(journey: Journey, scene: Scene) -> None:
+    """R-20."""
     refused = scene.call("GET", "/auth/credentials", bearer=journey.opened_with_code["challengeIdentifier"])
     assert refused.status_code == 401

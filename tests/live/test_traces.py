@@ -1,4 +1,6 @@
-"""No code, no password, no private key, no encrypted key and no token is written down anywhere but in the mails.
+"""No code, password, private key, encrypted key or token is written anywhere but into emails.
+
+R-06, R-22, R-77, R-117.
 
 The control plants values of its own in every place, by the project's own ways where there is one; once they are found,
 everything that happened before them is written down too.
@@ -138,6 +140,7 @@ def test_logs_are_as_talkative_as_they_can_be(traces: Traces) -> None:
 def test_a_celery_message_carries_at_most_a_row_id(
     scene: Scene, commands: CommandCapture, journey: Journey, planted: Secret
 ) -> None:
+    """R-114."""
     swept = "Task dfns_login.sweep"
     wait_for(lambda: swept in scene.site.worker.log, what=lambda: "sweep that the scheduler asked for")
     sent = [(task, body) for task, body in celery_messages(commands.heard()) if body[0] != [planted.value.decode()]]

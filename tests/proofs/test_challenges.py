@@ -134,6 +134,7 @@ def test_the_ring_turns_in_mid_flow(settings: Any) -> None:
 
 @pytest.mark.django_db
 def test_a_challenge_is_spent_once() -> None:
+    """R-51."""
     redeemed = redeem_challenge(opened().identifier, ceremony=Ceremony.LOGIN, now=NOW)
     assert not SpentToken.objects.exists()  # opening one writes nothing, redeeming one neither
     spend_challenge(redeemed)

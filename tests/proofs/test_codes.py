@@ -445,6 +445,7 @@ GUESSES = st.lists(st.sampled_from(["right", "wrong", "ask", "wait"]), max_size=
 @hypothesis_settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(steps=GUESSES)
 def test_in_any_order_a_code_is_accepted_at_most_once(steps: list[str]) -> None:
+    """R-03."""
     OneTimeCode.objects.all().delete()
     now = NOW
     row = ask()

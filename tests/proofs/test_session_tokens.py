@@ -115,6 +115,7 @@ def segment(value: Any) -> str:
 
 
 def test_a_token_stands_for_its_session(kim: Person) -> None:
+    """R-74."""
     session, token = session_of(kim)
     resolved = resolve_session(token, now=NOW)
     assert resolved == session

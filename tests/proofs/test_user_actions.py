@@ -283,6 +283,7 @@ def test_what_fails_leaves_it_good_for_those_who_wait(signed_in: Session) -> Non
 
 
 def test_two_parallel_deactivations_leave_one_first_factor(signed_in: Session) -> None:
+    """R-84."""
     account = signed_in.account
     uuids = list(account.credentials.first_factors().values_list("pk", flat=True))
 
