@@ -76,7 +76,7 @@ def note_outage(what: str, *, error: BaseException) -> None:
 
 def name_hash(recipient: Recipient) -> str:
     """Keyed hash of the name, equal for equal names: enough to follow one, too little to read it."""
-    text = f"log {len(recipient.organization)}:{recipient.organization}{recipient.username}".encode()
+    text = f"log {recipient.key}".encode()
     return hmac.digest(key_rings().decoys, text, "sha256").hex()[:16]
 
 

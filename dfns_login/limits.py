@@ -71,9 +71,8 @@ def count_recipient(rates: Iterable[Rate], *, recipient: Recipient, scope: str, 
 
     device: as `Requester.device`; a known one is counted apart, so that no stranger uses up what is its own.
     """
-    organization = recipient.organization
-    user = f"{len(organization)}:{organization}{recipient.username}" + (f" device {device}" if device else "")
-    count(rates, {Subject.USER: user, Subject.ORGANIZATION: organization}, scope=scope)
+    user = recipient.key + (f" device {device}" if device else "")
+    count(rates, {Subject.USER: user, Subject.ORGANIZATION: recipient.organization}, scope=scope)
 
 
 def count(rates: Iterable[Rate], values: Mapping[Subject, str], *, scope: str) -> None:

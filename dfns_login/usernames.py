@@ -21,6 +21,11 @@ class Recipient:
     organization: str
     username: str
 
+    @property
+    def key(self) -> str:
+        """Text that no other recipient has: the organization behind its length, then the username."""
+        return f"{len(self.organization)}:{self.organization}{self.username}"
+
     def __repr__(self) -> str:
         return f"Recipient({self.organization!r}, …)"
 
@@ -32,13 +37,10 @@ def canonical_username(text: str) -> str:
     control, surrogate, private or line separating character.
     """
     if len(text) > WRITTEN_MAX_LENGTH:
-        msg = "too long"
-        raise ValueError(msg)
+        raise ValueError("too long")
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold()).strip()
     if not folded or len(folded) > USERNAME_MAX_LENGTH:
-        msg = "empty, or too long"
-        raise ValueError(msg)
+        raise ValueError("empty, or too long")
     if any(unicodedata.category(each) in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"} for each in folded):
-        msg = "a character that no username has"
-        raise ValueError(msg)
+        raise ValueError("a character that no username has")
     return folded

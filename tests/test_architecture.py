@@ -70,8 +70,8 @@ def test_only_key_release_touches_a_sealed_key(path: Path) -> None:
         return
 
     def touches(node: ast.AST) -> bool:
-        return (isinstance(node, ast.Attribute) and node.attr.startswith("sealed_private_key")) or (
-            isinstance(node, ast.keyword) and str(node.arg).startswith("sealed_private_key")
+        return (isinstance(node, ast.Attribute) and node.attr.startswith("encrypted_key_at_rest")) or (
+            isinstance(node, ast.keyword) and str(node.arg).startswith("encrypted_key_at_rest")
         )
 
     deferred = {
@@ -83,7 +83,7 @@ def test_only_key_release_touches_a_sealed_key(path: Path) -> None:
 
     def names(node: ast.AST) -> bool:
         text = (isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value) or ""
-        return text.rpartition("__")[2] == "sealed_private_key" and id(node) not in deferred
+        return text.rpartition("__")[2] == "encrypted_key_at_rest" and id(node) not in deferred
 
     assert not nodes(path, touches)
     assert not nodes(path, names)

@@ -80,7 +80,7 @@ class CredentialAdmin(ReadOnlyAdmin[Credential]):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Credential]:
         rows = super().get_queryset(request).select_related("account", "organization")
-        return rows.defer("sealed_private_key", "public_key")
+        return rows.defer("encrypted_key_at_rest", "public_key")
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str

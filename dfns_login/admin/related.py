@@ -30,7 +30,7 @@ def related_to(account: Account, *, may_view: Callable[[type[Model]], bool], now
 
 
 def _credentials(account: Account) -> RelatedRows:
-    newest = account.credentials.defer("sealed_private_key", "public_key").order_by("-created_at", "-pk")[:NEWEST]
+    newest = account.credentials.defer("encrypted_key_at_rest", "public_key").order_by("-created_at", "-pk")[:NEWEST]
     return RelatedRows(
         title=_("Credentials"),
         columns=(_("Credential"), _("Kind"), _("State"), _("Registered")),
@@ -44,7 +44,7 @@ def _credentials(account: Account) -> RelatedRows:
 
 def _sessions(account: Account, *, now: datetime) -> RelatedRows:
     newest = account.sessions.select_related("credential", "account__organization").order_by("-pk")
-    newest = newest.defer("jti", "django_session_key", "credential__sealed_private_key", "credential__public_key")
+    newest = newest.defer("jti", "django_session_key", "credential__encrypted_key_at_rest", "credential__public_key")
     return RelatedRows(
         title=_("Sessions"),
         columns=(_("Signed in"), _("State"), _("Last seen"), _("From")),

@@ -98,7 +98,7 @@ class SessionAdmin(ReadOnlyAdmin[Session]):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Session]:
         rows = super().get_queryset(request).select_related("account__organization", "credential")
-        return rows.defer("jti", "django_session_key", "credential__sealed_private_key", "credential__public_key")
+        return rows.defer("jti", "django_session_key", "credential__encrypted_key_at_rest", "credential__public_key")
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from dfns_login.audit import record_event
-from dfns_login.ceremonies.notices import tell_owner
+from dfns_login.ceremonies.notices import notify_owner
 from dfns_login.errors import BodyRefused, LastFirstFactor, NotFound, TokenRefused
 from dfns_login.models import (
     Account,
@@ -20,11 +20,10 @@ from dfns_login.requester import Requester
 from dfns_login.verification.key_envelope import check_key_envelope
 
 
-def hold_account(account: Account) -> None:
+def lock_account(account: Account) -> None:
     """Let no recovery overtake what follows, which it would not see and leave alive."""
-    if not Account.objects.hold(account=account):
-        msg = "the account was voided meanwhile"
-        raise TokenRefused(msg)
+    if not Account.objects.lock(account=account):
+        raise TokenRefused("the account was voided meanwhile")
 
 
 def activate_credential(account: Account, uuid: str, *, requester: Requester, now: datetime) -> None:
@@ -34,13 +33,12 @@ def activate_credential(account: Account, uuid: str, *, requester: Requester, no
     (R-81). Stored: that it is active, an event, a notice.
     Source: Dfns API, Activate Credential.
     """
-    hold_account(account)
+    lock_account(account)
     credential = _own(account, uuid)
     if credential.active:
         return
     if not Credential.objects.activate(credential=credential):
-        msg = "credential from before a recovery"
-        raise NotFound(msg)
+        raise NotFound("credential from before a recovery")
     _tell(AuditKind.CREDENTIAL_ACTIVATED, credential, requester=requester, now=now)
 
 
@@ -59,8 +57,7 @@ def deactivate_credential(account: Account, uuid: str, *, requester: Requester, 
     if credential.kind != CredentialKind.RECOVERY_KEY:
         needed = 2 if account.organization.second_factor == SecondFactor.REQUIRED else 1
         if account.credentials.first_factors().exclude(pk=credential.pk).count() < needed:
-            msg = "last credential that signs in"
-            raise LastFirstFactor(msg)
+            raise LastFirstFactor("last credential that signs in")
     if Credential.objects.deactivate(credential=credential):
         # dead already, for its credential is; ended, lest they live again with it
         Session.objects.filter(credential=credential).revoke(now=now)
@@ -77,8 +74,7 @@ def rename_credential(account: Account, uuid: str, name: str, *, requester: Requ
     """
     wanted = name.strip()
     if not wanted or not wanted.isprintable():
-        msg = "not a name"
-        raise BodyRefused(msg, details={"credentialName": ["Enter a name that can be printed."]})
+        raise BodyRefused("not a name", details={"credentialName": ["Enter a name that can be printed."]})
     credential = _own(account, uuid)
     if Credential.objects.rename(credential=credential, name=wanted):
         _record(AuditKind.CREDENTIAL_RENAMED, credential, requester=requester, now=now)
@@ -98,11 +94,10 @@ def change_password(
     """
     account = session.account
     envelope = check_key_envelope(encrypted_private_key)
-    hold_account(account)
+    lock_account(account)
     credential = _own(account, uuid)
     if not credential.active or credential.kind != CredentialKind.PASSWORD_PROTECTED_KEY:
-        msg = "not a usable password-protected key"
-        raise NotFound(msg)
+        raise NotFound("not a usable password-protected key")
     replace_encrypted_key(credential, envelope)
     Session.objects.filter(account=account).exclude(pk=session.pk).revoke(now=now)
     Account.objects.void(account=account, now=now)
@@ -111,10 +106,9 @@ def change_password(
 
 
 def _own(account: Account, uuid: str) -> Credential:
-    credential = account.credentials.defer("sealed_private_key").filter(pk=uuid).first()
+    credential = account.credentials.defer("encrypted_key_at_rest").filter(pk=uuid).first()
     if credential is None:
-        msg = "no such credential in the account"
-        raise NotFound(msg)
+        raise NotFound("no such credential in the account")
     return credential
 
 
@@ -123,4 +117,4 @@ def _record(kind: AuditKind, credential: Credential, *, requester: Requester, no
 
 
 def _tell(kind: AuditKind, credential: Credential, *, requester: Requester, now: datetime) -> None:
-    tell_owner(_record(kind, credential, requester=requester, now=now))
+    notify_owner(_record(kind, credential, requester=requester, now=now))

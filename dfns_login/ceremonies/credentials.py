@@ -8,9 +8,9 @@ from typing import Final
 from django.db import transaction
 
 from dfns_login.audit import record_event
-from dfns_login.ceremonies.credential_changes import hold_account
+from dfns_login.ceremonies.credential_changes import lock_account
 from dfns_login.ceremonies.new_credentials import NewCredential, store_credential, verify_credential
-from dfns_login.ceremonies.notices import tell_owner
+from dfns_login.ceremonies.notices import notify_owner
 from dfns_login.errors import (
     BodyRefused,
     ChallengeRefused,
@@ -18,7 +18,6 @@ from dfns_login.errors import (
 )
 from dfns_login.models import (
     Account,
-    AccountState,
     AuditKind,
     Credential,
     CredentialKind,
@@ -72,15 +71,9 @@ def open_credential_with_code(
     good code, that it is spent. Source: Dfns API, Create Credential Challenge With Code.
     """
     presented = present_credential_code(code, now=now)
-    account = (
-        Account.objects.of(presented.recipient)
-        .select_related("organization")
-        .filter(state=AccountState.REGISTERED, organization__active=True)
-        .first()
-    )
+    account = Account.objects.registered().of(presented.recipient).first()
     if account is None:
-        msg = "the account went while its code was open"
-        raise CodeRefused(msg)
+        raise CodeRefused("the account went while its code was open")
     record_event(AuditKind.CODE_PRESENTED, account=account, requester=requester, now=now, purpose="credential")
     opened = open_challenge(
         Ceremony.CREDENTIAL,
@@ -105,8 +98,7 @@ def add_credential(
     """
     redeemed = redeem_challenge(challenge_identifier, ceremony=Ceremony.CREDENTIAL, now=now)
     if redeemed.account_id != account.pk or redeemed.bound != f"session {new.kind.value}":
-        msg = "challenge of another account or kind, or one that was opened with a code"
-        raise ChallengeRefused(msg)
+        raise ChallengeRefused("challenge of another account or kind, or one that was opened with a code")
     return _add(account, new, redeemed=redeemed, requester=requester, now=now)
 
 
@@ -119,21 +111,10 @@ def add_credential_with_code(
     """
     redeemed = redeem_challenge(challenge_identifier, ceremony=Ceremony.CREDENTIAL, now=now)
     if redeemed.bound != f"code {new.kind.value}":
-        msg = "challenge of another kind, or one that was opened without a code"
-        raise ChallengeRefused(msg)
-    account = (
-        Account.objects.select_related("organization")
-        .filter(
-            pk=redeemed.account_id,
-            organization=redeemed.organization,
-            organization__active=True,
-            state=AccountState.REGISTERED,
-        )
-        .first()
-    )
+        raise ChallengeRefused("challenge of another kind, or one that was opened without a code")
+    account = Account.objects.registered().filter(pk=redeemed.account_id, organization=redeemed.organization).first()
     if account is None:
-        msg = "the account went while its challenge was open"
-        raise ChallengeRefused(msg)
+        raise ChallengeRefused("the account went while its challenge was open")
     return _add(account, new, redeemed=redeemed, requester=requester, now=now)
 
 
@@ -145,9 +126,8 @@ def show_code(account: Account, *, expires_at: datetime, requester: Requester, n
     Source: Dfns API, Create Credential Code; D-5.
     """
     if not now < expires_at <= now + CODE_LIFETIME:
-        msg = "expiration out of bounds"
-        raise BodyRefused(msg, details={"expiration": ["Enter a time within the next minute."]})
-    hold_account(account)
+        raise BodyRefused("expiration out of bounds", details={"expiration": ["Enter a time within the next minute."]})
+    lock_account(account)
     return show_credential_code(account, expires_at=expires_at, requester=requester, now=now)
 
 
@@ -156,18 +136,17 @@ def list_credentials(account: Account) -> Sequence[Credential]:
 
     Source: Dfns API, List User Credentials.
     """
-    return list(account.credentials.defer("sealed_private_key").order_by("created_at", "pk"))
+    return list(account.credentials.defer("encrypted_key_at_rest").order_by("created_at", "pk"))
 
 
 def _add(
     account: Account, new: NewCredential, *, redeemed: RedeemedChallenge, requester: Requester, now: datetime
 ) -> Credential:
     if account.voided_since(redeemed.opened_at):
-        msg = "challenge from before the account was voided"
-        raise ChallengeRefused(msg)
+        raise ChallengeRefused("challenge from before the account was voided")
     credential = verify_credential(new, account=account, challenge=redeemed.challenge, now=now)
     with transaction.atomic():
-        hold_account(account)
+        lock_account(account)
         spend_challenge(redeemed)
-        tell_owner(store_credential(credential, requester=requester, now=now))
+        notify_owner(store_credential(credential, requester=requester, now=now))
     return credential

@@ -53,6 +53,5 @@ def _decoy_credential(recipient: Recipient, kind: str, position: int) -> DecoyCr
 
 
 def _stream(recipient: Recipient, purpose: bytes, length: int) -> bytes:
-    name = f"{len(recipient.organization)}:{recipient.organization}{recipient.username}".encode()
-    seed = hmac.digest(key_rings().decoys, purpose + b"\0" + name, "sha256")
+    seed = hmac.digest(key_rings().decoys, purpose + b"\0" + recipient.key.encode(), "sha256")
     return hashlib.shake_256(seed).digest(length)

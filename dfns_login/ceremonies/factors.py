@@ -8,7 +8,7 @@ from typing import Final
 from django.db import transaction
 
 from dfns_login.audit import record_event
-from dfns_login.ceremonies.notices import tell_owner
+from dfns_login.ceremonies.notices import notify_owner
 from dfns_login.errors import AccountDeactivated, AssertionRefused, ChallengeRefused, SignCountRegressed
 from dfns_login.models import (
     Account,
@@ -122,12 +122,10 @@ def verify_factors(
     if second is not None:
         other = _verify(second, redeemed=redeemed, within=account, requester=requester, now=now)
         if other.credential.pk == factor.credential.pk:
-            msg = "the same credential twice"
-            raise AssertionRefused(msg)
+            raise AssertionRefused("the same credential twice")
         factor = replace(factor, second=other)
     if account.voided_since(redeemed.opened_at):
-        msg = "challenge from before the account was voided"
-        raise AssertionRefused(msg)
+        raise AssertionRefused("challenge from before the account was voided")
     _check_account(account)
     return factor
 
@@ -141,25 +139,21 @@ def record_uses(factor: Factor) -> None:
         if each is None or not isinstance(each.verified, VerifiedFido2Assertion):
             continue
         if not Credential.objects.record_use(credential=each.credential, state=each.verified.state):
-            msg = "another use of the authenticator was faster"
-            raise AssertionRefused(msg)
+            raise AssertionRefused("another use of the authenticator was faster")
 
 
 def _check_policy(factor: Factor, second: FactorAnswer | None, *, organization: Organization) -> None:
     policy = organization.second_factor
     if policy == SecondFactor.REQUIRED and second is None:
-        msg = "second factor missing"
-        raise AssertionRefused(msg)
+        raise AssertionRefused("second factor missing")
     if policy == SecondFactor.NONE and second is not None:
-        msg = f"second factor not accepted beside {factor.credential.kind}"
-        raise AssertionRefused(msg)
+        raise AssertionRefused(f"second factor not accepted beside {factor.credential.kind}")
 
 
 def _check_account(account: Account) -> None:
     active = account.state == AccountState.REGISTERED and account.organization.active
     if not active or account.user is None or not account.user.is_active:
-        msg = "account, organization or user is not active"
-        raise AccountDeactivated(msg)
+        raise AccountDeactivated("account, organization or user is not active")
 
 
 def _verify(
@@ -176,14 +170,12 @@ def _verify(
         verified = _verify_assertion(answer, credential=credential, challenge=redeemed.challenge)
     except SignCountRegressed as error:
         if is_spent(redeemed):  # the very answer that was accepted comes again, with the count that it had
-            msg = "challenge spent"
-            raise ChallengeRefused(msg) from error
+            raise ChallengeRefused("challenge spent") from error
         if credential is not None:
             _suspect(credential, requester=requester, now=now)
         raise
     if credential is None:
-        msg = "no such credential in the account"
-        raise AssertionRefused(msg)
+        raise AssertionRefused("no such credential in the account")
     return Factor(credential=credential, verified=verified)
 
 
@@ -201,7 +193,7 @@ def _find_credential(answer: FactorAnswer, *, redeemed: RedeemedChallenge, withi
     credential = (
         Credential.objects.first_factors()
         .select_related("account__organization", "account__user")
-        .defer("sealed_private_key")
+        .defer("encrypted_key_at_rest")
         .filter(
             organization_id=redeemed.organization,
             account_id=account_id,
@@ -238,4 +230,4 @@ def _stored(credential: Credential) -> StoredPasskey:
 def _suspect(credential: Credential, *, requester: Requester, now: datetime) -> None:
     kind, account = AuditKind.CREDENTIAL_SUSPECTED, credential.account
     with transaction.atomic():
-        tell_owner(record_event(kind, account=account, requester=requester, now=now, credential=credential.pk))
+        notify_owner(record_event(kind, account=account, requester=requester, now=now, credential=credential.pk))

@@ -34,11 +34,9 @@ def create_organization(name: str) -> Organization:
     try:
         organization.full_clean()
     except ValidationError as error:
-        msg = "not a name"
-        raise BodyRefused(msg, details=error.message_dict) from error
+        raise BodyRefused("not a name", details=error.message_dict) from error
     if not organization.name.isprintable():
-        msg = "a name that does not print"
-        raise BodyRefused(msg, details={"name": ["It has a character that does not print."]})
+        raise BodyRefused("a name that does not print", details={"name": ["It has a character that does not print."]})
     organization.save(force_insert=True)
     return organization
 
@@ -56,15 +54,15 @@ def invite(invitation: Invitation, *, requester: Requester, now: datetime) -> Ac
         validate_email(email)
         username = canonical_username(email)
     except (ValidationError, ValueError) as error:
-        msg = "not an e-mail address"
-        raise BodyRefused(msg, details={"email": ["Enter a valid e-mail address."]}) from error
+        raise BodyRefused("not an e-mail address", details={"email": ["Enter a valid e-mail address."]}) from error
     account = _account(invitation, email=email, username=username, requester=requester, now=now)
     if account.state != AccountState.INVITED:
-        msg = "account registered or deactivated"
-        raise UserExists(msg)
+        raise UserExists("account registered or deactivated")
     if invitation.user is not None and account.user_id != invitation.user.pk:
-        msg = "invited already, linked otherwise"
-        raise BodyRefused(msg, details={"user": ["The account is invited already, and not linked to this user."]})
+        raise BodyRefused(
+            "invited already, linked otherwise",
+            details={"user": ["The account is invited already, and not linked to this user."]},
+        )
     pk = issue_code(account.recipient, purpose=CodePurpose.REGISTRATION, requester=requester, now=now)
     wake_delivery(pk)
     return account
@@ -73,11 +71,9 @@ def invite(invitation: Invitation, *, requester: Requester, now: datetime) -> Ac
 def _check_parties(invitation: Invitation) -> None:
     """No code would be mailed in an organization that is not active, and nobody signs in as such a user."""
     if not invitation.organization.active:
-        msg = "organization not active"
-        raise BodyRefused(msg, details={"organization": ["The organization is not active."]})
+        raise BodyRefused("organization not active", details={"organization": ["The organization is not active."]})
     if invitation.user is not None and not invitation.user.is_active:
-        msg = "user not active"
-        raise BodyRefused(msg, details={"user": ["The user is not active."]})
+        raise BodyRefused("user not active", details={"user": ["The user is not active."]})
 
 
 def _account(invitation: Invitation, *, email: str, username: str, requester: Requester, now: datetime) -> Account:
@@ -98,6 +94,5 @@ def _account(invitation: Invitation, *, email: str, username: str, requester: Re
     except IntegrityError as error:
         account = known.first()
         if account is None:
-            msg = "the user has an account in this organization"
-            raise UserExists(msg) from error
+            raise UserExists("the user has an account in this organization") from error
     return account

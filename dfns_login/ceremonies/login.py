@@ -86,8 +86,7 @@ def open_login(asked: LoginRequest, *, requester: Requester, now: datetime) -> S
     """
     if asked.recipient is None:
         if asked.login_code is not None:
-            msg = "a code without a name"
-            raise CodeRefused(msg)
+            raise CodeRefused("a code without a name")
         organization = Organization.objects.filter(pk=asked.organization, active=True).first()
         opened = open_challenge(Ceremony.LOGIN, organization=asked.organization, account_id="", now=now)
         return SigningChallenge(opened=opened, supported=supported_kinds(organization))
@@ -100,8 +99,7 @@ def open_login(asked: LoginRequest, *, requester: Requester, now: datetime) -> S
             asked.recipient, asked.login_code, purpose=CodePurpose.LOGIN, device=requester.device, now=now
         )
         if account is None:
-            msg = "the account went while its code was open"
-            raise CodeRefused(msg)
+            raise CodeRefused("the account went while its code was open")
         record_event(AuditKind.CODE_PRESENTED, account=account, requester=requester, now=now, purpose="login")
     supported = supported_kinds(organization)
     return _open_for(asked.recipient, account=account, presented=presented, supported=supported, now=now)
@@ -119,9 +117,8 @@ def complete_login(answer: LoginAnswer, *, requester: Requester, now: datetime) 
     factor = verify_factors(answer.first_factor, answer.second_factor, redeemed=redeemed, requester=requester, now=now)
     credential = factor.credential
     with transaction.atomic():
-        if not Account.objects.hold(account=credential.account):  # or what voids it would not see this session
-            msg = "the account was voided meanwhile"
-            raise AssertionRefused(msg)
+        if not Account.objects.lock(account=credential.account):  # or what voids it would not see this session
+            raise AssertionRefused("the account was voided meanwhile")
         session, token = issue_session(
             credential, redeemed=redeemed, verified=factor.verified, requester=requester, now=now
         )

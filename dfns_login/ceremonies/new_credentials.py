@@ -22,7 +22,7 @@ from dfns_login.models import (
     Organization,
     SecondFactor,
 )
-from dfns_login.proofs import seal_encrypted_key
+from dfns_login.proofs import set_encrypted_key
 from dfns_login.requester import Requester
 from dfns_login.settings import login_settings
 from dfns_login.verification.attestation import (
@@ -72,8 +72,10 @@ def verify_new_credentials(new: NewCredentials, *, account: Account, challenge: 
     given = [new.first_factor, new.second_factor, new.recovery]
     made = [verify_credential(each, account=account, challenge=challenge, now=now) for each in given if each]
     if len({each.canonical_credential_id for each in made}) != len(made):
-        msg = "the same credential id twice"
-        raise AttestationRefused(msg, details={"credentialInfo.credId": ["Each credential needs an id of its own."]})
+        raise AttestationRefused(
+            "the same credential id twice",
+            details={"credentialInfo.credId": ["Each credential needs an id of its own."]},
+        )
     return made
 
 
@@ -100,7 +102,7 @@ def verify_credential(new: NewCredential, *, account: Account, challenge: str, n
         credential.aaguid = verified.aaguid
         credential.transports = list(verified.transports)
     if envelope is not None:
-        seal_encrypted_key(credential, envelope)
+        set_encrypted_key(credential, envelope)
     return credential
 
 
@@ -113,9 +115,8 @@ def store_credential(credential: Credential, *, requester: Requester, now: datet
         with transaction.atomic():
             credential.save(force_insert=True)
     except IntegrityError as error:
-        msg = "credential id taken"
         details = {"credentialInfo.credId": ["The organization has a credential of this id."]}
-        raise CredentialIdTaken(msg, details=details) from error
+        raise CredentialIdTaken("credential id taken", details=details) from error
     return record_event(
         AuditKind.CREDENTIAL_CREATED,
         account=credential.account,
@@ -139,8 +140,7 @@ def _check_kinds(new: NewCredentials, *, organization: Organization) -> None:
     if policy == SecondFactor.NONE and new.second_factor is not None:
         details["secondFactorCredential"] = ["The organization takes no second factor."]
     if details:
-        msg = "kinds of the new credentials"
-        raise BodyRefused(msg, details=details)
+        raise BodyRefused("kinds of the new credentials", details=details)
 
 
 def _verify_attestation(new: NewCredential, *, challenge: str) -> VerifiedAttestation:
@@ -168,11 +168,14 @@ def attestation_policy() -> AttestationPolicy:
 def _envelope(new: NewCredential) -> KeyEnvelope | None:
     """The encrypted private key of a kind that has one: a password-protected key must, a recovery key may."""
     if new.encrypted_private_key is not None and new.kind not in WITH_ENVELOPE:
-        msg = "encrypted key with a kind that has none"
-        raise AttestationRefused(msg, details={"encryptedPrivateKey": [f"A {new.kind.value} has none."]})
+        raise AttestationRefused(
+            "encrypted key with a kind that has none",
+            details={"encryptedPrivateKey": [f"A {new.kind.value} has none."]},
+        )
     if new.encrypted_private_key is None:
         if new.kind != CredentialKind.PASSWORD_PROTECTED_KEY:
             return None
-        msg = "password-protected key without its key"
-        raise AttestationRefused(msg, details={"encryptedPrivateKey": ["This field is required."]})
+        raise AttestationRefused(
+            "password-protected key without its key", details={"encryptedPrivateKey": ["This field is required."]}
+        )
     return check_key_envelope(new.encrypted_private_key)

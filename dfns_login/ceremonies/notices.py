@@ -10,7 +10,7 @@ LIFETIME: Final = timedelta(days=3)
 """How long a notice is tried; after that it tells nobody anything new."""
 
 
-def tell_owner(event: AuditEvent) -> None:
+def notify_owner(event: AuditEvent) -> None:
     """Have the account's owner told of this event by mail. Stored, in the caller's transaction: the notice."""
     Notice.objects.create(event=event, next_try_at=event.at, expires_at=event.at + LIFETIME)
     wake_notice(event.pk)

@@ -11,7 +11,7 @@ from django.db import transaction
 
 from dfns_login.audit import record_event
 from dfns_login.ceremonies.login import end_every_session
-from dfns_login.ceremonies.notices import tell_owner
+from dfns_login.ceremonies.notices import notify_owner
 from dfns_login.ceremonies.registration import send_registration_code
 from dfns_login.models import (
     Account,
@@ -104,7 +104,7 @@ def deactivate_credential(credential: Credential, *, operator: Operator, now: da
             credential=credential.pk,
             kind=credential.kind,
         )
-        tell_owner(event)
+        notify_owner(event)
     return True
 
 

@@ -27,8 +27,7 @@ def end_own_session(session: Session, session_id: int, *, requester: Requester, 
     """
     other = Session.objects.filter(account=session.account, pk=session_id).select_related("account").first()
     if other is None:
-        msg = "no such session of the account"
-        raise NotFound(msg)
+        raise NotFound("no such session of the account")
     end_session(other, requester=requester, now=now)
 
 

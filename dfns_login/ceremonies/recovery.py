@@ -9,11 +9,10 @@ from django.db import transaction
 
 from dfns_login.audit import note_code_request, record_event
 from dfns_login.ceremonies.new_credentials import NewCredentials, store_credential, verify_new_credentials
-from dfns_login.ceremonies.notices import tell_owner
+from dfns_login.ceremonies.notices import notify_owner
 from dfns_login.errors import AssertionRefused, CodeRefused, RecoveryCredentialRefused, TokenRefused
 from dfns_login.models import (
     Account,
-    AccountState,
     AuditKind,
     CodePurpose,
     Credential,
@@ -25,11 +24,11 @@ from dfns_login.proofs import (
     ReleasedKey,
     TemporaryToken,
     issue_code,
-    issue_temporary,
+    issue_temporary_token,
     present_code,
     release_recovery_keys,
-    resolve_temporary,
-    spend_temporary,
+    resolve_temporary_token,
+    spend_temporary_token,
 )
 from dfns_login.requester import Requester
 from dfns_login.settings import login_settings
@@ -93,21 +92,15 @@ def open_recovery(asked: RecoveryRequest, *, requester: Requester, now: datetime
     credential is none of the account's recovery keys. Stored: the counted guess;
     with a good code, that it is spent. Source: Dfns API, Create Recovery Challenge.
     """
-    account = (
-        Account.objects.of(asked.recipient)
-        .select_related("organization")
-        .filter(state=AccountState.REGISTERED, organization__active=True)
-        .first()
-    )
+    account = Account.objects.registered().of(asked.recipient).first()
     presented = present_code(
         asked.recipient, asked.verification_code, purpose=CodePurpose.RECOVERY, device=requester.device, now=now
     )
     if account is None:
-        msg = "the account went while its code was open"
-        raise CodeRefused(msg)
+        raise CodeRefused("the account went while its code was open")
     record_event(AuditKind.CODE_PRESENTED, account=account, requester=requester, now=now, purpose="recovery")
     _recovery_key(account, asked.credential_id)
-    challenge, token = issue_temporary(account, presented=presented, now=now)
+    challenge, token = issue_temporary_token(account, presented=presented, now=now)
     keys = release_recovery_keys(account, presented=presented)
     return RecoveryChallenge(account=account, challenge=challenge, temporary_token=token, recovery_keys=keys)
 
@@ -123,45 +116,33 @@ def complete_recovery(
     session, code and challenge is dead, the spent recovery key among them, events, a notice.
     Source: Dfns API, Recover User; R-80, R-81.
     """
-    token = resolve_temporary(temporary_token, purpose=CodePurpose.RECOVERY, now=now)
+    token = resolve_temporary_token(temporary_token, purpose=CodePurpose.RECOVERY, now=now)
     account = _account(token)
     _verify_recovery_key(answer, account=account)
     made = verify_new_credentials(answer.new, account=account, challenge=token.challenge, now=now)
     with transaction.atomic():
-        if not Account.objects.hold(account=account):  # or two tokens would each spend the same recovery key
-            msg = "the account was voided meanwhile"
-            raise TokenRefused(msg)
-        spend_temporary(token)
+        if not Account.objects.lock(account=account):  # or two tokens would each spend the same recovery key
+            raise TokenRefused("the account was voided meanwhile")
+        spend_temporary_token(token)
         _end_everything(account, now=now)
         for credential in made:
             store_credential(credential, requester=requester, now=now)
-        tell_owner(record_event(AuditKind.RECOVERED, account=account, requester=requester, now=now))
+        notify_owner(record_event(AuditKind.RECOVERED, account=account, requester=requester, now=now))
     return made[0]
 
 
 def _account(token: TemporaryToken) -> Account:
-    account = (
-        Account.objects.select_related("organization")
-        .filter(
-            pk=token.account_id,
-            organization=token.organization,
-            organization__active=True,
-            state=AccountState.REGISTERED,
-        )
-        .first()
-    )
+    account = Account.objects.registered().filter(pk=token.account_id, organization=token.organization).first()
     if account is None or account.voided_since(token.issued_at):
-        msg = "the account went, or was voided, while its token was out"
-        raise TokenRefused(msg)
+        raise TokenRefused("the account went, or was voided, while its token was out")
     return account
 
 
 def _recovery_key(account: Account, credential_id: str) -> Credential:
-    keys = account.credentials.usable().filter(kind=CredentialKind.RECOVERY_KEY).defer("sealed_private_key")
+    keys = account.credentials.usable().filter(kind=CredentialKind.RECOVERY_KEY).defer("encrypted_key_at_rest")
     key = keys.filter(canonical_credential_id=credential_id).first()
     if key is None:
-        msg = "no such recovery key in the account"
-        raise RecoveryCredentialRefused(msg)
+        raise RecoveryCredentialRefused("no such recovery key in the account")
     return key
 
 
@@ -177,8 +158,7 @@ def _verify_recovery_key(answer: RecoveryAnswer, *, account: Account) -> None:
     except EncodingError as error:
         raise AssertionRefused(str(error)) from error
     if _canonical(signed) != _canonical(answer.signed):
-        msg = "the recovery key signed other credentials"
-        raise AssertionRefused(msg)
+        raise AssertionRefused("the recovery key signed other credentials")
     verifier = KeyAssertionVerifier(origins=login_settings().key_client_origins)
     stored = StoredKey(credential_id=key.canonical_credential_id, spki=bytes(key.public_key))
     verifier.verify(answer.assertion, stored=stored, challenge=challenge)

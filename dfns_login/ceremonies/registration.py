@@ -14,10 +14,10 @@ from dfns_login.project_users import user_for_account
 from dfns_login.proofs import (
     TemporaryToken,
     issue_code,
-    issue_temporary,
+    issue_temporary_token,
     present_code,
-    resolve_temporary,
-    spend_temporary,
+    resolve_temporary_token,
+    spend_temporary_token,
 )
 from dfns_login.requester import Requester
 from dfns_login.settings import login_settings
@@ -67,10 +67,9 @@ def open_registration(
             raise
         raise RegistrationCodeExpired from None
     if account is None:
-        msg = "nobody is invited by this name"
-        raise CodeRefused(msg)
+        raise CodeRefused("nobody is invited by this name")
     record_event(AuditKind.CODE_PRESENTED, account=account, requester=requester, now=now, purpose="registration")
-    challenge, token = issue_temporary(account, presented=presented, now=now)
+    challenge, token = issue_temporary_token(account, presented=presented, now=now)
     return RegistrationChallenge(account=account, challenge=challenge, temporary_token=token)
 
 
@@ -84,20 +83,11 @@ def complete_registration(
     Stored, in one transaction: the token's `jti`, the user, the account, the credentials, events.
     Source: Dfns API, Complete User Registration.
     """
-    token = resolve_temporary(temporary_token, purpose=CodePurpose.REGISTRATION, now=now)
-    account = (
-        Account.objects.select_related("organization", "user")
-        .filter(
-            pk=token.account_id,
-            organization=token.organization,
-            organization__active=True,
-            state=AccountState.INVITED,
-        )
-        .first()
-    )
+    token = resolve_temporary_token(temporary_token, purpose=CodePurpose.REGISTRATION, now=now)
+    invited = Account.objects.invited().select_related("organization", "user")
+    account = invited.filter(pk=token.account_id, organization=token.organization).first()
     if account is None or account.voided_since(token.issued_at):
-        msg = "nobody is invited by this token any more"
-        raise TokenRefused(msg)
+        raise TokenRefused("nobody is invited by this token any more")
     made = verify_new_credentials(new, account=account, challenge=token.challenge, now=now)
     with transaction.atomic():
         _register(account, token=token)
@@ -109,18 +99,17 @@ def complete_registration(
 
 def _find_invited(recipient: Recipient) -> Account | None:
     """The account, if it may register; nobody otherwise, so that every other state answers like an unknown name."""
-    accounts = Account.objects.of(recipient).filter(organization__active=True)
-    account = accounts.select_related("organization").filter(state=AccountState.INVITED).first()
+    account = Account.objects.invited().of(recipient).first()
     if account is None and login_settings().reveal_unknown_users:
-        raise UserExists if accounts.filter(state=AccountState.REGISTERED).exists() else UserNotFound
+        raise UserExists if Account.objects.registered().of(recipient).exists() else UserNotFound
     return account
 
 
 def _register(account: Account, *, token: TemporaryToken) -> None:
-    spend_temporary(token)
+    spend_temporary_token(token)
     msg = "the account was registered or deactivated meanwhile"
     # held before its user is made, which two tokens of one account would else do at the same time
-    if not Account.objects.hold_invited(account=account):
+    if not Account.objects.lock_invited(account=account):
         raise TokenRefused(msg)
     user = user_for_account(account)
     if not Account.objects.register(account=account, user=user):

@@ -69,8 +69,7 @@ def complete_action(answer: ActionAnswer, *, session: Session, requester: Reques
     redeemed = redeem_challenge(answer.challenge_identifier, ceremony=Ceremony.ACTION, now=now)
     opened_in, _, digest = redeemed.bound.partition(" ")
     if opened_in != session.jti:
-        msg = "challenge of another session"
-        raise ChallengeRefused(msg)
+        raise ChallengeRefused("challenge of another session")
     factor = verify_factors(answer.first_factor, answer.second_factor, redeemed=redeemed, requester=requester, now=now)
     with transaction.atomic():
         spend_challenge(redeemed)

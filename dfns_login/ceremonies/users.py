@@ -107,8 +107,7 @@ def _accounts(session: Session) -> QuerySet[Account]:
 def _find(session: Session, account_id: str) -> Account:
     account = _accounts(session).filter(pk=account_id).first()
     if account is None:
-        msg = "no such account in the organization"
-        raise NotFound(msg)
+        raise NotFound("no such account in the organization")
     return account
 
 

@@ -67,16 +67,9 @@ def deliver_code(pk: int, *, now: datetime) -> None:
 
 def find_addressee(row: OneTimeCode) -> Account | None:
     """The account that the code is for, if it is in a state to be mailed to."""
-    return (
-        Account.objects.select_related("organization")
-        .filter(
-            organization_id=row.organization,
-            username=row.recipient,
-            organization__active=True,
-            state=ADDRESSEES[CodePurpose(row.purpose)],
-        )
-        .first()
-    )
+    state = ADDRESSEES[CodePurpose(row.purpose)]
+    accounts = Account.objects.in_active_organization(state=state)
+    return accounts.filter(organization_id=row.organization, username=row.recipient).first()
 
 
 def due_codes(*, now: datetime) -> list[int]:

@@ -27,7 +27,7 @@ from django.db.migrations.executor import MigrationExecutor
 
 from dfns_login.key_rings import key_ids
 from dfns_login.models import OneTimeCode
-from dfns_login.proofs import unopened_keys
+from dfns_login.proofs import undecryptable_keys
 from dfns_login.tasks import SWEPT_AT_KEY
 
 PING_SECONDS: Final = 1.5
@@ -143,7 +143,7 @@ def _backlog(*, clock: Clock) -> Iterator[Finding]:
 
 
 def _sealed_keys() -> Finding:
-    unopened = unopened_keys(sample=SEALED_SAMPLE)
+    unopened = undecryptable_keys(sample=SEALED_SAMPLE)
     if unopened:
         return bad(
             "encrypted keys",

@@ -83,7 +83,19 @@ class AccountQuerySet(models.QuerySet["Account"]):
         """The account behind the recipient: none or one, compared exactly."""
         return self.filter(organization_id=recipient.organization, username=recipient.username)
 
-    def hold_invited(self, *, account: "Account") -> bool:
+    def in_active_organization(self, *, state: AccountState) -> Self:
+        """Accounts in this state whose organization is active, each with its organization."""
+        return self.select_related("organization").filter(state=state, organization__active=True)
+
+    def registered(self) -> Self:
+        """Accounts that may sign in."""
+        return self.in_active_organization(state=AccountState.REGISTERED)
+
+    def invited(self) -> Self:
+        """Accounts that may register."""
+        return self.in_active_organization(state=AccountState.INVITED)
+
+    def lock_invited(self, *, account: "Account") -> bool:
         """Keep others from registering the account until this transaction ends; false if somebody has."""
         return self.select_for_update().filter(pk=account.pk, state=AccountState.INVITED).first() is not None
 
@@ -93,7 +105,7 @@ class AccountQuerySet(models.QuerySet["Account"]):
             self.filter(pk=account.pk, state=AccountState.INVITED).update(state=AccountState.REGISTERED, user=user) == 1
         )
 
-    def hold(self, *, account: "Account") -> bool:
+    def lock(self, *, account: "Account") -> bool:
         """Keep others from voiding the account until this transaction ends; false if somebody has since it was read."""
         same = self.filter(pk=account.pk, state=AccountState.REGISTERED, voided_at=account.voided_at)
         return same.select_for_update(no_key=True).first() is not None

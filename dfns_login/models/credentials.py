@@ -65,7 +65,7 @@ class Credential(models.Model):
     canonical_credential_id = models.CharField(max_length=1364, help_text="Base64url without padding (RFC 4648 §5).")
     public_key = models.BinaryField(help_text="SubjectPublicKeyInfo, DER (RFC 5280 §4.1).")
     algorithm = models.CharField(max_length=16)
-    sealed_private_key = models.BinaryField(null=True, editable=False)
+    encrypted_key_at_rest = models.BinaryField(null=True, editable=False)
     sign_count = models.PositiveBigIntegerField(default=0)
     transports = models.JSONField(default=list, blank=True)
     backup_eligible = models.BooleanField(default=False, help_text="A passkey that may be synchronised.")
@@ -85,11 +85,11 @@ class Credential(models.Model):
             models.CheckConstraint(condition=Q(kind__in=CredentialKind.values), name="dfns_login_credential_kind"),
             models.CheckConstraint(
                 condition=(
-                    Q(kind=CredentialKind.PASSWORD_PROTECTED_KEY, sealed_private_key__isnull=False)
+                    Q(kind=CredentialKind.PASSWORD_PROTECTED_KEY, encrypted_key_at_rest__isnull=False)
                     | Q(kind=CredentialKind.RECOVERY_KEY)
-                    | Q(kind__in=[CredentialKind.KEY, CredentialKind.FIDO2], sealed_private_key__isnull=True)
+                    | Q(kind__in=[CredentialKind.KEY, CredentialKind.FIDO2], encrypted_key_at_rest__isnull=True)
                 ),
-                name="dfns_login_credential_sealed_key",
+                name="dfns_login_credential_encrypted_key",
             ),
         ]
 

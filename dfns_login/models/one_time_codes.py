@@ -68,7 +68,7 @@ class OneTimeCodeQuerySet(models.QuerySet["OneTimeCode"]):
         )
         return self.open().update(closed_at=now, closed_as=how, salt=None, delivery=settled)
 
-    def close_outworn(
+    def close_stale(
         self,
         recipient: Recipient,
         *,

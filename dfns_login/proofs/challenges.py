@@ -116,12 +116,10 @@ def redeem_challenge(identifier: str, *, ceremony: Ceremony, now: datetime) -> R
     """
     claims = _unseal(identifier)
     if claims["use"] != ceremony.value:
-        msg = f"challenge of the ceremony {claims['use']}"
-        raise ChallengeRefused(msg)
+        raise ChallengeRefused(f"challenge of the ceremony {claims['use']}")
     expires_at = datetime.fromtimestamp(claims["exp"], UTC)
     if expires_at <= now:
-        msg = "challenge expired"
-        raise ChallengeRefused(msg)
+        raise ChallengeRefused("challenge expired")
     return RedeemedChallenge(
         ceremony=ceremony,
         jti=claims["jti"],
@@ -142,8 +140,7 @@ def spend_challenge(redeemed: RedeemedChallenge) -> None:
     Stored: its `jti`.
     """
     if not spend_jti(redeemed.jti, expires_at=redeemed.expires_at):
-        msg = "challenge spent"
-        raise ChallengeRefused(msg)
+        raise ChallengeRefused("challenge spent")
 
 
 def is_spent(redeemed: RedeemedChallenge) -> bool:
@@ -163,13 +160,11 @@ def spend_jti(jti: str, *, expires_at: datetime) -> bool:
 
 def _unseal(identifier: str) -> dict[str, Any]:
     if len(identifier) > IDENTIFIER_MAX_LENGTH or not identifier.isascii():
-        msg = "not a challenge identifier"
-        raise ChallengeRefused(msg)
+        raise ChallengeRefused("not a challenge identifier")
     padded = identifier + "=" * (-len(identifier) % 4)
     try:
         opened = key_rings().challenges.decrypt(padded.encode())
     except InvalidToken:
-        msg = "challenge not sealed by us, or its key has left the ring"
-        raise ChallengeRefused(msg) from None
+        raise ChallengeRefused("challenge not sealed by us, or its key has left the ring") from None
     claims: dict[str, Any] = json.loads(opened)
     return claims

@@ -87,7 +87,7 @@ def issue_code(recipient: Recipient, *, purpose: CodePurpose, requester: Request
     Returns the id of the open row. Stored: what the code is derived from, never the code.
     Source: Dfns API, Send Login Code.
     """
-    OneTimeCode.objects.close_outworn(
+    OneTimeCode.objects.close_stale(
         recipient,
         purpose=purpose,
         guesser=_guesser(requester.device),
@@ -183,18 +183,15 @@ def _guesser(device: str) -> Guesser:
 def _spend(row: OneTimeCode | None, folded: bytes, *, guesser: Guesser, now: datetime) -> PresentedCode:
     """Count one guess at the row and, where it matches, consume it; right and wrong cost the same."""
     if row is None:
-        msg = "no open code"
-        raise CodeRefused(msg)
+        raise CodeRefused("no open code")
     purpose = CodePurpose(row.purpose)
     matched = hmac.compare_digest(_derive(row).encode(), folded)
     cap = guess_cap(purpose)
     counted = OneTimeCode.objects.record_guess(code=row, guesser=guesser, matched=matched, cap=cap, now=now)
     if not counted:
-        msg = "code expired, spent, or out of guesses"
-        raise CodeRefused(msg)
+        raise CodeRefused("code expired, spent, or out of guesses")
     if not matched:
-        msg = "wrong code"
-        raise CodeRefused(msg)
+        raise CodeRefused("wrong code")
     recipient = Recipient(organization=row.organization, username=row.recipient)
     return PresentedCode(recipient=recipient, purpose=purpose, presented_at=now)
 
@@ -212,8 +209,7 @@ def _fold(submitted: str) -> bytes:
 def _derive(row: OneTimeCode) -> str:
     key = key_rings().codes.get(row.key_id)
     if key is None or row.salt is None:
-        msg = "the row is closed, or its key has left the ring"
-        raise CodeRefused(msg)
+        raise CodeRefused("the row is closed, or its key has left the ring")
     fields = (
         str(row.pk).encode(),
         row.purpose.encode(),

@@ -34,14 +34,14 @@ class ReleasedKey:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Resealed:
+class Reencrypted:
     """How many keys were sealed anew, and which credentials have one that the ring cannot open."""
 
     count: int
-    unopened: tuple[str, ...]
+    undecryptable: tuple[str, ...]
 
 
-def seal_encrypted_key(credential: Credential, envelope: KeyEnvelope) -> None:
+def set_encrypted_key(credential: Credential, envelope: KeyEnvelope) -> None:
     """Put the key on the unsaved credential, sealed with the credential's id inside.
 
     envelope: one that was checked not to be a key in clear; the type is the proof.
@@ -52,7 +52,7 @@ def seal_encrypted_key(credential: Credential, envelope: KeyEnvelope) -> None:
 def replace_encrypted_key(credential: Credential, envelope: KeyEnvelope) -> None:
     """Store another text of the same private key, sealed, in the place of the one that was; in one UPDATE."""
     _seal(credential, envelope.text)
-    Credential.objects.filter(pk=credential.pk).update(sealed_private_key=credential.sealed_private_key)
+    Credential.objects.filter(pk=credential.pk).update(encrypted_key_at_rest=credential.encrypted_key_at_rest)
 
 
 def release_encrypted_keys(account: Account, *, presented: PresentedCode) -> list[ReleasedKey]:
@@ -88,41 +88,45 @@ def release_recovery_keys(account: Account, *, presented: PresentedCode) -> list
     return _released(account, kind=CredentialKind.RECOVERY_KEY)
 
 
-def reseal_keys() -> Resealed:
+def reencrypt_keys() -> Reencrypted:
     """Seal every key under the newest key of the at-rest ring, in batches.
 
     What the ring cannot open stays as it is, and is named; the rest goes on.
     """
     count = 0
-    unopened = []
+    undecryptable = []
     for row in _sealed_credentials():
-        before = row.sealed_private_key
+        before = row.encrypted_key_at_rest
         try:
             _seal(row, _unseal(row))
         except ImproperlyConfigured:
-            unopened.append(row.pk)
+            undecryptable.append(row.pk)
             continue
         # conditional: a key that its owner has replaced meanwhile is not put back
-        count += Credential.objects.filter(pk=row.pk, sealed_private_key=before).update(
-            sealed_private_key=row.sealed_private_key
+        count += Credential.objects.filter(pk=row.pk, encrypted_key_at_rest=before).update(
+            encrypted_key_at_rest=row.encrypted_key_at_rest
         )
-    return Resealed(count=count, unopened=tuple(unopened))
+    return Reencrypted(count=count, undecryptable=tuple(undecryptable))
 
 
-def unopened_keys(*, sample: int) -> list[str]:
+def undecryptable_keys(*, sample: int) -> list[str]:
     """Ids of the credentials, among so many that are picked by chance, whose key the at-rest ring cannot open."""
-    unopened = []
+    undecryptable = []
     for row in islice(_sealed_credentials(after=new_credential_id()), sample):
         try:
             _unseal(row)
         except ImproperlyConfigured:
-            unopened.append(row.pk)
-    return unopened
+            undecryptable.append(row.pk)
+    return undecryptable
 
 
 def _sealed_credentials(*, after: str = "") -> Iterator[Credential]:
     """Every credential that has a sealed key, by id: those behind `after` first, then those up to it."""
-    sealed = Credential.objects.filter(sealed_private_key__isnull=False).only("pk", "sealed_private_key").order_by("pk")
+    sealed = (
+        Credential.objects.filter(encrypted_key_at_rest__isnull=False)
+        .only("pk", "encrypted_key_at_rest")
+        .order_by("pk")
+    )
     yield from _in_batches(sealed.filter(pk__gt=after))
     if after:
         yield from _in_batches(sealed.filter(pk__lte=after))
@@ -140,7 +144,7 @@ def _released(account: Account, *, kind: CredentialKind) -> list[ReleasedKey]:
     return [
         ReleasedKey(
             credential_id=row.credential_id,
-            encrypted_private_key="" if row.sealed_private_key is None else _unseal(row),
+            encrypted_private_key="" if row.encrypted_key_at_rest is None else _unseal(row),
         )
         for row in rows
     ]
@@ -148,16 +152,17 @@ def _released(account: Account, *, kind: CredentialKind) -> list[ReleasedKey]:
 
 def _seal(credential: Credential, encrypted_private_key: str) -> None:
     text = json.dumps({"credential": credential.pk, "key": encrypted_private_key})
-    credential.sealed_private_key = key_rings().at_rest.encrypt(text.encode())
+    credential.encrypted_key_at_rest = key_rings().at_rest.encrypt(text.encode())
 
 
 def _unseal(credential: Credential) -> str:
     try:
-        opened = json.loads(key_rings().at_rest.decrypt(bytes(credential.sealed_private_key or b"")))
+        opened = json.loads(key_rings().at_rest.decrypt(bytes(credential.encrypted_key_at_rest or b"")))
     except InvalidToken:
-        msg = f"The at-rest ring cannot open the key of {credential.pk}: has a key left the ring before `dfns reseal`?"
-        raise ImproperlyConfigured(msg) from None
+        raise ImproperlyConfigured(
+            f"The at-rest ring cannot decrypt the key of {credential.pk}: "
+            "was a key removed from the ring before `dfns reencrypt` ran?"
+        ) from None
     if opened["credential"] != credential.pk:
-        msg = f"The sealed key of {credential.pk} belongs to another credential."
-        raise ImproperlyConfigured(msg)
+        raise ImproperlyConfigured(f"The sealed key of {credential.pk} belongs to another credential.")
     return str(opened["key"])

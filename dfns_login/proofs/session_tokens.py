@@ -24,7 +24,7 @@ TEMPORARY: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TemporaryToken:
-    """Proof that a code of this purpose was presented for this account. Only `resolve_temporary` makes one."""
+    """Proof that a code of this purpose was presented for this account. Only `resolve_temporary_token` makes one."""
 
     purpose: CodePurpose
     jti: str
@@ -51,8 +51,7 @@ def issue_session(
     challenge's `jti` and the session; the token is not.
     """
     if verified.credential_id != credential.canonical_credential_id:
-        msg = "the assertion is of another credential"
-        raise AssertionRefused(msg)
+        raise AssertionRefused("the assertion is of another credential")
     session = Session(
         jti=new_jti(),
         account=credential.account,
@@ -87,8 +86,7 @@ def resolve_session(token: str, *, now: datetime) -> Session:
         Q(jti=claims["jti"], account_id=claims["sub"], account__organization_id=claims["org"]), now=now
     )
     if session is None:
-        msg = "session ended, or of somebody who may not come in"
-        raise TokenRefused(msg)
+        raise TokenRefused("session ended, or of somebody who may not come in")
     return session
 
 
@@ -99,18 +97,17 @@ def find_live_session(which: Q, *, now: datetime) -> Session | None:
     """
     live = Session.objects.live(now=now, idle=login_settings().token_idle)
     related = live.select_related("account__organization", "account__user", "credential")
-    session = related.defer("credential__sealed_private_key").filter(which).first()
+    session = related.defer("credential__encrypted_key_at_rest").filter(which).first()
     if session is None or session.account.user is None or not session.account.user.is_active:
         return None
     Session.objects.touch(session=session, now=now)
     return session
 
 
-def issue_temporary(account: Account, *, presented: PresentedCode, now: datetime) -> tuple[str, str]:
+def issue_temporary_token(account: Account, *, presented: PresentedCode, now: datetime) -> tuple[str, str]:
     """Challenge and temporary token for the account whose code was presented. Nothing is stored."""
     if presented.recipient != account.recipient:
-        msg = "the code was another's"
-        raise TokenRefused(msg)
+        raise TokenRefused("the code was another's")
     challenge = new_challenge()
     token = sign_token(
         TEMPORARY[presented.purpose],
@@ -125,11 +122,11 @@ def issue_temporary(account: Account, *, presented: PresentedCode, now: datetime
     return challenge, token
 
 
-def resolve_temporary(token: str, *, purpose: CodePurpose, now: datetime) -> TemporaryToken:
+def resolve_temporary_token(token: str, *, purpose: CodePurpose, now: datetime) -> TemporaryToken:
     """What a temporary token of this purpose stands for.
 
     Raises TokenRefused if it is not one, or is expired. Whether it was spent
-    before is found out by `spend_temporary`.
+    before is found out by `spend_temporary_token`.
     """
     claims = verify_token(TEMPORARY[purpose], token, now=now)
     return TemporaryToken(
@@ -143,11 +140,10 @@ def resolve_temporary(token: str, *, purpose: CodePurpose, now: datetime) -> Tem
     )
 
 
-def spend_temporary(token: TemporaryToken) -> None:
+def spend_temporary_token(token: TemporaryToken) -> None:
     """Spend the temporary token, in the transaction of what it completes.
 
     Raises TokenRefused if it was spent before; exactly one caller gets by.
     """
     if not spend_jti(token.jti, expires_at=token.expires_at + LEEWAY):
-        msg = "temporary token spent"
-        raise TokenRefused(msg)
+        raise TokenRefused("temporary token spent")

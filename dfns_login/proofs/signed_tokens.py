@@ -79,15 +79,13 @@ def verify_token(token_class: TokenClass, token: str, *, now: datetime) -> Claim
     Raises TokenRefused for everything else.
     """
     if len(token) > TOKEN_MAX_LENGTH:
-        msg = "token too long"
-        raise TokenRefused(msg)
+        raise TokenRefused("token too long")
     try:
         header = jwt.get_unverified_header(token)
         key_id = header.get("kid")
         key = key_rings().tokens.get(key_id) if isinstance(key_id, str) else None
         if key is None or header.get("typ") != token_class.typ:
-            msg = "token of another class, or its key has left the ring"
-            raise TokenRefused(msg)
+            raise TokenRefused("token of another class, or its key has left the ring")
         claims: Claims = jwt.decode(
             token,
             key.public_key(),
@@ -102,12 +100,9 @@ def verify_token(token_class: TokenClass, token: str, *, now: datetime) -> Claim
     moment = now.timestamp()
     times = [claims["exp"], claims["nbf"], claims["iat"]]
     if not all(isinstance(each, int) for each in times):
-        msg = "token with times that are no numbers"
-        raise TokenRefused(msg)
+        raise TokenRefused("token with times that are no numbers")
     if moment >= claims["exp"] or moment < claims["nbf"] - LEEWAY.total_seconds():
-        msg = "token expired, or not valid yet"
-        raise TokenRefused(msg)
+        raise TokenRefused("token expired, or not valid yet")
     if not all(isinstance(claims[each], str) for each in ("sub", "org", "jti")):
-        msg = "token with claims of other types"
-        raise TokenRefused(msg)
+        raise TokenRefused("token with claims of other types")
     return claims

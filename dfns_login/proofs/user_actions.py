@@ -59,8 +59,7 @@ def announced_path(text: str) -> str:
     """
     path = unquote(text)
     if not path.startswith("/") or "?" in text or "#" in text or ".." in path.split("/"):
-        msg = "announced path"
-        raise BodyRefused(msg, details={"userActionHttpPath": ["Enter an absolute path without a query."]})
+        raise BodyRefused("announced path", details={"userActionHttpPath": ["Enter an absolute path without a query."]})
     return path
 
 
@@ -89,11 +88,9 @@ def redeem_user_action(token: str, request: ActionRequest, *, session: Session, 
     except TokenRefused as error:
         raise UserActionRefused(error.reason) from error
     if claims["sub"] != session.account_id or claims.get("act") != request.digest(session=session):
-        msg = "user action for another request or session"
-        raise UserActionRefused(msg)
+        raise UserActionRefused("user action for another request or session")
     if session.account.voided_since(datetime.fromisoformat(claims["at"])):
-        msg = "user action from before the account was voided"
-        raise UserActionRefused(msg)
+        raise UserActionRefused("user action from before the account was voided")
     return RedeemedAction(jti=claims["jti"], expires_at=datetime.fromtimestamp(claims["exp"], UTC))
 
 
@@ -103,5 +100,4 @@ def spend_user_action(redeemed: RedeemedAction) -> None:
     Raises UserActionSpent if it was used before; exactly one caller gets by.
     """
     if not spend_jti(redeemed.jti, expires_at=redeemed.expires_at + LEEWAY):
-        msg = "user action used before"
-        raise UserActionSpent(msg)
+        raise UserActionSpent("user action used before")

@@ -12,11 +12,11 @@ from dfns_login.proofs.codes import derive_code
 from tests.admin.scene import ADMIN, DJANGO_SESSION, JTI, MODELS, SALT, SECRET_KEY_ID, Scene, operate
 from tests.support.factories import issue
 
-SECRET_COLUMNS = ("salt", "key_id", "sealed_private_key", "jti", "django_session_key", "public_key")
+SECRET_COLUMNS = ("salt", "key_id", "encrypted_key_at_rest", "jti", "django_session_key", "public_key")
 
 
 def secrets_of(scene: Scene) -> list[bytes]:
-    sealed = bytes(scene.credential.sealed_private_key or b"")
+    sealed = bytes(scene.credential.encrypted_key_at_rest or b"")
     envelope = scene.person.key.encrypted_private_key
     assert envelope
     raw = [SALT, sealed, envelope.encode(), SECRET_KEY_ID.encode(), DJANGO_SESSION.encode(), JTI.encode()]
@@ -65,13 +65,13 @@ def test_no_list_can_be_probed_by_a_secret_column(operator: Client, column: str)
 @pytest.mark.parametrize(
     ("model", "lookup"),
     [
-        ("account", "credentials__sealed_private_key__startswith"),
+        ("account", "credentials__encrypted_key_at_rest__startswith"),
         ("account", "codes__salt__startswith"),
         ("account", "user__password__startswith"),
-        ("session", "credential__sealed_private_key__startswith"),
+        ("session", "credential__encrypted_key_at_rest__startswith"),
         ("session", "account__user__password__startswith"),
-        ("organization", "accounts__credentials__sealed_private_key__startswith"),
-        ("onetimecode", "account__credentials__sealed_private_key__startswith"),
+        ("organization", "accounts__credentials__encrypted_key_at_rest__startswith"),
+        ("onetimecode", "account__credentials__encrypted_key_at_rest__startswith"),
         ("auditevent", "account__sessions__jti__startswith"),
         ("onetimecode", "recipient__startswith"),
     ],
@@ -81,11 +81,11 @@ def test_nor_by_way_of_another_table(operator: Client, model: str, lookup: str) 
 
 
 def test_other_lists_of_the_admin_do_not_reach_ours(operator: Client, scene: Scene) -> None:
-    lookup = "dfns_accounts__credentials__sealed_private_key__startswith"
+    lookup = "dfns_accounts__credentials__encrypted_key_at_rest__startswith"
     assert operator.get("/admin/auth/user/", {lookup: "a"}).status_code == 400
 
 
-@pytest.mark.parametrize("query", ["_to_field=salt", "_popup=1&_to_field=salt", "_to_field=sealed_private_key"])
+@pytest.mark.parametrize("query", ["_to_field=salt", "_popup=1&_to_field=salt", "_to_field=encrypted_key_at_rest"])
 def test_a_secret_column_is_no_key_to_a_row(operator: Client, scene: Scene, query: str) -> None:
     for model in ("onetimecode", "credential"):
         assert operator.get(f"{ADMIN}/{model}/?{query}").status_code == 400
@@ -106,7 +106,7 @@ def test_a_secret_is_not_even_read(operator: Client, scene: Scene) -> None:
             operator.get(page)
         for each in statements.captured_queries:
             sql = each["sql"]
-            for column in ('"salt"', '"key_id"', '"sealed_private_key"', '"jti"', '"django_session_key"'):
+            for column in ('"salt"', '"key_id"', '"encrypted_key_at_rest"', '"jti"', '"django_session_key"'):
                 assert column not in sql, (page, sql)
 
 

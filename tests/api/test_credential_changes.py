@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from dfns_login.delivery.outbox import deliver_notice, due_notices
 from dfns_login.models import AuditEvent, AuditKind, CodePurpose, Credential, CredentialKind, Notice, Session
-from dfns_login.proofs.key_release import Resealed, reseal_keys
+from dfns_login.proofs.key_release import Reencrypted, reencrypt_keys
 from dfns_login.signals import credential_key_replaced, credential_renamed
 from tests.api.actions import SignedIn, signed_in
 from tests.api.browser import Browser
@@ -317,9 +317,9 @@ def test_only_a_usable_password_protected_key_has_a_password(client: Client, jan
         assert answer.status_code == 200
         return
     assert told(answer) == NOT_FOUND
-    sealed = credential.sealed_private_key
+    sealed = credential.encrypted_key_at_rest
     credential.refresh_from_db()
-    assert (credential.sealed_private_key and bytes(credential.sealed_private_key)) == sealed
+    assert (credential.encrypted_key_at_rest and bytes(credential.encrypted_key_at_rest)) == sealed
 
 
 def test_its_owner_is_told(jane: SignedIn, mailoutbox: list[EmailMultiAlternatives]) -> None:
@@ -342,14 +342,14 @@ def test_who_reseals_meanwhile_does_not_put_the_old_one_back(client: Client, jan
     replaced: list[HttpResponse] = []
 
     def replace_before_the_first_is_written(execute: Any, sql: str, *arguments: Any) -> Any:
-        if sql.startswith("UPDATE") and "sealed_private_key" in sql and not replaced:
+        if sql.startswith("UPDATE") and "encrypted_key_at_rest" in sql and not replaced:
             replaced.append(HttpResponse())
             replaced[0] = replace_key(jane, new)
         return execute(sql, *arguments)
 
     Credential.objects.exclude(pk=uuid_of(jane.key)).delete()
     with connection.execute_wrapper(replace_before_the_first_is_written):
-        assert reseal_keys() == Resealed(count=0, unopened=())
+        assert reencrypt_keys() == Reencrypted(count=0, undecryptable=())
     assert replaced[0].status_code == 200
     assert released(client, jane.person) == {jane.key.credential_id: new}
 

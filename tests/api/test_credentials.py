@@ -191,7 +191,7 @@ def test_a_recovery_key_brings_its_envelope_or_none(jane: SignedIn) -> None:
         key = SoftwareKey.make(kind=Kind.RECOVERY_KEY)
         more = {} if envelope is None else {"encryptedPrivateKey": envelope}
         assert add(jane, creation(open_credential(jane, "RecoveryKey"), key, **more)).status_code == 200
-    sealed = Credential.objects.filter(kind="RecoveryKey").values_list("sealed_private_key", flat=True)
+    sealed = Credential.objects.filter(kind="RecoveryKey").values_list("encrypted_key_at_rest", flat=True)
     assert {each is None for each in sealed} == {True, False}
 
 

@@ -18,7 +18,7 @@ from dfns_login.models import (
     Session,
     SpentToken,
 )
-from dfns_login.proofs.key_release import seal_encrypted_key
+from dfns_login.proofs.key_release import set_encrypted_key
 from dfns_login.verification.key_envelope import check_key_envelope
 from dfns_login.verification.public_keys import KeyAlgorithm
 from tests.api.client import (
@@ -487,17 +487,17 @@ def test_the_encrypted_key_is_in_no_other_answer(client: Client, jane: Person) -
         call(client, "GET", "/.well-known/jwks.json"),
     ]
     assert not any(secret in answer.content for answer in answers)
-    assert secret not in bytes(Credential.objects.get().sealed_private_key or b"")
+    assert secret not in bytes(Credential.objects.get().encrypted_key_at_rest or b"")
 
 
 def test_a_recovery_keys_envelope_is_not_released(client: Client, jane: Person) -> None:
     key = SoftwareKey.make(kind=Kind.RECOVERY_KEY)
     row = make_credential(jane.account, key)
-    seal_encrypted_key(row, check_key_envelope(opaque_envelope()))
+    set_encrypted_key(row, check_key_envelope(opaque_envelope()))
     row.save()
     opened = open_login(client, jane.names, loginCode=issue(jane.account.recipient)).json()
     assert [each["id"] for each in opened["allowCredentials"]["passwordProtectedKey"]] == [jane.key.credential_id]
-    assert Credential.objects.filter(kind=CredentialKind.RECOVERY_KEY, sealed_private_key__isnull=False).exists()
+    assert Credential.objects.filter(kind=CredentialKind.RECOVERY_KEY, encrypted_key_at_rest__isnull=False).exists()
 
 
 def test_asking_for_codes_changes_nothing_about_the_account(client: Client, kim: Person, token: str) -> None:

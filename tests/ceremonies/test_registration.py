@@ -144,7 +144,7 @@ def test_credentials_are_listed_oldest_first_active_or_not(lee: Account) -> None
     rows = [make_credential(lee, SoftwareKey.make()) for _ in range(3)]
     Credential.objects.filter(pk=rows[1].pk).update(active=False)
     assert list(list_credentials(lee)) == rows
-    assert "sealed_private_key" in list_credentials(lee)[0].get_deferred_fields()
+    assert "encrypted_key_at_rest" in list_credentials(lee)[0].get_deferred_fields()
 
 
 @pytest.mark.parametrize("statement", ['INSERT INTO "dfns_login_spenttoken"', 'INSERT INTO "auth_user"'])

@@ -15,7 +15,7 @@ from kombu.exceptions import OperationalError
 
 from dfns_login import tasks
 from dfns_login.audit import record_event
-from dfns_login.ceremonies.notices import LIFETIME, tell_owner
+from dfns_login.ceremonies.notices import LIFETIME, notify_owner
 from dfns_login.ceremonies.operators import Operator, deactivate_credential, delete_account
 from dfns_login.delivery.outbox import (
     FIRST_BACKOFF,
@@ -47,7 +47,7 @@ def jane() -> Account:
 
 
 def tell(account: Account, kind: AuditKind = AuditKind.RECOVERED) -> Notice:
-    tell_owner(record_event(kind, account=account, requester=SOMEWHERE, now=NOW))
+    notify_owner(record_event(kind, account=account, requester=SOMEWHERE, now=NOW))
     return Notice.objects.get(event__kind=kind, event__account=account)
 
 
@@ -346,7 +346,7 @@ class Broker:
 def late(account: Account) -> Notice:
     """One that is due by the clock of the sweep."""
     event = record_event(AuditKind.RECOVERED, account=account, requester=SOMEWHERE, now=timezone.now() - MINUTE)
-    tell_owner(event)
+    notify_owner(event)
     return Notice.objects.get(event=event)
 
 

@@ -108,10 +108,10 @@ def _environment() -> dict[str, str]:
 def test_every_key_is_sealed_anew(dfns, rings):
     place = make_organization()
     people = [make_person(place, f"{number}@example.co") for number in range(3)]
-    before = dict(Credential.objects.values_list("pk", "sealed_private_key"))
+    before = dict(Credential.objects.values_list("pk", "encrypted_key_at_rest"))
     said = dfns("reseal", "--json")
     assert said.json == {"resealed": len(people), "kid": rings["at_rest"][0]["kid"]}
-    after = dict(Credential.objects.values_list("pk", "sealed_private_key"))
+    after = dict(Credential.objects.values_list("pk", "encrypted_key_at_rest"))
     assert before.keys() == after.keys()
     assert not [pk for pk in before if bytes(before[pk]) == bytes(after[pk])]
     assert dfns("reseal").out.startswith("3 keys are sealed under")
@@ -122,9 +122,9 @@ def test_a_key_that_cannot_be_opened_stops_no_other_and_is_named(dfns, rings):
     place = make_organization()
     people = [make_person(place, f"{number}@example.co") for number in range(4)]
     lost, moved = (Credential.objects.get(account=person.account) for person in people[:2])
-    Credential.objects.filter(pk=lost.pk).update(sealed_private_key=b"gAAAA")
+    Credential.objects.filter(pk=lost.pk).update(encrypted_key_at_rest=b"gAAAA")
     Credential.objects.filter(pk=moved.pk).update(
-        sealed_private_key=Credential.objects.get(account=people[2].account).sealed_private_key
+        encrypted_key_at_rest=Credential.objects.get(account=people[2].account).encrypted_key_at_rest
     )
     said = dfns("reseal", "--json")
     assert said.json == {"error": said.error}
@@ -162,7 +162,7 @@ def test_a_purge_says_what_it_closed_and_deleted(dfns):
 @pytest.mark.django_db
 def test_a_database_that_refuses_is_told_without_a_traceback(dfns):
     def refuse(*_: object) -> None:
-        raise OperationalError("host=db.example.com password=secret")  # noqa: EM101, TRY003
+        raise OperationalError("host=db.example.com password=secret")
 
     with connection.execute_wrapper(refuse):
         said = dfns("accounts", "--json", "--state", "invited")

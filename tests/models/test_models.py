@@ -96,10 +96,10 @@ def test_who_is_registered_has_a_user(kim: Person) -> None:
 def test_an_account_registers_once(kim: Person) -> None:
     lee = make_account(make_organization(), "lee@example.co", state=AccountState.INVITED)
     user = make_user("lee")
-    assert Account.objects.hold_invited(account=lee)
+    assert Account.objects.lock_invited(account=lee)
     assert Account.objects.register(account=lee, user=user)
     assert not Account.objects.register(account=lee, user=user)
-    assert not Account.objects.hold_invited(account=lee)
+    assert not Account.objects.lock_invited(account=lee)
     assert not Account.objects.register(account=kim.account, user=user)
 
 
@@ -143,7 +143,7 @@ def test_a_sealed_key_stands_only_where_the_kind_has_one(
     kim: Person, kind: str, sealed: bytes | None, *, fits: bool
 ) -> None:
     def change() -> None:
-        Credential.objects.update(kind=kind, sealed_private_key=sealed)
+        Credential.objects.update(kind=kind, encrypted_key_at_rest=sealed)
 
     if fits:
         change()

@@ -10,7 +10,13 @@ from django.core.exceptions import ImproperlyConfigured
 from dfns_login.key_rings import Ring, key_rings, new_rings, turned_rings
 from dfns_login.models import CodePurpose, Credential, CredentialKind
 from dfns_login.proofs.codes import PresentedCode
-from dfns_login.proofs.key_release import ReleasedKey, Resealed, release_encrypted_keys, reseal_keys, seal_encrypted_key
+from dfns_login.proofs.key_release import (
+    Reencrypted,
+    ReleasedKey,
+    reencrypt_keys,
+    release_encrypted_keys,
+    set_encrypted_key,
+)
 from dfns_login.usernames import Recipient
 from dfns_login.verification.key_envelope import check_key_envelope
 from tests.support.authenticators import Kind, SoftwareKey, opaque_envelope
@@ -64,7 +70,7 @@ def test_a_key_comes_out_as_it_was_registered(jane: Person) -> None:
 @pytest.mark.parametrize("text", [" x\r\n\t" * 30, "é\U0001f511" * 60, "x" * 8192, "-----BEGIN AGE"[:5] * 30])
 def test_any_envelope_comes_out_as_it_went_in(jane: Person, text: str) -> None:
     row = Credential.objects.get()
-    seal_encrypted_key(row, check_key_envelope(text))
+    set_encrypted_key(row, check_key_envelope(text))
     row.save()
     assert released(jane) == [text]
 
@@ -72,11 +78,11 @@ def test_any_envelope_comes_out_as_it_went_in(jane: Person, text: str) -> None:
 def test_what_is_stored_is_sealed(jane: Person) -> None:
     row = Credential.objects.get()
     secret = (jane.key.encrypted_private_key or "").encode()
-    sealed = bytes(row.sealed_private_key or b"")
+    sealed = bytes(row.encrypted_key_at_rest or b"")
     assert secret not in sealed
     again = Credential.objects.get()
-    seal_encrypted_key(again, check_key_envelope(secret.decode()))
-    assert bytes(again.sealed_private_key or b"") != sealed  # a new nonce each time
+    set_encrypted_key(again, check_key_envelope(secret.decode()))
+    assert bytes(again.encrypted_key_at_rest or b"") != sealed  # a new nonce each time
 
 
 @pytest.mark.parametrize("purpose", [CodePurpose.REGISTRATION, CodePurpose.RECOVERY])
@@ -94,7 +100,7 @@ def test_anothers_code_releases_nothing(jane: Person) -> None:
 
 def test_only_usable_password_protected_keys_are_released(jane: Person) -> None:
     recovery = make_credential(jane.account, SoftwareKey.make(kind=Kind.RECOVERY_KEY))
-    seal_encrypted_key(recovery, check_key_envelope(opaque_envelope()))
+    set_encrypted_key(recovery, check_key_envelope(opaque_envelope()))
     recovery.save()
     make_credential(jane.account, SoftwareKey.make(kind=Kind.KEY))
     assert released(jane) == [jane.key.encrypted_private_key]
@@ -105,7 +111,7 @@ def test_only_usable_password_protected_keys_are_released(jane: Person) -> None:
 def test_a_sealed_key_is_worth_nothing_in_another_row(jane: Person) -> None:
     lee = make_person(jane.account.organization, "lee@example.co")
     Credential.objects.filter(account=lee.account).update(
-        sealed_private_key=Credential.objects.get(account=jane.account).sealed_private_key
+        encrypted_key_at_rest=Credential.objects.get(account=jane.account).encrypted_key_at_rest
     )
     with pytest.raises(ImproperlyConfigured, match="belongs to another credential"):
         released(lee)
@@ -113,15 +119,15 @@ def test_a_sealed_key_is_worth_nothing_in_another_row(jane: Person) -> None:
 
 @pytest.mark.parametrize("sealed", [b"", b"x", Fernet(Fernet.generate_key()).encrypt(b"{}")])
 def test_what_we_did_not_seal_is_not_released(jane: Person, sealed: bytes) -> None:
-    Credential.objects.update(sealed_private_key=sealed)
-    with pytest.raises(ImproperlyConfigured, match="cannot open the key of cr-"):
+    Credential.objects.update(encrypted_key_at_rest=sealed)
+    with pytest.raises(ImproperlyConfigured, match="cannot decrypt the key of cr-"):
         released(jane)
 
 
 def test_what_another_ring_sealed_is_not_released(jane: Person) -> None:
     row = Credential.objects.get()
     text = json.dumps({"credential": row.pk, "key": "x"}).encode()
-    Credential.objects.update(sealed_private_key=key_rings().challenges.encrypt(text))
+    Credential.objects.update(encrypted_key_at_rest=key_rings().challenges.encrypt(text))
     with pytest.raises(ImproperlyConfigured):
         released(jane)
 
@@ -139,7 +145,7 @@ def test_resealed_keys_need_the_old_key_no_more(jane: Person, turn: Any, forget:
     make_credential(lee.account, SoftwareKey.make(kind=Kind.KEY))
     turn()
     assert released(jane) == [jane.key.encrypted_private_key]
-    assert reseal_keys() == Resealed(count=2, unopened=())
+    assert reencrypt_keys() == Reencrypted(count=2, undecryptable=())
     forget()
     assert released(jane) == [jane.key.encrypted_private_key]
     assert released(lee) == [lee.key.encrypted_private_key]
@@ -148,18 +154,18 @@ def test_resealed_keys_need_the_old_key_no_more(jane: Person, turn: Any, forget:
 def test_a_key_that_leaves_the_ring_too_early_is_told(jane: Person, turn: Any, forget: Any) -> None:
     turn()
     forget()
-    with pytest.raises(ImproperlyConfigured, match="dfns reseal"):
+    with pytest.raises(ImproperlyConfigured, match="dfns reencrypt"):
         released(jane)
-    assert reseal_keys() == Resealed(count=0, unopened=(Credential.objects.get().pk,))
+    assert reencrypt_keys() == Reencrypted(count=0, undecryptable=(Credential.objects.get().pk,))
 
 
 def test_resealing_nothing(settings: Any) -> None:
     settings.DFNS_LOGIN = {**settings.DFNS_LOGIN, "KEYS": new_rings(now=NOW)}
-    assert reseal_keys() == Resealed(count=0, unopened=())
+    assert reencrypt_keys() == Reencrypted(count=0, undecryptable=())
 
 
 def test_resealing_goes_on_after_a_batch(jane: Person, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dfns_login.proofs.key_release.RESEAL_BATCH", 2)
     for number in range(4):
         make_person(jane.account.organization, f"lee{number}@example.co")
-    assert reseal_keys() == Resealed(count=5, unopened=())
+    assert reencrypt_keys() == Reencrypted(count=5, undecryptable=())

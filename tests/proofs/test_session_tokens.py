@@ -23,10 +23,10 @@ from dfns_login.proofs.challenges import Ceremony, open_challenge, redeem_challe
 from dfns_login.proofs.codes import PresentedCode, present_code
 from dfns_login.proofs.session_tokens import (
     issue_session,
-    issue_temporary,
+    issue_temporary_token,
     resolve_session,
-    resolve_temporary,
-    spend_temporary,
+    resolve_temporary_token,
+    spend_temporary_token,
 )
 from dfns_login.proofs.signed_tokens import LEEWAY, TOKEN_MAX_LENGTH, TokenClass
 from dfns_login.settings.schema import login_settings
@@ -77,7 +77,7 @@ def signed(person: Person, challenge: str) -> VerifiedAssertion:
 def registration_of(person: Person, *, now: datetime = NOW) -> tuple[str, str]:
     code = issue(person.account.recipient, purpose=CodePurpose.REGISTRATION, now=now)
     presented = present_code(person.account.recipient, code, purpose=CodePurpose.REGISTRATION, now=now)
-    return issue_temporary(person.account, presented=presented, now=now)
+    return issue_temporary_token(person.account, presented=presented, now=now)
 
 
 def is_good(token: str, *, now: datetime = NOW) -> bool:
@@ -295,14 +295,14 @@ SAME_TOKEN = {"padded": lambda token: f"{token}=", "twin": twin, "as it is": lam
 def test_another_text_of_a_used_token_is_the_same_token(kim: Person, write: Any) -> None:
     """R-75: what is spent is the `jti`, not the text."""
     token = registration_of(kim)[1]
-    spend_temporary(resolve_temporary(token, purpose=CodePurpose.REGISTRATION, now=NOW))
+    spend_temporary_token(resolve_temporary_token(token, purpose=CodePurpose.REGISTRATION, now=NOW))
     other = write(token)
     try:
-        resolved = resolve_temporary(other, purpose=CodePurpose.REGISTRATION, now=NOW)
+        resolved = resolve_temporary_token(other, purpose=CodePurpose.REGISTRATION, now=NOW)
     except TokenRefused:
         return
     with pytest.raises(TokenRefused):
-        spend_temporary(resolved)
+        spend_temporary_token(resolved)
 
 
 @pytest.mark.parametrize("write", SAME_TOKEN.values(), ids=SAME_TOKEN)
@@ -324,10 +324,10 @@ def test_no_class_is_good_in_anothers_place(token: str, made: TokenClass, part: 
 
 def test_a_login_token_registers_nobody_and_the_reverse(kim: Person, token: str) -> None:
     with pytest.raises(TokenRefused):
-        resolve_temporary(token, purpose=CodePurpose.REGISTRATION, now=NOW)
+        resolve_temporary_token(token, purpose=CodePurpose.REGISTRATION, now=NOW)
     challenge, temporary = registration_of(kim)
     assert not is_good(temporary)
-    resolved = resolve_temporary(temporary, purpose=CodePurpose.REGISTRATION, now=NOW)
+    resolved = resolve_temporary_token(temporary, purpose=CodePurpose.REGISTRATION, now=NOW)
     assert (resolved.account_id, resolved.organization, resolved.challenge) == (
         kim.account.pk,
         kim.account.organization_id,
@@ -376,7 +376,7 @@ def test_a_clock_that_is_a_little_behind_is_borne_with(token: str) -> None:
 def test_a_temporary_token_dies_after_ten_minutes(kim: Person, moment: timedelta, *, good: bool) -> None:
     token = registration_of(kim)[1]
     try:
-        resolve_temporary(token, purpose=CodePurpose.REGISTRATION, now=NOW + 10 * MINUTE + moment)
+        resolve_temporary_token(token, purpose=CodePurpose.REGISTRATION, now=NOW + 10 * MINUTE + moment)
     except TokenRefused:
         assert not good
     else:
@@ -424,7 +424,7 @@ def test_anothers_code_gives_no_temporary_token(kim: Person) -> None:
     lee = make_person(make_organization(), "lee@example.co", SoftwareKey.make())
     presented = PresentedCode(recipient=lee.account.recipient, purpose=CodePurpose.REGISTRATION, presented_at=NOW)
     with pytest.raises(TokenRefused):
-        issue_temporary(kim.account, presented=presented, now=NOW)
+        issue_temporary_token(kim.account, presented=presented, now=NOW)
 
 
 def test_a_token_reveals_no_more_than_it_says(kim: Person, token: str) -> None:

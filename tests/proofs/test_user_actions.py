@@ -39,7 +39,7 @@ from dfns_login.models import (
 )
 from dfns_login.proofs.challenges import Ceremony, redeem_challenge
 from dfns_login.proofs.codes import PresentedCode
-from dfns_login.proofs.session_tokens import issue_temporary
+from dfns_login.proofs.session_tokens import issue_temporary_token
 from dfns_login.proofs.signed_tokens import LEEWAY, TokenClass, sign_token
 from dfns_login.proofs.user_actions import (
     LIFETIME,
@@ -343,7 +343,7 @@ def test_parallel_codes_leave_one_open(signed_in: Session) -> None:
 def recovery(account: Account, *, by: SoftwareKey) -> tuple[str, RecoveryAnswer]:
     """The token of an open recovery, and what completes it."""
     presented = PresentedCode(recipient=account.recipient, purpose=CodePurpose.RECOVERY, presented_at=NOW)
-    challenge, token = issue_temporary(account, presented=presented, now=NOW)
+    challenge, token = issue_temporary_token(account, presented=presented, now=NOW)
     signed = {"firstFactorCredential": SoftwareKey.make().credential(challenge)}
     proof = by.answer(base64url(compact_json(signed).encode()))
     body = NewCredentialsBody(data=signed)

@@ -16,7 +16,7 @@ from dfns_login.models import (
     Organization,
 )
 from dfns_login.proofs.codes import derive_code, issue_code
-from dfns_login.proofs.key_release import seal_encrypted_key
+from dfns_login.proofs.key_release import set_encrypted_key
 from dfns_login.requester import Requester
 from dfns_login.usernames import Recipient, canonical_username
 from dfns_login.verification.credential_id import parse_credential_id
@@ -73,7 +73,7 @@ def make_credential(account: Account, key: SoftwareKey) -> Credential:
         created_at=datetime.now(UTC),
     )
     if key.encrypted_private_key is not None:
-        seal_encrypted_key(credential, check_key_envelope(key.encrypted_private_key))
+        set_encrypted_key(credential, check_key_envelope(key.encrypted_private_key))
     credential.save(force_insert=True)
     return credential
 

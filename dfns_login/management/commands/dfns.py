@@ -26,7 +26,7 @@ from dfns_login.doctor import Level, examine
 from dfns_login.errors import Refusal
 from dfns_login.key_rings import Ring, key_ids, key_rings, new_rings, ring_texts, turned_rings
 from dfns_login.models import Account, AccountKind, AccountState, CodePurpose, OneTimeCode, Organization
-from dfns_login.proofs import reseal_keys
+from dfns_login.proofs import reencrypt_keys
 from dfns_login.requester import Requester
 
 Act = Callable[[argparse.Namespace], None]
@@ -148,11 +148,11 @@ class Command(BaseCommand):
 
     def reseal(self, _given: argparse.Namespace) -> None:
         current = key_ids()[Ring.AT_REST.value][0]
-        done = reseal_keys()
-        if done.unopened:
+        done = reencrypt_keys()
+        if done.undecryptable:
             msg = (
-                f"{done.count} keys are sealed under {current}; {len(done.unopened)} cannot be opened, and stay: "
-                f"{', '.join(done.unopened[:NAMED])}. Put the key back that has left the ring."
+                f"{done.count} keys are sealed under {current}; {len(done.undecryptable)} cannot be opened, and stay: "
+                f"{', '.join(done.undecryptable[:NAMED])}. Put the key back that has left the ring."
             )
             raise CommandError(msg)
         said = f"{done.count} keys are sealed under {current}. The older keys of the at-rest ring may go."
