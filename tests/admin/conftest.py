@@ -4,7 +4,7 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.test import Client
 
-from tests.admin.scene import Scene, make_scene
+from tests.support.admin_records import AdminRecords, make_records
 
 
 @pytest.fixture
@@ -15,5 +15,5 @@ def operator(db: None) -> Client:
 
 
 @pytest.fixture
-def scene(db: None) -> Scene:
-    return make_scene()
+def scene(db: None) -> AdminRecords:
+    return make_records()

@@ -26,7 +26,7 @@ from dfns_login.models import (
     Session,
     SpentToken,
 )
-from tests.admin.scene import ADMIN, MODELS, Scene, make_code, make_session, page_of
+from tests.support.admin_records import ADMIN, MODELS, AdminRecords, make_code, make_session, page_of
 from tests.support.authenticators import Kind, SoftwareKey
 from tests.support.factories import make_account, make_credential, make_organization
 
@@ -70,7 +70,7 @@ def fill_more(rows: int) -> None:
         record_event(AuditKind.SIGNED_IN, account=account, requester=None, now=timezone.now())
 
 
-def test_the_page_of_an_account_costs_the_same_for_few_and_for_many_rows(operator: Client, scene: Scene) -> None:
+def test_the_page_of_an_account_costs_the_same_for_few_and_for_many_rows(operator: Client, scene: AdminRecords) -> None:
     counted = []
     operator.get(page_of("account", scene.account.pk))  # Django remembers content types
     for rows in (5, 50):
@@ -90,45 +90,45 @@ def test_the_page_of_an_account_costs_the_same_for_few_and_for_many_rows(operato
 
 
 @pytest.mark.parametrize("closed", CodeClosed.values)
-def test_codes_are_narrowed_by_how_they_ended(operator: Client, scene: Scene, closed: str) -> None:
+def test_codes_are_narrowed_by_how_they_ended(operator: Client, scene: AdminRecords, closed: str) -> None:
     expected = codes(closed_as=closed)
     if closed == "expired":
         expected = sorted([*expected, OneTimeCode.objects.get(recipient="late").pk])
     assert sorted(listed(operator, state=closed)) == sorted(expected)
 
 
-def test_an_open_code_is_one_that_is_still_good(operator: Client, scene: Scene) -> None:
+def test_an_open_code_is_one_that_is_still_good(operator: Client, scene: AdminRecords) -> None:
     assert listed(operator, state="open") == codes(closed_at__isnull=True, expires_at__gt=timezone.now())
 
 
 @pytest.mark.parametrize("delivery", CodeDelivery.values)
-def test_codes_are_narrowed_by_delivery(operator: Client, scene: Scene, delivery: str) -> None:
+def test_codes_are_narrowed_by_delivery(operator: Client, scene: AdminRecords, delivery: str) -> None:
     assert listed(operator, delivery=delivery) == codes(delivery=delivery)
 
 
 @pytest.mark.parametrize("purpose", CodePurpose.values)
-def test_codes_are_narrowed_by_purpose(operator: Client, scene: Scene, purpose: str) -> None:
+def test_codes_are_narrowed_by_purpose(operator: Client, scene: AdminRecords, purpose: str) -> None:
     assert listed(operator, purpose=purpose) == codes(purpose=purpose)
 
 
-def test_codes_are_narrowed_by_organization_also_one_that_there_is_not(operator: Client, scene: Scene) -> None:
+def test_codes_are_narrowed_by_organization_also_one_that_there_is_not(operator: Client, scene: AdminRecords) -> None:
     for organization in (scene.account.organization_id, "or-nowhere"):
         assert listed(operator, organization=organization) == codes(organization=organization)
 
 
-def test_filters_and_a_search_hold_together(operator: Client, scene: Scene) -> None:
+def test_filters_and_a_search_hold_together(operator: Client, scene: AdminRecords) -> None:
     found = listed(operator, q=scene.account.username[:5], state="consumed", purpose="login", asked="24h")
     assert found == codes(closed_as="consumed")
 
 
-def test_each_state_is_said_in_words(operator: Client, scene: Scene) -> None:
+def test_each_state_is_said_in_words(operator: Client, scene: AdminRecords) -> None:
     page = operator.get(CODES).content.decode()
     badges = set(re.findall(r"dfns-badge [^>]*>([^<]+)<", page))
     assert {"Open", "Consumed", "Expired", "Superseded", "Revoked"} <= badges
     assert {"Sent", "Sending", "Failed, will be tried again", "No recipient", "Given up"} <= badges
 
 
-def test_a_code_whose_guesses_are_spent_says_so(operator: Client, scene: Scene) -> None:
+def test_a_code_whose_guesses_are_spent_says_so(operator: Client, scene: AdminRecords) -> None:
     OneTimeCode.objects.filter(pk=scene.code.pk).update(guesses=10)
     page = operator.get(page_of("onetimecode", scene.code.pk)).content.decode()
     assert "Open, no guesses left" in page
@@ -198,13 +198,13 @@ def test_codes_are_found_by_the_beginning_of_the_recipient(operator: Client, db:
 
 
 @pytest.mark.parametrize("typed", ["\x00", "\ud800", "9" * 400, "\N{ZERO WIDTH SPACE}", "'", "x" * 5000, "٣"])
-def test_a_search_for_anything_is_answered(operator: Client, scene: Scene, typed: str) -> None:
+def test_a_search_for_anything_is_answered(operator: Client, scene: AdminRecords, typed: str) -> None:
     for model in MODELS:
         address = f"{ADMIN}/{model}/?q=" + "".join(f"%{byte:02x}" for byte in typed.encode(errors="surrogatepass"))
         assert operator.get(address).status_code == 200
 
 
-def test_accounts_are_found_by_username_address_and_id(operator: Client, scene: Scene) -> None:
+def test_accounts_are_found_by_username_address_and_id(operator: Client, scene: AdminRecords) -> None:
     wanted = Account.objects.create(organization=scene.account.organization, username="jane@b.co", email="Jane@B.co")
 
     def found(typed: str) -> list[Account]:
@@ -216,7 +216,7 @@ def test_accounts_are_found_by_username_address_and_id(operator: Client, scene: 
 
 
 @pytest.mark.parametrize("model", ["credential", "session", "auditevent"])
-def test_what_belongs_to_an_account_is_found_by_it(operator: Client, scene: Scene, model: str) -> None:
+def test_what_belongs_to_an_account_is_found_by_it(operator: Client, scene: AdminRecords, model: str) -> None:
     other = make_account(make_organization("Other"), "other@b.co")
     credential = make_credential(other, SoftwareKey.make(kind=Kind.KEY))
     make_session(other, credential, jti="other")
@@ -227,7 +227,7 @@ def test_what_belongs_to_an_account_is_found_by_it(operator: Client, scene: Scen
     assert len(operator.get(f"{ADMIN}/credential/", {"q": credential.pk}).context["cl"].result_list) == 1
 
 
-def test_sessions_are_narrowed_to_the_live_ones(operator: Client, scene: Scene) -> None:
+def test_sessions_are_narrowed_to_the_live_ones(operator: Client, scene: AdminRecords) -> None:
     def found(state: str) -> set[str]:
         rows = operator.get(f"{ADMIN}/session/", {"state": state}).context["cl"].result_list
         return {row.pk for row in rows}
@@ -238,7 +238,7 @@ def test_sessions_are_narrowed_to_the_live_ones(operator: Client, scene: Scene) 
     assert "Shut out" in operator.get(page_of("session", scene.session.pk)).content.decode()
 
 
-def test_events_and_organizations_are_narrowed(operator: Client, scene: Scene) -> None:
+def test_events_and_organizations_are_narrowed(operator: Client, scene: AdminRecords) -> None:
     events = operator.get(f"{ADMIN}/auditevent/", {"kind": "code.mailed", "when": "hour"}).context["cl"].result_list
     assert [each.kind for each in events] == ["code.mailed"]
     idle = Organization.objects.create(name="Idle", active=False)
@@ -247,7 +247,7 @@ def test_events_and_organizations_are_narrowed(operator: Client, scene: Scene) -
         assert list(rows) == expected
 
 
-def test_an_account_shows_its_last_sign_in(operator: Client, scene: Scene) -> None:
+def test_an_account_shows_its_last_sign_in(operator: Client, scene: AdminRecords) -> None:
     now = datetime(2026, 3, 1, 12, tzinfo=UTC)
     AuditEvent.objects.filter(kind="session.opened").update(at=now)
     assert "March 1, 2026, 12:00:00" in operator.get(f"{ADMIN}/account/").content.decode()
@@ -290,7 +290,7 @@ def test_a_list_looks_at_the_newest_rows_and_says_so(
     ],
 )
 def test_no_statement_of_the_list_of_codes_is_unbounded(
-    operator: Client, scene: Scene, monkeypatch: pytest.MonkeyPatch, query: str
+    operator: Client, scene: AdminRecords, monkeypatch: pytest.MonkeyPatch, query: str
 ) -> None:
     """Beyond the window every statement names the oldest row that it looks at, or stops at a limit."""
     monkeypatch.setattr(OneTimeCodeAdmin, "window", 2, raising=False)
@@ -306,7 +306,7 @@ def test_no_statement_of_the_list_of_codes_is_unbounded(
         assert '"issued_at" >= ' in sql or "COUNT" not in sql or "recipient" in query or "q=" in query, sql
 
 
-def test_a_credential_shows_its_key_to_compare(operator: Client, scene: Scene) -> None:
+def test_a_credential_shows_its_key_to_compare(operator: Client, scene: AdminRecords) -> None:
     page = operator.get(page_of("credential", scene.credential.pk)).content.decode()
     assert "-----BEGIN PUBLIC KEY-----" in page
     assert "SHA-256" in page
@@ -315,7 +315,7 @@ def test_a_credential_shows_its_key_to_compare(operator: Client, scene: Scene) -
 
 
 def test_the_pages_load_nothing_from_elsewhere_and_carry_no_style_or_script_of_ours(
-    operator: Client, scene: Scene
+    operator: Client, scene: AdminRecords
 ) -> None:
     for page in scene.pages():
         body = operator.get(page).content.decode()

@@ -9,13 +9,13 @@ from django.test.utils import CaptureQueriesContext
 
 from dfns_login.models import OneTimeCode
 from dfns_login.proofs.codes import derive_code
-from tests.admin.scene import ADMIN, DJANGO_SESSION, JTI, MODELS, SALT, SECRET_KEY_ID, Scene, operate
+from tests.support.admin_records import ADMIN, DJANGO_SESSION, JTI, MODELS, SALT, SECRET_KEY_ID, AdminRecords, operate
 from tests.support.factories import issue
 
 SECRET_COLUMNS = ("salt", "key_id", "encrypted_key_at_rest", "jti", "django_session_key", "public_key")
 
 
-def secrets_of(scene: Scene) -> list[bytes]:
+def secrets_of(scene: AdminRecords) -> list[bytes]:
     sealed = bytes(scene.credential.encrypted_key_at_rest or b"")
     envelope = scene.person.key.encrypted_private_key
     assert envelope
@@ -25,7 +25,7 @@ def secrets_of(scene: Scene) -> list[bytes]:
     return [*raw, *encoded, *hexed, sealed[:24], envelope[:24].encode()]
 
 
-def test_no_page_shows_a_secret_or_runs_a_script(operator: Client, scene: Scene) -> None:
+def test_no_page_shows_a_secret_or_runs_a_script(operator: Client, scene: AdminRecords) -> None:
     operate(operator, "account", scene.account.pk, "deactivate")
     operate(operator, "account", scene.account.pk, "reactivate")
     secrets = secrets_of(scene)
@@ -39,7 +39,7 @@ def test_no_page_shows_a_secret_or_runs_a_script(operator: Client, scene: Scene)
         assert b"<memory at" not in body, page
 
 
-def test_no_page_shows_the_code(operator: Client, scene: Scene) -> None:
+def test_no_page_shows_the_code(operator: Client, scene: AdminRecords) -> None:
     OneTimeCode.objects.all().delete()
     code = issue(scene.account.recipient)
     assert code == derive_code(OneTimeCode.objects.get())
@@ -49,7 +49,7 @@ def test_no_page_shows_the_code(operator: Client, scene: Scene) -> None:
         assert code.replace("-", "") not in body
 
 
-def test_the_hostile_names_are_shown_escaped(operator: Client, scene: Scene) -> None:
+def test_the_hostile_names_are_shown_escaped(operator: Client, scene: AdminRecords) -> None:
     """R-101."""
     for page in (f"{ADMIN}/account/", f"{ADMIN}/onetimecode/", f"{ADMIN}/session/", f"{ADMIN}/auditevent/"):
         assert b"&lt;script&gt;alert(1)&lt;/script&gt;" in operator.get(page).content, page
@@ -80,19 +80,19 @@ def test_nor_by_way_of_another_table(operator: Client, model: str, lookup: str) 
     assert operator.get(f"{ADMIN}/{model}/", {lookup: "a"}).status_code == 400
 
 
-def test_other_lists_of_the_admin_do_not_reach_ours(operator: Client, scene: Scene) -> None:
+def test_other_lists_of_the_admin_do_not_reach_ours(operator: Client, scene: AdminRecords) -> None:
     lookup = "dfns_accounts__credentials__encrypted_key_at_rest__startswith"
     assert operator.get("/admin/auth/user/", {lookup: "a"}).status_code == 400
 
 
 @pytest.mark.parametrize("query", ["_to_field=salt", "_popup=1&_to_field=salt", "_to_field=encrypted_key_at_rest"])
-def test_a_secret_column_is_no_key_to_a_row(operator: Client, scene: Scene, query: str) -> None:
+def test_a_secret_column_is_no_key_to_a_row(operator: Client, scene: AdminRecords, query: str) -> None:
     for model in ("onetimecode", "credential"):
         assert operator.get(f"{ADMIN}/{model}/?{query}").status_code == 400
 
 
 @pytest.mark.parametrize("query", ["fields=salt", "format=json", "o=1.2.3", "o=-9", "all=", "_facets=True"])
-def test_other_parameters_change_nothing(operator: Client, scene: Scene, query: str) -> None:
+def test_other_parameters_change_nothing(operator: Client, scene: AdminRecords, query: str) -> None:
     secrets = secrets_of(scene)
     for model in MODELS:
         response = operator.get(f"{ADMIN}/{model}/?{query}", follow=True)
@@ -100,7 +100,7 @@ def test_other_parameters_change_nothing(operator: Client, scene: Scene, query: 
         assert not [each for each in secrets if each in response.content]
 
 
-def test_a_secret_is_not_even_read(operator: Client, scene: Scene) -> None:
+def test_a_secret_is_not_even_read(operator: Client, scene: AdminRecords) -> None:
     for page in scene.pages():
         with CaptureQueriesContext(connection) as statements:
             operator.get(page)
@@ -110,7 +110,7 @@ def test_a_secret_is_not_even_read(operator: Client, scene: Scene) -> None:
                 assert column not in sql, (page, sql)
 
 
-def test_looking_for_a_code_finds_none(operator: Client, scene: Scene) -> None:
+def test_looking_for_a_code_finds_none(operator: Client, scene: AdminRecords) -> None:
     OneTimeCode.objects.all().delete()
     code = issue(scene.account.recipient)
     for text in (code, code.replace("-", ""), SALT.decode(), SALT.hex()):

@@ -21,8 +21,8 @@ from dfns_login.ceremonies.operators import (
 )
 from dfns_login.delivery.outbox import deliver_code
 from dfns_login.models import Account, AccountState, AuditEvent, CodePurpose, OneTimeCode, Organization, Session
-from tests.admin.scene import ADMIN, Scene, act, make_session, operate, page_of
 from tests.api.client import call, message, open_login, sign_in
+from tests.support.admin_records import ADMIN, AdminRecords, act, make_session, operate, page_of
 from tests.support.authenticators import Kind, SoftwareKey
 from tests.support.factories import SOMEWHERE, issue, make_account, make_credential, make_organization, make_person
 
@@ -47,7 +47,7 @@ def test_deactivating_ends_sessions_and_voids_codes_at_once(operator: Client, cl
     assert call(client, "GET", "/auth/credentials", bearer=sign_in(client, jane)).status_code == 200
 
 
-def test_deactivating_is_recorded_with_who_did_it(operator: Client, scene: Scene) -> None:
+def test_deactivating_is_recorded_with_who_did_it(operator: Client, scene: AdminRecords) -> None:
     operate(operator, "account", scene.account.pk, "deactivate")
     event = AuditEvent.objects.get(kind="account.deactivated")
     assert (event.account, event.address, event.agent) == (scene.account, "198.51.100.1", "operator's browser")
@@ -55,7 +55,7 @@ def test_deactivating_is_recorded_with_who_did_it(operator: Client, scene: Scene
     assert LogEntry.objects.get().object_id == scene.account.pk
 
 
-def test_it_is_done_once(operator: Client, scene: Scene) -> None:
+def test_it_is_done_once(operator: Client, scene: AdminRecords) -> None:
     for name in ("deactivate", "deactivate", "reactivate", "reactivate"):
         operate(operator, "account", scene.account.pk, name)
     assert kinds_of(scene.account).count("account.deactivated") == 1
@@ -81,14 +81,14 @@ def test_reactivating_makes_an_account_what_it_was(
     assert Account.objects.get().state == then
 
 
-def test_reactivating_ends_a_session_that_slipped_in_between(operator: Client, scene: Scene) -> None:
+def test_reactivating_ends_a_session_that_slipped_in_between(operator: Client, scene: AdminRecords) -> None:
     operate(operator, "account", scene.account.pk, "deactivate")
     late = make_session(scene.account, scene.credential, jti="slipped in")
     operate(operator, "account", scene.account.pk, "reactivate")
     assert Session.objects.get(pk=late.pk).revoked_at is not None
 
 
-def test_many_accounts_are_deactivated_from_the_list(operator: Client, scene: Scene) -> None:
+def test_many_accounts_are_deactivated_from_the_list(operator: Client, scene: AdminRecords) -> None:
     everybody = list(Account.objects.values_list("pk", flat=True))
     page = operator.post(
         f"{ADMIN}/account/", {"action": "deactivate", "_selected_action": everybody}, follow=True
@@ -98,7 +98,7 @@ def test_many_accounts_are_deactivated_from_the_list(operator: Client, scene: Sc
     assert "1 was left as it is" in page
 
 
-def test_a_code_is_revoked_once(operator: Client, scene: Scene) -> None:
+def test_a_code_is_revoked_once(operator: Client, scene: AdminRecords) -> None:
     operate(operator, "onetimecode", scene.code.pk, "revoke")
     code = OneTimeCode.objects.get(pk=scene.code.pk)
     assert (code.closed_as, code.salt) == ("revoked", None)
@@ -125,14 +125,14 @@ def test_the_event_finds_the_account_that_the_worker_did_not_get_to(operator: Cl
     assert kinds_of(jane.account) == ["code.revoked"]
 
 
-def test_a_strangers_code_is_revoked_without_an_event(operator: Client, scene: Scene) -> None:
+def test_a_strangers_code_is_revoked_without_an_event(operator: Client, scene: AdminRecords) -> None:
     noise = OneTimeCode.objects.get(organization="or-nowhere")
     operate(operator, "onetimecode", noise.pk, "revoke")
     assert OneTimeCode.objects.get(pk=noise.pk).closed_as == "revoked"
     assert not AuditEvent.objects.filter(kind="code.revoked").exists()
 
 
-def test_closed_codes_among_the_chosen_stay_as_they_are(operator: Client, scene: Scene) -> None:
+def test_closed_codes_among_the_chosen_stay_as_they_are(operator: Client, scene: AdminRecords) -> None:
     closed = dict(OneTimeCode.objects.filter(closed_at__isnull=False).values_list("pk", "closed_as"))
     act(operator, "onetimecode", "revoke", *OneTimeCode.objects.values_list("pk", flat=True))
     assert dict(OneTimeCode.objects.filter(pk__in=closed).values_list("pk", "closed_as")) == closed
@@ -209,7 +209,7 @@ def test_inviting_again_keeps_the_account_and_its_code(operator: Client) -> None
     assert AuditEvent.objects.count() == 1
 
 
-def test_whoever_has_registered_is_not_invited(operator: Client, scene: Scene) -> None:
+def test_whoever_has_registered_is_not_invited(operator: Client, scene: AdminRecords) -> None:
     organization = scene.account.organization
     before = OneTimeCode.objects.count()
     for email, state in (("gone@b.co", "deactivated"), ("here@b.co", "registered")):
@@ -263,7 +263,7 @@ def test_a_pop_up_is_closed_after_inviting(operator: Client) -> None:
     assert "popup_response.js" in invite(operator, make_organization(), "jane@example.co", _popup="1")
 
 
-def test_what_was_done_meanwhile_is_not_done_again(scene: Scene) -> None:
+def test_what_was_done_meanwhile_is_not_done_again(scene: AdminRecords) -> None:
     """Each operation is decided by one UPDATE, whatever its caller has read before."""
     by = {"operator": Operator(requester=SOMEWHERE), "now": datetime.now(UTC)}
     organization = scene.account.organization
@@ -280,7 +280,7 @@ def test_what_was_done_meanwhile_is_not_done_again(scene: Scene) -> None:
     assert "operator" not in AuditEvent.objects.get(kind="account.deactivated").detail
 
 
-def test_no_invitation_goes_to_somebody_who_has_registered(scene: Scene) -> None:
+def test_no_invitation_goes_to_somebody_who_has_registered(scene: AdminRecords) -> None:
     assert not invite_again(scene.account, operator=Operator(requester=SOMEWHERE), now=datetime.now(UTC))
 
 
@@ -296,7 +296,7 @@ def test_the_only_organization_is_chosen_already(operator: Client) -> None:
     assert f'value="{organization.pk}" selected' in operator.get(f"{ADMIN}/account/add/").content.decode()
 
 
-def test_a_button_is_shown_where_it_applies(operator: Client, scene: Scene) -> None:
+def test_a_button_is_shown_where_it_applies(operator: Client, scene: AdminRecords) -> None:
     invited = Account.objects.get(state=AccountState.INVITED)
     gone = Account.objects.get(state=AccountState.DEACTIVATED)
     shown = {

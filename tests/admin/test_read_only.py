@@ -7,7 +7,7 @@ from django.apps import apps
 from django.test import Client
 
 from dfns_login.models import Account, OneTimeCode, Organization
-from tests.admin.scene import ADMIN, MODELS, READ_ONLY, Scene, act, operate, page_of, staff_client
+from tests.support.admin_records import ADMIN, MODELS, READ_ONLY, AdminRecords, act, operate, page_of, staff_client
 
 ALL = [f"{verb}_{model}" for verb in ("add", "change", "delete", "view") for model in MODELS]
 
@@ -17,7 +17,7 @@ def rows_of(model: str) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("model", READ_ONLY)
-def test_a_posted_change_is_refused(operator: Client, scene: Scene, model: str) -> None:
+def test_a_posted_change_is_refused(operator: Client, scene: AdminRecords, model: str) -> None:
     before = rows_of(model)
     pk = before[0]["id"]
     body = {"_save": "Save", "username": "x", "recipient": "x", "state": "registered", "active": "", "guesses": 0}
@@ -27,7 +27,7 @@ def test_a_posted_change_is_refused(operator: Client, scene: Scene, model: str) 
 
 
 @pytest.mark.parametrize("model", [model for model in READ_ONLY if model != "account"])
-def test_nothing_is_added(operator: Client, scene: Scene, model: str) -> None:
+def test_nothing_is_added(operator: Client, scene: AdminRecords, model: str) -> None:
     before = rows_of(model)
     assert operator.get(f"{ADMIN}/{model}/add/").status_code == 403
     assert operator.post(f"{ADMIN}/{model}/add/", {"recipient": "x"}).status_code == 403
@@ -35,7 +35,7 @@ def test_nothing_is_added(operator: Client, scene: Scene, model: str) -> None:
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_no_list_deletes(operator: Client, scene: Scene, model: str) -> None:
+def test_no_list_deletes(operator: Client, scene: AdminRecords, model: str) -> None:
     before = rows_of(model)
     act(operator, model, "delete_selected", *(row["id"] for row in before))
     operator.post(
@@ -48,7 +48,7 @@ def test_spent_tokens_have_no_page(operator: Client, db: None) -> None:
     assert operator.get(f"{ADMIN}/spenttoken/").status_code == 404
 
 
-def test_an_organization_in_use_is_not_deleted(operator: Client, scene: Scene) -> None:
+def test_an_organization_in_use_is_not_deleted(operator: Client, scene: AdminRecords) -> None:
     used = scene.account.organization
     assert operator.post(f"{ADMIN}/organization/{used.pk}/delete/", {"post": "yes"}).status_code == 403
     unused = Organization.objects.create(name="Empty")
@@ -69,7 +69,7 @@ def test_an_organization_is_added_and_renamed_and_nothing_else(operator: Client,
     assert (added.name, added.active, added.second_factor) == ("Newer", True, "none")
 
 
-def test_who_may_only_look_can_only_look(scene: Scene) -> None:
+def test_who_may_only_look_can_only_look(scene: AdminRecords) -> None:
     viewer = staff_client(*(f"view_{model}" for model in MODELS))
     for page in scene.pages():
         response = viewer.get(page)
@@ -96,13 +96,13 @@ OPERATIONS = {
 }
 
 
-def test_who_has_no_permission_sees_nothing(scene: Scene) -> None:
+def test_who_has_no_permission_sees_nothing(scene: AdminRecords) -> None:
     stranger = staff_client()
     for page in scene.pages()[1:]:
         assert stranger.get(page).status_code in {403, 404}, page
 
 
-def test_an_account_shows_only_what_its_viewer_may_see(scene: Scene) -> None:
+def test_an_account_shows_only_what_its_viewer_may_see(scene: AdminRecords) -> None:
     page = staff_client("view_account").get(page_of("account", scene.account.pk)).content
     assert b"192.0.2.7" not in page
     assert b"What happened" not in page
@@ -112,14 +112,14 @@ def test_an_account_shows_only_what_its_viewer_may_see(scene: Scene) -> None:
     )
 
 
-def test_permission_to_change_one_model_is_none_for_another(scene: Scene) -> None:
+def test_permission_to_change_one_model_is_none_for_another(scene: AdminRecords) -> None:
     others = [each for each in ALL if each != "change_onetimecode"]
     assert operate(staff_client(*others), "onetimecode", scene.code.pk, "revoke").status_code == 403
     assert operate(staff_client("change_onetimecode"), "onetimecode", scene.code.pk, "revoke").status_code == 302
     assert OneTimeCode.objects.get(pk=scene.code.pk).closed_as == "revoked"
 
 
-def test_an_operation_is_a_post_with_a_token_of_somebody_signed_in(operator: Client, scene: Scene) -> None:
+def test_an_operation_is_a_post_with_a_token_of_somebody_signed_in(operator: Client, scene: AdminRecords) -> None:
     address = f"{ADMIN}/account/{scene.account.pk}/operate/deactivate/"
     assert operator.get(address).status_code == 405
     assert Client().post(address).status_code == 302
@@ -129,6 +129,6 @@ def test_an_operation_is_a_post_with_a_token_of_somebody_signed_in(operator: Cli
     assert Account.objects.get(pk=scene.account.pk).state == "registered"
 
 
-def test_an_operation_that_is_none_is_not_found(operator: Client, scene: Scene) -> None:
+def test_an_operation_that_is_none_is_not_found(operator: Client, scene: AdminRecords) -> None:
     assert operate(operator, "account", scene.account.pk, "delete").status_code == 404
     assert operate(operator, "account", "us-nobody", "deactivate").status_code == 404

@@ -11,7 +11,7 @@ from dfns_login.audit import record_event
 from dfns_login.delivery.outbox import deliver_code
 from dfns_login.models import AuditKind, CodePurpose, OneTimeCode
 from dfns_login.proofs.codes import issue_code
-from tests.admin.scene import Scene, make_code, page_of
+from tests.support.admin_records import AdminRecords, make_code, page_of
 from tests.support.clock import NOW
 from tests.support.factories import SOMEWHERE, Person, make_person
 
@@ -110,13 +110,13 @@ def test_a_real_delivery_is_told_step_by_step(mailoutbox: list[Any]) -> None:
     assert told[-1].detail == "192.0.2.1 · tests"
 
 
-def test_events_of_another_purpose_are_not_told(scene: Scene) -> None:
+def test_events_of_another_purpose_are_not_told(scene: AdminRecords) -> None:
     other = OneTimeCode.objects.get(purpose="recovery")
     OneTimeCode.objects.filter(pk=other.pk).update(account=scene.account)
     assert "Handed to the mail server" not in texts(list(timeline(OneTimeCode.objects.get(pk=other.pk), now=NOW)))
 
 
-def test_times_are_the_operators_own(operator: Client, scene: Scene, settings) -> None:
+def test_times_are_the_operators_own(operator: Client, scene: AdminRecords, settings) -> None:
     settings.TIME_ZONE = "Asia/Tokyo"
     OneTimeCode.objects.filter(pk=scene.code.pk).update(issued_at=datetime(2026, 3, 1, 15, 30, tzinfo=UTC))
     page = operator.get(page_of("onetimecode", scene.code.pk)).content.decode()

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser
 
-from tests.client.client import Client, NodeClient, PageClient, modules, page_client
-from tests.client.terminal import Age, find_age
+from tests.support.age_command import Age, find_age
+from tests.support.client_runners import Client, NodeClient, PageClient, modules, page_client
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.client.client import DIST, SOURCES
+from tests.support.client_runners import DIST, SOURCES
 from tests.support.services import ROOT
 
 STATIC_IMPORT = re.compile(r"""(?:import|from)\s*["']\./([\w.-]+\.js)["']""")

@@ -21,9 +21,9 @@ from cryptography.hazmat.primitives.serialization import (
 
 from dfns_login.verification.key_envelope import EnvelopeForm, check_key_envelope
 from project.person import opened_key
-from tests.client.client import Client, ClientError
-from tests.client.terminal import Age
 from tests.support.age import age_file, armor
+from tests.support.age_command import Age
+from tests.support.client_runners import Client, ClientError
 
 # Half of it is another text in each of the four normal forms; 64 characters and more.
 PASSWORD = "Crème brûlée à ﬁne Ångström \uff12 " + "is what the fox ate, all of it, before midnight"

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from dfns_login.verification.assertion import KeyAssertion, KeyAssertionVerifier, StoredKey
 from dfns_login.verification.attestation import KeyAttestation, KeyAttestationVerifier
 from dfns_login.verification.public_keys import KeyAlgorithm
-from tests.client.client import Client
 from tests.support.authenticators import base64url, new_challenge
+from tests.support.client_runners import Client
 
 # Of a P-256 signature; also those that are short, and those whose first bit is set.
 INTEGERS = st.one_of(st.integers(1, 2**256 - 1), st.integers(0, 255).map(lambda bits: 2**bits), st.integers(1, 300))

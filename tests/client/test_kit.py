@@ -12,9 +12,9 @@ from dfns_login.verification.assertion import KeyAssertion, KeyAssertionVerifier
 from dfns_login.verification.attestation import KeyAttestation, KeyAttestationVerifier
 from dfns_login.verification.key_envelope import EnvelopeForm, check_key_envelope
 from dfns_login.verification.public_keys import KeyAlgorithm
-from tests.client.client import Client
-from tests.client.terminal import Age
+from tests.support.age_command import Age
 from tests.support.authenticators import Members, base64url, compact_json, new_challenge
+from tests.support.client_runners import Client
 
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 ARMOR = re.compile(r"-----BEGIN AGE ENCRYPTED FILE-----.*-----END AGE ENCRYPTED FILE-----\n", re.DOTALL)

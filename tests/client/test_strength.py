@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.client.client import Client
+from tests.support.client_runners import Client
 
 EMAIL = "jane.dowland@example.co"
 

@@ -4,8 +4,8 @@ import json
 import subprocess
 from pathlib import Path
 
-from tests.client.client import DIST, SOURCES
-from tests.live.javascript import CLIENTS
+from tests.support.client_runners import DIST, SOURCES
+from tests.support.javascript_clients import CLIENTS
 from tests.support.services import ROOT
 
 EXAMPLE = (ROOT / "docs" / "client.md").read_text().partition("```ts\n")[2].partition("```")[0]

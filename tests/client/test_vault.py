@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
-from tests.client.client import POLICY, ClientError, PageClient, page_client
 from tests.client.test_envelope import a_key, pem_of
 from tests.support.age import age_file, armor
+from tests.support.client_runners import POLICY, ClientError, PageClient, page_client
 
 
 @pytest.fixture(scope="module")

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 import pytest
 from pytest_django.plugin import DjangoDbBlocker
 
-from tests.concurrency.databases import MigratedDatabases, working_on
-from tests.concurrency.live import live_web
-from tests.concurrency.parallel import PARALLEL, Crew
+from tests.support.databases import MigratedDatabases, working_on
+from tests.support.live_web import live_web
+from tests.support.parallel_requests import PARALLEL, Crew
 from tests.support.services import PostgreSQL, Valkey
 
 SOAK = bool(os.environ.get("SOAK"))

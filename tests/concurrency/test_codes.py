@@ -7,11 +7,11 @@ import pytest
 
 from dfns_login.models import CodeClosed, CodePurpose, OneTimeCode
 from dfns_login.usernames import Recipient
-from tests.concurrency.calls import CAP, Figure, asking, codes_of, presenting, successes, wrong_codes
-from tests.concurrency.live import live_web
-from tests.concurrency.parallel import PARALLEL, Call, send_at_once
-from tests.concurrency.served_by import ATOMIC_REQUESTS
 from tests.support.factories import Person, issue, make_organization, make_person
+from tests.support.live_web import live_web
+from tests.support.parallel_requests import PARALLEL, Call, send_at_once
+from tests.support.race_calls import CAP, Figure, asking, codes_of, presenting, successes, wrong_codes
+from tests.support.served_by import ATOMIC_REQUESTS
 from tests.support.services import Valkey
 
 INVALID_CODE = (403, "Invalid code")

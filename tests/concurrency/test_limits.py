@@ -6,10 +6,10 @@ from functools import partial
 import pytest
 from django.core.cache import cache
 
-from tests.concurrency.calls import Figure
-from tests.concurrency.live import live_web
-from tests.concurrency.parallel import PARALLEL, Call, Crew, send_at_once
 from tests.support.factories import make_person
+from tests.support.live_web import live_web
+from tests.support.parallel_requests import PARALLEL, Call, Crew, send_at_once
+from tests.support.race_calls import Figure
 from tests.support.services import Valkey
 
 LIMIT = 10

@@ -13,10 +13,10 @@ from dfns_login.models import CodePurpose, OneTimeCode, SpentToken
 from dfns_login.proofs.codes import issue_code, present_code
 from dfns_login.purge import close_expired_codes, purge
 from dfns_login.usernames import Recipient
-from tests.concurrency.calls import Figure, codes_of
 from tests.concurrency.conftest import SOAK
-from tests.concurrency.parallel import Crew
 from tests.support.factories import SOMEWHERE, issue
+from tests.support.parallel_requests import Crew
+from tests.support.race_calls import Figure, codes_of
 
 OLD_ROWS = 1_000_000 if SOAK else 100_000
 EXPIRED_ROWS = OLD_ROWS // 5

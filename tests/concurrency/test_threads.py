@@ -17,10 +17,10 @@ from dfns_login.models import CodeClosed, CodeDelivery, CodePurpose, OneTimeCode
 from dfns_login.proofs.challenges import new_jti, spend_jti
 from dfns_login.proofs.codes import derive_code, issue_code, present_code
 from dfns_login.usernames import Recipient
-from tests.concurrency.calls import CAP, Figure, codes_of, wrong_codes
-from tests.concurrency.databases import MigratedDatabases, migrate, working_on
-from tests.concurrency.parallel import PARALLEL, Crew
+from tests.support.databases import MigratedDatabases, migrate, working_on
 from tests.support.factories import SOMEWHERE, issue
+from tests.support.parallel_requests import PARALLEL, Crew
+from tests.support.race_calls import CAP, Figure, codes_of, wrong_codes
 
 LOGIN = CodePurpose.LOGIN
 SQLITE_PARALLEL = 20

@@ -3,10 +3,10 @@
 from django.contrib.auth import get_user_model
 
 from dfns_login.models import Account, AccountState, CodePurpose, Credential, Organization, Session, SpentToken
-from tests.concurrency.calls import presenting, successes
-from tests.concurrency.parallel import PARALLEL, Call, send, send_at_once
 from tests.support.authenticators import SoftwareKey
 from tests.support.factories import issue, make_account, make_organization, make_person
+from tests.support.parallel_requests import PARALLEL, Call, send, send_at_once
+from tests.support.race_calls import presenting, successes
 
 NOT_AUTHORIZED = (401, "Not Authorized.")
 SPENT_CHALLENGE = (400, "Challenge token is not valid.")

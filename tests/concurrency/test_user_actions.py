@@ -4,11 +4,11 @@ import json
 from typing import Any
 
 from dfns_login.models import AuditEvent, AuditKind, CodePurpose, Credential, CredentialKind
-from tests.concurrency.calls import successes
-from tests.concurrency.parallel import PARALLEL, Answer, Call, send, send_at_once
 from tests.support.authenticators import Kind, SoftwareKey, base64url, compact_json
 from tests.support.factories import Person, issue, make_person
 from tests.support.fido2_authenticator import Passkey
+from tests.support.parallel_requests import PARALLEL, Answer, Call, send, send_at_once
+from tests.support.race_calls import successes
 
 ROUNDS = 3
 NOT_AUTHORIZED = (401, "Not Authorized.")

@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from playwright.sync_api import Browser, CDPSession, Error, Page, Playwright
 
-from tests.live.javascript import CLIENTS
 from tests.support.authenticators import Members
+from tests.support.javascript_clients import CLIENTS
 
 PATH: Final = "/conformance"
 """Of the page, which the browser is handed instead of what the project answers there."""

@@ -5,23 +5,23 @@ from collections.abc import Iterator
 import pytest
 
 from tests.conformance.stage import Stage
-from tests.live.javascript import JavaScript
-from tests.live.scene import Scene, live_scene
+from tests.support.javascript_clients import JavaScript
+from tests.support.live_project import LiveProject, live_project
 
 
 @pytest.fixture(scope="session")
-def scene(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+def scene(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveProject]:
     folder = tmp_path_factory.mktemp("conformance")
-    with live_scene(request, folder, name="conformance", settings="tests.support.live_settings") as scene:
+    with live_project(request, folder, name="conformance", settings="tests.support.live_settings") as scene:
         yield scene
 
 
 @pytest.fixture(scope="session")
-def stage(scene: Scene) -> Stage:
+def stage(scene: LiveProject) -> Stage:
     return Stage(scene)
 
 
 @pytest.fixture(scope="session")
-def javascript(scene: Scene) -> Iterator[JavaScript]:
+def javascript(scene: LiveProject) -> Iterator[JavaScript]:
     with JavaScript(base_url=scene.site.url, organization=scene.organization) as javascript:
         yield javascript

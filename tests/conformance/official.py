@@ -18,8 +18,8 @@ from dfns_sdk.generated.auth.client import AuthClient  # type: ignore[import-unt
 from dfns_sdk.generated.auth.delegated_client import DelegatedAuthClient  # type: ignore[import-untyped]
 
 from tests.conformance.methods import Method
-from tests.live.javascript import ClientError, JavaScript
 from tests.support.authenticators import Members, SoftwareKey
+from tests.support.javascript_clients import ClientError, JavaScript
 
 NO_TOKEN: Final = "none"
 """The Python client cannot send an empty `Authorization` header, and sends one always."""

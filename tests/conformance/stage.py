@@ -8,8 +8,8 @@ from itertools import cycle
 from typing import Final
 
 from project.mailbox import Mail
-from tests.live.scene import Person, Scene, code_in, operate, wait_for
 from tests.support.authenticators import Kind, Members, SoftwareKey, base64url, compact_json
+from tests.support.live_project import Invitee, LiveProject, code_in, operate, wait_for
 
 OPERATOR: Final = "operator@example.co"
 REGULARS: Final = 6
@@ -20,7 +20,7 @@ COMPANY: Final = 8
 class Member:
     """Somebody who has registered a `Key`, and perhaps a recovery key, and has signed in."""
 
-    person: Person
+    person: Invitee
     account_id: str
     credential_uuid: str
     key: SoftwareKey = field(repr=False)
@@ -51,7 +51,7 @@ class Stage:
     Whoever waits for a mail is made in company, so that mails are waited for together.
     """
 
-    def __init__(self, scene: Scene) -> None:
+    def __init__(self, scene: LiveProject) -> None:
         self.scene = scene
         self._invited: list[str] = []
         self._recovering: list[Member] = []
@@ -94,7 +94,7 @@ class Stage:
         """Id of somebody who is invited."""
         return str(self.signed(self.operator, "POST", "/auth/users", self._somebody())["userId"])
 
-    def invited(self) -> Person:
+    def invited(self) -> Invitee:
         if not self._invited:
             company = [self._somebody() for _ in range(COMPANY)]
             for each in company:
@@ -175,9 +175,9 @@ class Stage:
     def _somebody(self) -> Members:
         return {"email": self.scene.new_email(), "kind": "CustomerEmployee"}
 
-    def _person(self, email: str) -> Person:
+    def _person(self, email: str) -> Invitee:
         code = self._mailed_code(email)
-        return Person(email=email, organization=self.scene.organization, registration_code=code)
+        return Invitee(email=email, organization=self.scene.organization, registration_code=code)
 
     def _mailed_code(self, email: str, *, number: int = 1) -> str:
         """Code in the person's mail of this number; waits for it."""
@@ -191,7 +191,7 @@ class Stage:
 
         return code_in(wait_for(found, what=lambda: f"mail {number} to {email}"))
 
-    def _register(self, person: Person) -> Member:
+    def _register(self, person: Invitee) -> Member:
         key, recovery_key = SoftwareKey.make(), SoftwareKey.make(kind=Kind.RECOVERY_KEY)
         opened = self.scene.post(
             "/auth/registration/init", person.names | {"registrationCode": person.registration_code}

@@ -15,7 +15,7 @@ from tests.conformance.official import (
     Surface,
 )
 from tests.conformance.stage import Stage, answer
-from tests.live.javascript import JavaScript
+from tests.support.javascript_clients import JavaScript
 
 ACTION_INIT: Final = "POST /auth/action/init"
 HEADINGS: Final = ("method", "request", "served", "success", "refusal")

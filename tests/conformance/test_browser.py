@@ -9,16 +9,18 @@ from playwright.sync_api import Browser
 
 from tests.conformance.browser import Authenticator, Clients, PageError, bundle, open_page
 from tests.conformance.stage import Stage, in_seconds
-from tests.live.javascript import CLIENTS
-from tests.live.scene import Person, Scene
 from tests.support.authenticators import Members
+from tests.support.javascript_clients import CLIENTS
+from tests.support.live_project import Invitee, LiveProject
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "conformance.md"
 RELYING_PARTY = {"id": "localhost", "name": "Example"}
 
 
 @pytest.fixture(scope="module")
-def clients(scene: Scene, browser: Browser, node: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clients]:
+def clients(
+    scene: LiveProject, browser: Browser, node: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Clients]:
     script = bundle(tmp_path_factory.mktemp("page"), node=node)
     page = open_page(browser, origin=scene.site.url, script=script)
     yield Clients(page=page, organization=scene.organization)
@@ -33,7 +35,7 @@ def authenticator(clients: Clients) -> Iterator[Authenticator]:
     authenticator.unplug()
 
 
-def registration(person: Person) -> Members:
+def registration(person: Invitee) -> Members:
     return {"username": person.email, "registrationCode": person.registration_code}
 
 
@@ -48,7 +50,7 @@ def kinds(clients: Clients, token: str) -> list[str]:
 
 
 @pytest.fixture
-def holder(clients: Clients, authenticator: Authenticator, stage: Stage) -> Person:
+def holder(clients: Clients, authenticator: Authenticator, stage: Stage) -> Invitee:
     """Somebody who has registered a passkey."""
     person = stage.invited()
     registered = clients.do("register", signer="passkeys", request=registration(person))
@@ -62,24 +64,24 @@ def test_the_signers_are_those_of_the_page() -> None:
     assert f"`{package['name']}` {package['version']}" in PAGE.read_text()
 
 
-def test_a_passkey_is_registered_as_a_discoverable_one(authenticator: Authenticator, holder: Person) -> None:
+def test_a_passkey_is_registered_as_a_discoverable_one(authenticator: Authenticator, holder: Invitee) -> None:
     (passkey,) = authenticator.passkeys()
     assert (passkey["isResidentCredential"], passkey["rpId"]) == (True, "localhost")
     assert passkey["userName"] == holder.email
 
 
-def test_a_passkey_signs_in_with_the_username(clients: Clients, holder: Person) -> None:
+def test_a_passkey_signs_in_with_the_username(clients: Clients, holder: Invitee) -> None:
     token = clients.do("login", signer="passkeys", request={"username": holder.email})["token"]
     assert kinds(clients, token) == ["Fido2"]
 
 
-def test_a_passkey_signs_in_without_a_username(clients: Clients, holder: Person) -> None:
+def test_a_passkey_signs_in_without_a_username(clients: Clients, holder: Invitee) -> None:
     token = clients.do("login", signer="passkeys", request={})["token"]
     assert kinds(clients, token) == ["Fido2"]
 
 
 def test_a_passkey_signs_a_user_action_and_another_device_joins_by_code(
-    clients: Clients, authenticator: Authenticator, holder: Person
+    clients: Clients, authenticator: Authenticator, holder: Invitee
 ) -> None:
     token = clients.do("login", signer="passkeys", request={"username": holder.email})["token"]
     asked = {"body": {"expiration": in_seconds(50)}}
@@ -99,7 +101,7 @@ def test_a_passkey_signs_a_user_action_and_another_device_joins_by_code(
     assert clients.do("login", signer="passkeys", request={})["token"]
 
 
-def test_a_passkeys_signature_is_good_once(clients: Clients, holder: Person) -> None:
+def test_a_passkeys_signature_is_good_once(clients: Clients, holder: Invitee) -> None:
     with pytest.raises(PageError) as thrown:
         clients.do("loginTwiceWithOneSignature", signer="passkeys", request={"username": holder.email})
     assert refusal(thrown) == ("DfnsError", 400, "Challenge token is not valid.")

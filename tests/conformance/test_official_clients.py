@@ -16,7 +16,7 @@ from tests.conformance.methods import methods_of
 from tests.conformance.official import PythonSurface
 from tests.conformance.stage import Stage
 from tests.conformance.table import ACTION_INIT, Row, call_every_method, in_markdown
-from tests.live.javascript import JavaScript
+from tests.support.javascript_clients import JavaScript
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "conformance.md"
 TABLES = "\n## "

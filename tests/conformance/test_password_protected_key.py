@@ -8,10 +8,10 @@ from typing import Any, Protocol
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.client.client import DIST, POLICY, ROOT
 from tests.conformance.stage import Stage
-from tests.live.javascript import CLIENTS
-from tests.live.scene import Person, Scene, code_in
+from tests.support.client_runners import DIST, POLICY, ROOT
+from tests.support.javascript_clients import CLIENTS
+from tests.support.live_project import Invitee, LiveProject, code_in
 
 PASSWORD = "correct horse battery staple"
 PATH = "/conformance/signer"
@@ -95,7 +95,7 @@ def open_page(browser: Browser, *, url: str, script: str) -> Page:
 
 
 @pytest.fixture(scope="module")
-def in_node(scene: Scene, node: str) -> Iterator[InNode]:
+def in_node(scene: LiveProject, node: str) -> Iterator[InNode]:
     front = InNode(node=node, url=scene.site.url, organization=scene.organization)
     yield front
     front.process.communicate()
@@ -103,7 +103,7 @@ def in_node(scene: Scene, node: str) -> Iterator[InNode]:
 
 @pytest.fixture(scope="module")
 def in_chromium(
-    scene: Scene, browser: Browser, node: str, tmp_path_factory: pytest.TempPathFactory
+    scene: LiveProject, browser: Browser, node: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[InChromium]:
     script = tmp_path_factory.mktemp("signer") / "page.js"
     esbuild = [node, "node_modules/esbuild/bin/esbuild", "password_protected_key_page.mjs", "--bundle", "--format=esm"]
@@ -121,18 +121,18 @@ def front(request: pytest.FixtureRequest) -> Front:
     return found
 
 
-def login_code(scene: Scene, person: Person) -> str:
+def login_code(scene: LiveProject, person: Invitee) -> str:
     before = len(scene.mails_to(person.email))
     scene.post("/auth/login/code", person.names)
     return code_in(scene.mail_to(person.email, number=before + 1))
 
 
-def registration(person: Person) -> dict[str, str]:
+def registration(person: Invitee) -> dict[str, str]:
     return {"username": person.email, "registrationCode": person.registration_code}
 
 
 @pytest.fixture
-def jane(front: Front, stage: Stage) -> Person:
+def jane(front: Front, stage: Stage) -> Invitee:
     """Somebody who has registered a password-protected key."""
     person = stage.invited()
     front.do("useSigner", passwords=[PASSWORD])
@@ -142,7 +142,7 @@ def jane(front: Front, stage: Stage) -> Person:
     return person
 
 
-def test_a_code_and_the_password_sign_in_and_sign_actions(front: Front, jane: Person, scene: Scene) -> None:
+def test_a_code_and_the_password_sign_in_and_sign_actions(front: Front, jane: Invitee, scene: LiveProject) -> None:
     front.do("useSigner", passwords=[PASSWORD])
     presenting = {"username": jane.email, "loginCode": login_code(scene, jane)}
     token = front.do("login", request=presenting)["token"]
@@ -160,7 +160,7 @@ def test_a_code_and_the_password_sign_in_and_sign_actions(front: Front, jane: Pe
     assert front.do("timesAsked") == 2
 
 
-def test_a_wrong_password_is_told_here_and_nothing_is_sent(front: Front, jane: Person, scene: Scene) -> None:
+def test_a_wrong_password_is_told_here_and_nothing_is_sent(front: Front, jane: Invitee, scene: LiveProject) -> None:
     front.do("useSigner", passwords=["wrong"])
     with pytest.raises(Refused) as thrown:
         front.do("login", request={"username": jane.email, "loginCode": login_code(scene, jane)})
@@ -168,14 +168,14 @@ def test_a_wrong_password_is_told_here_and_nothing_is_sent(front: Front, jane: P
     assert [path for path in front.requests if "/auth/" in path and not path.endswith("/auth/login/init")] == []
 
 
-def test_a_mistyped_password_costs_no_new_code(front: Front, jane: Person, scene: Scene) -> None:
+def test_a_mistyped_password_costs_no_new_code(front: Front, jane: Invitee, scene: LiveProject) -> None:
     front.do("useSigner", passwords=["wrong", PASSWORD], attempts=3)
     presenting = {"username": jane.email, "loginCode": login_code(scene, jane)}
     assert front.do("login", request=presenting)["token"]
     assert front.do("timesAsked") == 2
 
 
-def test_without_a_code_there_is_no_key_to_open(front: Front, jane: Person) -> None:
+def test_without_a_code_there_is_no_key_to_open(front: Front, jane: Invitee) -> None:
     front.do("useSigner", passwords=[PASSWORD])
     with pytest.raises(Refused) as thrown:
         front.do("login", request={"username": jane.email})
@@ -183,7 +183,7 @@ def test_without_a_code_there_is_no_key_to_open(front: Front, jane: Person) -> N
     assert front.do("timesAsked") == 0
 
 
-def test_the_store_alone_registers_a_key(in_node: InNode, stage: Stage, scene: Scene) -> None:
+def test_the_store_alone_registers_a_key(in_node: InNode, stage: Stage, scene: LiveProject) -> None:
     person = stage.invited()
     registered = in_node.do("registerWithStore", request=registration(person), password=PASSWORD)
     assert registered["credential"]["kind"] == "PasswordProtectedKey"
@@ -193,7 +193,7 @@ def test_the_store_alone_registers_a_key(in_node: InNode, stage: Stage, scene: S
 
 
 def test_the_example_of_the_documentation_signs_in(
-    in_node: InNode, browser: Browser, stage: Stage, scene: Scene
+    in_node: InNode, browser: Browser, stage: Stage, scene: LiveProject
 ) -> None:
     person = stage.invited()
     in_node.do("registerWithStore", request=registration(person), password=PASSWORD)

@@ -6,11 +6,11 @@ import httpx
 import pytest
 from django.conf import settings
 
-from tests.live.javascript import JavaScript
-from tests.live.journey import Journey, travel
-from tests.live.scene import Scene, operate
-from tests.live.traces import DATABASE, CommandCapture, log_every_statement
+from tests.support.javascript_clients import JavaScript
+from tests.support.live_project import LiveProject, operate
+from tests.support.login_journey import Journey, travel
 from tests.support.services import Site, Valkey
+from tests.support.traces import DATABASE, CommandCapture, log_every_statement
 
 GUNICORN_ARGUMENTS = "--access-logfile=- --log-level=debug"
 
@@ -35,7 +35,7 @@ def scene(
     tmp_path_factory: pytest.TempPathFactory,
     live_valkey: Valkey,
     commands: CommandCapture,
-) -> Iterator[Scene]:
+) -> Iterator[LiveProject]:
     folder = tmp_path_factory.mktemp("live")
     if settings.DATABASES["default"]["ENGINE"].endswith("sqlite3"):
         postgres, database_url = None, f"sqlite:///{folder}/{DATABASE}.sqlite3"
@@ -49,16 +49,16 @@ def scene(
         httpx.Client(base_url=site.url, timeout=30) as http,
     ):
         organization = operate(site, "organization", "create", "Live")["id"]
-        yield Scene(site=site, valkey=live_valkey, postgres=postgres, organization=organization, http=http)
+        yield LiveProject(site=site, valkey=live_valkey, postgres=postgres, organization=organization, http=http)
 
 
 @pytest.fixture(scope="session")
-def journey(scene: Scene) -> Journey:
+def journey(scene: LiveProject) -> Journey:
     """The whole flow with a password-protected key, from the invitation to the logout."""
     return travel(scene)
 
 
 @pytest.fixture(scope="session")
-def javascript(scene: Scene) -> Iterator[JavaScript]:
+def javascript(scene: LiveProject) -> Iterator[JavaScript]:
     with JavaScript(base_url=scene.site.url, organization=scene.organization) as javascript:
         yield javascript

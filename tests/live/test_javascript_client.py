@@ -5,9 +5,9 @@ import json
 import pytest
 
 from dfns_login.verification.public_keys import KeyAlgorithm
-from tests.live.javascript import CLIENTS, ClientError, JavaScript
-from tests.live.scene import Person, Scene, code_in
 from tests.support.authenticators import Kind, Members, SoftwareKey
+from tests.support.javascript_clients import CLIENTS, ClientError, JavaScript
+from tests.support.live_project import Invitee, LiveProject, code_in
 
 
 def refusal(asked: pytest.ExceptionInfo[ClientError]) -> tuple[int | None, str]:
@@ -20,7 +20,7 @@ def refusal(asked: pytest.ExceptionInfo[ClientError]) -> tuple[int | None, str]:
 
 
 @pytest.fixture(scope="module")
-def holder(scene: Scene) -> tuple[Person, SoftwareKey]:
+def holder(scene: LiveProject) -> tuple[Invitee, SoftwareKey]:
     """Somebody who has registered a password-protected key."""
     person, key = scene.invite(), SoftwareKey.make(kind=Kind.PASSWORD_PROTECTED_KEY)
     scene.register(person, key)
@@ -34,7 +34,7 @@ def test_the_clients_are_those_of_the_registry(javascript: JavaScript) -> None:
 
 @pytest.mark.parametrize("algorithm", KeyAlgorithm)
 def test_it_registers_a_key_logs_in_lists_and_logs_out(
-    javascript: JavaScript, scene: Scene, algorithm: KeyAlgorithm
+    javascript: JavaScript, scene: LiveProject, algorithm: KeyAlgorithm
 ) -> None:
     person, key = scene.invite(), SoftwareKey.make(algorithm)
     registered = javascript.register(key, person.names | {"registrationCode": person.registration_code})
@@ -54,7 +54,7 @@ def test_it_registers_a_key_logs_in_lists_and_logs_out(
     assert refusal(thrown) == (401, "Not Authorized.")
 
 
-def test_it_logs_out_of_every_session(javascript: JavaScript, scene: Scene) -> None:
+def test_it_logs_out_of_every_session(javascript: JavaScript, scene: LiveProject) -> None:
     person, key = scene.invite(), SoftwareKey.make()
     scene.register(person, key)
     tokens = [javascript.login(key, person.names)["token"] for _ in range(2)]
@@ -66,7 +66,7 @@ def test_it_logs_out_of_every_session(javascript: JavaScript, scene: Scene) -> N
 
 
 def test_it_asks_for_a_code_and_gets_the_encrypted_key_against_it(
-    javascript: JavaScript, scene: Scene, holder: tuple[Person, SoftwareKey]
+    javascript: JavaScript, scene: LiveProject, holder: tuple[Invitee, SoftwareKey]
 ) -> None:
     person, key = holder
     without = javascript.call("createLoginChallenge", person.names)
@@ -88,12 +88,12 @@ def test_it_asks_for_a_code_and_gets_the_encrypted_key_against_it(
     assert len(javascript.call("listCredentials", token=token)["items"]) == 1
 
 
-def test_a_challenge_without_a_username_lists_nothing(javascript: JavaScript, scene: Scene) -> None:
+def test_a_challenge_without_a_username_lists_nothing(javascript: JavaScript, scene: LiveProject) -> None:
     challenge = javascript.call("createLoginChallenge", {"orgId": scene.organization})
     assert challenge["allowCredentials"] == {"key": [], "webauthn": []}
 
 
-def test_it_asks_for_the_registration_code_again(javascript: JavaScript, scene: Scene) -> None:
+def test_it_asks_for_the_registration_code_again(javascript: JavaScript, scene: LiveProject) -> None:
     person = scene.invite()
     assert javascript.call("resendRegistrationCode", person.names) == {"message": "success"}
 
@@ -109,7 +109,7 @@ REFUSALS: dict[str, tuple[str, Members, int, str]] = {
 @pytest.mark.parametrize(("method", "body", "status", "message"), REFUSALS.values(), ids=REFUSALS.keys())
 def test_it_understands_the_refusal_of(
     javascript: JavaScript,
-    holder: tuple[Person, SoftwareKey],
+    holder: tuple[Invitee, SoftwareKey],
     method: str,
     body: Members,
     status: int,
@@ -120,7 +120,7 @@ def test_it_understands_the_refusal_of(
     assert refusal(thrown) == (status, message)
 
 
-def test_it_is_told_what_is_wrong_by_field(javascript: JavaScript, scene: Scene) -> None:
+def test_it_is_told_what_is_wrong_by_field(javascript: JavaScript, scene: LiveProject) -> None:
     with pytest.raises(ClientError) as thrown:
         javascript.call("sendLoginCode", {"orgId": scene.organization})
     assert thrown.value.body
@@ -140,7 +140,7 @@ def test_it_understands_that_a_method_is_not_served(javascript: JavaScript, meth
     assert refusal(thrown)[0] == 405
 
 
-def test_it_understands_that_it_asks_too_often(javascript: JavaScript, scene: Scene) -> None:
+def test_it_understands_that_it_asks_too_often(javascript: JavaScript, scene: LiveProject) -> None:
     names = {"username": scene.new_email(), "orgId": scene.organization}
 
     def ask_until_refused() -> None:
@@ -154,7 +154,7 @@ def test_it_understands_that_it_asks_too_often(javascript: JavaScript, scene: Sc
     assert 0 < int(thrown.value.retry_after) <= 61
 
 
-def test_it_sends_no_token_of_another_organization(javascript: JavaScript, scene: Scene) -> None:
+def test_it_sends_no_token_of_another_organization(javascript: JavaScript, scene: LiveProject) -> None:
     person = scene.invite()
     opened = javascript.call(
         "createRegistrationChallenge", person.names | {"registrationCode": person.registration_code}

@@ -4,9 +4,9 @@ import pyrage
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from tests.live.journey import Journey
-from tests.live.scene import Scene
 from tests.support.authenticators import PASSPHRASE
+from tests.support.live_project import LiveProject
+from tests.support.login_journey import Journey
 
 
 def test_an_invited_person_registers_a_password_protected_key(journey: Journey) -> None:
@@ -66,7 +66,7 @@ def test_the_token_is_dead_from_the_logout_on(journey: Journey) -> None:
     assert (refused.status_code, refused.json()["error"]["message"]) == (401, "Not Authorized.")
 
 
-def test_the_code_alone_opens_no_session(journey: Journey, scene: Scene) -> None:
+def test_the_code_alone_opens_no_session(journey: Journey, scene: LiveProject) -> None:
     """R-20."""
     refused = scene.call("GET", "/auth/credentials", bearer=journey.opened_with_code["challengeIdentifier"])
     assert refused.status_code == 401

@@ -9,22 +9,22 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.live.scene import Person, Scene, code_in
 from tests.support.authenticators import Kind, SoftwareKey
+from tests.support.live_project import Invitee, LiveProject, code_in
 from tests.support.live_settings import CODE_COOLDOWN
 
 LINK = re.compile(r"(?:https?:|mailto:|href|src)[^\s<]*", re.IGNORECASE)
 
 
 @pytest.fixture(scope="module")
-def person(scene: Scene) -> Person:
+def person(scene: LiveProject) -> Invitee:
     """Somebody who has registered a password-protected key."""
     person = scene.invite()
     scene.register(person, SoftwareKey.make(kind=Kind.PASSWORD_PROTECTED_KEY))
     return person
 
 
-def message_with(scene: Scene, code: str) -> EmailMessage:
+def message_with(scene: LiveProject, code: str) -> EmailMessage:
     """The mail that carries this code, as a mail program gets it."""
     messages = [
         email.message_from_bytes(written, _class=EmailMessage, policy=email.policy.default)
@@ -40,14 +40,14 @@ def text_of(message: EmailMessage, kind: str = "plain") -> str:
     return str(body.get_content())
 
 
-def ask(scene: Scene, person: Person, *, language: str = "") -> None:
+def ask(scene: LiveProject, person: Invitee, *, language: str = "") -> None:
     headers = {"Accept-Language": language} if language else {}
     response = scene.call("POST", "/auth/login/code", person.names, headers=headers)
     assert (response.status_code, response.json()) == (200, {"message": "success"})
 
 
 @pytest.fixture(scope="module")
-def codes(scene: Scene, person: Person) -> dict[str, str]:
+def codes(scene: LiveProject, person: Invitee) -> dict[str, str]:
     """The person's codes by purpose."""
     ask(scene, person)
     return {"registration": person.registration_code, "login": code_in(scene.mail_to(person.email, number=2))}
@@ -66,13 +66,13 @@ def test_a_registration_code_has_four_groups_of_four_base32_characters(codes: di
     assert re.fullmatch(r"[0-9A-HJKMNP-TV-Z]{4}(-[0-9A-HJKMNP-TV-Z]{4}){3}", codes["registration"])
 
 
-def test_the_code_stands_in_text_and_in_html(scene: Scene, code: str) -> None:
+def test_the_code_stands_in_text_and_in_html(scene: LiveProject, code: str) -> None:
     message = message_with(scene, code)
     assert text_of(message).count(code) == 2
     assert text_of(message, "html").count(code) == 1
 
 
-def test_the_code_stands_in_no_header(scene: Scene, code: str) -> None:
+def test_the_code_stands_in_no_header(scene: LiveProject, code: str) -> None:
     for part in message_with(scene, code).walk():
         headers = " ".join(f"{name} {value}" for name, value in part.items())
         for half in (code[:9], code[10:]):
@@ -80,7 +80,7 @@ def test_the_code_stands_in_no_header(scene: Scene, code: str) -> None:
             assert half.replace("-", "") not in headers
 
 
-def test_the_code_stands_in_no_link(scene: Scene, code: str) -> None:
+def test_the_code_stands_in_no_link(scene: LiveProject, code: str) -> None:
     message = message_with(scene, code)
     links = LINK.findall(text_of(message)) + LINK.findall(text_of(message, "html"))
     for link in links:
@@ -88,12 +88,12 @@ def test_the_code_stands_in_no_link(scene: Scene, code: str) -> None:
         assert code.replace("-", "") not in link
 
 
-def test_the_last_line_of_the_text_is_bound_to_the_host(scene: Scene, code: str) -> None:
+def test_the_last_line_of_the_text_is_bound_to_the_host(scene: LiveProject, code: str) -> None:
     host = urlsplit(scene.site.url).hostname
     assert text_of(message_with(scene, code)).splitlines()[-1] == f"@{host} #{code}"
 
 
-def test_the_mail_goes_to_the_stored_address_from_ours(scene: Scene, person: Person, code: str) -> None:
+def test_the_mail_goes_to_the_stored_address_from_ours(scene: LiveProject, person: Invitee, code: str) -> None:
     message = message_with(scene, code)
     assert message["To"] == person.email
     assert message["From"] == scene.site.environment["DEFAULT_FROM_EMAIL"]
@@ -101,7 +101,7 @@ def test_the_mail_goes_to_the_stored_address_from_ours(scene: Scene, person: Per
 
 
 @pytest.mark.parametrize(("accepted", "written"), [("de", "de"), ("xx", "en")])
-def test_the_mail_is_in_the_language_of_the_request(scene: Scene, accepted: str, written: str) -> None:
+def test_the_mail_is_in_the_language_of_the_request(scene: LiveProject, accepted: str, written: str) -> None:
     person = scene.invite()
     scene.register(person, SoftwareKey.make())
     ask(scene, person, language=accepted)
@@ -109,7 +109,7 @@ def test_the_mail_is_in_the_language_of_the_request(scene: Scene, accepted: str,
     assert f'<html lang="{written}"' in mail.html
 
 
-def test_asking_again_at_once_sends_nothing_and_asking_later_sends_the_same_code(scene: Scene) -> None:
+def test_asking_again_at_once_sends_nothing_and_asking_later_sends_the_same_code(scene: LiveProject) -> None:
     person, other = scene.invite(), scene.invite()
     for each in (person, other):
         scene.register(each, SoftwareKey.make())

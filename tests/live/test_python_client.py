@@ -7,14 +7,14 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from dfns_sdk import DfnsClient, DfnsClientConfig, DfnsError, KeySigner  # type: ignore[import-untyped]
 
 from dfns_login.verification.public_keys import KeyAlgorithm
-from tests.live.scene import Person, Scene, code_in
 from tests.support.authenticators import Client, Kind, Members, SoftwareKey
+from tests.support.live_project import Invitee, LiveProject, code_in
 
 NO_TOKEN = "none"
 """The client sends an `Authorization` header whether there is a token or not, and an empty one it cannot send."""
 
 
-def client(scene: Scene, token: str = NO_TOKEN) -> DfnsClient:
+def client(scene: LiveProject, token: str = NO_TOKEN) -> DfnsClient:
     return DfnsClient(DfnsClientConfig(auth_token=token, base_url=scene.site.url))
 
 
@@ -30,7 +30,7 @@ def refusal(thrown: pytest.ExceptionInfo[DfnsError]) -> tuple[int, str, str]:
 
 
 @pytest.fixture(scope="module")
-def holder(scene: Scene) -> tuple[Person, SoftwareKey]:
+def holder(scene: LiveProject) -> tuple[Invitee, SoftwareKey]:
     """Somebody who has registered a password-protected key."""
     person, key = scene.invite(), SoftwareKey.make(kind=Kind.PASSWORD_PROTECTED_KEY, client=Client.PYTHON)
     scene.register(person, key)
@@ -42,7 +42,7 @@ def test_the_client_is_that_of_the_registry() -> None:
 
 
 @pytest.mark.parametrize("algorithm", KeyAlgorithm)
-def test_it_registers_a_key_logs_in_lists_and_logs_out(scene: Scene, algorithm: KeyAlgorithm) -> None:
+def test_it_registers_a_key_logs_in_lists_and_logs_out(scene: LiveProject, algorithm: KeyAlgorithm) -> None:
     person, key = scene.invite(), SoftwareKey.make(algorithm, client=Client.PYTHON)
     with client(scene) as stranger:
         opened = stranger.auth.create_registration_challenge(
@@ -73,7 +73,7 @@ def test_it_registers_a_key_logs_in_lists_and_logs_out(scene: Scene, algorithm: 
 
 
 def test_it_asks_for_a_code_and_gets_the_encrypted_key_against_it(
-    scene: Scene, holder: tuple[Person, SoftwareKey]
+    scene: LiveProject, holder: tuple[Invitee, SoftwareKey]
 ) -> None:
     person, key = holder
     with client(scene) as stranger:
@@ -113,8 +113,8 @@ REFUSALS: dict[str, tuple[str, Members, int, str, str]] = {
 
 @pytest.mark.parametrize(("method", "body", "status", "code", "message"), REFUSALS.values(), ids=REFUSALS.keys())
 def test_it_understands_the_refusal_of(
-    scene: Scene,
-    holder: tuple[Person, SoftwareKey],
+    scene: LiveProject,
+    holder: tuple[Invitee, SoftwareKey],
     method: str,
     body: Members,
     status: int,
@@ -128,7 +128,7 @@ def test_it_understands_the_refusal_of(
     assert refusal(thrown) == (status, code, message)
 
 
-def test_it_is_told_what_is_wrong_by_field(scene: Scene, holder: tuple[Person, SoftwareKey]) -> None:
+def test_it_is_told_what_is_wrong_by_field(scene: LiveProject, holder: tuple[Invitee, SoftwareKey]) -> None:
     # so written, the client's own types name them; it sends them as they are
     names = {"username": holder[0].email, "org_id": holder[0].organization}
     with client(scene) as stranger, pytest.raises(DfnsError) as thrown:
@@ -136,14 +136,14 @@ def test_it_is_told_what_is_wrong_by_field(scene: Scene, holder: tuple[Person, S
     assert thrown.value.details == {"orgId": ["This field is required."]}
 
 
-def test_it_understands_that_a_path_is_not_served(scene: Scene) -> None:
+def test_it_understands_that_a_path_is_not_served(scene: LiveProject) -> None:
     with client(scene) as stranger, pytest.raises(DfnsError) as thrown:
         stranger.auth.list_personal_access_tokens()
     assert refusal(thrown) == (404, "not_found", "Not found.")
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
-def test_it_understands_that_a_method_is_not_served(scene: Scene, method: str) -> None:
+def test_it_understands_that_a_method_is_not_served(scene: LiveProject, method: str) -> None:
     with client(scene) as stranger, pytest.raises(DfnsError) as thrown:
         stranger._http.request(method, "/auth/login")  # noqa: SLF001  no call of the client's is of a wrong method
     assert refusal(thrown) == (405, "method_not_allowed", "Method not allowed.")

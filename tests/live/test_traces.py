@@ -16,9 +16,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from tests.live.journey import Journey
-from tests.live.scene import Scene, code_in, wait_for
-from tests.live.traces import (
+from tests.support.authenticators import PASSPHRASE
+from tests.support.live_project import LiveProject, code_in, wait_for
+from tests.support.login_journey import Journey
+from tests.support.traces import (
     CommandCapture,
     Secret,
     Traces,
@@ -29,17 +30,16 @@ from tests.live.traces import (
     secret_text,
     traces_of,
 )
-from tests.support.authenticators import PASSPHRASE
 
 NOT_OUR_WRITING = {"beat-schedule"}
 """Files that hold nothing but what Celery's scheduler keeps for itself: searched, but nothing can be planted there."""
 
 
-def codes_of(scene: Scene) -> list[str]:
+def codes_of(scene: LiveProject) -> list[str]:
     return [code_in(mail) for mail in scene.site.mails()]
 
 
-def secrets_of(scene: Scene, journey: Journey) -> Iterator[Secret]:
+def secrets_of(scene: LiveProject, journey: Journey) -> Iterator[Secret]:
     """What only its owner may have: of the whole flow, and whatever else was given out to any test so far."""
     for code in codes_of(scene):
         yield from secret_code("code", code)
@@ -66,7 +66,7 @@ def secrets_of(scene: Scene, journey: Journey) -> Iterator[Secret]:
 
 
 @pytest.fixture(scope="module")
-def planted(scene: Scene, journey: Journey) -> Secret:
+def planted(scene: LiveProject, journey: Journey) -> Secret:
     """A value that looks like a code, planted in every place after the whole flow."""
     code = "-".join(f"{secrets.randbelow(10_000):04}" for _ in range(4))
     # the database, the web's access log and PostgreSQL's log
@@ -90,7 +90,7 @@ def planted(scene: Scene, journey: Journey) -> Secret:
 
 
 @pytest.fixture(scope="module")
-def traces(scene: Scene, commands: CommandCapture, planted: Secret) -> Traces:
+def traces(scene: LiveProject, commands: CommandCapture, planted: Secret) -> Traces:
     """Everything that is written down, once what was planted has arrived everywhere."""
     traces: Traces = {}
     missing: set[str] = set()
@@ -105,11 +105,11 @@ def traces(scene: Scene, commands: CommandCapture, planted: Secret) -> Traces:
     return traces
 
 
-def test_nothing_secret_is_written_down(scene: Scene, journey: Journey, traces: Traces) -> None:
+def test_nothing_secret_is_written_down(scene: LiveProject, journey: Journey, traces: Traces) -> None:
     assert found(secrets_of(scene, journey), traces=traces) == []
 
 
-def test_every_code_lies_in_the_mails(scene: Scene, journey: Journey) -> None:
+def test_every_code_lies_in_the_mails(scene: LiveProject, journey: Journey) -> None:
     mails = {"mails": b"".join(scene.written_mails())}
     codes = codes_of(scene)
     assert {journey.person.registration_code, journey.login_code} <= set(codes)
@@ -117,7 +117,7 @@ def test_every_code_lies_in_the_mails(scene: Scene, journey: Journey) -> None:
         assert found([Secret(name="code", value=code.encode())], traces=mails) == ["code in mails"]
 
 
-def test_every_place_is_searched(scene: Scene, traces: Traces) -> None:
+def test_every_place_is_searched(scene: LiveProject, traces: Traces) -> None:
     database = {"postgres.log"} if scene.postgres else {"SQLite's files"}
     valkey = {"commands to Valkey", "keys of Valkey", "append-only file", "dump.rdb", "valkey.log"}
     logs = {"web.log", "worker.log", "beat.log"}
@@ -138,7 +138,7 @@ def test_logs_are_as_talkative_as_they_can_be(traces: Traces) -> None:
 
 
 def test_a_celery_message_carries_at_most_a_row_id(
-    scene: Scene, commands: CommandCapture, journey: Journey, planted: Secret
+    scene: LiveProject, commands: CommandCapture, journey: Journey, planted: Secret
 ) -> None:
     """R-114."""
     swept = "Task dfns_login.sweep"

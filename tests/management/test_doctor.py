@@ -28,7 +28,7 @@ from dfns_login.models import CodePurpose, Credential, OneTimeCode
 from dfns_login.proofs.codes import issue_code
 from dfns_login.tasks import SWEPT_AT_KEY
 from dfns_login.usernames import Recipient
-from tests.management.probing import find
+from tests.support.doctor import find
 from tests.support.factories import SOMEWHERE, make_person
 from tests.support.services import ROOT, Site, Valkey
 
@@ -308,7 +308,7 @@ def test_a_database_of_another_kind_is_found(settings):
     connections.databases["elsewhere"] = {**connections.databases["default"]}
     settings.DATABASE_ROUTERS = ["tests.management.test_doctor.Elsewhere"]
     try:
-        connections.databases["elsewhere"]["ENGINE"] = "tests.management.foreign_database"
+        connections.databases["elsewhere"]["ENGINE"] = "tests.support.foreign_database"
         assert find("database").says == "Foreign is not supported."
     finally:
         del connections.databases["elsewhere"]

@@ -8,7 +8,7 @@ from django.db import connections
 from django.utils import timezone
 
 from dfns_login.doctor.probes import Level
-from tests.management.probing import find
+from tests.support.doctor import find
 from tests.support.services import PostgreSQL
 
 

@@ -8,9 +8,9 @@ import pytest
 
 from dfns_login.models import OneTimeCode
 from tests.concurrency.conftest import database_url, migrated, own_valkey
-from tests.concurrency.live import settings_environment
-from tests.outages.smtp_sink import SmtpSink
+from tests.support.live_web import settings_environment
 from tests.support.services import Site, Valkey
+from tests.support.smtp_sink import SmtpSink
 
 __all__ = ["database_url", "migrated", "own_valkey"]
 """Fixtures of the races, which are wanted here too."""
@@ -28,7 +28,7 @@ def smtp_sink() -> Iterator[SmtpSink]:
 def start_site(
     database_url: str, own_valkey: Valkey, smtp_sink: SmtpSink, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[StartSite]:
-    """Start the whole project, with these settings of `tests/outages/settings.py`."""
+    """Start the whole project, with these settings of `tests/support/race_settings.py`."""
     with ExitStack() as stack:
 
         def start(**wanted: Any) -> Site:

@@ -11,8 +11,11 @@ from django.db.models import QuerySet
 
 from dfns_login.models import Account, CodeClosed, CodeDelivery, OneTimeCode
 from dfns_login.proofs.codes import derive_code
-from tests.concurrency.calls import Figure
-from tests.outages.asking import (
+from tests.outages.conftest import StartSite
+from tests.support.race_calls import Figure
+from tests.support.services import Site, Valkey
+from tests.support.smtp_sink import SmtpSink
+from tests.support.timed_requests import (
     asking_all,
     assert_answered_alike,
     make_accounts,
@@ -21,9 +24,6 @@ from tests.outages.asking import (
     strangers_to,
     wait_until,
 )
-from tests.outages.conftest import StartSite
-from tests.outages.smtp_sink import SmtpSink
-from tests.support.services import Site, Valkey
 
 RECOVERY_SECONDS = 90.0
 """A sweep may have handed over, right before the end, what it then leaves alone for a minute."""

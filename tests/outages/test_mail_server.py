@@ -8,13 +8,13 @@ import pytest
 from dfns_login.delivery.outbox import LEASE
 from dfns_login.models import Account, CodeClosed, CodeDelivery, OneTimeCode
 from dfns_login.proofs.codes import derive_code
-from tests.concurrency.calls import asking
 from tests.concurrency.conftest import SOAK
-from tests.concurrency.parallel import PARALLEL, send_at_once
-from tests.outages.asking import asking_all, make_accounts, names_of, open_row, send_all, timed, wait_until
 from tests.outages.conftest import StartSite
-from tests.outages.smtp_sink import KNOWN, STALLED, TAKEN, ReceivedMail, SmtpSink
+from tests.support.parallel_requests import PARALLEL, send_at_once
+from tests.support.race_calls import asking
 from tests.support.services import Site, Valkey
+from tests.support.smtp_sink import KNOWN, STALLED, TAKEN, ReceivedMail, SmtpSink
+from tests.support.timed_requests import asking_all, make_accounts, names_of, open_row, send_all, timed, wait_until
 
 
 @pytest.fixture(scope="module")

@@ -9,11 +9,12 @@ from django.db import connections
 from pytest_django.plugin import DjangoDbBlocker
 
 from dfns_login.models import CodeDelivery, OneTimeCode
-from tests.concurrency.calls import Figure
-from tests.concurrency.databases import migrate, working_on
-from tests.concurrency.live import live_web
-from tests.concurrency.parallel import Answer, Call, send
-from tests.outages.asking import (
+from tests.support.databases import migrate, working_on
+from tests.support.live_web import live_web
+from tests.support.parallel_requests import Answer, Call, send
+from tests.support.race_calls import Figure
+from tests.support.services import PostgreSQL, Valkey
+from tests.support.timed_requests import (
     asking_all,
     assert_answered_alike,
     make_accounts,
@@ -23,7 +24,6 @@ from tests.outages.asking import (
     send_all,
     strangers_to,
 )
-from tests.support.services import PostgreSQL, Valkey
 
 PATHS = ["/auth/login/code", "/auth/login/init", "/auth/registration/init"]
 

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.live.scene import Scene, live_scene
+from tests.support.live_project import LiveProject, live_project
 
 
 @pytest.fixture(scope="session")
-def scene(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+def scene(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveProject]:
     folder = tmp_path_factory.mktemp("pages")
-    with live_scene(request, folder, name="pages", settings="tests.support.pages_settings") as scene:
+    with live_project(request, folder, name="pages", settings="tests.support.pages_settings") as scene:
         yield scene

@@ -6,20 +6,20 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.conformance.browser import Authenticator
-from tests.live.scene import Scene
-from tests.pages.people import PASSWORD, Resident, ask_code, enter_password, newest_mail, present_code, sign_in
-from tests.pages.visitor import Visitor, visiting
+from tests.support.live_project import LiveProject
+from tests.support.page_steps import PASSWORD, Resident, ask_code, enter_password, newest_mail, present_code, sign_in
+from tests.support.page_visitor import Visitor, visiting
 
 CHANGED = "new moon over the old harbour"
 
 
 @pytest.fixture
-def resident(scene: Scene) -> Resident:
+def resident(scene: LiveProject) -> Resident:
     return Resident.register(scene)
 
 
 @pytest.fixture
-def visitor(browser: Browser, scene: Scene, resident: Resident) -> Iterator[Visitor]:
+def visitor(browser: Browser, scene: LiveProject, resident: Resident) -> Iterator[Visitor]:
     """The resident, signed in."""
     with visiting(browser, url=scene.site.url) as visitor:
         sign_in(visitor, resident)
@@ -68,7 +68,7 @@ def test_a_credential_is_renamed_once_the_password_is_confirmed(visitor: Visitor
 
 
 def test_the_password_is_changed_and_only_the_new_one_signs_in(
-    visitor: Visitor, browser: Browser, scene: Scene, resident: Resident
+    visitor: Visitor, browser: Browser, scene: LiveProject, resident: Resident
 ) -> None:
     page = visitor.page
     with visiting(browser, url=scene.site.url) as elsewhere:
@@ -103,7 +103,7 @@ def test_the_password_is_changed_and_only_the_new_one_signs_in(
     )
 
 
-def test_another_session_is_ended(visitor: Visitor, browser: Browser, scene: Scene, resident: Resident) -> None:
+def test_another_session_is_ended(visitor: Visitor, browser: Browser, scene: LiveProject, resident: Resident) -> None:
     page = visitor.page
     with visiting(browser, url=scene.site.url) as elsewhere:
         sign_in(elsewhere, resident)
@@ -117,7 +117,7 @@ def test_another_session_is_ended(visitor: Visitor, browser: Browser, scene: Sce
     expect(page.get_by_role("heading", name="Your account")).to_be_visible()
 
 
-def test_every_session_is_ended(visitor: Visitor, browser: Browser, scene: Scene, resident: Resident) -> None:
+def test_every_session_is_ended(visitor: Visitor, browser: Browser, scene: LiveProject, resident: Resident) -> None:
     with visiting(browser, url=scene.site.url) as elsewhere:
         sign_in(elsewhere, resident)
         visitor.page.get_by_role("button", name="Sign out everywhere", exact=True).click()

@@ -9,9 +9,9 @@ from typing import Any, Final
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.live.scene import Scene, code_in
-from tests.pages.people import PASSWORD, Resident
-from tests.pages.visitor import Visitor, visiting
+from tests.support.live_project import LiveProject, code_in
+from tests.support.page_steps import PASSWORD, Resident
+from tests.support.page_visitor import Visitor, visiting
 
 LOOKS: Final[dict[str, dict[str, Any]]] = {
     "light": {"color_scheme": "light"},
@@ -23,7 +23,7 @@ WRONG: Final = "0000-0000-0000-0000"
 
 
 @pytest.fixture(params=LOOKS)
-def visitor(request: pytest.FixtureRequest, browser: Browser, scene: Scene) -> Iterator[Visitor]:
+def visitor(request: pytest.FixtureRequest, browser: Browser, scene: LiveProject) -> Iterator[Visitor]:
     options = LOOKS[request.param]
     with visiting(browser, url=scene.site.url, look=request.param, **options) as visitor:
         yield visitor
@@ -53,7 +53,7 @@ def show(visitor: Visitor, name: str) -> None:
     no_wider_than_the_window(visitor)
 
 
-def test_signing_in(visitor: Visitor, scene: Scene) -> None:
+def test_signing_in(visitor: Visitor, scene: LiveProject) -> None:
     page, resident = visitor.page, Resident.register(scene)
     page.goto("/login/")
     expect(page.locator("#username")).to_be_enabled()
@@ -105,7 +105,7 @@ def look_at_the_account(visitor: Visitor) -> None:
     show(visitor, "account-6-done")
 
 
-def test_registering(visitor: Visitor, scene: Scene) -> None:
+def test_registering(visitor: Visitor, scene: LiveProject) -> None:
     page, person = visitor.page, scene.invite()
     link = re.search(r"http\S+/register/\S+", scene.mail_to(person.email).text)
     assert link is not None
@@ -131,7 +131,7 @@ def test_registering(visitor: Visitor, scene: Scene) -> None:
     visitor.picture("register-6-printed-kit")
 
 
-def test_recovering(visitor: Visitor, scene: Scene) -> None:
+def test_recovering(visitor: Visitor, scene: LiveProject) -> None:
     page, resident = visitor.page, Resident.register(scene)
     page.goto("/recover/")
     expect(page.locator("#username")).to_be_enabled()
@@ -146,7 +146,7 @@ def test_recovering(visitor: Visitor, scene: Scene) -> None:
     show(visitor, "recover-3-mistyped-kit")
 
 
-def test_without_javascript(browser: Browser, scene: Scene) -> None:
+def test_without_javascript(browser: Browser, scene: LiveProject) -> None:
     with visiting(browser, url=scene.site.url, look="no-script", java_script_enabled=False) as visitor:
         for path in ("login", "register", "recover"):
             visitor.page.goto(f"/{path}/")

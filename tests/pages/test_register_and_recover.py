@@ -13,9 +13,9 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from playwright.sync_api import Browser, Page, expect
 
 from tests.conformance.browser import Authenticator
-from tests.live.scene import Person, Scene, code_in
-from tests.pages.people import Resident, ask_code, enter_password, newest_mail, present_code
-from tests.pages.visitor import Visitor, body_of, visiting
+from tests.support.live_project import Invitee, LiveProject, code_in
+from tests.support.page_steps import Resident, ask_code, enter_password, newest_mail, present_code
+from tests.support.page_visitor import Visitor, body_of, visiting
 
 CHOSEN: Final = "quatre baleines sous la pluie"
 CHOSEN_AFTERWARDS: Final = "seven brown boots in a bath"
@@ -24,7 +24,7 @@ WRONG: Final = "0000-0000-0000-0000"
 
 
 @pytest.fixture
-def visitor(browser: Browser, scene: Scene) -> Iterator[Visitor]:
+def visitor(browser: Browser, scene: LiveProject) -> Iterator[Visitor]:
     with visiting(browser, url=scene.site.url, accept_downloads=True) as visitor:
         yield visitor
 
@@ -33,12 +33,12 @@ def visitor(browser: Browser, scene: Scene) -> Iterator[Visitor]:
 class Registered:
     """Somebody who has registered on the page, and what their kit says."""
 
-    person: Person
+    person: Invitee
     kit_key: str
     kit_file: str
 
 
-def invitation_link(scene: Scene, person: Person) -> str:
+def invitation_link(scene: LiveProject, person: Invitee) -> str:
     found = re.search(r"http\S+/register/\S+", newest_mail(scene, person.email, after=0))
     assert found is not None
     return found[0]
@@ -62,7 +62,7 @@ def keep_kit(page: Page) -> tuple[str, str]:
     return shown[0], text
 
 
-def register(visitor: Visitor, scene: Scene, *, passkey: bool = False) -> Registered:
+def register(visitor: Visitor, scene: LiveProject, *, passkey: bool = False) -> Registered:
     person = scene.invite()
     page = visitor.page
     page.goto(invitation_link(scene, person))
@@ -84,7 +84,7 @@ def sign_in_as(visitor: Visitor, resident: Resident, password: str) -> None:
     visitor.page.wait_for_url("**/account/")
 
 
-def test_an_invited_person_registers_and_signs_in(visitor: Visitor, scene: Scene) -> None:
+def test_an_invited_person_registers_and_signs_in(visitor: Visitor, scene: LiveProject) -> None:
     made = register(visitor, scene)
     page = visitor.page
     expect(page.get_by_role("textbox", name="E-mail")).to_have_value(made.person.email)
@@ -94,7 +94,7 @@ def test_an_invited_person_registers_and_signs_in(visitor: Visitor, scene: Scene
     page.wait_for_url("**/account/")
 
 
-def test_neither_password_nor_kit_is_in_any_request(visitor: Visitor, scene: Scene) -> None:
+def test_neither_password_nor_kit_is_in_any_request(visitor: Visitor, scene: LiveProject) -> None:
     """R-27."""
     made = register(visitor, scene)
     digits = re.sub(r"[\s-]", "", made.kit_key)
@@ -110,7 +110,7 @@ def test_neither_password_nor_kit_is_in_any_request(visitor: Visitor, scene: Sce
     assert isinstance(load_pem_private_key(opened, password=None), ec.EllipticCurvePrivateKey)
 
 
-def test_the_kits_file_says_all_that_is_needed(visitor: Visitor, scene: Scene) -> None:
+def test_the_kits_file_says_all_that_is_needed(visitor: Visitor, scene: LiveProject) -> None:
     made = register(visitor, scene)
     assert made.kit_key in made.kit_file
     assert made.person.email in made.kit_file
@@ -122,7 +122,7 @@ def test_the_kits_file_says_all_that_is_needed(visitor: Visitor, scene: Scene) -
     assert isinstance(load_pem_private_key(opened, password=None), ec.EllipticCurvePrivateKey)
 
 
-def test_a_passkey_may_be_registered_with_it(visitor: Visitor, scene: Scene) -> None:
+def test_a_passkey_may_be_registered_with_it(visitor: Visitor, scene: LiveProject) -> None:
     authenticator = Authenticator.plugged_into(visitor.page)
     register(visitor, scene, passkey=True)
     assert len(authenticator.passkeys()) == 1
@@ -130,7 +130,7 @@ def test_a_passkey_may_be_registered_with_it(visitor: Visitor, scene: Scene) -> 
     visitor.page.wait_for_url("**/account/")
 
 
-def test_a_wrong_code_is_told_and_nothing_is_lost(visitor: Visitor, scene: Scene) -> None:
+def test_a_wrong_code_is_told_and_nothing_is_lost(visitor: Visitor, scene: LiveProject) -> None:
     person = scene.invite()
     page = visitor.page
     page.goto(invitation_link(scene, person))
@@ -149,7 +149,7 @@ def test_a_wrong_code_is_told_and_nothing_is_lost(visitor: Visitor, scene: Scene
     [("short", "short", "8 characters"), ("password", "password", "guess"), (CHOSEN, CHOSEN + "r", "not the same")],
 )
 def test_a_password_that_will_not_do_is_told(
-    visitor: Visitor, scene: Scene, password: str, again: str, told: str
+    visitor: Visitor, scene: LiveProject, password: str, again: str, told: str
 ) -> None:
     person = scene.invite()
     page = visitor.page
@@ -165,7 +165,7 @@ def test_a_password_that_will_not_do_is_told(
     expect(page.locator(f"#{error.split()[-1]}")).to_contain_text(told)
 
 
-def test_the_kit_and_a_mailed_code_give_a_new_password(visitor: Visitor, scene: Scene, tmp_path: Path) -> None:
+def test_the_kit_and_a_mailed_code_give_a_new_password(visitor: Visitor, scene: LiveProject, tmp_path: Path) -> None:
     made = register(visitor, scene)
     resident = Resident(scene=scene, person=made.person)
     page = visitor.page
@@ -214,7 +214,7 @@ def test_the_kit_and_a_mailed_code_give_a_new_password(visitor: Visitor, scene: 
     expect(page.get_by_label("Kit key", exact=True)).to_have_attribute("aria-invalid", "true")
 
 
-def test_the_code_of_an_invitation_can_be_asked_for_again(visitor: Visitor, scene: Scene) -> None:
+def test_the_code_of_an_invitation_can_be_asked_for_again(visitor: Visitor, scene: LiveProject) -> None:
     person = scene.invite()
     page = visitor.page
     page.goto(invitation_link(scene, person))

@@ -7,30 +7,30 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.conformance.browser import Authenticator
-from tests.live.scene import Scene, live_scene, operate
-from tests.pages.people import Resident, ask_code, enter_password, newest_mail, present_code
-from tests.pages.visitor import Visitor, body_of, visiting
+from tests.support.live_project import LiveProject, live_project, operate
+from tests.support.page_steps import Resident, ask_code, enter_password, newest_mail, present_code
+from tests.support.page_visitor import Visitor, body_of, visiting
 
 PASSWORD = "quatre baleines sous la pluie"
 REQUIRE = "from dfns_login.models import Organization; Organization.objects.update(second_factor='required')"
 
 
 @pytest.fixture(scope="module")
-def scene(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+def scene(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveProject]:
     folder = tmp_path_factory.mktemp("strict")
-    with live_scene(request, folder, name="strict", settings="tests.support.pages_settings") as scene:
+    with live_project(request, folder, name="strict", settings="tests.support.pages_settings") as scene:
         operate(scene.site, "organization", "create", "Another")
         scene.site.manage("shell", "-c", REQUIRE)
         yield scene
 
 
 @pytest.fixture
-def visitor(browser: Browser, scene: Scene) -> Iterator[Visitor]:
+def visitor(browser: Browser, scene: LiveProject) -> Iterator[Visitor]:
     with visiting(browser, url=scene.site.url) as visitor:
         yield visitor
 
 
-def test_a_passkey_is_wanted_at_registration_at_sign_in_and_for_changes(visitor: Visitor, scene: Scene) -> None:
+def test_a_passkey_is_wanted_at_registration_at_sign_in_and_for_changes(visitor: Visitor, scene: LiveProject) -> None:
     page, person = visitor.page, scene.invite()
     Authenticator.plugged_into(page)
     link = re.search(r"http\S+/register/\S+", newest_mail(scene, person.email, after=0))
@@ -66,7 +66,7 @@ def test_a_passkey_is_wanted_at_registration_at_sign_in_and_for_changes(visitor:
     expect(page.get_by_role("heading", name="Mine", exact=True)).to_be_visible(timeout=30_000)
 
 
-def test_of_several_organizations_the_page_asks_for_the_id(visitor: Visitor, scene: Scene) -> None:
+def test_of_several_organizations_the_page_asks_for_the_id(visitor: Visitor, scene: LiveProject) -> None:
     page = visitor.page
     page.goto("/login/")
     page.get_by_role("textbox", name="E-mail").fill("nobody@example.co")

@@ -13,9 +13,9 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.conformance.browser import Authenticator
-from tests.live.scene import Scene
-from tests.pages.people import PASSWORD, Resident, ask_code, enter_password, present_code, sign_in
-from tests.pages.visitor import ROOT, Visitor, visiting
+from tests.support.live_project import LiveProject
+from tests.support.page_steps import PASSWORD, Resident, ask_code, enter_password, present_code, sign_in
+from tests.support.page_visitor import ROOT, Visitor, visiting
 from tests.support.pages_settings import CODE_COOLDOWN
 
 WRONG = "0000-0000-0000-0000"
@@ -24,12 +24,12 @@ FIRST_SCRIPTS_KILOBYTES = 15
 
 
 @pytest.fixture
-def resident(scene: Scene) -> Resident:
+def resident(scene: LiveProject) -> Resident:
     return Resident.register(scene)
 
 
 @pytest.fixture
-def visitor(browser: Browser, scene: Scene) -> Iterator[Visitor]:
+def visitor(browser: Browser, scene: LiveProject) -> Iterator[Visitor]:
     with visiting(browser, url=scene.site.url) as visitor:
         yield visitor
 
@@ -38,7 +38,7 @@ def posted(visitor: Visitor, path: str) -> int:
     return sum(each.method == "POST" and each.url.endswith(path) for each in visitor.sent)
 
 
-def expire(scene: Scene, resident: Resident) -> None:
+def expire(scene: LiveProject, resident: Resident) -> None:
     """Let the person's open code have been issued long ago."""
     scene.site.manage(
         "shell",
@@ -289,7 +289,7 @@ def test_little_is_delivered_before_the_password_step(visitor: Visitor, resident
     assert not any("worker" in name for name in names)
 
 
-def test_without_javascript_the_page_says_what_it_needs(browser: Browser, scene: Scene) -> None:
+def test_without_javascript_the_page_says_what_it_needs(browser: Browser, scene: LiveProject) -> None:
     for path in ("/login/", "/register/", "/recover/"):
         with visiting(browser, url=scene.site.url, java_script_enabled=False) as visitor:
             visitor.page.goto(path)

@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 
 from dfns_login.models import CodePurpose, OneTimeCode
 from dfns_login.usernames import Recipient
-from tests.concurrency.parallel import Answer, Call
 from tests.support.factories import Person
+from tests.support.parallel_requests import Answer, Call
 
 Figure = Callable[[str, object], None]
 """What `record_property` is. `--junitxml=FILE -o junit_family=xunit1` keeps the figures that a run has seen."""

@@ -7,15 +7,15 @@ import pyrage
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from tests.live.scene import Person, Scene, code_in
 from tests.support.authenticators import PASSPHRASE, Members, SoftwareKey
+from tests.support.live_project import Invitee, LiveProject, code_in
 
 
 @dataclass(frozen=True, kw_only=True)
 class Journey:
     """What the person sent, got and found, each member a step."""
 
-    person: Person
+    person: Invitee
     key: SoftwareKey = field(repr=False)
     registered: Members
     opened_without_code: Members = field(repr=False)
@@ -37,7 +37,7 @@ class Journey:
         return found
 
 
-def travel(scene: Scene) -> Journey:
+def travel(scene: LiveProject) -> Journey:
     """Be invited, register, ask for a code, present it, open the key with the password, sign, come in, go out."""
     person = scene.invite()
     key = SoftwareKey.with_age_envelope()

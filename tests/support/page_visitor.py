@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request
 
-from tests.live.javascript import CLIENTS
+from tests.support.javascript_clients import CLIENTS
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 SCREENSHOTS: Final = ROOT / "var" / "screenshots"

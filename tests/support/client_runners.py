@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol
 
 from playwright.sync_api import Browser, Page
 
-from tests.live.javascript import CLIENTS
+from tests.support.javascript_clients import CLIENTS
 from tests.support.services import ROOT
 
 SOURCES: Final = ROOT / "dfns_login" / "client"

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from django.db import connections
 
-from tests.concurrency.served_by import SERVED_BY
+from tests.support.served_by import SERVED_BY
 
 T = TypeVar("T")
 PARALLEL = 60

@@ -31,4 +31,4 @@ CELERY_BEAT_SCHEDULE = {
     **BEAT_SCHEDULE,
     "dfns_login.sweep": {**_sweep, "schedule": _wanted.get("SWEEP_SECONDS", _sweep["schedule"])},
 }
-MIDDLEWARE = ["tests.concurrency.served_by.served_by", *MIDDLEWARE]
+MIDDLEWARE = ["tests.support.served_by.served_by", *MIDDLEWARE]

@@ -32,7 +32,7 @@ BEARERS: Final = ("token", "temporaryAuthenticationToken", "challengeIdentifier"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Person:
+class Invitee:
     """Somebody who was invited. registration_code: as it was mailed."""
 
     email: str
@@ -46,7 +46,7 @@ class Person:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Scene:
+class LiveProject:
     """The live project, and everything that was said in it.
 
     postgres: the server of its database, unless that is SQLite.
@@ -70,7 +70,7 @@ class Scene:
     def new_email(self) -> str:
         return f"person-{next(self._numbers)}@example.co"
 
-    def invite(self) -> Person:
+    def invite(self) -> Invitee:
         """Have an operator invite somebody, and read the mail. Several are invited ahead: a process takes a second to
         start, however many it invites.
         """
@@ -80,9 +80,9 @@ class Scene:
             self.site.manage("shell", "--command", inviting)
         email = self._invited.popleft()
         registration_code = code_in(self.mail_to(email))
-        return Person(email=email, organization=self.organization, registration_code=registration_code)
+        return Invitee(email=email, organization=self.organization, registration_code=registration_code)
 
-    def register(self, person: Person, key: SoftwareKey) -> Members:
+    def register(self, person: Invitee, key: SoftwareKey) -> Members:
         """Register the person with this key."""
         if key.encrypted_private_key:
             self.envelopes.append(key.encrypted_private_key)
@@ -132,7 +132,7 @@ class Scene:
 
 
 @contextmanager
-def live_scene(request: pytest.FixtureRequest, folder: Path, *, name: str, settings: str) -> Iterator[Scene]:
+def live_project(request: pytest.FixtureRequest, folder: Path, *, name: str, settings: str) -> Iterator[LiveProject]:
     """A live project of its own, on the database that the tests run on, with one organization.
 
     name: of its database, and of the organization. settings: module of its Django settings.
@@ -149,7 +149,7 @@ def live_scene(request: pytest.FixtureRequest, folder: Path, *, name: str, setti
         httpx.Client(base_url=site.url, timeout=30) as http,
     ):
         organization = operate(site, "organization", "create", name.title())["id"]
-        yield Scene(site=site, valkey=valkey, postgres=postgres, organization=organization, http=http)
+        yield LiveProject(site=site, valkey=valkey, postgres=postgres, organization=organization, http=http)
 
 
 def operate(site: Site, *verb: str) -> Members:

@@ -36,7 +36,7 @@ READ_ONLY = ("account", "credential", "session", "onetimecode", "auditevent")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Scene:
+class AdminRecords:
     """Somebody with everything, and a stranger's noise."""
 
     person: Person
@@ -117,7 +117,7 @@ def make_session(account: Account, credential: Credential, *, jti: str = JTI, **
     )
 
 
-def make_scene() -> Scene:
+def make_records() -> AdminRecords:
     now = datetime.now(UTC)
     organization = make_organization(f"Acme {SCRIPT}")
     person = make_person(organization, HOSTILE)
@@ -142,7 +142,7 @@ def make_scene() -> Scene:
     requester = Requester(address="192.0.2.7", agent=SCRIPT, locale="en")
     record_event(AuditKind.CODE_MAILED, account=account, requester=None, now=now, purpose="login", code=code.pk)
     record_event(AuditKind.SIGNED_IN, account=account, requester=requester, now=now, session=session.pk, kind=SCRIPT)
-    return Scene(person=person, code=code, session=session)
+    return AdminRecords(person=person, code=code, session=session)
 
 
 def staff_client(*permissions: str) -> Client:

@@ -6,9 +6,9 @@ from typing import Final
 
 from playwright.sync_api import Page
 
-from tests.live.scene import Person, Scene, code_in, wait_for
-from tests.pages.visitor import Visitor
 from tests.support.authenticators import PASSPHRASE, SoftwareKey
+from tests.support.live_project import Invitee, LiveProject, code_in, wait_for
+from tests.support.page_visitor import Visitor
 from tests.support.pages_settings import CODE_COOLDOWN
 
 PASSWORD: Final = PASSPHRASE
@@ -18,12 +18,12 @@ PASSWORD: Final = PASSPHRASE
 class Resident:
     """Somebody who has registered a key, encrypted under `PASSWORD`, elsewhere than on a page."""
 
-    scene: Scene
-    person: Person
+    scene: LiveProject
+    person: Invitee
     asked: list[float] = field(default_factory=list)
 
     @classmethod
-    def register(cls, scene: Scene) -> "Resident":
+    def register(cls, scene: LiveProject) -> "Resident":
         person = scene.invite()
         scene.register(person, SoftwareKey.with_age_envelope())
         return cls(scene=scene, person=person)
@@ -75,7 +75,7 @@ def sign_in(visitor: Visitor, resident: Resident, *, password: str = PASSWORD) -
     page.wait_for_url("**/account/")
 
 
-def newest_mail(scene: Scene, email: str, *, after: int) -> str:
+def newest_mail(scene: LiveProject, email: str, *, after: int) -> str:
     """Text of the mail behind so many; waits for it."""
     return wait_for(
         lambda: next((mail.text for mail in scene.mails_to(email)[after:]), ""), what=lambda: f"mail to {email}"

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from tests.support.authenticators import Members, SoftwareKey
 
-CLIENTS = Path(__file__).resolve().parent.parent / "support" / "javascript"
+CLIENTS = Path(__file__).resolve().parent / "javascript"
 
 
 class ClientError(Exception):

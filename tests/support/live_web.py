@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.support.services import Site, Web
 
-SETTINGS = "tests.outages.settings"
+SETTINGS = "tests.support.race_settings"
 
 
 class WideWeb(Web):
@@ -19,7 +19,7 @@ class WideWeb(Web):
 
 
 def settings_environment(**wanted: Any) -> dict[str, str]:
-    """Environment in which live servers run with these settings of `tests/outages/settings.py`."""
+    """Environment in which live servers run with these settings of `tests/support/race_settings.py`."""
     return {"DJANGO_SETTINGS_MODULE": SETTINGS, "TEST_SETTINGS": json.dumps(wanted)}
 
 

@@ -17,7 +17,7 @@ import psycopg
 import redis
 
 from project.processes import packaged_program
-from tests.live.scene import Scene, wait_for
+from tests.support.live_project import LiveProject, wait_for
 from tests.support.services import PostgreSQL, Valkey
 
 Traces = Mapping[str, bytes]
@@ -146,7 +146,7 @@ def celery_messages(heard: bytes) -> list[tuple[str, list[Any]]]:
     return [(each["headers"]["task"], json.loads(base64.b64decode(each["body"]))) for each in messages]
 
 
-def traces_of(scene: Scene, commands: CommandCapture) -> Traces:
+def traces_of(scene: LiveProject, commands: CommandCapture) -> Traces:
     """Everything that is written down anywhere, by the name of the place; all but the mails."""
     heard = commands.heard()
     arguments = b"\n".join(argument for command in arguments_of(heard) for argument in command)
@@ -179,7 +179,7 @@ def _place_of(file_name: str) -> str:
     return next((place for start, place in stores.items() if file_name.startswith(start)), file_name)
 
 
-def _database_dump(scene: Scene) -> bytes:
+def _database_dump(scene: LiveProject) -> bytes:
     if scene.postgres is None:
         database = scene.site.folder / f"{DATABASE}.sqlite3"
         with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:

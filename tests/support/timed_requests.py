@@ -6,9 +6,9 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 
 from dfns_login.models import Account, OneTimeCode
-from tests.concurrency.calls import Figure, asking
-from tests.concurrency.parallel import Answer, Call, send
 from tests.support.factories import make_account, make_organization
+from tests.support.parallel_requests import Answer, Call, send
+from tests.support.race_calls import Figure, asking
 
 BEARABLE_SECONDS = 10.0
 """Longest that anybody waits for an answer: three time-outs of a second, and whatever else a busy machine does."""
