@@ -1,7 +1,7 @@
-"""The tables, what holds in them, and their transitions: one file for what belongs together, all named here.
+"""The tables, their constraints, and their transitions.
 
-A transition is one conditional UPDATE that says whether it won. Nothing here
-reads a clock, and nothing here knows what a code or a private key is.
+A transition is one conditional UPDATE that returns whether it won. No model
+reads the clock, derives a code or decrypts a key.
 """
 
 from dfns_login.models.accounts import (

@@ -15,7 +15,7 @@ from dfns_login.usernames import USERNAME_MAX_LENGTH, Recipient
 
 
 class SecondFactor(models.TextChoices):
-    """Whether an organization wants a second credential beside the first, at sign-in and for user actions."""
+    """An organization's policy on a second factor, at sign-in and for user actions."""
 
     NONE = "none", _("Not accepted")
     OPTIONAL = "optional", _("Accepted")
@@ -23,12 +23,12 @@ class SecondFactor(models.TextChoices):
 
 
 class OrganizationQuerySet(models.QuerySet["Organization"]):
-    """Look-ups of organizations."""
+    """Queries of organizations."""
 
     def with_account(self, recipient: Recipient) -> "tuple[Organization | None, Account | None]":
-        """The recipient's organization, if it is active, and in it the recipient's account, if it may sign in.
+        """Return the recipient's organization if it is active, and the recipient's account if it may sign in.
 
-        One statement, the same for whoever is there or not.
+        One statement, which is the same whether or not they exist.
         """
         fields = [field.attname for field in Account._meta.concrete_fields]
         mine = Q(accounts__username=recipient.username, accounts__state=AccountState.REGISTERED)
@@ -47,7 +47,7 @@ class OrganizationQuerySet(models.QuerySet["Organization"]):
 
 
 class Organization(models.Model):
-    """A tenant: every account, credential and code belongs to one, and nothing crosses."""
+    """A tenant. Every account, credential and code belongs to one organization."""
 
     id = models.CharField(primary_key=True, max_length=ID_MAX_LENGTH, default=new_organization_id, editable=False)
     name = models.CharField(max_length=200)
@@ -62,14 +62,14 @@ class Organization(models.Model):
 
 
 class AccountKind(models.TextChoices):
-    """Kinds of user, by their names on the wire."""
+    """Kinds of user. The value is the name on the wire."""
 
     CUSTOMER_EMPLOYEE = "CustomerEmployee", _("Employee")
     END_USER = "EndUser", _("End user")
 
 
 class AccountState(models.TextChoices):
-    """An account is invited, registers once, and may be deactivated."""
+    """Where an account is in its life: it is invited, registers once, and may be deactivated."""
 
     INVITED = "invited", _("Invited")
     REGISTERED = "registered", _("Registered")
@@ -77,10 +77,10 @@ class AccountState(models.TextChoices):
 
 
 class AccountQuerySet(models.QuerySet["Account"]):
-    """Look-ups and transitions of accounts."""
+    """Queries and transitions of accounts."""
 
     def of(self, recipient: Recipient) -> Self:
-        """The account behind the recipient: none or one, compared exactly."""
+        """The recipient's account, compared exactly: at most one."""
         return self.filter(organization_id=recipient.organization, username=recipient.username)
 
     def in_active_organization(self, *, state: AccountState) -> Self:
@@ -96,38 +96,41 @@ class AccountQuerySet(models.QuerySet["Account"]):
         return self.in_active_organization(state=AccountState.INVITED)
 
     def lock_invited(self, *, account: "Account") -> bool:
-        """Keep others from registering the account until this transaction ends; false if somebody has."""
+        """Lock the account until this transaction ends; false if it is no longer invited."""
         return self.select_for_update().filter(pk=account.pk, state=AccountState.INVITED).first() is not None
 
     def register(self, *, account: "Account", user: models.Model) -> bool:
-        """Turn the invited account into a registered one; true for exactly one caller."""
+        """Register the invited account; true for exactly one caller."""
         return (
             self.filter(pk=account.pk, state=AccountState.INVITED).update(state=AccountState.REGISTERED, user=user) == 1
         )
 
     def lock(self, *, account: "Account") -> bool:
-        """Keep others from voiding the account until this transaction ends; false if somebody has since it was read."""
+        """Lock the account until this transaction ends; false if it was voided since it was read."""
         same = self.filter(pk=account.pk, state=AccountState.REGISTERED, voided_at=account.voided_at)
         return same.select_for_update(no_key=True).first() is not None
 
     def void(self, *, account: "Account", now: datetime) -> None:
-        """Kill every challenge, temporary token and user action of the account that was opened until now."""
+        """Revoke every challenge, temporary token and user action of the account that was issued until now."""
         self.filter(pk=account.pk).update(voided_at=now)
 
     def recover(self, *, account: "Account", now: datetime) -> None:
-        """The same, and every credential that was made until now, for good."""
+        """Void the account and revoke, for good, every credential that was created until now."""
         self.filter(pk=account.pk).update(voided_at=now, recovered_at=now)
         account.credentials.update(active=False)
 
     def deactivate(self, *, account: "Account") -> bool:
-        """Deactivate the account if it is not; true for exactly one caller."""
+        """Deactivate the account; true for exactly one caller."""
         return (
             self.filter(pk=account.pk).exclude(state=AccountState.DEACTIVATED).update(state=AccountState.DEACTIVATED)
             == 1
         )
 
     def reactivate(self, *, account: "Account") -> bool:
-        """Make a deactivated account what it was: registered where it has a credential; true for exactly one caller."""
+        """Return a deactivated account to its earlier state; true for exactly one caller.
+
+        It is registered again if it has a user and a credential, else invited.
+        """
         credentials = apps.get_model("dfns_login", "Credential")._default_manager
         registered = Q(user__isnull=False) & models.Exists(credentials.filter(account=models.OuterRef("pk")))
         state = models.Case(
@@ -138,15 +141,15 @@ class AccountQuerySet(models.QuerySet["Account"]):
 
 
 class Account(models.Model):
-    """A person's place in one organization, linked to the project's user once registered."""
+    """A person's membership in one organization, linked to the project's user once registered."""
 
     id = models.CharField(primary_key=True, max_length=ID_MAX_LENGTH, default=new_account_id, editable=False)
     organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="accounts")
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, null=True, blank=True, related_name="dfns_accounts"
     )
-    username = models.CharField(max_length=USERNAME_MAX_LENGTH, help_text="Canonical: folded, compared exactly.")
-    email = models.EmailField(max_length=USERNAME_MAX_LENGTH, help_text="Codes are mailed here and nowhere else.")
+    username = models.CharField(max_length=USERNAME_MAX_LENGTH, help_text="In canonical form; compared exactly.")
+    email = models.EmailField(max_length=USERNAME_MAX_LENGTH, help_text="Codes are emailed only to this address.")
     kind = models.CharField(max_length=20, choices=AccountKind, default=AccountKind.END_USER)
     state = models.CharField(max_length=12, choices=AccountState, default=AccountState.INVITED)
     voided_at = models.DateTimeField(
@@ -169,7 +172,7 @@ class Account(models.Model):
                 name="dfns_login_account_registered_has_user",
             ),
         ]
-        indexes: ClassVar = [  # for operators, who look for the beginning of a name
+        indexes: ClassVar = [  # for operators, who search by the beginning of a name
             models.Index(fields=["username"], opclasses=["varchar_pattern_ops"], name="dfns_login_account_name"),
             models.Index(fields=["email"], opclasses=["varchar_pattern_ops"], name="dfns_login_account_email"),
         ]
@@ -182,5 +185,5 @@ class Account(models.Model):
         return Recipient(organization=self.organization_id, username=self.username)
 
     def voided_since(self, moment: datetime) -> bool:
-        """Whether what was opened at this moment is dead."""
+        """Return whether something issued at this moment was voided since."""
         return self.voided_at is not None and moment <= self.voided_at

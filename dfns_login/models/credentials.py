@@ -1,4 +1,4 @@
-"""Credentials: what an account proves itself with."""
+"""Credentials: the public keys that accounts sign in with."""
 
 from typing import ClassVar, Self
 
@@ -12,7 +12,7 @@ from dfns_login.verification.fido2 import PasskeyState
 
 
 class CredentialKind(models.TextChoices):
-    """Kinds of credential, by their names on the wire."""
+    """Kinds of credential. The value is the name on the wire."""
 
     KEY = "Key", _("Key")
     PASSWORD_PROTECTED_KEY = "PasswordProtectedKey", _("Password-protected key")
@@ -21,30 +21,30 @@ class CredentialKind(models.TextChoices):
 
 
 class CredentialQuerySet(models.QuerySet["Credential"]):
-    """Look-ups of credentials. What reads a sealed key is in `key_release.py`."""
+    """Queries and transitions of credentials. Only `proofs/key_release.py` reads an encrypted key."""
 
     def usable(self) -> Self:
         return self.filter(active=True)
 
     def deactivate(self, *, credential: "Credential") -> bool:
-        """Make the credential good for nothing; true for exactly one caller."""
+        """Deactivate the credential; true for exactly one caller."""
         return self.usable().filter(pk=credential.pk).update(active=False) == 1
 
     def activate(self, *, credential: "Credential") -> bool:
-        """Make a deactivated credential good again; true for exactly one caller, and never after a recovery."""
+        """Reactivate a credential, unless a recovery revoked it; true for exactly one caller."""
         current = Q(account__recovered_at__isnull=True) | Q(created_at__gte=F("account__recovered_at"))
         return self.filter(current, pk=credential.pk, active=False).update(active=True) == 1
 
     def rename(self, *, credential: "Credential", name: str) -> bool:
-        """Give the credential another name; false where it has that one."""
+        """Rename the credential; false if it already has that name."""
         return self.filter(pk=credential.pk).exclude(name=name).update(name=name) == 1
 
     def first_factors(self) -> Self:
-        """Credentials that sign in."""
+        """Usable credentials of the kinds that sign in."""
         return self.usable().exclude(kind=CredentialKind.RECOVERY_KEY)
 
     def record_use(self, *, credential: "Credential", state: PasskeyState) -> bool:
-        """Keep the authenticator's count if it has risen, or has none; false if another use was faster.
+        """Store the authenticator's sign count if it rose or is always zero; false if another use was faster.
 
         Source: WebAuthn Level 3 §6.1.1, §7.2 step 26.
         """
@@ -54,23 +54,23 @@ class CredentialQuerySet(models.QuerySet["Credential"]):
 
 
 class Credential(models.Model):
-    """A public key that an account proves itself with. Its encrypted private key, where it has one, is sealed."""
+    """A public key that an account signs in with, and the encrypted private key if its owner stored one here."""
 
     id = models.CharField(primary_key=True, max_length=ID_MAX_LENGTH, default=new_credential_id, editable=False)
     organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="+")
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="credentials")
     kind = models.CharField(max_length=24, choices=CredentialKind)
     name = models.CharField(max_length=200, default="Default Credential")
-    credential_id = models.CharField(max_length=1368, help_text="As the client wrote it.")
+    credential_id = models.CharField(max_length=1368, help_text="In the client's spelling.")
     canonical_credential_id = models.CharField(max_length=1364, help_text="Base64url without padding (RFC 4648 §5).")
     public_key = models.BinaryField(help_text="SubjectPublicKeyInfo, DER (RFC 5280 §4.1).")
     algorithm = models.CharField(max_length=16)
     encrypted_key_at_rest = models.BinaryField(null=True, editable=False)
     sign_count = models.PositiveBigIntegerField(default=0)
     transports = models.JSONField(default=list, blank=True)
-    backup_eligible = models.BooleanField(default=False, help_text="A passkey that may be synchronised.")
+    backup_eligible = models.BooleanField(default=False, help_text="Whether the passkey can be synchronized.")
     backed_up = models.BooleanField(default=False)
-    aaguid = models.CharField(max_length=36, blank=True, help_text="Make of the authenticator.")
+    aaguid = models.CharField(max_length=36, blank=True, help_text="The authenticator's model.")
     origin = models.CharField(max_length=255, blank=True)
     active = models.BooleanField(default=True)
     created_at = models.DateTimeField(editable=False)

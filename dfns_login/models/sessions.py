@@ -1,4 +1,4 @@
-"""Sessions, and tokens that are spent."""
+"""Sessions and spent tokens."""
 
 from datetime import datetime, timedelta
 from functools import partial
@@ -13,10 +13,10 @@ from dfns_login.models.credentials import Credential
 
 
 class SessionQuerySet(models.QuerySet["Session"]):
-    """Which sessions are live, and how they end."""
+    """Queries and transitions of sessions."""
 
     def live(self, *, now: datetime, idle: timedelta) -> Self:
-        """Sessions that open doors: not revoked, not expired, not idle, of somebody who may still come in."""
+        """Sessions that are not revoked, expired or idle, of an account that may sign in."""
         return self.filter(
             revoked_at__isnull=True,
             expires_at__gt=now,
@@ -28,20 +28,20 @@ class SessionQuerySet(models.QuerySet["Session"]):
         )
 
     def touch(self, *, session: "Session", now: datetime) -> None:
-        """Note that the session is in use, at most once a minute."""
+        """Store when the session was last used, at most once a minute."""
         minute_ago = now - timedelta(minutes=1)
         if session.last_seen_at <= minute_ago:
             self.filter(pk=session.pk, last_seen_at__lte=minute_ago).update(last_seen_at=now)
 
     def bind(self, *, session: "Session", django_session_key: str) -> bool:
-        """Note which browser's Django session this sign-in opened; false if the sign-in has ended since."""
+        """Store which Django session this sign-in opened; false if the sign-in ended meanwhile."""
         live = self.filter(pk=session.pk, revoked_at__isnull=True)
         return live.update(django_session_key=django_session_key) == 1
 
     def revoke(self, *, now: datetime) -> int:
-        """End every session here that has not ended, and once that is committed, the Django sessions that they opened.
+        """End the sessions in this query, and after the commit delete their Django sessions. Return how many ended.
 
-        A Django session that cannot be deleted then opens nothing of ours: the row is asked at every request.
+        If a Django session cannot be deleted, it still gives no access, because every request reads our row.
         """
         ended = self.filter(revoked_at__isnull=True).update(revoked_at=now)
         if ended:
@@ -57,7 +57,7 @@ def _delete_django_sessions(keys: list[str]) -> None:
 
 
 class Session(models.Model):
-    """A sign-in: what a login token stands for, read on every request."""
+    """A sign-in, which a login token or a Django session stands for. Every request reads the row."""
 
     jti = models.CharField(max_length=32, unique=True, editable=False)
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="sessions")
@@ -81,10 +81,10 @@ class Session(models.Model):
 
 
 class SpentToken(models.Model):
-    """The `jti` of a challenge, temporary token or user action that was used."""
+    """The `jti` of a used challenge, temporary token or user action."""
 
     jti = models.CharField(primary_key=True, max_length=32)
-    expires_at = models.DateTimeField(db_index=True, help_text="When the token would have died by itself.")
+    expires_at = models.DateTimeField(db_index=True, help_text="When the token would have expired.")
 
     def __str__(self) -> str:
         return "spent token"

@@ -30,12 +30,10 @@ from dfns_login.proofs.key_release import (
     set_encrypted_key,
     undecryptable_keys,
 )
-from dfns_login.proofs.session_tokens import (
+from dfns_login.proofs.session_tokens import find_live_session, issue_session, resolve_session
+from dfns_login.proofs.temporary_tokens import (
     TemporaryToken,
-    find_live_session,
-    issue_session,
     issue_temporary_token,
-    resolve_session,
     resolve_temporary_token,
     spend_temporary_token,
 )

@@ -1,7 +1,7 @@
-"""Challenges: sealed into an identifier that only we can read, and good for one ceremony.
+"""Challenges, encrypted into an identifier that only the server can read.
 
-Opening one writes nothing. Redeeming one leaves its `jti` in `SpentToken`, in
-the transaction of whatever it was redeemed for.
+Opening a challenge stores nothing. Spending one stores its `jti` in
+`SpentToken`, in the transaction of the act that it was opened for.
 """
 
 import json
@@ -21,15 +21,15 @@ from dfns_login.proofs.codes import PresentedCode
 from dfns_login.settings import login_settings
 from dfns_login.verification.encoding import encode_base64url
 
-CHALLENGE_BYTES = 32
-JTI_BYTES = 16
-SEALED_LENGTH: Final = 512
-"""Every identifier seals so many bytes, so that its length says nothing."""
+CHALLENGE_BYTES: Final = 32
+JTI_BYTES: Final = 16
+PADDED_LENGTH: Final = 512
+"""Bytes that are encrypted into every identifier, so that its length reveals nothing."""
 IDENTIFIER_MAX_LENGTH: Final = 1024
 
 
 class Ceremony(StrEnum):
-    """What a challenge is for. One of another ceremony is refused."""
+    """The ceremony that a challenge belongs to. Any other ceremony refuses it."""
 
     LOGIN = "login"
     REGISTRATION = "registration"
@@ -40,7 +40,7 @@ class Ceremony(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenedChallenge:
-    """What the client is given: the challenge to sign, and the identifier to bring back."""
+    """The challenge that a client signs, and the identifier that it sends back."""
 
     challenge: str
     identifier: str
@@ -48,10 +48,10 @@ class OpenedChallenge:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RedeemedChallenge:
-    """Proof that a challenge of this ceremony was ours and is alive. Only `redeem_challenge` makes one.
+    """Proof that we opened this challenge and that it has not expired. Only `redeem_challenge` makes one.
 
-    account_id: the account that it was opened for, or a decoy, or empty where no username was given.
-    bound: what else it was opened for, such as the digest of a user action; empty where nothing.
+    account_id: the account or decoy that it was opened for; empty if the request named nobody.
+    bound: what else it was opened for, such as the digest of a user action.
     """
 
     ceremony: Ceremony
@@ -66,12 +66,12 @@ class RedeemedChallenge:
 
 
 def new_challenge() -> str:
-    """32 random bytes as base64url text (WebAuthn L3 §13.5.3)."""
+    """Return 32 random bytes as base64url text (WebAuthn L3 §13.5.3)."""
     return encode_base64url(secrets.token_bytes(CHALLENGE_BYTES))
 
 
 def new_jti() -> str:
-    """128 random bits as base64url text (RFC 7519 §4.1.7)."""
+    """Return 128 random bits as base64url text (RFC 7519 §4.1.7)."""
     return encode_base64url(secrets.token_bytes(JTI_BYTES))
 
 
@@ -84,9 +84,9 @@ def open_challenge(
     bound: str = "",
     now: datetime,
 ) -> OpenedChallenge:
-    """Make a challenge for this account, or decoy, and seal what it is bound to. Nothing is stored.
+    """Make a challenge for this account or decoy. Nothing is stored.
 
-    presented: what shows that a code was presented: the spent code, or a session that was opened with one.
+    presented: a presented code, or a session that was opened with one. It lengthens the challenge's lifetime.
     """
     conf = login_settings()
     code_presented = presented.code_presented if isinstance(presented, Session) else presented is not None
@@ -104,17 +104,16 @@ def open_challenge(
         "exp": int((now + lifetime).timestamp()),
     }
     text = json.dumps(claims, separators=(",", ":")).encode()
-    sealed = key_rings().challenges.encrypt_at_time(text.ljust(SEALED_LENGTH), int(now.timestamp()))
-    return OpenedChallenge(challenge=challenge, identifier=sealed.decode().rstrip("="))
+    encrypted = key_rings().challenges.encrypt_at_time(text.ljust(PADDED_LENGTH), int(now.timestamp()))
+    return OpenedChallenge(challenge=challenge, identifier=encrypted.decode().rstrip("="))
 
 
 def redeem_challenge(identifier: str, *, ceremony: Ceremony, now: datetime) -> RedeemedChallenge:
-    """Open the identifier again.
+    """Decrypt a challenge identifier and check its ceremony and lifetime. `spend_challenge` refuses a replay.
 
-    Raises ChallengeRefused if it is not ours, is of another ceremony, or is expired.
-    Whether it was spent before is found out by `spend_challenge`.
+    Raises: ChallengeRefused, if it is not ours, belongs to another ceremony, or expired.
     """
-    claims = _unseal(identifier)
+    claims = _decrypt(identifier)
     if claims["use"] != ceremony.value:
         raise ChallengeRefused(f"challenge of the ceremony {claims['use']}")
     expires_at = datetime.fromtimestamp(claims["exp"], UTC)
@@ -134,22 +133,22 @@ def redeem_challenge(identifier: str, *, ceremony: Ceremony, now: datetime) -> R
 
 
 def spend_challenge(redeemed: RedeemedChallenge) -> None:
-    """Spend the challenge, in the transaction of what it is spent on.
+    """Spend the challenge. Call this in the transaction of the act that it was opened for.
 
-    Raises ChallengeRefused if it was spent before; exactly one caller gets by.
+    Raises: ChallengeRefused, if it was already spent. Exactly one caller succeeds.
     Stored: its `jti`.
     """
     if not spend_jti(redeemed.jti, expires_at=redeemed.expires_at):
-        raise ChallengeRefused("challenge spent")
+        raise ChallengeRefused("challenge already spent")
 
 
 def is_spent(redeemed: RedeemedChallenge) -> bool:
-    """Whether the challenge was spent already, for those who would else take a replay for something worse."""
+    """Return whether the challenge was spent, so that callers can tell a replay from a cloned passkey."""
     return SpentToken.objects.filter(jti=redeemed.jti).exists()
 
 
 def spend_jti(jti: str, *, expires_at: datetime) -> bool:
-    """Note that the token of this `jti` is used; true for exactly one caller."""
+    """Store the `jti` of a used token; true for exactly one caller."""
     try:
         with transaction.atomic(savepoint=False):
             SpentToken.objects.create(jti=jti, expires_at=expires_at)
@@ -158,13 +157,13 @@ def spend_jti(jti: str, *, expires_at: datetime) -> bool:
     return True
 
 
-def _unseal(identifier: str) -> dict[str, Any]:
+def _decrypt(identifier: str) -> dict[str, Any]:
     if len(identifier) > IDENTIFIER_MAX_LENGTH or not identifier.isascii():
         raise ChallengeRefused("not a challenge identifier")
     padded = identifier + "=" * (-len(identifier) % 4)
     try:
-        opened = key_rings().challenges.decrypt(padded.encode())
+        text = key_rings().challenges.decrypt(padded.encode())
     except InvalidToken:
-        raise ChallengeRefused("challenge not sealed by us, or its key has left the ring") from None
-    claims: dict[str, Any] = json.loads(opened)
+        raise ChallengeRefused("challenge not encrypted by us, or its key was removed") from None
+    claims: dict[str, Any] = json.loads(text)
     return claims

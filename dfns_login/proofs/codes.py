@@ -1,6 +1,6 @@
-"""One-time codes: issued into a row, derived when they are mailed, counted when they are presented.
+"""One-time codes: a row when issued, derived when emailed, counted when presented.
 
-A code is a gate before an encrypted key, never a proof of identity (D-1).
+A code gates the release of an encrypted key. It never proves identity (D-1).
 """
 
 import hmac
@@ -19,12 +19,12 @@ from dfns_login.requester import Requester
 from dfns_login.settings import login_settings
 from dfns_login.usernames import Recipient
 
-SALT_BYTES = 16
-SELECTOR_LENGTH = 8
-"""Base32 characters by which a code without a username selects its row: 40 bits, no secret."""
+SALT_BYTES: Final = 16
+SELECTOR_LENGTH: Final = 8
+"""Base32 characters that select the row of a code without a username: 40 bits, not secret."""
 RENEWAL_MARGIN: Final = timedelta(minutes=2)
-"""A code with no more than this left is not mailed again: a new one is made."""
-GROUP_LENGTH = 4
+"""A code that expires within this time is replaced, not sent again."""
+GROUP_LENGTH: Final = 4
 DIGITS = "0123456789"
 CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 LOOKALIKES: Final = str.maketrans({"O": "0", "I": "1", "L": "1", "-": None, "\N{HYPHEN}": None})
@@ -32,7 +32,7 @@ LOOKALIKES: Final = str.maketrans({"O": "0", "I": "1", "L": "1", "-": None, "\N{
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CodeForm:
-    """Alphabet, length, and how many guesses it stands."""
+    """Alphabet and length of a code, and the guesses that it allows."""
 
     alphabet: str
     length: int
@@ -40,6 +40,7 @@ class CodeForm:
 
     @property
     def space(self) -> int:
+        """Number of different codes."""
         return int(len(self.alphabet) ** self.length)
 
 
@@ -52,7 +53,7 @@ FORMS: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PresentedCode:
-    """Proof that the recipient's code was presented and is spent. Only `present_code` makes one."""
+    """Proof that the recipient's code was presented and spent. Only this module makes one."""
 
     recipient: Recipient
     purpose: CodePurpose
@@ -60,12 +61,12 @@ class PresentedCode:
 
 
 def code_form(purpose: CodePurpose) -> CodeForm:
-    """Form of this purpose's codes: login codes as configured, longer-lived ones 80 bits (D-9)."""
+    """Form of this purpose's codes: as configured for login, 80 bits for longer-lived codes (D-9)."""
     return FORMS[login_settings().code_form if purpose == CodePurpose.LOGIN else "base32-16"]
 
 
 def code_lifetime(purpose: CodePurpose) -> timedelta:
-    """How long a code of this purpose lives."""
+    """Lifetime of a code of this purpose."""
     conf = login_settings()
     return {
         CodePurpose.LOGIN: conf.code_lifetime,
@@ -75,16 +76,17 @@ def code_lifetime(purpose: CodePurpose) -> timedelta:
 
 
 def guess_cap(purpose: CodePurpose) -> int:
-    """Guesses that are evaluated for one code."""
+    """Number of guesses that are compared with one code."""
     return min(login_settings().code_guesses, code_form(purpose).guesses)
 
 
 def issue_code(recipient: Recipient, *, purpose: CodePurpose, requester: Requester, now: datetime) -> int:
-    """Open a code for the recipient, or keep the one that is open; somebody there or not.
+    """Open a code for the recipient, or keep the open one, and return its row's id.
 
-    Two statements, each committed by itself; no race opens a second row. An open
-    code with two minutes or less left, or with its guesses spent, is closed first.
-    Returns the id of the open row. Stored: what the code is derived from, never the code.
+    Nobody looks up whether the recipient exists. Two statements, each in its own
+    transaction; no race opens a second row. First closed is an open code that
+    expires within two minutes or has no guesses left.
+    Stored: what the code is derived from, never the code.
     Source: Dfns API, Send Login Code.
     """
     OneTimeCode.objects.close_stale(
@@ -113,11 +115,11 @@ def issue_code(recipient: Recipient, *, purpose: CodePurpose, requester: Request
 
 
 def derive_code(row: OneTimeCode) -> str:
-    """The code of an open row, in groups of four: `1234-1234-1234-1234`.
+    """Derive the code of an open row, in groups of four: `1234-1234-1234-1234`.
 
-    HMAC-SHA-256 over the row's own fields, each behind its length, under the key
-    that the row names; 128 bits of it, reduced to the form.
-    Raises CodeRefused if the row is closed, or its key has left the ring.
+    HMAC-SHA-256 over the row's fields, each length-prefixed, under the key that
+    the row names. 128 bits of it are reduced to the code's form.
+    Raises: CodeRefused, if the row is closed or its key was removed from the ring.
     """
     return _grouped(_derive(row))
 
@@ -125,12 +127,11 @@ def derive_code(row: OneTimeCode) -> str:
 def present_code(
     recipient: Recipient, submitted: str, *, purpose: CodePurpose, now: datetime, device: str = ""
 ) -> PresentedCode:
-    """Spend the recipient's live one-time code.
+    """Verify and consume the recipient's one-time code.
 
-    submitted: as typed; spaces and dashes are ignored, case and full-width digits folded.
-    device: as `Requester.device`; a known one has guesses of its own.
-    Raises CodeRefused if no live code of this purpose matches. The failure is
-    already stored when it is raised.
+    submitted: what the person typed; spaces, dashes and case are ignored.
+    device: as in `Requester.device`; a known device has its own guesses.
+    Raises: CodeRefused, if no open code of this purpose matches. The failed guess is already counted.
     Source: Dfns API, Create User Login Challenge, `loginCode`.
     """
     row = OneTimeCode.objects.open().of(recipient, purpose=purpose).first()
@@ -138,10 +139,10 @@ def present_code(
 
 
 def show_credential_code(account: Account, *, expires_at: datetime, requester: Requester, now: datetime) -> str:
-    """Open a code that is shown to the account's owner instead of mailed: `SSSS-SSSS-XXXX-XXXX-XXXX-XXXX`.
+    """Open a code that is shown to the account's owner instead of emailed: `SSSS-SSSS-XXXX-XXXX-XXXX-XXXX`.
 
-    The first eight characters select the row; the others are derived, as every code is.
-    One that is still open is closed first. Stored: the row. Source: D-5.
+    The first eight characters select the row; the others are derived like any code.
+    It supersedes an open one. Stored: the row. Source: D-5.
     """
     mine = OneTimeCode.objects.of(account.recipient, purpose=CodePurpose.CREDENTIAL)
     row = OneTimeCode(
@@ -169,7 +170,10 @@ def show_credential_code(account: Account, *, expires_at: datetime, requester: R
 
 
 def present_credential_code(submitted: str, *, now: datetime) -> PresentedCode:
-    """Spend a live code that was shown to its owner; it names the row by itself. Raises as `present_code` does."""
+    """Verify and consume a code that was shown to its owner. Its selector names the row.
+
+    Raises: CodeRefused, as `present_code` does.
+    """
     folded = _fold(submitted)
     selector, code = folded[:SELECTOR_LENGTH].decode(), folded[SELECTOR_LENGTH:]
     row = OneTimeCode.objects.open().filter(purpose=CodePurpose.CREDENTIAL, selector=selector).first()
@@ -181,7 +185,7 @@ def _guesser(device: str) -> Guesser:
 
 
 def _spend(row: OneTimeCode | None, folded: bytes, *, guesser: Guesser, now: datetime) -> PresentedCode:
-    """Count one guess at the row and, where it matches, consume it; right and wrong cost the same."""
+    """Count one guess and consume the code if it matches. Right and wrong guesses cost the same."""
     if row is None:
         raise CodeRefused("no open code")
     purpose = CodePurpose(row.purpose)
@@ -201,7 +205,7 @@ def _grouped(code: str) -> str:
 
 
 def _fold(submitted: str) -> bytes:
-    """The one normal form, by which a guess is compared."""
+    """Return the normal form in which a guess is compared."""
     text = "".join(unicodedata.normalize("NFKC", submitted).split())
     return text.upper().translate(LOOKALIKES).encode("ascii", "replace")
 
@@ -209,7 +213,7 @@ def _fold(submitted: str) -> bytes:
 def _derive(row: OneTimeCode) -> str:
     key = key_rings().codes.get(row.key_id)
     if key is None or row.salt is None:
-        raise CodeRefused("the row is closed, or its key has left the ring")
+        raise CodeRefused("the row is closed, or its key was removed from the ring")
     fields = (
         str(row.pk).encode(),
         row.purpose.encode(),

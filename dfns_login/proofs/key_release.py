@@ -1,13 +1,15 @@
-"""The only reader of an encrypted private key, and the only writer.
+"""The only module that reads or writes encrypted private keys.
 
-Whoever holds the encrypted key can guess its password offline. So it is sealed
-at rest, and released against what nothing but a presented code gives.
+A person who holds an encrypted key can guess its password offline. So the
+server encrypts it a second time at rest, and releases it only for a
+`PresentedCode` or for a session that was opened with one.
 """
 
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
+from typing import Final
 
 from cryptography.fernet import InvalidToken
 from django.core.exceptions import ImproperlyConfigured
@@ -19,12 +21,12 @@ from dfns_login.proofs.codes import PresentedCode
 from dfns_login.settings import login_settings
 from dfns_login.verification.key_envelope import KeyEnvelope
 
-RESEAL_BATCH = 200
+BATCH: Final = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReleasedKey:
-    """An encrypted private key on its way to its owner. Never logged: its `repr` is bare."""
+    """An encrypted private key for its owner. Its `repr` hides it, so that no log contains it."""
 
     credential_id: str
     encrypted_private_key: str
@@ -35,31 +37,31 @@ class ReleasedKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reencrypted:
-    """How many keys were sealed anew, and which credentials have one that the ring cannot open."""
+    """How many keys were re-encrypted, and the ids of credentials whose key could not be decrypted."""
 
     count: int
     undecryptable: tuple[str, ...]
 
 
 def set_encrypted_key(credential: Credential, envelope: KeyEnvelope) -> None:
-    """Put the key on the unsaved credential, sealed with the credential's id inside.
+    """Set the encrypted key of an unsaved credential. The credential's id is encrypted with it.
 
-    envelope: one that was checked not to be a key in clear; the type is the proof.
+    envelope: the type proves that the text was checked and is not a key in clear.
     """
-    _seal(credential, envelope.text)
+    _encrypt(credential, envelope.text)
 
 
 def replace_encrypted_key(credential: Credential, envelope: KeyEnvelope) -> None:
-    """Store another text of the same private key, sealed, in the place of the one that was; in one UPDATE."""
-    _seal(credential, envelope.text)
+    """Replace the credential's stored encrypted key in one UPDATE."""
+    _encrypt(credential, envelope.text)
     Credential.objects.filter(pk=credential.pk).update(encrypted_key_at_rest=credential.encrypted_key_at_rest)
 
 
 def release_encrypted_keys(account: Account, *, presented: PresentedCode) -> list[ReleasedKey]:
-    """Encrypted keys of the account's usable password-protected keys, as they were registered.
+    """Release the encrypted keys of the account's usable password-protected keys.
 
-    presented: the spent login code of this very account; another's releases nothing.
-    Raises ImproperlyConfigured if the at-rest ring cannot open a key.
+    presented: the account's own login code. Another account's code releases nothing.
+    Raises: ImproperlyConfigured, if the at-rest ring cannot decrypt a key.
     Source: Dfns API, Create User Login Challenge, `allowCredentials.passwordProtectedKey`.
     """
     if presented.purpose != CodePurpose.LOGIN or presented.recipient != account.recipient:
@@ -68,9 +70,9 @@ def release_encrypted_keys(account: Account, *, presented: PresentedCode) -> lis
 
 
 def release_keys_for_action(session: Session) -> list[ReleasedKey] | None:
-    """Encrypted keys for signing a user action: only in a session that was itself opened with a presented code.
+    """Release the encrypted keys for signing a user action to a session that was opened with a code.
 
-    None where nothing is released (D-4).
+    Returns None if nothing may be released (D-4).
     Source: Dfns API, Create User Action Signature Challenge.
     """
     if not session.code_presented or not login_settings().release_keys_for_actions:
@@ -79,8 +81,9 @@ def release_keys_for_action(session: Session) -> list[ReleasedKey] | None:
 
 
 def release_recovery_keys(account: Account, *, presented: PresentedCode) -> list[ReleasedKey]:
-    """Encrypted recovery keys of the account, against its spent recovery code; empty text where a key has none.
+    """Release the account's encrypted recovery keys for its recovery code.
 
+    The text is empty if a recovery key was registered without an encrypted key.
     Source: Dfns API, Create Recovery Challenge, `allowedRecoveryCredentials`.
     """
     if presented.purpose != CodePurpose.RECOVERY or presented.recipient != account.recipient:
@@ -89,20 +92,20 @@ def release_recovery_keys(account: Account, *, presented: PresentedCode) -> list
 
 
 def reencrypt_keys() -> Reencrypted:
-    """Seal every key under the newest key of the at-rest ring, in batches.
+    """Re-encrypt every key under the newest key of the at-rest ring, in batches.
 
-    What the ring cannot open stays as it is, and is named; the rest goes on.
+    A key that the ring cannot decrypt stays unchanged and is reported.
     """
     count = 0
     undecryptable = []
-    for row in _sealed_credentials():
+    for row in _with_encrypted_key():
         before = row.encrypted_key_at_rest
         try:
-            _seal(row, _unseal(row))
+            _encrypt(row, _decrypt(row))
         except ImproperlyConfigured:
             undecryptable.append(row.pk)
             continue
-        # conditional: a key that its owner has replaced meanwhile is not put back
+        # conditional, so that a key that its owner replaced meanwhile is not overwritten
         count += Credential.objects.filter(pk=row.pk, encrypted_key_at_rest=before).update(
             encrypted_key_at_rest=row.encrypted_key_at_rest
         )
@@ -110,31 +113,28 @@ def reencrypt_keys() -> Reencrypted:
 
 
 def undecryptable_keys(*, sample: int) -> list[str]:
-    """Ids of the credentials, among so many that are picked by chance, whose key the at-rest ring cannot open."""
+    """Return the ids of credentials whose key cannot be decrypted, in a random sample of this size."""
     undecryptable = []
-    for row in islice(_sealed_credentials(after=new_credential_id()), sample):
+    for row in islice(_with_encrypted_key(after=new_credential_id()), sample):
         try:
-            _unseal(row)
+            _decrypt(row)
         except ImproperlyConfigured:
             undecryptable.append(row.pk)
     return undecryptable
 
 
-def _sealed_credentials(*, after: str = "") -> Iterator[Credential]:
-    """Every credential that has a sealed key, by id: those behind `after` first, then those up to it."""
-    sealed = (
-        Credential.objects.filter(encrypted_key_at_rest__isnull=False)
-        .only("pk", "encrypted_key_at_rest")
-        .order_by("pk")
-    )
-    yield from _in_batches(sealed.filter(pk__gt=after))
+def _with_encrypted_key(*, after: str = "") -> Iterator[Credential]:
+    """Every credential with an encrypted key, ordered by id, starting after `after` and wrapping around."""
+    stored = Credential.objects.filter(encrypted_key_at_rest__isnull=False)
+    ordered = stored.only("pk", "encrypted_key_at_rest").order_by("pk")
+    yield from _in_batches(ordered.filter(pk__gt=after))
     if after:
-        yield from _in_batches(sealed.filter(pk__lte=after))
+        yield from _in_batches(ordered.filter(pk__lte=after))
 
 
 def _in_batches(credentials: QuerySet[Credential]) -> Iterator[Credential]:
     last = ""
-    while batch := list(credentials.filter(pk__gt=last)[:RESEAL_BATCH]):
+    while batch := list(credentials.filter(pk__gt=last)[:BATCH]):
         yield from batch
         last = batch[-1].pk
 
@@ -144,25 +144,25 @@ def _released(account: Account, *, kind: CredentialKind) -> list[ReleasedKey]:
     return [
         ReleasedKey(
             credential_id=row.credential_id,
-            encrypted_private_key="" if row.encrypted_key_at_rest is None else _unseal(row),
+            encrypted_private_key="" if row.encrypted_key_at_rest is None else _decrypt(row),
         )
         for row in rows
     ]
 
 
-def _seal(credential: Credential, encrypted_private_key: str) -> None:
+def _encrypt(credential: Credential, encrypted_private_key: str) -> None:
     text = json.dumps({"credential": credential.pk, "key": encrypted_private_key})
     credential.encrypted_key_at_rest = key_rings().at_rest.encrypt(text.encode())
 
 
-def _unseal(credential: Credential) -> str:
+def _decrypt(credential: Credential) -> str:
     try:
-        opened = json.loads(key_rings().at_rest.decrypt(bytes(credential.encrypted_key_at_rest or b"")))
+        claims = json.loads(key_rings().at_rest.decrypt(bytes(credential.encrypted_key_at_rest or b"")))
     except InvalidToken:
         raise ImproperlyConfigured(
             f"The at-rest ring cannot decrypt the key of {credential.pk}: "
             "was a key removed from the ring before `dfns reencrypt` ran?"
         ) from None
-    if opened["credential"] != credential.pk:
-        raise ImproperlyConfigured(f"The sealed key of {credential.pk} belongs to another credential.")
-    return str(opened["key"])
+    if claims["credential"] != credential.pk:
+        raise ImproperlyConfigured(f"The encrypted key of {credential.pk} belongs to another credential.")
+    return str(claims["key"])

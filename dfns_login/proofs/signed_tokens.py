@@ -1,7 +1,7 @@
-"""JSON Web Tokens (RFC 7519), signed with ES256, one class apart from the other.
+"""JSON Web Tokens (RFC 7519), signed with ES256.
 
-Each class has a `typ` and an audience of its own, so none is good in another's
-place (RFC 8725 §3.8, §3.11, §3.12).
+Each class of token has its own `typ` and audience, so that no token is valid in
+place of another (RFC 8725 §3.8, §3.11, §3.12).
 """
 
 from datetime import datetime, timedelta
@@ -17,16 +17,16 @@ from dfns_login.settings import login_settings
 ALGORITHM: Final = "ES256"
 TOKEN_MAX_LENGTH: Final = 4096
 LEEWAY: Final = timedelta(seconds=5)
-"""How far the clocks of our own hosts may stand apart."""
+"""How far the clocks of our own hosts may differ."""
 REQUIRED_CLAIMS: Final = ("iss", "aud", "sub", "org", "jti", "iat", "nbf", "exp")
 APP_METADATA: Final = "https://custom/app_metadata"
-"""Claim in which the official clients look for the organization."""
+"""The claim in which the official clients look for the organization."""
 
 Claims = dict[str, Any]
 
 
 class TokenClass(StrEnum):
-    """What a token is for. The value is its `typ`, and the end of its audience."""
+    """What a token is for. The value is part of its `typ` and of its audience."""
 
     SESSION = "session"
     REGISTRATION = "registration"
@@ -52,7 +52,7 @@ def sign_token(
     now: datetime,
     **claims: str,
 ) -> str:
-    """A token of this class for the account `subject`, under the newest key of the ring."""
+    """Sign a token of this class for the account `subject` with the newest key of the ring."""
     rings = key_rings()
     key_id = rings.current_token_key_id
     issued = int(now.timestamp())
@@ -74,9 +74,9 @@ def sign_token(
 
 
 def verify_token(token_class: TokenClass, token: str, *, now: datetime) -> Claims:
-    """Claims of a token of this class that we signed and that is alive (RFC 8725 §3).
+    """Verify a token of this class and return its claims (RFC 8725 §3).
 
-    Raises TokenRefused for everything else.
+    Raises: TokenRefused, if it is not ours, belongs to another class, or expired.
     """
     if len(token) > TOKEN_MAX_LENGTH:
         raise TokenRefused("token too long")
@@ -85,14 +85,14 @@ def verify_token(token_class: TokenClass, token: str, *, now: datetime) -> Claim
         key_id = header.get("kid")
         key = key_rings().tokens.get(key_id) if isinstance(key_id, str) else None
         if key is None or header.get("typ") != token_class.typ:
-            raise TokenRefused("token of another class, or its key has left the ring")
+            raise TokenRefused("token of another class, or its key was removed from the ring")
         claims: Claims = jwt.decode(
             token,
             key.public_key(),
             algorithms=[ALGORITHM],
             audience=token_class.audience,
             issuer=login_settings().issuer,
-            # PyJWT reads the wall clock; ours is the caller's
+            # checked below against the caller's `now`; PyJWT reads the clock
             options={"require": list(REQUIRED_CLAIMS), "verify_exp": False, "verify_nbf": False, "verify_iat": False},
         )
     except (jwt.PyJWTError, UnicodeError) as error:
@@ -100,9 +100,9 @@ def verify_token(token_class: TokenClass, token: str, *, now: datetime) -> Claim
     moment = now.timestamp()
     times = [claims["exp"], claims["nbf"], claims["iat"]]
     if not all(isinstance(each, int) for each in times):
-        raise TokenRefused("token with times that are no numbers")
+        raise TokenRefused("token whose times are not integers")
     if moment >= claims["exp"] or moment < claims["nbf"] - LEEWAY.total_seconds():
         raise TokenRefused("token expired, or not valid yet")
     if not all(isinstance(claims[each], str) for each in ("sub", "org", "jti")):
-        raise TokenRefused("token with claims of other types")
+        raise TokenRefused("token whose claims have the wrong types")
     return claims

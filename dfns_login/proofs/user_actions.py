@@ -1,8 +1,7 @@
-"""User actions: one signed permission for one request.
+"""User actions: a token that permits one request, after its owner signed for it.
 
-What is bound is one digest over the session and the request that was announced;
-the challenge carries it, the token carries it, and the request that comes with
-the token must give the same one.
+The challenge and the token carry one digest of the session and the announced
+request. The request that presents the token must have the same digest.
 """
 
 import hashlib
@@ -20,22 +19,25 @@ from dfns_login.verification.encoding import encode_base64url
 
 LIFETIME: Final = timedelta(minutes=5)
 NOTHING: Final[dict[str, object]] = {}
-"""The payload of a request without a body. The official clients write it as `""`, as `{}`, or not at all."""
+"""The payload of a request without a body. The official clients send `""`, `{}` or nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActionRequest:
-    """The request that an action is for. payload: the body's JSON value; `""` and `NOTHING` are one."""
+    """The request that an action permits.
+
+    payload: the JSON value of the body. `""` and `NOTHING` are equal.
+    """
 
     method: str
     path: str
     payload: object
 
     def digest(self, *, session: Session) -> str:
-        """What binds this request to this session: SHA-256, base64url.
+        """Return what binds this request to this session: a SHA-256 digest as base64url text.
 
-        The path is compared after one percent-decoding, and the payload as a JSON
-        value. A query is no part of it: the official clients sign none.
+        The path is percent-decoded once, and the payload is a JSON value. The query
+        is left out, because the official clients do not sign it.
         Source: Dfns API, User Action Signing; OWASP Transaction Authorization 2.6, 2.8.
         """
         payload = NOTHING if self.payload == "" else self.payload
@@ -46,16 +48,16 @@ class ActionRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RedeemedAction:
-    """Proof that a live user action covers this very request. Only `redeem_user_action` makes one."""
+    """Proof that a user action permits this request. Only `redeem_user_action` makes one."""
 
     jti: str
     expires_at: datetime
 
 
 def announced_path(text: str) -> str:
-    """A path as a client announces it, percent-decoded once.
+    """Return the path that a client announced, percent-decoded once.
 
-    Raises BodyRefused if it is not absolute, has a query, or climbs.
+    Raises: BodyRefused, if it is not absolute, has a query, or contains `..`.
     """
     path = unquote(text)
     if not path.startswith("/") or "?" in text or "#" in text or ".." in path.split("/"):
@@ -64,7 +66,7 @@ def announced_path(text: str) -> str:
 
 
 def issue_user_action(session: Session, *, digest: str, now: datetime) -> str:
-    """A user action of this session for the request of this digest. Nothing is stored until it is used."""
+    """Issue a user action for the request with this digest. Nothing is stored until it is used."""
     return sign_token(
         TokenClass.USER_ACTION,
         subject=session.account_id,
@@ -78,10 +80,10 @@ def issue_user_action(session: Session, *, digest: str, now: datetime) -> str:
 
 
 def redeem_user_action(token: str, request: ActionRequest, *, session: Session, now: datetime) -> RedeemedAction:
-    """Verify that this user action covers this request of this session.
+    """Verify that the user action permits this request of this session. `spend_user_action` refuses a replay.
 
-    Raises UserActionRefused; also if the account was voided since, for then the credential that signed may be
-    good no more. Whether it was used before is found out by `spend_user_action`.
+    Raises: UserActionRefused, also if the account was voided since, because the
+    credential that signed may have been revoked.
     """
     try:
         claims = verify_token(TokenClass.USER_ACTION, token, now=now)
@@ -90,14 +92,14 @@ def redeem_user_action(token: str, request: ActionRequest, *, session: Session, 
     if claims["sub"] != session.account_id or claims.get("act") != request.digest(session=session):
         raise UserActionRefused("user action for another request or session")
     if session.account.voided_since(datetime.fromisoformat(claims["at"])):
-        raise UserActionRefused("user action from before the account was voided")
+        raise UserActionRefused("user action issued before the account was voided")
     return RedeemedAction(jti=claims["jti"], expires_at=datetime.fromtimestamp(claims["exp"], UTC))
 
 
 def spend_user_action(redeemed: RedeemedAction) -> None:
-    """Spend the user action, in the transaction of the action itself.
+    """Spend the user action. Call this in the transaction of the act that it permits.
 
-    Raises UserActionSpent if it was used before; exactly one caller gets by.
+    Raises: UserActionSpent, if it was already used. Exactly one caller succeeds.
     """
     if not spend_jti(redeemed.jti, expires_at=redeemed.expires_at + LEEWAY):
-        raise UserActionSpent("user action used before")
+        raise UserActionSpent("user action already used")

@@ -165,7 +165,7 @@ def test_resealing_nothing(settings: Any) -> None:
 
 
 def test_resealing_goes_on_after_a_batch(jane: Person, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dfns_login.proofs.key_release.RESEAL_BATCH", 2)
+    monkeypatch.setattr("dfns_login.proofs.key_release.BATCH", 2)
     for number in range(4):
         make_person(jane.account.organization, f"lee{number}@example.co")
     assert reencrypt_keys() == Reencrypted(count=5, undecryptable=())
