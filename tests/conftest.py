@@ -1,4 +1,4 @@
-"""The servers that tests ask for. What is asked for first is started first, and stops when the run ends."""
+"""Markers and the fixtures that every test may use. A server starts when the first test asks for it."""
 
 import gc
 import os
@@ -16,9 +16,45 @@ from tests.conformance.browser import chromium
 from tests.support.services import PostgreSQL, Valkey
 from tests.support.services_plugin import started
 
+TESTS = Path(__file__).parent
+MARKERS_BY_FOLDER = {
+    "client": ("node",),
+    "concurrency": ("race", "postgres"),
+    "conformance": ("conformance", "live"),
+    "live": ("live", "database"),
+    "outages": ("outage", "live", "postgres"),
+}
+MARKERS_BY_FIXTURE = {
+    "browser": ("browser",),
+    "db": ("database",),
+    "in_chromium": ("browser",),
+    "node": ("node",),
+    "postgres": ("postgres",),
+    "transactional_db": ("database",),
+}
+
+
+@pytest.hookimpl(tryfirst=True)  # before `-m` selects
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark each test with what it needs."""
+    for item in items:
+        for marker in sorted(needs(item)):
+            item.add_marker(marker)
+
+
+def needs(item: pytest.Item) -> set[str]:
+    """Return the markers that follow from the test's folder, its fixtures and pytest-django's own marker."""
+    folder = item.path.relative_to(TESTS).parts[0]
+    fixtures: list[object] = [*getattr(item, "fixturenames", ())]
+    if isinstance(item, pytest.Function) and hasattr(item, "callspec"):
+        fixtures += item.callspec.params.values()  # some tests choose a fixture by parameter
+    found = {*MARKERS_BY_FOLDER.get(folder, ())}
+    found.update(*(markers for name, markers in MARKERS_BY_FIXTURE.items() if name in fixtures))
+    return found | ({"database"} if item.get_closest_marker("django_db") else set())
+
 
 def pytest_collection_finish() -> None:
-    """What was collected stays until the end: garbage is not looked for among thousands of tests again and again."""
+    """Exclude the collected tests from garbage collection: they stay until the end of the run."""
     gc.collect()
     gc.freeze()
 

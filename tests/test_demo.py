@@ -18,7 +18,10 @@ from tests.support.services import ROOT, is_alive
 PATIENCE_SECONDS = 30
 PROGRAMS = 7  # the demonstration, Valkey, gunicorn with two of its own, Celery's worker and scheduler
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
+pytestmark = [
+    pytest.mark.live,
+    pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc"),
+]
 
 
 def processes(marker: str) -> set[int]:

@@ -13,6 +13,8 @@ from tests.support.services import ROOT, PostgreSQL, Valkey, is_alive
 
 PATIENCE_SECONDS = 15
 
+pytestmark = pytest.mark.postgres
+
 
 def wait_until_gone(pids: list[int]) -> list[int]:
     deadline = time.monotonic() + PATIENCE_SECONDS

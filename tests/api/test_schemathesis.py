@@ -20,7 +20,11 @@ from tests.support.openapi.contract import DOCUMENT, ContractClient
 from tests.support.openapi.operator import OperatorDoor
 from tests.support.openapi.requests import Scene
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("without_rates", "kept_connections", "named_node")]
+pytestmark = [
+    pytest.mark.fuzz,
+    pytest.mark.django_db,
+    pytest.mark.usefixtures("without_rates", "kept_connections", "named_node"),
+]
 
 SEED = int(os.environ.get("SCHEMATHESIS_SEED", "20261123"))
 EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", "10"))
