@@ -5,16 +5,14 @@ import inspect
 import re
 import tomllib
 from datetime import timedelta
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import pytest
 from django.urls import URLPattern
 
-from dfns_login import signals
+from dfns_login import errors, signals
 from dfns_login.api import urls, view
-from dfns_login.models import CodeDelivery, OneTimeCode
+from dfns_login.models import CodeDelivery
 from dfns_login.settings import schema
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -83,19 +81,15 @@ def test_the_endpoint_table_is_the_urls() -> None:
     assert sorted(rows) == sorted(served)
 
 
-def test_every_symbol_of_the_walk_is_where_it_is_said_to_be() -> None:
-    text = (DOCS / "login-code.md").read_text()
-    walk, _, table = text.partition("## Where it lives")
-    listed = set()
-    for symbols, module in re.findall(r"^\| ((?:`\w+`(?:, )?)+) \| `([\w.]+)` \|", table, re.MULTILINE):
-        for symbol in re.findall(r"`(\w+)`", symbols):
-            assert hasattr(import_module(module), symbol), f"{module}.{symbol}"
-            listed.add(symbol)
-    methods = set(re.findall(r"`(\w+)`", table.rpartition("\n\n")[2])) - {"OneTimeCode"}
-    for method in methods:
-        assert hasattr(OneTimeCode.objects, method), method
-    named = {name for name in re.findall(r"`(\w+)`", walk) if name != "jti"}
-    assert named <= listed | methods
+def test_the_walk_names_functions_and_their_modules() -> None:
+    """Each "`name` (`module.py`)" of the architecture page is defined or named in that module."""
+    walk = (DOCS / "architecture.md").read_text().partition("## One sign-in")[2].partition("## How to add")[0]
+    pairs = re.findall(r"`(\w+)`(?: or\s+`(\w+)`)?\s+\(`([\w/]+\.py)`\)", walk)
+    assert len(pairs) > 20
+    for first, second, module in pairs:
+        source = (ROOT / "dfns_login" / module).read_text()
+        for name in filter(None, (first, second)):
+            assert re.search(rf"^\s*(?:async )?(?:def|class) {name}\b", source, re.MULTILINE), f"{module}: {name}"
 
 
 def test_every_signal_is_documented() -> None:
@@ -109,16 +103,27 @@ def test_every_outcome_of_delivery_is_explained() -> None:
     assert [each.value for each in CodeDelivery if f"| {each.value} |" not in text] == []
 
 
-@pytest.mark.parametrize("page", ["README.md", "CHANGELOG.md", *(f"docs/{page.name}" for page in DOCS.glob("*.md"))])
-def test_links_lead_somewhere(page: str) -> None:
-    folder = (ROOT / page).parent
-    for link in re.findall(r"\]\((?!https?:)([^)#]+)", (ROOT / page).read_text()):
-        assert (folder / link).exists(), link
+def test_the_markers_are_those_of_pytest() -> None:
+    markers = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["pytest"]["ini_options"]["markers"]
+    rows = re.findall(r"^\| `(\w+)` \| (.+) \|$", (ROOT / "CONTRIBUTING.md").read_text(), re.MULTILINE)
+    assert [f"{name}: {text.replace('`', '')}" for name, text in rows] == markers
 
 
-def test_the_readme_names_what_make_offers() -> None:
-    offered = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    assert set(re.findall(r"make ([a-z-]+)  ", (ROOT / "README.md").read_text())) <= offered
+def test_every_refusal_is_in_the_wire_contract() -> None:
+    text = (DOCS / "wire.md").read_text()
+    rows = set(re.findall(r"^\| (\d+) \| `([^`]+)` \| `(\w+)` \|", text, re.MULTILINE))
+    refusals = [each for each in vars(errors).values() if isinstance(each, type) and "message" in vars(each)]
+    assert len(refusals) > 20
+    permitted = "<kind> <us-id> is not authorized to perform operation (<name>)"
+    expected = {(str(each.status), each.message, each.code) for each in refusals}
+    assert rows == {(s, permitted if code == "not_permitted" else m, code) for s, m, code in expected}
+
+
+def test_every_endpoint_is_in_the_wire_contract() -> None:
+    text = (DOCS / "wire.md").read_text()
+    rows = re.findall(r"^\| ([A-Z]+) \| `(/[^`]+)` \|", (DOCS / "embedding.md").read_text(), re.MULTILINE)
+    called = [f"{method} {path}" for method, path in rows if "." not in path]
+    assert [each for each in called if each.replace("PUT /auth/recover/user/code", "`PUT` for older") not in text] == []
 
 
 def test_the_python_versions_are_those_of_the_package() -> None:
