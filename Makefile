@@ -65,7 +65,7 @@ test-browser: $(VENV)/.dev $(VENV)/.clients $(BUNDLE) ## Run the tests of pages,
 test-alone: $(VENV)/.dev ## Run the races and outages
 	$(PYTEST) -m "$(ALONE)" $(ASKED_FOR)
 test-django: $(VENV)/.dev $(BUNDLE)
-	$(PYTEST) -m "not (fuzz or live or $(IN_A_BROWSER) or $(ALONE))" $(ASKED_FOR)
+	$(PYTEST) -m "not ((fuzz and database) or live or $(IN_A_BROWSER) or $(ALONE))" $(ASKED_FOR)
 test-other:
 	$(MAKE) $(OTHER) test-django
 

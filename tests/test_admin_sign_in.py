@@ -37,6 +37,7 @@ def test_whoever_is_not_signed_in_is_sent_to_it(client: Client, path):
     assert client.get(path).headers["Location"].startswith("/admin/login/")
 
 
+@pytest.mark.slow
 def test_the_project_in_production_passes_every_check():
     command = [sys.executable, str(ROOT / "manage.py"), "check", "--deploy", "--fail-level", "WARNING"]
     done = subprocess.run(command, env={**PRODUCTION}, cwd=ROOT, capture_output=True, text=True, check=False)

@@ -265,6 +265,7 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_a_project_with_users_of_its_own_runs_the_flow(project: Path) -> None:
     environment = {
         "PATH": os.environ["PATH"],

@@ -47,7 +47,7 @@ NOT_VALID = (400, "The request is not valid.")
 QUICKLY = 0.5
 """Seconds of this process; R-47 wants 50 ms of a machine that does nothing else."""
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("without_rates")]
+pytestmark = [pytest.mark.slow, pytest.mark.django_db, pytest.mark.usefixtures("without_rates")]
 
 
 SIGNING_LEAVES = {"dfns_login.SpentToken", "dfns_login.AuditEvent"}

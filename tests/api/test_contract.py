@@ -164,6 +164,7 @@ def test_403(client: Client, name: str, body: dict[str, str]) -> None:
     assert told(send(client, endpoint, body=body)) == INVALID_CODE
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 @of_each_signed
 @pytest.mark.parametrize("body", [None, b"", b"[]", b"{", b" " * 70_000])
@@ -179,6 +180,7 @@ def test_403_without_a_user_action(
     assert told(refused) == UNSIGNED
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 @of_each_signed
 @pytest.mark.parametrize("action", ["x", "a.b.c", "é", "x" * 5000])
@@ -245,6 +247,7 @@ def test_405(client: Client, endpoint: Endpoint, bearer: Any) -> None:
         assert served <= set(refused["Allow"].split(", "))
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 @of_each
 @pytest.mark.parametrize("header", ["x_http_method_override", "x_http_method", "x_method_override"])

@@ -24,7 +24,7 @@ from tests.api.client import (
 from tests.support.authenticators import Kind, SoftwareKey
 from tests.support.factories import issue, make_account, make_credential, make_organization, make_person
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("without_rates")]
+pytestmark = [pytest.mark.slow, pytest.mark.django_db, pytest.mark.usefixtures("without_rates")]
 
 Names = dict[str, str]
 Ask = Callable[[Client, Names], HttpResponse]

@@ -50,6 +50,7 @@ of_both_codes = pytest.mark.parametrize("ask", [ask_code, ask_registration_code]
 of_known_and_unknown = pytest.mark.parametrize("there", [True, False], ids=["known", "unknown"])
 
 
+@pytest.mark.slow
 @of_both_codes
 @pytest.mark.parametrize("window", DEFAULT_RATES["code_per_address"])
 def test_codes_per_address(client: Client, only: Any, ask: Any, window: str) -> None:
@@ -88,6 +89,7 @@ def test_codes_per_organization(client: Client, only: Any) -> None:
     assert ask_code(client, somebody(0, "or-y")).status_code == 200
 
 
+@pytest.mark.slow
 @of_known_and_unknown
 @pytest.mark.parametrize("rate", ["init_per_address", "init_per_user"])
 def test_opening_logins(client: Client, only: Any, kim: Person, rate: str, *, there: bool) -> None:
@@ -101,6 +103,7 @@ def test_opening_logins_without_a_name(client: Client, only: Any) -> None:
     assert_limit(lambda _: open_login(client, {"orgId": "or-x"}), limit=30)
 
 
+@pytest.mark.slow
 def test_completing_logins(client: Client, only: Any, kim: Person) -> None:
     only("login_per_address")
     challenge = open_login(client, kim.names).json()

@@ -171,6 +171,7 @@ def test_no_code_was_asked_for(client: Client, jane: Person) -> None:
     assert told(open_login(client, jane.names, loginCode="0000-0000-0000-0000")) == INVALID_CODE
 
 
+@pytest.mark.slow
 def test_a_code_opens_only_its_own_purpose_organization_and_name(client: Client) -> None:
     """R-09: each account's at each account's door. Every door and every code is in `test_matrix.py`."""
     here, there = make_organization("here"), make_organization("there")

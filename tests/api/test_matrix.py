@@ -34,7 +34,7 @@ from tests.support.clock import SECOND
 from tests.support.factories import SOMEWHERE, Person, issue, make_account, make_organization, make_person
 from tests.support.fido2_authenticator import Passkey
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("without_rates")]
+pytestmark = [pytest.mark.slow, pytest.mark.django_db, pytest.mark.usefixtures("without_rates")]
 
 UNSIGNED = (403, "user action signature is missing or invalid")
 NOT_FOUND = (404, "Not found.")

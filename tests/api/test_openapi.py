@@ -106,12 +106,14 @@ def test_every_example_of_a_request_is_taken(shape: Any, example: Any) -> None:
 # Its answers
 
 
+@pytest.mark.slow
 @of_each
 def test_an_accepted_request_is_answered_as_documented(scene: Scene, operation: Operation) -> None:
     answer = scene.send(ACCEPTED[operation.name](scene))
     assert answer.status_code == 200, answer.content
 
 
+@pytest.mark.slow
 @of_each
 def test_every_documented_refusal_can_be_provoked(
     scene: Scene, operation: Operation, subtests: pytest.Subtests
@@ -126,6 +128,7 @@ def test_there_is_no_way_to_provoke_what_is_not_documented() -> None:
     assert set(OF_ONE) <= {(each.name, code) for each in OPERATIONS for code in each.codes()}
 
 
+@pytest.mark.slow
 def test_every_documented_member_is_answered_by_somebody(scene: Scene) -> None:
     scene.client.seen.clear()
     for accepted in ACCEPTED.values():

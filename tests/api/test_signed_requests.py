@@ -153,6 +153,7 @@ def test_a_signed_request_is_served_once(jane: SignedIn, at: str) -> None:
     assert made() == 1
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_atomic_requests", "_any_handler")
 @pytest.mark.parametrize("at", ["/things/1", "/guarded/1"])
 @pytest.mark.parametrize("action", [None, "", "x", "a.b.c", "é"])

@@ -196,6 +196,7 @@ class Counting(StringIO):
         return len(text)
 
 
+@pytest.mark.slow
 def test_many_accounts_are_streamed():
     place = make_organization()
     Account.objects.bulk_create(
@@ -219,6 +220,7 @@ def test_the_list_is_json_however_long(dfns):
     assert len(json.loads(dfns("accounts", "--json").out)) == 3
 
 
+@pytest.mark.slow
 def test_whoever_reads_may_stop_reading(tmp_path):
     environment = {**os.environ, "DATABASE_URL": f"sqlite:///{tmp_path}/db.sqlite3"}
     manage = [sys.executable, str(ROOT / "manage.py")]

@@ -97,6 +97,7 @@ def doctor(site: Site) -> tuple[int, dict[str, Finding]]:
     return done.returncode, {each["name"]: Finding(**each) for each in said["findings"]}
 
 
+@pytest.mark.live
 def test_a_live_project_is_well_until_something_is_taken_away(tmp_path: Path, post_office):
     with (
         Valkey() as valkey,
@@ -142,6 +143,7 @@ def test_a_live_project_is_well_until_something_is_taken_away(tmp_path: Path, po
         assert "Connection refused" in findings["broker"].says or "No such file" in findings["broker"].says
 
 
+@pytest.mark.slow
 def test_services_that_hang_are_findings_and_hang_nothing(silence):
     environment = {
         **os.environ,
@@ -163,6 +165,7 @@ def test_services_that_hang_are_findings_and_hang_nothing(silence):
 # What is taken away
 
 
+@pytest.mark.slow
 def test_a_missing_worker_is_found(dfns):
     said = dfns("doctor", "--json")
     assert "worker" in said.error
@@ -171,6 +174,7 @@ def test_a_missing_worker_is_found(dfns):
     assert find("worker").says == "None answers, so nothing is mailed."
 
 
+@pytest.mark.slow
 def test_a_broker_that_is_gone_is_found(celery):
     celery.broker_url = f"redis://:{PASSWORD}@127.0.0.1:1/0"
     found = find("broker")
@@ -265,6 +269,7 @@ def test_a_key_that_cannot_be_opened_is_found(settings):
     assert Credential.objects.get().pk in found.says
 
 
+@pytest.mark.slow
 def test_rings_that_do_not_parse_are_found_and_so_is_the_check(settings):
     settings.DFNS_LOGIN = {**settings.DFNS_LOGIN, "KEYS": {"codes": [{"kid": "a", "k": PASSWORD}]}}
     found = {each.name: each for each in examine(clock=timezone.now)}
@@ -314,6 +319,7 @@ def test_a_database_of_another_kind_is_found(settings):
         del connections.databases["elsewhere"]
 
 
+@pytest.mark.slow
 def test_each_finding_is_printed_with_what_to_do(dfns, settings, post_office):
     mail_over(settings, post_office)
     lines = dfns("doctor").out.splitlines()

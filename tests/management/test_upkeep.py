@@ -75,6 +75,7 @@ def test_rings_that_do_not_parse_are_told_in_one_sentence(dfns, settings, verb):
     assert said.error.startswith("DFNS_LOGIN['KEYS']: the ring 'codes'")
 
 
+@pytest.mark.slow
 def test_keys_are_made_where_a_missing_ring_stops_every_other_command():
     environment = {"PATH": "/nowhere", **_environment(), "DFNS_LOGIN_KEYS": ""}
     command = [sys.executable, str(ROOT / "manage.py")]

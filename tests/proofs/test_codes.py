@@ -84,6 +84,7 @@ def chi_squared_limit(degrees: int, *, probability: float) -> float:
     return degrees * (1 - 2 / (9 * degrees) + z * math.sqrt(2 / (9 * degrees))) ** 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["digits-16", "base32-16"])
 def test_twenty_thousand_codes(name: str, configure: Any) -> None:
     same_in_every_run = {"kty": "oct", "kid": "fixed", "k": "c" * 43}

@@ -478,6 +478,7 @@ def test_any_structure_of_a_trusted_tpm_is_refused(name, structure):
     assert '"' not in refused.reason, "what was sent is quoted"
 
 
+@pytest.mark.fuzz
 @settings(deadline=None)
 @given(
     st.sampled_from(["tpm", "apple", "android-key", "fido-u2f", "packed"]),

@@ -105,6 +105,7 @@ MEMBERS = st.dictionaries(
 )
 
 
+@pytest.mark.fuzz
 @given(st.binary() | MEMBERS.map(json.dumps).map(str.encode) | JSON.map(json.dumps).map(str.encode))
 def test_any_bytes_hold_or_are_refused(raw):
     try:
