@@ -1,8 +1,8 @@
-"""What happened, for the operator: one event, one log line, one signal.
+"""The audit trail: each event is a row, a log line and a signal.
 
-A row is written only once an account is known and something came of it; a
-stranger's noise is a log line (D-10). No line and no row holds a code,
-token or key, and a name that may be nobody's is logged as a keyed hash.
+Only events of a known account become rows; requests that come to nothing are
+log lines (D-10). Neither contains a code, token or key. Usernames that may not
+exist are logged as keyed hashes.
 """
 
 import hmac
@@ -25,7 +25,7 @@ logger = logging.getLogger("dfns_login.audit")
 def record_event(
     kind: AuditKind, /, *, account: Account, requester: Requester | None, now: datetime, **detail: str | int | bool
 ) -> AuditEvent:
-    """Write the event, log it, and send its signal once it is committed."""
+    """Store and log an event, and send its signal after the commit."""
     event = AuditEvent.objects.create(
         kind=kind,
         organization_id=account.organization_id,
@@ -51,31 +51,31 @@ def record_event(
     return event
 
 
-def note_code_request(recipient: Recipient, *, purpose: str, code: int, requester: Requester) -> None:
-    """Log that a code was asked for, somebody there or not."""
+def log_code_request(recipient: Recipient, *, purpose: str, code: int, requester: Requester) -> None:
+    """Log that a code was requested, whether or not the username exists."""
     _log(
         logging.INFO,
-        "code.asked",
+        "code.requested",
         organization=recipient.organization,
-        name=name_hash(recipient),
+        name=username_hash(recipient),
         purpose=purpose,
         code=code,
         requester=requester,
     )
 
 
-def note_refusal(refusal: Refusal, *, where: str, requester: Requester | None) -> None:
-    """Log a refusal with its private reason."""
+def log_refusal(refusal: Refusal, *, where: str, requester: Requester | None) -> None:
+    """Log a refusal with the reason that the client isn't told."""
     _log(logging.WARNING, "refused", where=where, refusal=refusal.code, reason=refusal.reason, requester=requester)
 
 
-def note_outage(what: str, *, error: BaseException) -> None:
-    """Log that something we lean on is out of reach. Of the error, only its class: its text may hold an address."""
+def log_outage(what: str, *, error: BaseException) -> None:
+    """Log that a service is unreachable. Only the class of the error: its message may contain an address."""
     _log(logging.ERROR, "outage", what=what, error=type(error).__name__)
 
 
-def name_hash(recipient: Recipient) -> str:
-    """Keyed hash of the name, equal for equal names: enough to follow one, too little to read it."""
+def username_hash(recipient: Recipient) -> str:
+    """Keyed hash of a username, so that its log lines can be found without revealing it."""
     text = f"log {recipient.key}".encode()
     return hmac.digest(key_rings().decoys, text, "sha256").hex()[:16]
 

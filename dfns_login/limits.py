@@ -16,7 +16,7 @@ from django.http import HttpRequest
 from django_ratelimit.core import get_usage
 from redis.exceptions import RedisError
 
-from dfns_login.audit import note_outage
+from dfns_login.audit import log_outage
 from dfns_login.errors import RateExceeded, ServiceUnavailable
 from dfns_login.key_rings import key_rings
 from dfns_login.requester import Requester
@@ -109,7 +109,7 @@ def _count_windows(rate: Rate, value: str, *, scope: str) -> None:
 
 
 def _without_cache(error: Exception) -> None:
-    note_outage("cache", error=error)
+    log_outage("cache", error=error)
     if login_settings().without_cache == "refuse":
         msg = "cache down"
         raise ServiceUnavailable(msg, retry_after=RETRY_WITHOUT_CACHE) from error

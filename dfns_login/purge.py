@@ -1,4 +1,4 @@
-"""What is removed, and when. In small batches beside traffic; open rows are never touched (R-119)."""
+"""Retention: what is deleted, and when. Works in small batches next to traffic and never deletes open codes (R-119)."""
 
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -9,14 +9,14 @@ from dfns_login.models import AuditEvent, OneTimeCode, Session, SpentToken
 from dfns_login.settings import login_settings
 
 BATCH: Final = 500
-WITHOUT_RECIPIENT: Final = timedelta(hours=1)
-"""How long closed codes of names that nobody has are kept."""
-SPENT_MARGIN: Final = timedelta(minutes=5)
-"""How much longer than its token a spent `jti` is remembered."""
+NO_RECIPIENT_RETENTION: Final = timedelta(hours=1)
+"""How long closed codes for unknown usernames are kept."""
+SPENT_TOKEN_MARGIN: Final = timedelta(minutes=5)
+"""How long a spent `jti` is kept after its token expires."""
 
 
 def close_expired_codes(*, now: datetime) -> int:
-    """Close every code whose life is over and erase its salt. Returns how many."""
+    """Close every expired code and erase its salt. Returns how many were closed."""
     total = 0
     while closed := OneTimeCode.objects.close_expired(now=now, limit=BATCH):
         total += closed
@@ -24,14 +24,15 @@ def close_expired_codes(*, now: datetime) -> int:
 
 
 def purge(*, now: datetime) -> dict[str, int]:
-    """Delete what is past its retention. Returns how many rows of each kind."""
+    """Delete rows past their retention. Returns how many of each kind."""
     conf = login_settings()
-    codes = OneTimeCode.objects.outdated(
-        without_recipient_before=now - WITHOUT_RECIPIENT, others_before=now - conf.code_retention
+    codes = OneTimeCode.objects.purgeable(
+        without_recipient_before=now - NO_RECIPIENT_RETENTION, others_before=now - conf.code_retention
     )
+    spent_tokens = SpentToken.objects.filter(expires_at__lte=now - SPENT_TOKEN_MARGIN)
     return {
         "codes": _delete(codes, order="closed_at"),
-        "spent_tokens": _delete(SpentToken.objects.filter(expires_at__lte=now - SPENT_MARGIN), order="expires_at"),
+        "spent_tokens": _delete(spent_tokens, order="expires_at"),
         "sessions": _delete(Session.objects.filter(expires_at__lte=now - conf.code_retention), order="expires_at"),
         "audit_events": _delete(AuditEvent.objects.filter(at__lte=now - conf.audit_retention), order="at"),
     }
@@ -41,5 +42,5 @@ def _delete(rows: models.QuerySet[Any], *, order: str) -> int:
     total = 0
     while batch := list(rows.order_by(order).values_list("pk", flat=True)[:BATCH]):
         deleted = rows.model._default_manager.filter(pk__in=batch).delete()[1]
-        total += deleted.get(rows.model._meta.label, 0)  # and not what goes with them
+        total += deleted.get(rows.model._meta.label, 0)  # without the rows that cascade
     return total

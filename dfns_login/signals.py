@@ -1,8 +1,7 @@
-"""What happens, for a project's own receivers.
+"""Signals for a project's own receivers, one for each kind of audit event.
 
-Each is sent once what it tells is committed, as `send_robust(sender=AuditEvent,
-account=Account, requester=Requester, at=datetime, detail=dict)`: a receiver that
-fails is logged and harms nobody.
+They are sent after the commit, as `send_robust(sender=AuditEvent, account=Account,
+requester=Requester | None, at=datetime, detail=dict)`. Django logs a receiver that raises.
 """
 
 from typing import Final
@@ -17,7 +16,7 @@ account_deactivated = Signal()
 account_reactivated = Signal()
 account_recovered = Signal()
 account_deleted = Signal()
-code_mailed = Signal()
+code_sent = Signal()
 code_presented = Signal()
 code_revoked = Signal()
 credential_created = Signal()
@@ -37,7 +36,7 @@ SIGNALS: Final[dict[AuditKind, Signal]] = {
     AuditKind.REACTIVATED: account_reactivated,
     AuditKind.RECOVERED: account_recovered,
     AuditKind.DELETED: account_deleted,
-    AuditKind.CODE_MAILED: code_mailed,
+    AuditKind.CODE_SENT: code_sent,
     AuditKind.CODE_PRESENTED: code_presented,
     AuditKind.CODE_REVOKED: code_revoked,
     AuditKind.CREDENTIAL_CREATED: credential_created,

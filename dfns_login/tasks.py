@@ -14,7 +14,7 @@ from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from dfns_login import purge
-from dfns_login.audit import note_outage
+from dfns_login.audit import log_outage
 from dfns_login.delivery import outbox
 from dfns_login.models import Notice, OneTimeCode
 
@@ -53,7 +53,7 @@ def sweep() -> None:
     try:
         caches["default"].set(SWEPT_AT_KEY, now.isoformat(), SWEPT_AT_TTL)
     except (RedisError, OSError) as error:
-        note_outage("cache", error=error)
+        log_outage("cache", error=error)
 
 
 @shared_task(name="dfns_login.purge", ignore_result=True)
@@ -81,6 +81,6 @@ def _send_wake_up(task: Task, pk: int) -> bool:
     try:
         task.apply_async(args=[pk], retry=False, ignore_result=True, expires=WAKE_UP_TTL)
     except (OperationalError, RedisError, OSError) as error:
-        note_outage("broker", error=error)
+        log_outage("broker", error=error)
         return False
     return True

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.dispatch import Signal
 
-from dfns_login.audit import name_hash, note_code_request, note_outage, note_refusal, record_event
+from dfns_login.audit import log_code_request, log_outage, log_refusal, record_event, username_hash
 from dfns_login.errors import BodyRefused
 from dfns_login.models import Account, AuditEvent, AuditKind
 from dfns_login.requester import Requester
@@ -86,9 +86,11 @@ def test_each_signal_is_one_events() -> None:
 
 def test_a_strangers_noise_is_a_line_without_the_name(lines: Any) -> None:
     """D-10."""
-    note_code_request(JANE, purpose="login", code=7, requester=HERE)
+    log_code_request(JANE, purpose="login", code=7, requester=HERE)
     (line,) = lines()
-    assert line == f"code.asked organization=or-1 name={name_hash(JANE)} purpose=login code=7 prefix=2001:db8::/64"
+    assert (
+        line == f"code.requested organization=or-1 name={username_hash(JANE)} purpose=login code=7 prefix=2001:db8::/64"
+    )
     assert "jane" not in line
 
 
@@ -98,13 +100,13 @@ def test_a_name_has_one_hash_and_no_two_names_have() -> None:
         Recipient(organization="or-2", username="jane@example.co"),
         Recipient(organization="or-1j", username="ane@example.co"),
     ]
-    assert name_hash(JANE) == name_hash(Recipient(organization="or-1", username="jane@example.co"))
-    assert len({name_hash(each) for each in [JANE, *others]}) == 4
+    assert username_hash(JANE) == username_hash(Recipient(organization="or-1", username="jane@example.co"))
+    assert len({username_hash(each) for each in [JANE, *others]}) == 4
 
 
 def test_a_refusal_is_a_line_with_its_private_reason(lines: Any) -> None:
-    note_refusal(BodyRefused("fields"), where="CompleteLogin", requester=None)
-    note_refusal(BodyRefused(), where="CompleteLogin", requester=HERE)
+    log_refusal(BodyRefused("fields"), where="CompleteLogin", requester=None)
+    log_refusal(BodyRefused(), where="CompleteLogin", requester=HERE)
     assert lines() == [
         "refused where=CompleteLogin refusal=invalid_request reason=fields",
         "refused where=CompleteLogin refusal=invalid_request reason= prefix=2001:db8::/64",
@@ -112,14 +114,14 @@ def test_a_refusal_is_a_line_with_its_private_reason(lines: Any) -> None:
 
 
 def test_of_an_outage_only_the_kind_of_error_is_said(lines: Any) -> None:
-    note_outage("mail", error=ValueError("jane@example.co 1234-1234-1234-1234"))
+    log_outage("mail", error=ValueError("jane@example.co 1234-1234-1234-1234"))
     assert lines() == ["outage what=mail error=ValueError"]
 
 
 @pytest.mark.parametrize("written", ["a\nb", "a\rb", "a\x1b[31mb", "a\u2028b", "a\0b", "é\u202e", "\ud800"])
 def test_no_value_forges_a_line(lines: Any, written: str) -> None:
     """CVE-2023-6484."""
-    note_refusal(BodyRefused(written), where="x", requester=None)
+    log_refusal(BodyRefused(written), where="x", requester=None)
     (line,) = lines()
     assert line.isascii()
     assert line.isprintable()

@@ -162,7 +162,7 @@ call_command("migrate", verbosity=0)
 call_command("check", fail_level="ERROR")
 
 heard = []
-for name in ("account_invited", "account_registered", "code_mailed", "code_presented", "credential_created",
+for name in ("account_invited", "account_registered", "code_sent", "code_presented", "credential_created",
              "signed_in", "signed_out"):
     def hear(account, name=name, **_):
         heard.append((name, account.email))
@@ -236,10 +236,10 @@ lee = Account.objects.get(username="lee@shop.example")
 assert lee.user.email == lee.pk
 
 assert heard == [(name, "jane@shop.example") for name in (
-    "account_invited", "code_mailed", "code_presented", "account_registered", "credential_created", "code_mailed",
+    "account_invited", "code_sent", "code_presented", "account_registered", "credential_created", "code_sent",
     "code_presented", "signed_in", "signed_out",
 )] + [(name, "lee@shop.example") for name in (
-    "account_invited", "code_mailed", "code_presented", "account_registered", "credential_created",
+    "account_invited", "code_sent", "code_presented", "account_registered", "credential_created",
 )], heard
 print("the flow is done")
 """

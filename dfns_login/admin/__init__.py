@@ -1,4 +1,4 @@
-"""The operator's pages, in plain Django admin. One module a model; importing them registers them."""
+"""The operator's pages in the Django admin, one module per model. Importing this package registers them."""
 
 from dfns_login.admin import accounts, codes, credentials, events, organizations, sessions
 

@@ -1,4 +1,4 @@
-"""Accounts: invited here, deactivated and let in again; who they are is not edited."""
+"""Accounts: invite people, deactivate and reactivate them. Their identity can't be edited."""
 
 from collections.abc import Iterable
 from typing import Any, ClassVar, Final
@@ -15,11 +15,12 @@ from django.utils import timezone
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from dfns_login.admin.lists import OrganizationFilter, choice_filter, starts_with, username_in
-from dfns_login.admin.read_only import Operation, ReadOnlyAdmin, operator_of
+from dfns_login.admin.django_types import TypedModelForm
+from dfns_login.admin.filters import OrganizationFilter, choice_filter
+from dfns_login.admin.model_admin import Operation, ReadOnlyAdmin, operator_of
 from dfns_login.admin.related import related_to
-from dfns_login.admin.rendering import RelatedRows, Tone, badge, link_to, moment, page_of
-from dfns_login.admin.typed import TypedModelForm
+from dfns_login.admin.rendering import RelatedRows, Tone, badge, change_url, link_to, moment
+from dfns_login.admin.search import starts_with, username_or_empty
 from dfns_login.ceremonies.invitation import Invitation, invite
 from dfns_login.ceremonies.operators import deactivate_account, invite_again, reactivate_account
 from dfns_login.errors import Refusal
@@ -40,21 +41,21 @@ TONES: Final = {
 
 INVITE_AGAIN: Operation[Account] = Operation(
     name="invite_again",
-    label=_("Send invitation again"),
-    list_label=_("Send invitation again to selected accounts"),
+    label=_("Resend invitation"),
+    list_label=_("Resend invitation to selected accounts"),
     consequence=_(
-        "The registration code is mailed again. It is the same code while the last one is good; "
-        "within a minute of the last mail, no other is sent."
+        "We email the registration code again. It's the same code as long as the last one is valid. "
+        "Nothing is sent within a minute of the last request."
     ),
     applies=lambda row: row.state == AccountState.INVITED and row.organization.active,
     perform=lambda row, operator: invite_again(row, operator=operator, now=timezone.now()),
-    done=lambda n: ngettext("%(n)d invitation is being mailed.", "%(n)d invitations are being mailed.", n) % {"n": n},
+    done=lambda n: ngettext("Sending %(n)d invitation.", "Sending %(n)d invitations.", n) % {"n": n},
 )
 DEACTIVATE: Operation[Account] = Operation(
     name="deactivate",
     label=_("Deactivate account"),
     list_label=_("Deactivate selected accounts"),
-    consequence=_("This person cannot sign in any more: sessions end now, and open codes are revoked."),
+    consequence=_("This person can no longer sign in. Their sessions end now, and their open codes are revoked."),
     applies=lambda row: row.state != AccountState.DEACTIVATED,
     perform=lambda row, operator: deactivate_account(row, operator=operator, now=timezone.now()),
     done=lambda n: ngettext("%(n)d account deactivated.", "%(n)d accounts deactivated.", n) % {"n": n},
@@ -63,7 +64,7 @@ REACTIVATE: Operation[Account] = Operation(
     name="reactivate",
     label=_("Reactivate account"),
     list_label=_("Reactivate selected accounts"),
-    consequence=_("This person can sign in again, or register if that was not done. Old sessions stay ended."),
+    consequence=_("This person can sign in again, or register if they haven't yet. Ended sessions stay ended."),
     applies=lambda row: row.state == AccountState.DEACTIVATED,
     perform=lambda row, operator: reactivate_account(row, operator=operator, now=timezone.now()),
     done=lambda n: ngettext("%(n)d account reactivated.", "%(n)d accounts reactivated.", n) % {"n": n},
@@ -71,32 +72,30 @@ REACTIVATE: Operation[Account] = Operation(
 
 
 class InvitationForm(TypedModelForm[Account]):
-    """Whom to invite."""
-
     class Meta:
         model = Account
         fields = ("organization", "email", "kind")
-        help_texts: ClassVar = {"email": _("The invitation goes here, and so will every code.")}
+        help_texts: ClassVar = {"email": _("We send the invitation and all codes to this address.")}
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
         organization, email = cleaned.get("organization"), cleaned.get("email")
         if organization is None or email is None:
             return cleaned
-        username = username_in(email)
+        username = username_or_empty(email)
         if not username:
-            raise ValidationError({"email": gettext("This address cannot be a username.")})
+            raise ValidationError({"email": gettext("This address can't be used as a username.")})
         known = Account.objects.filter(organization=organization, username=username).first()
         if known is not None and known.state != AccountState.INVITED:
             state = known.get_state_display().lower()
-            text = gettext("This organization has an account of this address; it is %(state)s.")
+            text = gettext("This organization already has an account with this address (%(state)s).")
             raise ValidationError({"email": text % {"state": state}})
         return cleaned
 
 
 @admin.register(Account)
 class AccountAdmin(ReadOnlyAdmin[Account]):
-    """People, as members of an organization."""
+    """Accounts: people as members of an organization."""
 
     operations = (INVITE_AGAIN, DEACTIVATE, REACTIVATE)
     list_display = ("username", "shown_state", "shown_organization", "kind", "shown_last_sign_in", "shown_created")
@@ -107,14 +106,14 @@ class AccountAdmin(ReadOnlyAdmin[Account]):
     )
     list_select_related = ("organization",)
     search_fields = ("username",)
-    search_help_text = _("Beginning of the username or address, or the account's id.")
+    search_help_text = _("Start of the username or email address, or ID of the account")
     ordering = ("organization", "username")
     fieldsets = (
         (
             None,
             {"fields": ("username", "email", "shown_organization", "kind", "shown_state", "shown_user", "shown_id")},
         ),
-        (_("Times"), {"fields": ("shown_created", "shown_last_sign_in")}),
+        (_("Dates"), {"fields": ("shown_created", "shown_last_sign_in")}),
     )
     readonly_fields = (
         "shown_id",
@@ -136,13 +135,13 @@ class AccountAdmin(ReadOnlyAdmin[Account]):
         typed = search_term.strip()
         if not typed:
             return queryset, False
-        begins = starts_with("email", typed, queryset=queryset)
-        if username := username_in(typed):
-            begins |= starts_with("username", username, queryset=queryset)
+        matches = starts_with("email", typed, queryset=queryset)
+        if username := username_or_empty(typed):
+            matches |= starts_with("username", username, queryset=queryset)
         by_id = queryset.filter(pk=typed)
-        return (by_id if typed.startswith("us-") and by_id.exists() else queryset.filter(begins)), False
+        return (by_id if typed.startswith("us-") and by_id.exists() else queryset.filter(matches)), False
 
-    # inviting
+    # Inviting
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm("dfns_login.add_account"))
@@ -171,16 +170,16 @@ class AccountAdmin(ReadOnlyAdmin[Account]):
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         field = super().formfield_for_dbfield(db_field, request, **kwargs)
         if field is not None and isinstance(field.widget, RelatedFieldWidgetWrapper):
-            field.widget.can_change_related = field.widget.can_view_related = False  # one invites, and does not edit
+            field.widget.can_change_related = field.widget.can_view_related = False  # this form only invites
         return field
 
     def add_view(
         self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        context = {"title": _("Invite somebody"), **(extra_context or {})}
+        context = {"title": _("Invite a person"), **(extra_context or {})}
         try:
             return super().add_view(request, form_url, context)
-        except Refusal as refusal:  # somebody else was quicker
+        except Refusal as refusal:  # another operator was faster
             self.message_user(request, refusal.message, messages.ERROR)
             return HttpResponseRedirect(reverse("admin:dfns_login_account_changelist"))
 
@@ -192,24 +191,24 @@ class AccountAdmin(ReadOnlyAdmin[Account]):
         return invite(invitation, requester=operator_of(request).requester, now=timezone.now())
 
     def save_model(self, request: HttpRequest, obj: Account, form: Any, change: Any) -> None:
-        """Nothing is left to save: `invite` made the account, or found the one that is invited already."""
+        """Save nothing: `invite` already created the account, or found the invited one."""
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: Any) -> None:
-        """Nor is anything beside it."""
+        """Save nothing: the form has no related rows."""
 
     def response_add(self, request: HttpRequest, obj: Account, post_url_continue: str | None = None) -> HttpResponse:
         if IS_POPUP_VAR in request.POST:
             return super().response_add(request, obj, post_url_continue)
-        text = gettext("The registration code for %(name)s is being mailed.") % {"name": obj.username}
+        text = gettext("Emailing the registration code to %(name)s.") % {"name": obj.username}
         self.message_user(request, text, messages.SUCCESS)
-        return HttpResponseRedirect(request.path if "_addanother" in request.POST else page_of(obj))
+        return HttpResponseRedirect(request.path if "_addanother" in request.POST else change_url(obj))
 
-    # the page of one
+    # The account's page
 
     def related_rows(self, request: HttpRequest, row: Account) -> Iterable[RelatedRows]:
         return related_to(row, may_view=lambda model: self.may_view(request, model), now=timezone.now())
 
-    @admin.display(description=_("id"))
+    @admin.display(description=_("ID"))
     def shown_id(self, row: Account) -> str:
         return row.pk
 
@@ -222,7 +221,7 @@ class AccountAdmin(ReadOnlyAdmin[Account]):
         state = AccountState(row.state)
         return badge(state.label, TONES[state])
 
-    @admin.display(description=_("user of the project"))
+    @admin.display(description=_("Django user"))
     def shown_user(self, row: Account) -> str:
         return link_to(row.user)
 

@@ -1,4 +1,4 @@
-"""Issued codes: what became of each, from being asked for to its end. The code itself is nowhere, nor what makes it."""
+"""Issued codes: their state, delivery and history. The code and what it is derived from are never shown."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -13,11 +13,12 @@ from django.utils.html import format_html
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from dfns_login.admin.lists import Filter, OrganizationFilter, PeriodFilter, choice_filter, starts_with, username_in
-from dfns_login.admin.read_only import Operation, ReadOnlyAdmin
+from dfns_login.admin.django_types import AnyModelAdmin, Text
+from dfns_login.admin.filters import Filter, OrganizationFilter, PeriodFilter, choice_filter
+from dfns_login.admin.model_admin import Operation, ReadOnlyAdmin
 from dfns_login.admin.rendering import NOTHING, Tone, badge, link_to, moment, moment_after
-from dfns_login.admin.timeline import is_asked_again, timeline
-from dfns_login.admin.typed import AnyModelAdmin, Text
+from dfns_login.admin.search import starts_with, username_or_empty
+from dfns_login.admin.timeline import is_requested_again, timeline
 from dfns_login.ceremonies.operators import revoke_code
 from dfns_login.models import CodeClosed, CodeDelivery, CodePurpose, OneTimeCode, Organization
 from dfns_login.proofs import guess_cap
@@ -43,8 +44,8 @@ NUMBER_MAX_LENGTH: Final = 18
 REVOKE: Operation[OneTimeCode] = Operation(
     name="revoke",
     label=_("Revoke code"),
-    list_label=_("Revoke selected codes that are open"),
-    consequence=_("The code is good for nothing from now on. Another one can be asked for at once."),
+    list_label=_("Revoke selected open codes"),
+    consequence=_("The code can no longer be used. A new one can be requested at once."),
     applies=lambda row: row.closed_at is None and row.expires_at > timezone.now(),
     perform=lambda row, operator: revoke_code(row, operator=operator, now=timezone.now()),
     done=lambda n: ngettext("%(n)d code revoked.", "%(n)d codes revoked.", n) % {"n": n},
@@ -52,7 +53,7 @@ REVOKE: Operation[OneTimeCode] = Operation(
 
 
 def code_badge(row: OneTimeCode, *, now: datetime) -> str:
-    """Whether the code is good, or what became of it. One whose life is over is expired, swept or not."""
+    """Render the state of the code. A code past its expiry counts as expired even before the sweep closes it."""
     if row.closed_at is not None:
         closed = CodeClosed(row.closed_as)
         return badge(closed.label, STATE_TONES[closed])
@@ -64,18 +65,18 @@ def code_badge(row: OneTimeCode, *, now: datetime) -> str:
 
 
 def delivery_badge(row: OneTimeCode, *, now: datetime) -> str:
-    """What became of the mail. A closed row is not mailed any more, whatever was to come."""
+    """Render the state of the email. Nothing more is sent for a code that is no longer open."""
     delivery = CodeDelivery(row.delivery)
     over = row.closed_at is not None or row.expires_at <= now
     if over and delivery in {CodeDelivery.QUEUED, CodeDelivery.SENDING, CodeDelivery.FAILED}:
-        return badge(_("Sent, then given up") if row.sent_at else _("Given up"), Tone.BAD)
-    if not over and delivery == CodeDelivery.SENT and is_asked_again(row):
+        return badge(_("Sent, last try abandoned") if row.sent_at else _("Abandoned"), Tone.BAD)
+    if not over and delivery == CodeDelivery.SENT and is_requested_again(row):
         return badge(_("Sent, queued again"), Tone.WAITING)
     return badge(delivery.label, DELIVERY_TONES[delivery])
 
 
 class CodeStateFilter(Filter):
-    """Open codes, or those that ended in one way."""
+    """Filter by whether the code is open, or how it was closed."""
 
     title = _("state")
     parameter_name = "state"
@@ -94,17 +95,17 @@ class CodeStateFilter(Filter):
         return queryset.filter(closed_as=state)
 
 
-class AskedFilter(PeriodFilter):
-    """When the code was first asked for."""
+class RequestedFilter(PeriodFilter):
+    """Filter by when the code was first requested."""
 
-    title = _("when it was asked for")
-    parameter_name = "asked"
+    title = _("request time")
+    parameter_name = "requested"
     column = "issued_at"
 
 
 @admin.register(OneTimeCode)
 class OneTimeCodeAdmin(ReadOnlyAdmin[OneTimeCode]):
-    """Issued codes, the newest first."""
+    """Issued codes, newest first."""
 
     operations = (REVOKE,)
     list_display = (
@@ -118,11 +119,11 @@ class OneTimeCodeAdmin(ReadOnlyAdmin[OneTimeCode]):
         CodeStateFilter,
         choice_filter("delivery", CodeDelivery, _("delivery")),
         choice_filter("purpose", CodePurpose, _("purpose")),
-        AskedFilter,
+        RequestedFilter,
         OrganizationFilter,
     )
     search_fields = ("recipient",)
-    search_help_text = _("Beginning of the recipient's username, or the number of a code as the log names it.")
+    search_help_text = _("Start of the recipient's username, or the number of a code in the log")
     ordering = ("-issued_at", "-pk")
     window_key = "issued_at"
     fieldsets = (
@@ -143,7 +144,7 @@ class OneTimeCodeAdmin(ReadOnlyAdmin[OneTimeCode]):
             },
         ),
         (_("Delivery"), {"fields": ("shown_delivery", "shown_tries", "shown_timeline")}),
-        (_("Asked for by"), {"fields": ("shown_address", "agent", "locale")}),
+        (_("Requested from"), {"fields": ("shown_address", "agent", "locale")}),
     )
     readonly_fields = (
         "shown_state",
@@ -169,7 +170,7 @@ class OneTimeCodeAdmin(ReadOnlyAdmin[OneTimeCode]):
         typed = search_term.strip()
         if not typed:
             return queryset, False
-        username = username_in(typed)
+        username = username_or_empty(typed)
         found = starts_with("recipient", username, queryset=queryset) if username else Q(pk__in=[])
         if typed.isdecimal() and len(typed) <= NUMBER_MAX_LENGTH:
             found |= Q(pk=int(typed))
@@ -187,7 +188,7 @@ class OneTimeCodeAdmin(ReadOnlyAdmin[OneTimeCode]):
     def shown_organization(self, row: OneTimeCode) -> str:
         name = getattr(row, "organization_name", None)
         if name is None:
-            return gettext("%(id)s (there is none)") % {"id": row.organization}
+            return gettext("%(id)s (no such organization)") % {"id": row.organization}
         return link_to(Organization(pk=row.organization, name=name))
 
     @admin.display(description=_("account"))
@@ -198,7 +199,7 @@ class OneTimeCodeAdmin(ReadOnlyAdmin[OneTimeCode]):
     def shown_guesses(self, row: OneTimeCode) -> str:
         return gettext("%(count)d of %(cap)d") % {"count": row.guesses, "cap": guess_cap(CodePurpose(row.purpose))}
 
-    @admin.display(description=_("asked for"))
+    @admin.display(description=_("requested"))
     def shown_issued(self, row: OneTimeCode) -> str:
         return moment(row.issued_at)
 
@@ -212,7 +213,7 @@ class OneTimeCodeAdmin(ReadOnlyAdmin[OneTimeCode]):
         guesses = gettext("guesses: %(count)s") % {"count": self.shown_guesses(row)}
         return format_html('{}<span class="dfns-under">{}</span>', self.shown_state(row), guesses)
 
-    @admin.display(description=_("asked for"))
+    @admin.display(description=_("requested"))
     def shown_life(self, row: OneTimeCode) -> str:
         until = format_html(gettext("until {}"), moment_after(row.expires_at, begin=row.issued_at))
         return format_html('{}<span class="dfns-under">{}</span>', moment(row.issued_at), until)

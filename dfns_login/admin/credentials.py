@@ -1,21 +1,20 @@
-"""Credentials: looked at, and deactivated. The sealed private key is not read here, not even from the database."""
+"""Credentials: view and deactivate them. The encrypted private key is never read from the database here."""
 
 import hashlib
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from dfns_login.admin.lists import AccountFilter, OrganizationFilter, choice_filter, of_username
+from dfns_login.admin.filters import AccountFilter, OrganizationFilter, choice_filter
+from dfns_login.admin.model_admin import AccountRowsAdmin, Operation
 from dfns_login.admin.organizations import ActiveFilter
-from dfns_login.admin.organizations import active_badge as _active_badge
-from dfns_login.admin.read_only import Operation, ReadOnlyAdmin
-from dfns_login.admin.rendering import NOTHING, link_to, moment
+from dfns_login.admin.rendering import active_badge, link_to, moment
 from dfns_login.ceremonies.operators import deactivate_credential
 from dfns_login.models import Credential, CredentialKind
 from dfns_login.verification.public_keys import PublicKeyError, public_key_pem
@@ -25,8 +24,8 @@ DEACTIVATE: Operation[Credential] = Operation(
     label=_("Deactivate credential"),
     list_label=_("Deactivate selected credentials"),
     consequence=_(
-        "Nobody can sign in with it any more, and that is not undone here: the sessions that it opened end, and the "
-        "account's open codes are revoked. Whoever has no other credential is locked out."
+        "This credential can no longer be used to sign in, and you can't reactivate it here. Sessions opened with it "
+        "end, and the account's open codes are revoked. A person with no other credential is locked out."
     ),
     applies=lambda row: row.active,
     perform=lambda row, operator: deactivate_credential(row, operator=operator, now=timezone.now()),
@@ -34,20 +33,14 @@ DEACTIVATE: Operation[Credential] = Operation(
 )
 
 
-def active_badge(row: Credential) -> str:
-    """Whether the credential can be used."""
-    return _active_badge(active=row.active)
-
-
 @admin.register(Credential)
-class CredentialAdmin(ReadOnlyAdmin[Credential]):
-    """Public keys that people prove themselves with."""
+class CredentialAdmin(AccountRowsAdmin[Credential]):
+    """Credentials: public keys that people sign in with."""
 
     operations = (DEACTIVATE,)
     list_display = ("name", "shown_account", "shown_organization", "kind", "algorithm", "shown_state", "shown_created")
     list_filter = (choice_filter("kind", CredentialKind, _("kind")), ActiveFilter, OrganizationFilter, AccountFilter)
-    search_fields = ("id",)
-    search_help_text = _("The account's username or id, or the credential's id (cr-…).")
+    search_help_text = _("Username or ID of the account, or ID of the credential (cr-…)")
     ordering = ("account", "-created_at", "-pk")
     fields = (
         "name",
@@ -87,16 +80,16 @@ class CredentialAdmin(ReadOnlyAdmin[Credential]):
     ) -> tuple[QuerySet[Credential], bool]:
         typed = search_term.strip()
         if typed.startswith("cr-"):
-            return queryset.filter(Q(pk=typed)), False
-        return (of_username(queryset, typed) if typed else queryset), False
+            return queryset.filter(pk=typed), False
+        return super().get_search_results(request, queryset, typed)
 
-    @admin.display(description=_("id"))
+    @admin.display(description=_("ID"))
     def shown_id(self, row: Credential) -> str:
         return row.pk
 
     @admin.display(description=_("state"))
     def shown_state(self, row: Credential) -> str:
-        return active_badge(row)
+        return active_badge(active=row.active)
 
     @admin.display(description=_("account"))
     def shown_account(self, row: Credential) -> str:
@@ -116,9 +109,9 @@ class CredentialAdmin(ReadOnlyAdmin[Credential]):
         try:
             pem = public_key_pem(bytes(row.public_key))
         except PublicKeyError:
-            return gettext("This key cannot be read.")
+            return gettext("This key can't be read.")
         return format_html('<pre class="dfns-key">{}</pre>', pem.strip())
 
     @admin.display(description=_("registered"))
     def shown_created(self, row: Credential) -> str:
-        return moment(row.created_at) or NOTHING
+        return moment(row.created_at)

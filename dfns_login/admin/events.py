@@ -1,41 +1,35 @@
-"""Audit events: looked at, and nothing else."""
-
-from typing import Any
+"""Audit events. They can only be viewed."""
 
 from django.contrib import admin
-from django.db.models import QuerySet
-from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext_lazy as _
 
-from dfns_login.admin.lists import AccountFilter, OrganizationFilter, PeriodFilter, choice_filter, of_username
-from dfns_login.admin.read_only import ReadOnlyAdmin
+from dfns_login.admin.filters import AccountFilter, OrganizationFilter, PeriodFilter, choice_filter
+from dfns_login.admin.model_admin import AccountRowsAdmin
 from dfns_login.admin.rendering import NOTHING, link_to, moment
 from dfns_login.models import AuditEvent, AuditKind, Notice
 
 
-class HappenedFilter(PeriodFilter):
-    """When it happened."""
+class EventTimeFilter(PeriodFilter):
+    """Filter by when the event happened."""
 
-    title = _("when")
+    title = _("time")
     parameter_name = "when"
     column = "at"
 
 
 @admin.register(AuditEvent)
-class AuditEventAdmin(ReadOnlyAdmin[AuditEvent]):
-    """What happened to accounts, the newest first."""
+class AuditEventAdmin(AccountRowsAdmin[AuditEvent]):
+    """Audit events, newest first."""
 
     list_display = ("shown_at", "kind", "shown_account", "shown_organization", "shown_address", "shown_detail")
     list_filter = (
-        HappenedFilter,
-        choice_filter("kind", AuditKind, _("what happened")),
+        EventTimeFilter,
+        choice_filter("kind", AuditKind, _("event")),
         OrganizationFilter,
         AccountFilter,
     )
     list_select_related = ("account", "organization")
-    search_fields = ("id",)
-    search_help_text = _("The account's username or id.")
     ordering = ("-at", "-pk")
     window_key = "at"
     fields = (
@@ -57,12 +51,7 @@ class AuditEventAdmin(ReadOnlyAdmin[AuditEvent]):
         "shown_notice",
     )
 
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
-    ) -> tuple[QuerySet[AuditEvent], bool]:
-        return (of_username(queryset, search_term) if search_term.strip() else queryset), False
-
-    @admin.display(description=_("when"))
+    @admin.display(description=_("time"))
     def shown_at(self, row: AuditEvent) -> str:
         return moment(row.at)
 
@@ -74,15 +63,11 @@ class AuditEventAdmin(ReadOnlyAdmin[AuditEvent]):
     def shown_organization(self, row: AuditEvent) -> str:
         return link_to(row.organization)
 
-    @admin.display(description=_("address"))
-    def shown_address(self, row: AuditEvent) -> str:
-        return row.address or NOTHING
-
-    @admin.display(description=_("detail"))
+    @admin.display(description=_("details"))
     def shown_detail(self, row: AuditEvent) -> str:
         return format_html_join(", ", "{}: {}", row.detail.items()) or NOTHING
 
-    @admin.display(description=_("notice to its owner"))
+    @admin.display(description=_("email to the owner"))
     def shown_notice(self, row: AuditEvent) -> str:
         notice = Notice.objects.filter(event=row).first()
         if notice is None:

@@ -1,4 +1,4 @@
-"""Organizations: added, renamed, deactivated; deleted only while nobody is in them."""
+"""Organizations: add, rename, deactivate; delete those without accounts."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -11,10 +11,10 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from dfns_login.admin.lists import Filter
-from dfns_login.admin.read_only import OperatedAdmin, Operation
-from dfns_login.admin.rendering import Tone, badge, list_of, moment
-from dfns_login.admin.typed import AnyModelAdmin, Text
+from dfns_login.admin.django_types import AnyModelAdmin, Text
+from dfns_login.admin.filters import Filter
+from dfns_login.admin.model_admin import Operation, OperationsAdmin
+from dfns_login.admin.rendering import active_badge, list_url, moment
 from dfns_login.ceremonies.operators import deactivate_organization, reactivate_organization
 from dfns_login.models import Account, OneTimeCode, Organization
 
@@ -22,7 +22,7 @@ DEACTIVATE: Operation[Organization] = Operation(
     name="deactivate",
     label=_("Deactivate organization"),
     list_label=_("Deactivate selected organizations"),
-    consequence=_("Nobody of the organization can sign in any more: sessions end, and open codes are revoked."),
+    consequence=_("Members can no longer sign in. Their sessions end, and their open codes are revoked."),
     applies=lambda row: row.active,
     perform=lambda row, _operator: deactivate_organization(row, now=timezone.now()),
     done=lambda n: ngettext("%(n)d organization deactivated.", "%(n)d organizations deactivated.", n) % {"n": n},
@@ -31,7 +31,7 @@ REACTIVATE: Operation[Organization] = Operation(
     name="reactivate",
     label=_("Reactivate organization"),
     list_label=_("Reactivate selected organizations"),
-    consequence=_("Its people can sign in again, each anew."),
+    consequence=_("Members can sign in again. Ended sessions stay ended."),
     applies=lambda row: not row.active,
     perform=lambda row, _operator: reactivate_organization(row, now=timezone.now()),
     done=lambda n: ngettext("%(n)d organization reactivated.", "%(n)d organizations reactivated.", n) % {"n": n},
@@ -39,7 +39,7 @@ REACTIVATE: Operation[Organization] = Operation(
 
 
 class ActiveFilter(Filter):
-    """Rows that are active, or that are not."""
+    """Filter by whether the row is active."""
 
     title = _("state")
     parameter_name = "active"
@@ -51,20 +51,15 @@ class ActiveFilter(Filter):
         return queryset.filter(active=self.value() == "yes") if self.value() else None
 
 
-def active_badge(*, active: bool) -> str:
-    """Whether a row that can be deactivated is active."""
-    return badge(_("Active"), Tone.GOOD) if active else badge(_("Deactivated"), Tone.OVER)
-
-
 @admin.register(Organization)
-class OrganizationAdmin(OperatedAdmin[Organization]):
-    """Tenants. The id is what clients send as `orgId`."""
+class OrganizationAdmin(OperationsAdmin[Organization]):
+    """Organizations. Clients send the ID as `orgId`."""
 
     operations = (DEACTIVATE, REACTIVATE)
     list_display = ("name", "shown_id", "shown_state", "shown_created")
     list_filter = (ActiveFilter,)
     search_fields = ("name", "id__exact")
-    search_help_text = _("Part of the name, or the id.")
+    search_help_text = _("Part of the name, or the ID")
     ordering = ("name", "id")
     fields = ("name", "second_factor", "shown_id", "shown_state", "shown_created", "shown_lists")
     readonly_fields = ("shown_id", "shown_state", "shown_created", "shown_lists")
@@ -74,10 +69,10 @@ class OrganizationAdmin(OperatedAdmin[Organization]):
 
     def has_delete_permission(self, request: HttpRequest, obj: Organization | None = None) -> bool:
         if obj is None or not super().has_delete_permission(request, obj):
-            return False  # many at once, neither: the page that asks back would list every account
+            return False  # nor in bulk: the confirmation page would list every account
         return not obj.accounts.exists()
 
-    @admin.display(description=_("id"))
+    @admin.display(description=_("ID"))
     def shown_id(self, row: Organization) -> str:
         return row.pk
 
@@ -85,16 +80,16 @@ class OrganizationAdmin(OperatedAdmin[Organization]):
     def shown_state(self, row: Organization) -> str:
         return active_badge(active=row.active)
 
-    @admin.display(description=_("added"))
+    @admin.display(description=_("created"))
     def shown_created(self, row: Organization) -> str:
         return moment(row.created_at)
 
-    @admin.display(description=_("what is in it"))
+    @admin.display(description=_("contents"))
     def shown_lists(self, row: Organization) -> str:
         return format_html(
             '<a href="{}">{}</a> · <a href="{}">{}</a>',
-            list_of(Account, organization=row.pk),
+            list_url(Account, organization=row.pk),
             _("Accounts"),
-            list_of(OneTimeCode, organization=row.pk),
+            list_url(OneTimeCode, organization=row.pk),
             _("Issued codes"),
         )

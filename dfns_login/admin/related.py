@@ -1,4 +1,4 @@
-"""What belongs to an account, on its page: the newest rows of each kind, and the way to all of them."""
+"""Tables on the page of an account: its newest credentials, sessions, codes and events."""
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -8,17 +8,16 @@ from django.db.models import Model
 from django.utils.translation import gettext_lazy as _
 
 from dfns_login.admin.codes import code_badge, delivery_badge
-from dfns_login.admin.credentials import active_badge
-from dfns_login.admin.rendering import NOTHING, RelatedRows, link_to, list_of, moment
+from dfns_login.admin.rendering import NOTHING, RelatedRows, active_badge, link_to, list_url, moment
 from dfns_login.admin.sessions import session_badge
 from dfns_login.models import Account, AuditEvent, Credential, OneTimeCode, Session
 
 NEWEST: Final = 10
-"""Rows of each kind that are shown."""
+"""Rows shown in each table."""
 
 
 def related_to(account: Account, *, may_view: Callable[[type[Model]], bool], now: datetime) -> Iterator[RelatedRows]:
-    """One table for each kind of row that the operator may see; one statement each."""
+    """Yield a table for each model that the operator may view, one SQL statement each."""
     if may_view(Credential):
         yield _credentials(account)
     if may_view(Session):
@@ -35,10 +34,15 @@ def _credentials(account: Account) -> RelatedRows:
         title=_("Credentials"),
         columns=(_("Credential"), _("Kind"), _("State"), _("Registered")),
         rows=[
-            (link_to(each, each.name), each.get_kind_display(), active_badge(each), moment(each.created_at))
+            (
+                link_to(each, each.name),
+                each.get_kind_display(),
+                active_badge(active=each.active),
+                moment(each.created_at),
+            )
             for each in newest
         ],
-        all_of_them=list_of(Credential, account=account.pk),
+        list_url=list_url(Credential, account=account.pk),
     )
 
 
@@ -57,7 +61,7 @@ def _sessions(account: Account, *, now: datetime) -> RelatedRows:
             )
             for each in newest[:NEWEST]
         ],
-        all_of_them=list_of(Session, account=account.pk),
+        list_url=list_url(Session, account=account.pk),
     )
 
 
@@ -66,7 +70,7 @@ def _codes(account: Account, *, now: datetime) -> RelatedRows:
     newest = mine.defer("salt", "key_id").order_by("-issued_at", "-pk")[:NEWEST]
     return RelatedRows(
         title=_("Issued codes"),
-        columns=(_("Asked for"), _("Purpose"), _("State"), _("Delivery")),
+        columns=(_("Requested"), _("Purpose"), _("State"), _("Delivery")),
         rows=[
             (
                 link_to(each, moment(each.issued_at)),
@@ -76,15 +80,15 @@ def _codes(account: Account, *, now: datetime) -> RelatedRows:
             )
             for each in newest
         ],
-        all_of_them=list_of(OneTimeCode, q=account.username, organization=account.organization_id),
+        list_url=list_url(OneTimeCode, q=account.username, organization=account.organization_id),
     )
 
 
 def _events(account: Account) -> RelatedRows:
     newest = account.events.order_by("-at", "-pk")[:NEWEST]
     return RelatedRows(
-        title=_("What happened"),
-        columns=(_("When"), _("What"), _("From")),
+        title=_("Events"),
+        columns=(_("Time"), _("Event"), _("From")),
         rows=[(link_to(each, moment(each.at)), each.get_kind_display(), each.address or NOTHING) for each in newest],
-        all_of_them=list_of(AuditEvent, account=account.pk),
+        list_url=list_url(AuditEvent, account=account.pk),
     )

@@ -1,4 +1,4 @@
-"""How the admin shows a state, a moment, and a way to another page. Everything that came from outside is escaped."""
+"""How the admin shows states, times and links. Every value is escaped."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,14 +12,15 @@ from django.utils.html import format_html
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 from django.utils.timezone import localtime
+from django.utils.translation import gettext_lazy as _
 
-from dfns_login.admin.typed import Text
+from dfns_login.admin.django_types import Text
 
 NOTHING = "\N{EN DASH}"
 
 
 class Tone(StrEnum):
-    """What a state means to an operator. Its mark is a shape besides a colour, and its text says it all."""
+    """What a state means to an operator. The style sheet gives each tone its own symbol, not only a color."""
 
     GOOD = "good"
     WAITING = "waiting"
@@ -28,12 +29,17 @@ class Tone(StrEnum):
 
 
 def badge(text: Text, tone: Tone) -> SafeString:
-    """A state in a word or two."""
+    """Render a state of one or two words."""
     return format_html('<span class="dfns-badge dfns-{}">{}</span>', tone, text)
 
 
+def active_badge(*, active: bool) -> SafeString:
+    """Render the state of an organization or credential."""
+    return badge(_("Active"), Tone.GOOD) if active else badge(_("Deactivated"), Tone.OVER)
+
+
 def moment(at: datetime | None) -> str:
-    """The moment in the operator's time zone and language, to the second."""
+    """Render a time to the second, in the operator's time zone and language."""
     if at is None:
         return NOTHING
     local = localtime(at)
@@ -41,13 +47,13 @@ def moment(at: datetime | None) -> str:
 
 
 def moment_after(at: datetime, *, begin: datetime) -> str:
-    """The moment beside an earlier one: without its day, where that is the same."""
+    """Render a time shown next to an earlier one: without the date if both are on the same day."""
     local = localtime(at)
     return _time(local, date_format(local, "H:i:s")) if local.date() == localtime(begin).date() else moment(at)
 
 
-def page_of(row: Model) -> str:
-    """Address of the row's own page; empty where the admin has none, as for a project's own user model."""
+def change_url(row: Model) -> str:
+    """URL of the row's admin page; empty if there is none, as for a user model that isn't registered."""
     try:
         return reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[row.pk])
     except NoReverseMatch:
@@ -55,27 +61,27 @@ def page_of(row: Model) -> str:
 
 
 def link_to(row: Model | None, text: Text | None = None) -> str:
-    """The row's name, leading to its own page."""
+    """Render a link to the row's admin page."""
     if row is None:
         return NOTHING
-    address = page_of(row)
+    url = change_url(row)
     label = str(row) if text is None else text
-    return format_html('<a href="{}">{}</a>', address, label) if address else str(label)
+    return format_html('<a href="{}">{}</a>', url, label) if url else str(label)
 
 
-def list_of(model: type[Model], **filters: str) -> str:
-    """Address of the model's list, narrowed by its filters."""
+def list_url(model: type[Model], **filters: str) -> str:
+    """URL of the model's filtered list."""
     return f"{reverse(f'admin:{model._meta.app_label}_{model._meta.model_name}_changelist')}?{urlencode(filters)}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RelatedRows:
-    """The newest rows that belong to a row, on its page. all_of_them: address of their list."""
+    """A table of the newest related rows. `list_url`: the complete list."""
 
     title: Text
     columns: Sequence[Text]
     rows: Sequence[Sequence[str]]
-    all_of_them: str
+    list_url: str
 
 
 def _time(local: datetime, text: str) -> str:

@@ -1,4 +1,4 @@
-"""Sessions: looked at, and ended. What a token or a cookie is made of is not shown."""
+"""Sessions: view and end them. Token IDs and Django session keys are never shown."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -11,10 +11,10 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from dfns_login.admin.lists import AccountFilter, Filter, OrganizationOfAccountFilter, of_username
-from dfns_login.admin.read_only import Operation, ReadOnlyAdmin
-from dfns_login.admin.rendering import NOTHING, Tone, badge, link_to, moment
-from dfns_login.admin.typed import AnyModelAdmin, Text
+from dfns_login.admin.django_types import AnyModelAdmin, Text
+from dfns_login.admin.filters import AccountFilter, AccountOrganizationFilter, Filter
+from dfns_login.admin.model_admin import AccountRowsAdmin, Operation
+from dfns_login.admin.rendering import Tone, badge, link_to, moment
 from dfns_login.ceremonies.operators import shut_session
 from dfns_login.models import AccountState, Session
 from dfns_login.settings import login_settings
@@ -23,7 +23,7 @@ END: Operation[Session] = Operation(
     name="end",
     label=_("End session"),
     list_label=_("End selected sessions"),
-    consequence=_("Its token is refused from now on. The person can sign in again."),
+    consequence=_("The session's token stops working at once. The person can sign in again."),
     applies=lambda row: row.revoked_at is None and row.expires_at > timezone.now(),
     perform=lambda row, operator: shut_session(row, operator=operator, now=timezone.now()),
     done=lambda n: ngettext("%(n)d session ended.", "%(n)d sessions ended.", n) % {"n": n},
@@ -31,27 +31,27 @@ END: Operation[Session] = Operation(
 
 
 def session_badge(row: Session, *, now: datetime) -> str:
-    """Whether the session opens doors, or why it does not. Reads its account, organization and credential."""
+    """Render the state of the session. Reads its account, organization and credential."""
     if row.revoked_at is not None:
         return badge(_("Ended"), Tone.OVER)
     if row.expires_at <= now:
         return badge(_("Expired"), Tone.OVER)
     if row.last_seen_at <= now - login_settings().token_idle:
-        return badge(_("Idle too long"), Tone.OVER)
+        return badge(_("Timed out"), Tone.OVER)
     account = row.account
     if account.state != AccountState.REGISTERED or not account.organization.active or not row.credential.active:
-        return badge(_("Shut out"), Tone.BAD)
-    return badge(_("Live"), Tone.GOOD)
+        return badge(_("Blocked"), Tone.BAD)
+    return badge(_("Active"), Tone.GOOD)
 
 
 class SessionStateFilter(Filter):
-    """Sessions that open doors, and those that do not."""
+    """Filter by whether the session can be used."""
 
     title = _("state")
     parameter_name = "state"
 
     def lookups(self, request: HttpRequest, model_admin: AnyModelAdmin) -> Iterable[tuple[str, Text]]:
-        return [("live", _("Live")), ("over", _("Not live"))]
+        return [("live", _("Active")), ("over", _("Not active"))]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any] | None:
         if not self.value():
@@ -61,14 +61,12 @@ class SessionStateFilter(Filter):
 
 
 @admin.register(Session)
-class SessionAdmin(ReadOnlyAdmin[Session]):
-    """Sign-ins, the newest first."""
+class SessionAdmin(AccountRowsAdmin[Session]):
+    """Sessions, newest first."""
 
     operations = (END,)
     list_display = ("shown_account", "shown_state", "shown_organization", "shown_issued", "shown_seen", "shown_address")
-    list_filter = (SessionStateFilter, OrganizationOfAccountFilter, AccountFilter)
-    search_fields = ("id",)
-    search_help_text = _("The account's username or id.")
+    list_filter = (SessionStateFilter, AccountOrganizationFilter, AccountFilter)
     ordering = ("-pk",)
     window_key = "pk"
     fields = (
@@ -99,11 +97,6 @@ class SessionAdmin(ReadOnlyAdmin[Session]):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Session]:
         rows = super().get_queryset(request).select_related("account__organization", "credential")
         return rows.defer("jti", "django_session_key", "credential__encrypted_key_at_rest", "credential__public_key")
-
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
-    ) -> tuple[QuerySet[Session], bool]:
-        return (of_username(queryset, search_term) if search_term.strip() else queryset), False
 
     @admin.display(description=_("state"))
     def shown_state(self, row: Session) -> str:
@@ -136,7 +129,3 @@ class SessionAdmin(ReadOnlyAdmin[Session]):
     @admin.display(description=_("ended"))
     def shown_ended(self, row: Session) -> str:
         return moment(row.revoked_at)
-
-    @admin.display(description=_("address"))
-    def shown_address(self, row: Session) -> str:
-        return row.address or NOTHING

@@ -14,7 +14,7 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from dfns_login.api.envelope import api_exception
-from dfns_login.audit import note_refusal
+from dfns_login.audit import log_refusal
 from dfns_login.browsers import resolve_browser_session
 from dfns_login.errors import CrossSiteRefused, TokenRefused
 from dfns_login.models import Session
@@ -39,7 +39,7 @@ class SessionTokenAuthentication(BaseAuthentication):
         try:
             session = resolve_session(token, now=timezone.now())
         except TokenRefused as refusal:
-            note_refusal(refusal, where=type(self).__name__, requester=None)
+            log_refusal(refusal, where=type(self).__name__, requester=None)
             raise AuthenticationFailed(refusal.message) from refusal
         user: AbstractBaseUser | None = session.account.user
         if user is None:

@@ -15,7 +15,7 @@ from rest_framework.settings import api_settings
 from rest_framework.views import APIView
 
 from dfns_login import errors
-from dfns_login.audit import note_refusal
+from dfns_login.audit import log_refusal
 
 logger = logging.getLogger("dfns_login.api")
 
@@ -84,7 +84,7 @@ def api_exception(refusal: errors.Refusal, *, view: APIView) -> Exception:
     """The exception that tells a refusal in this view, ours or the project's own, where nobody else logs it."""
     if view.get_exception_handler() is exception_handler:
         return refusal
-    note_refusal(refusal, where=type(view).__name__, requester=None)
+    log_refusal(refusal, where=type(view).__name__, requester=None)
     return RefusedRequest(refusal)
 
 
@@ -100,7 +100,7 @@ def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response:
         logger.error("%s: %s", type(view).__name__, refusal.reason, exc_info=error)
         got_request_exception.send(sender=type(view), request=context["request"])
     else:
-        note_refusal(refusal, where=type(view).__name__, requester=getattr(view, "requester", None))
+        log_refusal(refusal, where=type(view).__name__, requester=getattr(view, "requester", None))
     return error_response(refusal)
 
 

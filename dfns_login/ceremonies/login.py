@@ -9,7 +9,7 @@ from datetime import datetime
 
 from django.db import transaction
 
-from dfns_login.audit import note_code_request, record_event
+from dfns_login.audit import log_code_request, record_event
 from dfns_login.ceremonies.decoys import decoy_account_id, decoy_credentials
 from dfns_login.ceremonies.factors import (
     FactorAnswer,
@@ -72,7 +72,7 @@ def send_login_code(recipient: Recipient, *, requester: Requester, now: datetime
     Source: Dfns API, Send Login Code.
     """
     pk = issue_code(recipient, purpose=CodePurpose.LOGIN, requester=requester, now=now)
-    note_code_request(recipient, purpose=CodePurpose.LOGIN.value, code=pk, requester=requester)
+    log_code_request(recipient, purpose=CodePurpose.LOGIN.value, code=pk, requester=requester)
     wake_delivery(pk)
 
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from django.db import transaction
 
-from dfns_login.audit import note_code_request, record_event
+from dfns_login.audit import log_code_request, record_event
 from dfns_login.ceremonies.new_credentials import NewCredentials, store_credential, verify_new_credentials
 from dfns_login.ceremonies.notices import notify_owner
 from dfns_login.errors import AssertionRefused, CodeRefused, RecoveryCredentialRefused, TokenRefused
@@ -81,7 +81,7 @@ def send_recovery_code(recipient: Recipient, *, requester: Requester, now: datet
     Source: Dfns API, Send Recovery Code.
     """
     pk = issue_code(recipient, purpose=CodePurpose.RECOVERY, requester=requester, now=now)
-    note_code_request(recipient, purpose=CodePurpose.RECOVERY.value, code=pk, requester=requester)
+    log_code_request(recipient, purpose=CodePurpose.RECOVERY.value, code=pk, requester=requester)
     wake_delivery(pk)
 
 

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from django.db import transaction
 
-from dfns_login.audit import note_code_request, record_event
+from dfns_login.audit import log_code_request, record_event
 from dfns_login.ceremonies.new_credentials import NewCredentials, store_credential, verify_new_credentials
 from dfns_login.errors import CodeRefused, RegistrationCodeExpired, TokenRefused, UserExists, UserNotFound
 from dfns_login.models import Account, AccountState, AuditKind, CodePurpose, Credential, OneTimeCode
@@ -41,7 +41,7 @@ def send_registration_code(recipient: Recipient, *, requester: Requester, now: d
     Source: Dfns API, Resend Registration Code.
     """
     pk = issue_code(recipient, purpose=CodePurpose.REGISTRATION, requester=requester, now=now)
-    note_code_request(recipient, purpose=CodePurpose.REGISTRATION.value, code=pk, requester=requester)
+    log_code_request(recipient, purpose=CodePurpose.REGISTRATION.value, code=pk, requester=requester)
     wake_delivery(pk)
 
 

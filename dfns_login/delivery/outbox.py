@@ -12,7 +12,7 @@ from typing import Final
 
 from django.core.mail import EmailMessage
 
-from dfns_login.audit import note_outage, record_event
+from dfns_login.audit import log_outage, record_event
 from dfns_login.delivery.emails import code_mail, notice_mail
 from dfns_login.errors import CodeRefused, RateExceeded, ServiceUnavailable
 from dfns_login.limits import MAIL_PER_MAILBOX, Subject, count
@@ -87,7 +87,7 @@ def _mail(row: OneTimeCode, *, code: str, account: Account, now: datetime) -> No
         )
         return
     OneTimeCode.objects.record_sent(code=row, account=account, now=now)
-    record_event(AuditKind.CODE_MAILED, account=account, requester=None, now=now, purpose=row.purpose, code=row.pk)
+    record_event(AuditKind.CODE_SENT, account=account, requester=None, now=now, purpose=row.purpose, code=row.pk)
 
 
 def _send(mail: EmailMessage) -> str | None:
@@ -95,7 +95,7 @@ def _send(mail: EmailMessage) -> str | None:
     try:
         sent = mail.send()
     except Exception as error:  # noqa: BLE001  the provider behind Django's e-mail API raises what it likes
-        note_outage("mail", error=error)
+        log_outage("mail", error=error)
         return _answer(error)
     return None if sent else "the mail backend took no mail"
 

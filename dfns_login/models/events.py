@@ -13,14 +13,14 @@ from dfns_login.models.one_time_codes import CodeDelivery
 
 
 class AuditKind(models.TextChoices):
-    """What can happen. The value is the event's name in the log."""
+    """Kinds of events. The value is the event's name in the log and on the wire."""
 
     INVITED = "account.invited", _("Invited")
     REGISTERED = "account.registered", _("Registered")
     DEACTIVATED = "account.deactivated", _("Deactivated")
     REACTIVATED = "account.reactivated", _("Reactivated")
     DELETED = "account.deleted", _("Deleted")
-    CODE_MAILED = "code.mailed", _("Code mailed")
+    CODE_SENT = "code.mailed", _("Code sent")
     CODE_PRESENTED = "code.presented", _("Code presented")
     CODE_REVOKED = "code.revoked", _("Code revoked")
     CREDENTIAL_CREATED = "credential.created", _("Credential created")
@@ -36,13 +36,16 @@ class AuditKind(models.TextChoices):
 
 
 class AuditEvent(models.Model):
-    """What happened to an account. Rows are added and, after their retention, purged; nothing changes them."""
+    """Something that happened to an account. Rows are never changed, only purged after their retention."""
 
     kind = models.CharField(max_length=32, choices=AuditKind)
     organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="+")
     account = models.ForeignKey(Account, on_delete=models.SET_NULL, null=True, related_name="events")
     account_reference = models.CharField(
-        max_length=ID_MAX_LENGTH, blank=True, default="", help_text="Stays when the account goes."
+        max_length=ID_MAX_LENGTH,
+        blank=True,
+        default="",
+        help_text="The account's ID; kept after it is deleted.",
     )
     at = models.DateTimeField()
     address = models.CharField(max_length=45, blank=True)

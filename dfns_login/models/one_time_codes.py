@@ -192,8 +192,8 @@ class OneTimeCodeQuerySet(models.QuerySet["OneTimeCode"]):
             code=code, delivery=delivery, account=account, last_error=error[:500], next_try_at=next_try_at
         )
 
-    def outdated(self, *, without_recipient_before: datetime, others_before: datetime) -> Self:
-        """Closed rows that nobody needs any more."""
+    def purgeable(self, *, without_recipient_before: datetime, others_before: datetime) -> Self:
+        """Closed rows past their retention."""
         return self.filter(
             Q(closed_at__lte=others_before) | Q(closed_at__lte=without_recipient_before, account__isnull=True)
         )

@@ -9,7 +9,7 @@ from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
-from dfns_login.audit import note_outage
+from dfns_login.audit import log_outage
 from dfns_login.browsers import named_session, resolve_browser_session
 
 
@@ -34,6 +34,6 @@ class BrowserSessionMiddleware:
             return named_session(request) is not None and resolve_browser_session(request, now=timezone.now()) is None
         except (OperationalError, InterfaceError) as error:
             # the view answers for the outage, as it does to anybody; who cannot be looked up is nobody
-            note_outage("database", error=error)
+            log_outage("database", error=error)
             request.user = AnonymousUser()
             return False

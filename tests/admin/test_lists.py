@@ -10,8 +10,8 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from dfns_login.admin.codes import OneTimeCodeAdmin
+from dfns_login.admin.rendering import change_url as page_address
 from dfns_login.admin.rendering import link_to
-from dfns_login.admin.rendering import page_of as page_address
 from dfns_login.audit import record_event
 from dfns_login.models import (
     Account,
@@ -117,7 +117,7 @@ def test_codes_are_narrowed_by_organization_also_one_that_there_is_not(operator:
 
 
 def test_filters_and_a_search_hold_together(operator: Client, scene: AdminRecords) -> None:
-    found = listed(operator, q=scene.account.username[:5], state="consumed", purpose="login", asked="24h")
+    found = listed(operator, q=scene.account.username[:5], state="consumed", purpose="login", requested="24h")
     assert found == codes(closed_as="consumed")
 
 
@@ -125,7 +125,7 @@ def test_each_state_is_said_in_words(operator: Client, scene: AdminRecords) -> N
     page = operator.get(CODES).content.decode()
     badges = set(re.findall(r"dfns-badge [^>]*>([^<]+)<", page))
     assert {"Open", "Consumed", "Expired", "Superseded", "Revoked"} <= badges
-    assert {"Sent", "Sending", "Failed, will be tried again", "No recipient", "Given up"} <= badges
+    assert {"Sent", "Sending", "Failed, will be tried again", "No recipient", "Abandoned"} <= badges
 
 
 def test_a_code_whose_guesses_are_spent_says_so(operator: Client, scene: AdminRecords) -> None:
@@ -142,7 +142,7 @@ def test_delivery_says_what_is_to_be_expected(operator: Client, db: None) -> Non
     make_code("broken@b.co", "or-x", **(sent | {"delivery": "failed"}), age=timedelta(hours=1))
     page = operator.get(CODES).content.decode()
     assert "Sent, queued again" in page
-    assert "Sent, then given up" in page
+    assert "Sent, last try abandoned" in page
 
 
 def test_a_row_that_has_no_page_is_named_without_a_link(db: None) -> None:
@@ -159,16 +159,16 @@ def test_a_row_that_has_no_page_is_named_without_a_link(db: None) -> None:
 )
 def test_codes_are_narrowed_by_when_they_were_asked_for(operator: Client, asked: str, hours: list[int]) -> None:
     made = {age: make_code(f"{age}@b.co", "or-x", age=timedelta(hours=age)).pk for age in (0, 3, 48, 24 * 9)}
-    assert listed(operator, **({"asked": asked} if asked else {})) == [made[age] for age in hours]
+    assert listed(operator, **({"requested": asked} if asked else {})) == [made[age] for age in hours]
 
 
 def test_one_day_is_the_operators_own(operator: Client, settings) -> None:
     settings.TIME_ZONE = "Asia/Tokyo"
     late = make_code("late@b.co", "or-x", issued_at=datetime(2026, 3, 1, 15, 30, tzinfo=UTC))  # 2 March in Tokyo
     early = make_code("early@b.co", "or-x", issued_at=datetime(2026, 3, 1, 14, 30, tzinfo=UTC))
-    assert listed(operator, asked="2026-03-02") == [late.pk]
-    assert listed(operator, asked="2026-03-01") == [early.pk]
-    page = operator.get(CODES, {"asked": "2026-03-02", "state": "open", "q": "late"}).content.decode()
+    assert listed(operator, requested="2026-03-02") == [late.pk]
+    assert listed(operator, requested="2026-03-01") == [early.pk]
+    page = operator.get(CODES, {"requested": "2026-03-02", "state": "open", "q": "late"}).content.decode()
     assert 'type="date"' in page
     assert 'value="2026-03-02"' in page
     assert '<input type="hidden" name="state" value="open">' in page
@@ -178,7 +178,7 @@ def test_one_day_is_the_operators_own(operator: Client, settings) -> None:
 
 @pytest.mark.parametrize("asked", ["yesterday", "2026-02-30", "0001-01-01", "9999-12-31", "2026-03-01'--", "-1"])
 def test_a_day_that_is_none_is_turned_down(operator: Client, asked: str) -> None:
-    assert operator.get(CODES, {"asked": asked}).status_code == 302
+    assert operator.get(CODES, {"requested": asked}).status_code == 302
 
 
 # searches
@@ -235,7 +235,7 @@ def test_sessions_are_narrowed_to_the_live_ones(operator: Client, scene: AdminRe
     assert found("live") == {scene.session.pk}
     assert found("over") == set(Session.objects.exclude(pk=scene.session.pk).values_list("pk", flat=True))
     Account.objects.filter(pk=scene.account.pk).update(state="deactivated")
-    assert "Shut out" in operator.get(page_of("session", scene.session.pk)).content.decode()
+    assert "Blocked" in operator.get(page_of("session", scene.session.pk)).content.decode()
 
 
 def test_events_and_organizations_are_narrowed(operator: Client, scene: AdminRecords) -> None:
@@ -271,7 +271,7 @@ def test_a_list_looks_at_the_newest_rows_and_says_so(
     assert listed(operator, q="5@b.co", delivery="sent") == [made[-1]]
     day = timezone.localdate(oldest.get().issued_at).isoformat()
     assert "the newest" not in operator.get(CODES, {"q": "5@b.co"}).content.decode()
-    assert made[-1] in listed(operator, asked=day, q="5@")
+    assert made[-1] in listed(operator, requested=day, q="5@")
 
 
 @pytest.mark.parametrize(
@@ -284,7 +284,7 @@ def test_a_list_looks_at_the_newest_rows_and_says_so(
         "?purpose=recovery",
         "?organization=or-x",
         "?q=jane",
-        "?asked=7d",
+        "?requested=7d",
         "?o=1",
         "?all=",
     ],
@@ -311,7 +311,7 @@ def test_a_credential_shows_its_key_to_compare(operator: Client, scene: AdminRec
     assert "-----BEGIN PUBLIC KEY-----" in page
     assert "SHA-256" in page
     Credential.objects.update(public_key=b"\xff\x00 no key")
-    assert "cannot be read" in operator.get(page_of("credential", scene.credential.pk)).content.decode()
+    assert "can&#x27;t be read" in operator.get(page_of("credential", scene.credential.pk)).content.decode()
 
 
 def test_the_pages_load_nothing_from_elsewhere_and_carry_no_style_or_script_of_ours(

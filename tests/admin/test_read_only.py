@@ -105,10 +105,9 @@ def test_who_has_no_permission_sees_nothing(scene: AdminRecords) -> None:
 def test_an_account_shows_only_what_its_viewer_may_see(scene: AdminRecords) -> None:
     page = staff_client("view_account").get(page_of("account", scene.account.pk)).content
     assert b"192.0.2.7" not in page
-    assert b"What happened" not in page
+    assert b"Events" not in page
     assert (
-        b"What happened"
-        in staff_client("view_account", "view_auditevent").get(page_of("account", scene.account.pk)).content
+        b"Events" in staff_client("view_account", "view_auditevent").get(page_of("account", scene.account.pk)).content
     )
 
 

@@ -28,13 +28,13 @@ def texts(steps: list[Step]) -> list[str]:
 
 def test_a_queued_code_is_due() -> None:
     steps = steps_of()
-    assert texts(steps) == ["Asked for; queued for mailing", "Due to be mailed", "Expires"]
+    assert texts(steps) == ["Requested; email queued", "Email due", "Expires"]
     assert [step.to_come for step in steps] == [False, True, True]
 
 
 def test_a_code_in_the_hands_of_a_worker_says_until_when() -> None:
     steps = steps_of(delivery="sending", tries=2, next_try_at=NOW + timedelta(seconds=60))
-    assert texts(steps)[1:] == ["A worker is mailing it (try 2). If it dies, another one takes over", "Expires"]
+    assert texts(steps)[1:] == ["A worker is sending it (try 2). If it stops, another one takes over", "Expires"]
     assert steps[1].at == NOW + timedelta(seconds=60)
 
 
@@ -47,8 +47,8 @@ def test_a_failure_shows_the_mail_servers_answer_and_the_next_try() -> None:
 def test_a_code_for_nobody_says_so_and_goes_on_counting() -> None:
     steps = steps_of(delivery="no recipient", handled_at=NOW, guesses=3)
     assert texts(steps)[1:] == [
-        "Not mailed: no recipient",
-        "Wrong guesses: 3 (10 are evaluated)",
+        "Not sent: no recipient",
+        "Wrong guesses: 3 (limit 10)",
         "Expires",
     ]
 
@@ -56,9 +56,9 @@ def test_a_code_for_nobody_says_so_and_goes_on_counting() -> None:
 @pytest.mark.parametrize(
     ("closed", "text"),
     [
-        ("consumed", "Presented, and spent"),
+        ("consumed", "Presented and used up"),
         ("expired", "Expired"),
-        ("superseded", "Superseded: worn out when it was asked for again"),
+        ("superseded", "Replaced by a new code: it was about to expire or had no guesses left"),
         ("revoked", "Revoked"),
     ],
 )
@@ -72,12 +72,12 @@ def test_an_ended_code_ends_with_how(closed: str, text: str) -> None:
 def test_what_expired_before_the_sweep_came_is_over_all_the_same() -> None:
     steps = steps_of(age=timedelta(minutes=11), delivery="failed", last_error="451", tries=4)
     assert texts(steps)[1:] == ["Try 4 failed", "Expired"]
-    assert steps[-1].detail == "It was never mailed."
+    assert steps[-1].detail == "It was never sent."
 
 
 def test_a_spent_code_counts_its_wrong_guesses_without_the_right_one() -> None:
     steps = steps_of(closed_as="consumed", guesses=3)
-    assert "Wrong guesses: 2 (10 are evaluated)" in texts(steps)
+    assert "Wrong guesses: 2 (limit 10)" in texts(steps)
 
 
 def test_a_real_delivery_is_told_step_by_step(mailoutbox: list[Any]) -> None:
@@ -87,10 +87,10 @@ def test_a_real_delivery_is_told_step_by_step(mailoutbox: list[Any]) -> None:
     issue_code(jane.account.recipient, purpose=CodePurpose.LOGIN, requester=SOMEWHERE, now=NOW + timedelta(minutes=2))
     asked_again = timeline(OneTimeCode.objects.get(pk=pk), now=NOW + timedelta(minutes=2))
     assert texts(list(asked_again)) == [
-        "Asked for; queued for mailing",
+        "Requested; email queued",
         "Handed to the mail server",
-        "Last asked for again: the same code",
-        "Due to be mailed",
+        "Requested again: same code",
+        "Email due",
         "Expires",
     ]
     deliver_code(pk, now=NOW + timedelta(minutes=2, seconds=1))
@@ -101,11 +101,11 @@ def test_a_real_delivery_is_told_step_by_step(mailoutbox: list[Any]) -> None:
     record_event(AuditKind.CODE_PRESENTED, account=jane.account, requester=SOMEWHERE, now=at, purpose="login")
     told = list(timeline(OneTimeCode.objects.get(pk=pk), now=NOW + timedelta(hours=1)))
     assert texts(told) == [
-        "Asked for; queued for mailing",
+        "Requested; email queued",
         "Handed to the mail server",
-        "Last asked for again: the same code",
+        "Requested again: same code",
         "Handed to the mail server",
-        "Presented, and spent",
+        "Presented and used up",
     ]
     assert told[-1].detail == "192.0.2.1 · tests"
 

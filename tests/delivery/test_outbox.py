@@ -133,7 +133,7 @@ def test_the_mail(jane: Account, mailoutbox: Outbox) -> None:
     )
     event = AuditEvent.objects.get()
     assert (event.kind, event.account, event.detail) == (
-        AuditKind.CODE_MAILED,
+        AuditKind.CODE_SENT,
         jane,
         {"purpose": "login", "code": row.pk},
     )

@@ -84,7 +84,7 @@ def test_a_worker_killed_in_the_middle_of_a_mail_leaves_it_to_the_next_one(
     assert open_row(jane).tries == 2
 
 
-def test_a_worker_killed_once_the_mail_is_taken_has_the_same_code_mailed_again(
+def test_a_worker_killed_once_the_mail_is_taken_has_the_same_code_sent_again(
     site: Site, smtp_sink: SmtpSink, jane: Account
 ) -> None:
     smtp_sink.stall_after = True

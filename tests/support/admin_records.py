@@ -140,7 +140,7 @@ def make_records() -> AdminRecords:
     make_session(account, credential, jti="idle", last_seen_at=now - timedelta(hours=2))
     make_session(account, credential, jti="expired", expires_at=now)
     requester = Requester(address="192.0.2.7", agent=SCRIPT, locale="en")
-    record_event(AuditKind.CODE_MAILED, account=account, requester=None, now=now, purpose="login", code=code.pk)
+    record_event(AuditKind.CODE_SENT, account=account, requester=None, now=now, purpose="login", code=code.pk)
     record_event(AuditKind.SIGNED_IN, account=account, requester=requester, now=now, session=session.pk, kind=SCRIPT)
     return AdminRecords(person=person, code=code, session=session)
 

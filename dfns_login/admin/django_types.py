@@ -1,4 +1,7 @@
-"""Django's classes with their model as a parameter: the stubs know one, the classes themselves do not."""
+"""Django classes that take their model as a type parameter.
+
+The type stubs define these classes as generic; at run time they aren't.
+"""
 
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -16,18 +19,16 @@ if TYPE_CHECKING:
 
     AnyModelAdmin = admin.ModelAdmin[Any]
 
-    class TypedModelAdmin(admin.ModelAdmin[M]):
-        """Pages of a model."""
+    class TypedModelAdmin(admin.ModelAdmin[M]): ...
 
-    class TypedModelForm(forms.ModelForm[M]):
-        """Form of a model."""
+    class TypedModelForm(forms.ModelForm[M]): ...
 
 else:
     Text = str | Promise
     AnyModelAdmin = admin.ModelAdmin
 
     class TypedModelAdmin(admin.ModelAdmin, Generic[M]):
-        """Pages of a model."""
+        pass
 
     class TypedModelForm(forms.ModelForm, Generic[M]):
-        """Form of a model."""
+        pass

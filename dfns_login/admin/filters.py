@@ -1,8 +1,4 @@
-"""Lists over tables of any size: what they look at is bounded, whatever an operator asks.
-
-A filter or a search that an index answers narrows the table; of what is left,
-a list looks at the newest rows only, and says so where there are more.
-"""
+"""Filters for the admin's lists."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime, time, timedelta
@@ -11,62 +7,27 @@ from typing import Any, ClassVar, Final
 from django.contrib.admin import SimpleListFilter
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import ChangeList
-from django.db import connections
-from django.db.models import Q, QuerySet, TextChoices
+from django.db.models import QuerySet, TextChoices
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from dfns_login.admin.typed import AnyModelAdmin, Text
+from dfns_login.admin.django_types import AnyModelAdmin, Text
 from dfns_login.models import Account, Organization
-from dfns_login.usernames import canonical_username
 
-WINDOW: Final = 20_000
-"""Rows that a list looks at, the newest first."""
 ORGANIZATIONS_LISTED: Final = 50
-NAMESAKES: Final = 200
-"""Accounts of one username, in so many organizations, that a search finds."""
 FIRST_DAY: Final = date(2000, 1, 1)
 LAST_DAY: Final = date(9000, 1, 1)
 
 
 class Filter(SimpleListFilter):
-    """A filter of ours. indexed: whether it narrows the table before the window is laid."""
+    """Base class of the app's filters. `indexed`: an index answers it, so it applies before rows are limited."""
 
     indexed: ClassVar[bool] = False
 
 
-class FixedChangeList(ChangeList):
-    """A list in the one order that its admin gives it: sorting by another column would read the whole table."""
-
-    def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[Any]:
-        return list(self.model_admin.get_ordering(request))
-
-
-class WindowedChangeList(FixedChangeList):
-    """A list of the newest rows. `window_key`, of the model's admin, is an indexed column that grows with time."""
-
-    truncated: int | None = None
-
-    def get_queryset(self, request: HttpRequest, exclude_parameters: list[str | None] | None = None) -> QuerySet[Any]:
-        rows = super().get_queryset(request, exclude_parameters)
-        narrowed = self.root_queryset
-        for each in self.filter_specs:
-            if isinstance(each, Filter) and each.indexed:
-                chosen = each.queryset(request, narrowed)
-                narrowed = narrowed if chosen is None else chosen
-        narrowed, _duplicates = self.model_admin.get_search_results(request, narrowed, self.query)
-        key = str(getattr(self.model_admin, "window_key", "pk"))
-        window = int(getattr(self.model_admin, "window", WINDOW))
-        oldest = list(narrowed.order_by(f"-{key}").values_list(key, flat=True)[window - 1 : window + 1])
-        if len(oldest) <= 1:
-            return rows
-        self.truncated = window
-        return rows.filter(**{f"{key}__gte": oldest[0]})
-
-
 class ChoiceFilter(Filter):
-    """Rows whose column has one of its choices."""
+    """Filter by a column that has choices."""
 
     column: ClassVar[str]
     values: ClassVar[type[TextChoices]]
@@ -78,16 +39,17 @@ class ChoiceFilter(Filter):
         return queryset.filter(**{self.column: self.value()}) if self.value() else None
 
 
-def choice_filter(
-    column: str, values: type[TextChoices], title: Text, *, parameter: str | None = None
-) -> type[ChoiceFilter]:
-    """A filter by the choices of this column."""
-    members = {"column": column, "values": values, "title": title, "parameter_name": parameter or column}
+def choice_filter(column: str, values: type[TextChoices], title: Text) -> type[ChoiceFilter]:
+    """Make a filter for the choices of `column`."""
+    members = {"column": column, "values": values, "title": title, "parameter_name": column}
     return type(f"{values.__name__}Filter", (ChoiceFilter,), members)
 
 
 class OrganizationFilter(Filter):
-    """Rows of one organization. The first of them by name are listed; any can be come from, by its page."""
+    """Filter by organization.
+
+    Lists the first organizations by name. The page of any other organization links to the filtered list.
+    """
 
     title = _("organization")
     parameter_name = "organization"
@@ -103,15 +65,15 @@ class OrganizationFilter(Filter):
         return queryset.filter(organization=self.value()) if self.value() else None
 
 
-class OrganizationOfAccountFilter(OrganizationFilter):
-    """Rows whose account is of one organization."""
+class AccountOrganizationFilter(OrganizationFilter):
+    """Filter by the organization of the row's account."""
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any] | None:
         return queryset.filter(account__organization=self.value()) if self.value() else None
 
 
 class AccountFilter(Filter):
-    """Rows of one account: come to from its page, shown where it is in force."""
+    """Filter by account. The account's page links here; without an account, the filter is hidden."""
 
     title = _("account")
     parameter_name = "account"
@@ -128,7 +90,7 @@ class AccountFilter(Filter):
 
 
 class PeriodFilter(Filter):
-    """Rows of the last hours or days, or of one day of the operator's time zone."""
+    """Filter by the last hours or days, or by one day in the operator's time zone."""
 
     template = "admin/dfns_login/period_filter.html"
     indexed = True
@@ -150,7 +112,7 @@ class PeriodFilter(Filter):
 
     @property
     def day(self) -> str:
-        """The one day that is asked for, if it is one."""
+        """The chosen day; empty if a period is chosen, or nothing."""
         value = self.value() or ""
         return "" if value in self.periods else value
 
@@ -170,29 +132,8 @@ class PeriodFilter(Filter):
         return queryset.filter(**{f"{self.column}__gte": begin, f"{self.column}__lt": end})
 
 
-def starts_with(column: str, text: str, *, queryset: QuerySet[Any]) -> Q:
-    """Rows whose column begins so, as an index finds them: by pattern on PostgreSQL, by code points elsewhere."""
-    if connections[queryset.db].vendor == "postgresql":
-        return Q(**{f"{column}__startswith": text})
-    return Q(**{f"{column}__gte": text, f"{column}__lt": text + "\U0010ffff"})
-
-
-def username_in(text: str) -> str:
-    """What was typed, as a username is stored; empty if it is none."""
-    try:
-        return canonical_username(text)
-    except ValueError:
-        return ""
-
-
-def of_username(queryset: QuerySet[Any], text: str) -> QuerySet[Any]:
-    """Rows of the accounts of this very username, or of this account's id."""
-    named = Q(pk=text.strip()) | Q(username=username_in(text))
-    return queryset.filter(account__in=list(Account.objects.filter(named).values_list("pk", flat=True)[:NAMESAKES]))
-
-
 def allowed_parameters(model_admin: AnyModelAdmin) -> set[str]:
-    """Names that the address of a list may carry: its own filters', and no column's."""
+    """Query parameters that the admin's list accepts: those of its filters."""
     return {
         str(each.parameter_name)
         for each in model_admin.list_filter

@@ -1,4 +1,4 @@
-"""Pages that show rows and change none by a form; what an operator may do to a row is an operation with a name."""
+"""Base classes of the admin pages. Rows are read-only; operators change them through named operations."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -13,12 +13,15 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 from django.utils.decorators import method_decorator
 from django.utils.translation import get_language, ngettext
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
-from dfns_login.admin.lists import FixedChangeList, WindowedChangeList, allowed_parameters
-from dfns_login.admin.rendering import RelatedRows, page_of
-from dfns_login.admin.typed import M, Text, TypedModelAdmin
+from dfns_login.admin.change_lists import FixedOrderChangeList, NewestRowsChangeList
+from dfns_login.admin.django_types import M, Text, TypedModelAdmin
+from dfns_login.admin.filters import allowed_parameters
+from dfns_login.admin.rendering import NOTHING, RelatedRows, change_url
+from dfns_login.admin.search import rows_of_account
 from dfns_login.ceremonies.operators import Operator
 from dfns_login.requester import Requester, agent_text, client_address
 from dfns_login.settings import login_settings
@@ -26,10 +29,10 @@ from dfns_login.settings import login_settings
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation(Generic[M]):
-    """What an operator does to rows: an action of the list, and a button on the page of each row it applies to.
+    """Something an operator can do to a row, offered as a list action and as a button on the row's page.
 
-    label: on the button. consequence: what comes of it, read before it is done.
-    perform: true where this very call did it. done: how many, in words.
+    label: text of the button. consequence: shown before the operator confirms.
+    perform: return whether this call made the change. done: success message for that many rows.
     """
 
     name: str
@@ -41,20 +44,20 @@ class Operation(Generic[M]):
     done: Callable[[int], str]
 
     def as_action(self) -> Callable[..., None]:
-        """The operation as an action of the list."""
+        """Return the operation as a list action."""
 
-        def act(model_admin: "OperatedAdmin[M]", request: HttpRequest, rows: QuerySet[M]) -> None:
+        def act(model_admin: "OperationsAdmin[M]", request: HttpRequest, rows: QuerySet[M]) -> None:
             model_admin.operate(request, self, rows)
 
         act.__name__ = self.name
         return admin.action(act, permissions=["operate"], description=self.list_label)
 
 
-class OperatedAdmin(TypedModelAdmin[M]):
-    """A model that operators act on by operations. Its lists take no column of the table as a filter."""
+class OperationsAdmin(TypedModelAdmin[M]):
+    """Admin of a model that has operations. Query parameters other than its filters' are rejected."""
 
     operations: ClassVar[Sequence[Operation[Any]]] = ()
-    show_facets = admin.ShowFacets.NEVER  # counts for each filter read the whole table
+    show_facets = admin.ShowFacets.NEVER  # counting rows for each filter would read the whole table
     show_full_result_count = False
     sortable_by = ()
     list_per_page = 50
@@ -69,14 +72,14 @@ class OperatedAdmin(TypedModelAdmin[M]):
         super().__init__(model, admin_site)
 
     def has_operate_permission(self, request: HttpRequest) -> bool:
-        """Whether this user may act on rows: who may change them."""
+        """Whether the user has the model's change permission."""
         return bool(request.user.has_perm(f"{self.opts.app_label}.change_{self.opts.model_name}"))
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
         return lookup in allowed_parameters(self)
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
-        return WindowedChangeList if self.window_key else FixedChangeList
+        return NewestRowsChangeList if self.window_key else FixedOrderChangeList
 
     def get_urls(self) -> list[URLPattern]:
         operate = self.admin_site.admin_view(self.operate_view)
@@ -85,7 +88,7 @@ class OperatedAdmin(TypedModelAdmin[M]):
 
     @method_decorator([require_POST, never_cache])
     def operate_view(self, request: HttpRequest, object_id: str, name: str) -> HttpResponse:
-        """Do what a button of a row's page says."""
+        """Perform an operation from the row's page."""
         if not self.has_operate_permission(request):
             raise PermissionDenied
         operation = next((each for each in self.operations if each.name == name), None)
@@ -93,34 +96,34 @@ class OperatedAdmin(TypedModelAdmin[M]):
         if operation is None or row is None:
             raise Http404
         self.operate(request, operation, [row])
-        return HttpResponseRedirect(page_of(row))
+        return HttpResponseRedirect(change_url(row))
 
     def operate(self, request: HttpRequest, operation: Operation[M], rows: Iterable[M]) -> None:
-        """Do it to each of the rows, and say what was done."""
+        """Perform the operation on each row, and report how many changed."""
         operator = operator_of(request)
-        left = done = 0
+        skipped = done = 0
         for row in rows:
             if operation.applies(row) and operation.perform(row, operator):
                 self.log_change(request, row, operation.done(1))
                 done += 1
             else:
-                left += 1
+                skipped += 1
         if done:
             self.message_user(request, operation.done(done), messages.SUCCESS)
-        if left:
+        if skipped:
             text = ngettext(
-                "%(count)d was left as it is: this does not apply to it.",
-                "%(count)d were left as they are: this does not apply to them.",
-                left,
+                "%(count)d was skipped because this doesn't apply to it.",
+                "%(count)d were skipped because this doesn't apply to them.",
+                skipped,
             )
-            self.message_user(request, text % {"count": left}, messages.WARNING)
+            self.message_user(request, text % {"count": skipped}, messages.WARNING)
 
     def related_rows(self, request: HttpRequest, row: M) -> Iterable[RelatedRows]:
-        """What belongs to the row and this user may see."""
+        """Tables of related rows that the user may see, for the row's page."""
         return ()
 
     def may_view(self, request: HttpRequest, model: type[Model]) -> bool:
-        """Whether this user may see rows of another model."""
+        """Whether the user may view rows of another registered model."""
         other = self.admin_site.get_model_admin(model) if self.admin_site.is_registered(model) else None
         return other is not None and other.has_view_permission(request)
 
@@ -145,8 +148,8 @@ class OperatedAdmin(TypedModelAdmin[M]):
         return [(each, reverse(name, args=[row.pk, each.name])) for each in self.operations if each.applies(row)]
 
 
-class ReadOnlyAdmin(OperatedAdmin[M]):
-    """A model whose rows are looked at. No request adds, changes or deletes one by a form."""
+class ReadOnlyAdmin(OperationsAdmin[M]):
+    """Admin of a model whose rows can only be viewed, apart from its operations."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -158,8 +161,24 @@ class ReadOnlyAdmin(OperatedAdmin[M]):
         return False
 
 
+class AccountRowsAdmin(ReadOnlyAdmin[M]):
+    """Admin of rows that belong to an account. The search takes its username or ID."""
+
+    search_fields = ("id",)
+    search_help_text = _("Username or ID of the account")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[M], bool]:
+        return (rows_of_account(queryset, search_term) if search_term.strip() else queryset), False
+
+    @admin.display(description=_("address"))
+    def shown_address(self, row: Any) -> str:
+        return row.address or NOTHING
+
+
 def operator_of(request: HttpRequest) -> Operator:
-    """Who is acting, from where."""
+    """Return the signed-in user as an `Operator`, with address and user agent."""
     requester = Requester(
         address=client_address(request.META, trusted_hops=login_settings().trusted_proxy_hops),
         agent=agent_text(request.META),
