@@ -76,8 +76,7 @@ def log_outage(what: str, *, error: BaseException) -> None:
 
 def username_hash(recipient: Recipient) -> str:
     """Keyed hash of a username, so that its log lines can be found without revealing it."""
-    text = f"log {recipient.key}".encode()
-    return hmac.digest(key_rings().decoys, text, "sha256").hex()[:16]
+    return hmac.digest(key_rings().log_pseudonyms, recipient.key.encode(), "sha256").hex()[:16]
 
 
 def _log(level: int, event: str, *, requester: Requester | None = None, **fields: object) -> None:

@@ -1,8 +1,11 @@
-"""The key rings: which there are, how they are read, how they turn.
+"""Key rings: parsing, derivation and rotation.
 
-A ring is a list of JSON Web Keys (RFC 7517), the newest first: the first one
-makes, every one opens. Each ring serves one purpose, and none is `SECRET_KEY`;
-only with `DEBUG` are they derived from it, so that a first run needs no keys.
+A ring is a list of JSON Web Keys (RFC 7517), newest first. The first key encrypts, signs and derives; every key in the
+ring still decrypts and verifies. Each ring serves one purpose. The `decoys` ring is the exception in form only: its
+single key is never used itself, one subkey per purpose is derived from it (HKDF, RFC 5869).
+
+No ring uses `SECRET_KEY`. With `DEBUG` on and no keys configured, rings are derived from it so that a first run needs
+no setup.
 """
 
 import base64
@@ -31,14 +34,14 @@ from dfns_login.settings import login_settings
 SECRET_BYTES = 32
 DERIVED_KEY_ID = "debug"
 KEY_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
-"""What a row of `OneTimeCode` and the header of a token have room for."""
+"""Must fit the column in `OneTimeCode` and the header of a token."""
 
 Jwk = dict[str, Any]
 RingTexts = dict[str, list[Jwk]]
 
 
 class Ring(StrEnum):
-    """What a key is for. The value is its name in `DFNS_LOGIN["KEYS"]`."""
+    """A ring's name in `DFNS_LOGIN["KEYS"]`."""
 
     CODES = "codes"
     CHALLENGES = "challenges"
@@ -49,13 +52,20 @@ class Ring(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyRings:
-    """Every ring, ready for use. Mappings keep the order of the ring: the first key is the one that makes."""
+    """All parsed rings. Mappings keep the order of the ring, newest key first."""
 
     codes: Mapping[str, bytes] = field(repr=False)
     challenges: MultiFernet = field(repr=False)
     tokens: Mapping[str, ec.EllipticCurvePrivateKey] = field(repr=False)
     at_rest: MultiFernet = field(repr=False)
     decoys: bytes = field(repr=False)
+    """Derives the made-up credentials shown for unknown users."""
+    device_marks: bytes = field(repr=False)
+    """Authenticates the marks in the device cookie."""
+    rate_pseudonyms: bytes = field(repr=False)
+    """Hashes names and addresses that rates count in the cache."""
+    log_pseudonyms: bytes = field(repr=False)
+    """Hashes names in log lines."""
 
     @property
     def current_code_key_id(self) -> str:
@@ -68,38 +78,44 @@ class KeyRings:
 
 @lru_cache(maxsize=1)
 def key_rings() -> KeyRings:
-    """Rings in force.
+    """Return the configured rings, parsed once per process.
 
-    Raises ImproperlyConfigured where one is missing or does not parse. The
-    message names the ring, and quotes nothing of it.
+    Raises: ImproperlyConfigured, if a ring is missing or invalid. The message names the ring and contains no key
+    material.
     """
     given = _rings_in_force()
     secret = {ring: _secrets(given, ring) for ring in Ring if ring is not Ring.TOKENS}
     if len(secret[Ring.DECOYS]) > 1:
-        msg = f"DFNS_LOGIN['KEYS']: the ring {Ring.DECOYS.value!r} has more than one key; it never turns."
-        raise ImproperlyConfigured(msg)
+        raise ImproperlyConfigured(
+            f"DFNS_LOGIN['KEYS']: the ring {Ring.DECOYS.value!r} must have one key; it cannot be rotated."
+        )
     every = [key for ring in secret.values() for key in ring.values()]
     if len(set(every)) != len(every):
-        msg = "DFNS_LOGIN['KEYS']: the same key stands there twice. Each serves one purpose."
-        raise ImproperlyConfigured(msg)
+        raise ImproperlyConfigured(
+            "DFNS_LOGIN['KEYS']: the same key appears twice. Use a separate key for each purpose."
+        )
+    (root,) = secret[Ring.DECOYS].values()
     return KeyRings(
         codes=secret[Ring.CODES],
         challenges=_fernets(secret[Ring.CHALLENGES]),
         tokens=_signing_keys(given),
         at_rest=_fernets(secret[Ring.AT_REST]),
-        decoys=next(iter(secret[Ring.DECOYS].values())),
+        decoys=_subkey(root, "decoys"),
+        device_marks=_subkey(root, "device marks"),
+        rate_pseudonyms=_subkey(root, "rate pseudonyms"),
+        log_pseudonyms=_subkey(root, "log pseudonyms"),
     )
 
 
 def key_ids() -> dict[str, list[str]]:
-    """Ids of the keys of each ring, the newest first. Raises as `key_rings` does."""
+    """Key ids by ring, newest first. Raises: like `key_rings`."""
     key_rings()
     given = _rings_in_force()
     return {ring.value: [key["kid"] for key in given[ring.value]] for ring in Ring}
 
 
 def public_token_keys() -> dict[str, list[Jwk]]:
-    """JSON Web Key Set of every key whose tokens are accepted (RFC 7517 §5)."""
+    """JSON Web Key Set of the public keys that verify session tokens (RFC 7517 §5)."""
     return {
         "keys": [
             {**json.loads(ECAlgorithm.to_jwk(key.public_key())), "kid": key_id, "alg": "ES256", "use": "sig"}
@@ -109,26 +125,25 @@ def public_token_keys() -> dict[str, list[Jwk]]:
 
 
 def new_rings(*, now: datetime) -> RingTexts:
-    """Fresh rings of one key each, for `DFNS_LOGIN["KEYS"]`."""
+    """Generate rings of one key each, for `DFNS_LOGIN["KEYS"]`."""
     return {ring.value: [_new_key(ring, now=now)] for ring in Ring}
 
 
-def turned_rings(rings: Mapping[str, Any], *, ring: Ring, now: datetime) -> RingTexts:
-    """The same rings with a fresh key before the others of one ring.
+def rotate_ring(rings: Mapping[str, Any], *, ring: Ring, now: datetime) -> RingTexts:
+    """Return the rings with a new key at the front of one of them.
 
-    Raises ValueError for the decoy key, which never turns: what unknown names
-    are shown must not change.
+    Raises: ValueError, for the decoy ring. A new key would change the credentials shown for unknown users, and so
+    reveal which users are unknown.
     """
     if ring is Ring.DECOYS:
-        msg = "the decoy key never turns"
-        raise ValueError(msg)
+        raise ValueError("the decoy ring cannot be rotated")
     return {
         name: [_new_key(ring, now=now), *keys] if name == ring.value else list(keys) for name, keys in rings.items()
     }
 
 
 def ring_texts() -> RingTexts:
-    """Rings as they are configured, secrets and all: only for the operator's terminal."""
+    """The configured rings, including key material. Only for the operator's terminal."""
     given = login_settings().keys
     return {name: list(keys) for name, keys in given.items()} if isinstance(given, Mapping) else {}
 
@@ -138,8 +153,7 @@ def _rings_in_force() -> Mapping[str, Any]:
     if isinstance(given, Mapping) and given:
         return given
     if not settings.DEBUG:
-        msg = "DFNS_LOGIN['KEYS'] is missing: `manage.py dfns keys` makes them."
-        raise ImproperlyConfigured(msg)
+        raise ImproperlyConfigured("DFNS_LOGIN['KEYS'] is missing. Generate keys with `manage.py dfns keys`.")
     return _derived_rings(settings.SECRET_KEY)
 
 
@@ -160,28 +174,34 @@ def _signing_jwk(key: ec.EllipticCurvePrivateKey, key_id: str) -> Jwk:
 
 def _derived_rings(secret_key: str) -> RingTexts:
     def derive(ring: Ring, length: int) -> bytes:
-        info = f"dfns_login ring {ring.value}".encode()
-        return HKDF(algorithm=SHA256(), length=length, salt=None, info=info).derive(secret_key.encode())
+        return _hkdf(secret_key.encode(), f"dfns_login ring {ring.value}", length)
 
-    # FIPS 186-5 A.2.1: 128 bits more than the order has, so that the reduction is even
+    # FIPS 186-5 A.2.1: 128 bits more than the group order, so that the reduction has no bias
     scalar = int.from_bytes(derive(Ring.TOKENS, 48)) % (ec.SECP256R1().group_order - 1) + 1
     signing = _signing_jwk(ec.derive_private_key(scalar, ec.SECP256R1()), DERIVED_KEY_ID)
     rings = {r.value: [_secret_jwk(derive(r, SECRET_BYTES), DERIVED_KEY_ID)] for r in Ring if r is not Ring.TOKENS}
     return {**rings, Ring.TOKENS.value: [signing]}
 
 
+def _subkey(key: bytes, purpose: str) -> bytes:
+    return _hkdf(key, f"dfns_login {purpose}", SECRET_BYTES)
+
+
+def _hkdf(key: bytes, info: str, length: int) -> bytes:
+    return HKDF(algorithm=SHA256(), length=length, salt=None, info=info.encode()).derive(key)
+
+
 def _ring(given: Mapping[str, Any], ring: Ring) -> list[tuple[str, Jwk]]:
     keys = given.get(ring.value)
     if not isinstance(keys, list | tuple) or not keys or not all(isinstance(key, Mapping) for key in keys):
-        msg = f"DFNS_LOGIN['KEYS']: the ring {ring.value!r} is missing or is not a list of keys."
-        raise ImproperlyConfigured(msg)
+        raise ImproperlyConfigured(f"DFNS_LOGIN['KEYS']: the ring {ring.value!r} is missing or is not a list of keys.")
     named = [(key.get("kid"), key) for key in keys]
     if not all(isinstance(name, str) and KEY_ID.fullmatch(name) for name, _ in named):
-        msg = f"DFNS_LOGIN['KEYS']: a key of the ring {ring.value!r} has no kid of 1 to 64 letters, digits, '-' or '_'."
-        raise ImproperlyConfigured(msg)
+        raise ImproperlyConfigured(
+            f"DFNS_LOGIN['KEYS']: a key in the ring {ring.value!r} needs a kid of 1 to 64 letters, digits, '-' or '_'."
+        )
     if len({name for name, _ in named}) != len(named):
-        msg = f"DFNS_LOGIN['KEYS']: two keys of the ring {ring.value!r} have the same kid."
-        raise ImproperlyConfigured(msg)
+        raise ImproperlyConfigured(f"DFNS_LOGIN['KEYS']: two keys in the ring {ring.value!r} have the same kid.")
     return named
 
 
@@ -194,8 +214,9 @@ def _secrets(given: Mapping[str, Any], ring: Ring) -> dict[str, bytes]:
         except ValueError:
             secret = b""
         if key.get("kty") != "oct" or len(secret) != SECRET_BYTES:
-            msg = f"DFNS_LOGIN['KEYS']: a key of the ring {ring.value!r} is not an oct key of {SECRET_BYTES} bytes."
-            raise ImproperlyConfigured(msg)
+            raise ImproperlyConfigured(
+                f"DFNS_LOGIN['KEYS']: a key in the ring {ring.value!r} is not an oct key of {SECRET_BYTES} bytes."
+            )
         found[key_id] = secret
     return found
 
@@ -210,11 +231,13 @@ def _signing_keys(given: Mapping[str, Any]) -> dict[str, ec.EllipticCurvePrivate
         try:
             private = ECAlgorithm.from_jwk(dict(key))
         except (InvalidKeyError, ValueError, KeyError, TypeError):
-            msg = f"DFNS_LOGIN['KEYS']: a key of the ring {Ring.TOKENS.value!r} does not parse."
-            raise ImproperlyConfigured(msg) from None
+            raise ImproperlyConfigured(
+                f"DFNS_LOGIN['KEYS']: a key in the ring {Ring.TOKENS.value!r} is invalid."
+            ) from None
         if not isinstance(private, ec.EllipticCurvePrivateKey) or not isinstance(private.curve, ec.SECP256R1):
-            msg = f"DFNS_LOGIN['KEYS']: a key of the ring {Ring.TOKENS.value!r} is not a private P-256 key."
-            raise ImproperlyConfigured(msg)
+            raise ImproperlyConfigured(
+                f"DFNS_LOGIN['KEYS']: a key in the ring {Ring.TOKENS.value!r} is not a private P-256 key."
+            )
         found[key_id] = private
     return found
 

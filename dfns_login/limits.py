@@ -93,7 +93,7 @@ def count(rates: Iterable[Rate], values: Mapping[Subject, str], *, scope: str) -
 
 def _count_windows(rate: Rate, value: str, *, scope: str) -> None:
     request = HttpRequest()
-    hashed = hmac.digest(key_rings().decoys, f"rate {rate.subject} {value}".encode(), "sha256").hex()
+    hashed = hmac.digest(key_rings().rate_pseudonyms, f"{rate.subject} {value}".encode(), "sha256").hex()
     for window in login_settings().rates[rate.name]:
         usage = get_usage(
             request, group=f"dfns_login:{scope}:{rate.name}:", key=lambda *_: hashed, rate=window, increment=True

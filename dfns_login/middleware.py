@@ -1,4 +1,4 @@
-"""For a project's `MIDDLEWARE`."""
+"""Middleware for the project's `MIDDLEWARE` setting."""
 
 from dfns_login.pages.middleware import BrowserSessionMiddleware
 

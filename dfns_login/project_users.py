@@ -1,4 +1,4 @@
-"""From an account to the project's user: what `DFNS_LOGIN["USER_FOR_ACCOUNT"]` may name."""
+"""Callables for `DFNS_LOGIN["USER_FOR_ACCOUNT"]`, which link an account to a user of the project."""
 
 from contextlib import suppress
 from typing import Any
@@ -14,7 +14,7 @@ from dfns_login.settings import login_settings
 
 
 def user_for_account(account: Account) -> AbstractBaseUser:
-    """The project's user for an account that registers: the one it is linked to, or what the hook gives."""
+    """Return the user for an account that registers: its linked user, or the result of `USER_FOR_ACCOUNT`."""
     if account.user is not None:
         return account.user
     hook = import_string(login_settings().user_for_account)
@@ -23,34 +23,38 @@ def user_for_account(account: Account) -> AbstractBaseUser:
 
 
 def create_user(account: Account) -> AbstractBaseUser:
-    """A new user without a password, named by the account's username, or by its id where that name does not do.
+    """Create a user without a usable password.
 
-    Never an existing user: whoever reads a mailbox must not become somebody
-    else's user by that alone.
+    Its username is the account's username, or the account's id if that is taken or too long. An existing user is
+    never returned: access to a mailbox alone must not give access to somebody else's user.
+
+    Raises: ImproperlyConfigured, if both names are taken or too long.
     """
     model: Any = get_user_model()
     longest = model._meta.get_field(model.USERNAME_FIELD).max_length
     names = [name for name in (account.username, account.pk) if longest is None or len(name) <= longest]
-    everybody = model._base_manager  # noqa: SLF001  a manager that hides users would hide names that are taken
+    everybody = model._base_manager  # noqa: SLF001  a manager that hides users would hide taken names
     taken = set(everybody.filter(**{f"{model.USERNAME_FIELD}__in": names}).values_list(model.USERNAME_FIELD, flat=True))
     free = [name for name in names if name not in taken]
     if not free:
-        msg = f"No free {model.USERNAME_FIELD} for {account.pk}: name a USER_FOR_ACCOUNT of your own."
-        raise ImproperlyConfigured(msg)
+        raise ImproperlyConfigured(
+            f"No {model.USERNAME_FIELD} is available for {account.pk}. Set USER_FOR_ACCOUNT to your own callable."
+        )
     *others, last = free
     for name in others:
-        # taken since: accounts of one name, in several organizations, register at the same time
+        # accounts with the same name in several organizations may register at the same time
         with suppress(IntegrityError), transaction.atomic():
             return _save_user(model, name, account=account)
     return _save_user(model, last, account=account)
 
 
 def match_user(account: Account) -> AbstractBaseUser:
-    """The one active user who has the account's address, without privileges or another account here; else a new one.
+    """Return the existing user with the account's email address, or create one.
 
-    For projects whose users were there first, and which trust that whoever reads
-    a user's mailbox is that user. Staff and superusers are linked by
-    `dfns invite --user` only.
+    The user must be the only active one with that address, must not be staff or a superuser, and must have no other
+    account in the organization. Staff and superusers are linked with `dfns invite --user` only.
+
+    For projects with existing users that trust email as proof of who the user is.
     """
     model: Any = get_user_model()
     wanted: dict[str, object] = {_email_field(model) or model.USERNAME_FIELD: account.email}

@@ -1,9 +1,14 @@
-"""Where a request comes from: its address, believed no further than the proxies in front, and what it says."""
+"""The client behind a request: its address (from a configured number of trusted proxies), user agent and language."""
 
 import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
+
+from django.http import HttpRequest
+from django.utils.translation import get_language_from_request
+
+from dfns_login.settings import login_settings
 
 AGENT_MAX_LENGTH = 200
 IPV6_SITE_PREFIX = 64
@@ -16,9 +21,11 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Requester:
-    """Who asks, as far as HTTP tells. `address` is empty where there is none, as behind a Unix socket.
+    """Where a request comes from.
 
-    device: id of a browser that has signed in before as whom it asks for now; empty for a stranger's.
+    address: normalized, or an empty string if there is none, as behind a Unix socket.
+    locale: language code.
+    device: known device id for this account, or an empty string.
     """
 
     address: str
@@ -26,23 +33,32 @@ class Requester:
     locale: str = ""
     device: str = ""
 
+    @classmethod
+    def of(cls, request: HttpRequest) -> Self:
+        """The requester of an HTTP request, with an unknown device."""
+        return cls(
+            address=client_address(request.META, trusted_hops=login_settings().trusted_proxy_hops),
+            agent=agent_text(request.META),
+            locale=get_language_from_request(request),
+        )
+
     @property
     def prefix(self) -> str:
-        """What one client can take of addresses: an IPv4 address, an IPv6 /64."""
+        """The addresses one client controls: an IPv4 address or an IPv6 /64."""
         return _network(self.address, v4=32, v6=IPV6_SITE_PREFIX)
 
     @property
     def network(self) -> str:
-        """What one customer of a provider can take: an IPv4 /24, an IPv6 /48."""
+        """The addresses one customer of a provider controls: an IPv4 /24 or an IPv6 /48."""
         return _network(self.address, v4=IPV4_NETWORK_PREFIX, v6=IPV6_NETWORK_PREFIX)
 
 
 def client_address(meta: Mapping[str, Any], *, trusted_hops: int) -> str:
-    """Address of the client, in its one normal form.
+    """Return the client's address in normal form.
 
-    trusted_hops: how many proxies of ours append to `X-Forwarded-For`; so many
-    entries from the right are believed. Whatever is not an address falls back
-    to the peer's (a forged header must not choose another bucket).
+    trusted_hops: the number of your proxies that append to `X-Forwarded-For`. The entry that many places from the
+    right is used. If it is not an address, the peer's address is used, so that a forged header cannot select another
+    rate limit.
     """
     peer = _parse(str(meta.get("REMOTE_ADDR", "")))
     if trusted_hops > 0:
@@ -53,7 +69,7 @@ def client_address(meta: Mapping[str, Any], *, trusted_hops: int) -> str:
 
 
 def agent_text(meta: Mapping[str, Any]) -> str:
-    """User agent, cut to what a row keeps, without control characters."""
+    """Return the user agent, truncated to the column's length and without control characters."""
     text = str(meta.get("HTTP_USER_AGENT", ""))[:AGENT_MAX_LENGTH]
     return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)
 

@@ -1,4 +1,4 @@
-"""What a project's own REST framework views use: authentication by our sessions, and signed user actions."""
+"""Authentication and permission classes for the project's own REST framework views."""
 
 from dfns_login.api.authentication import BrowserSessionAuthentication, SessionTokenAuthentication
 from dfns_login.api.signed_requests import HasUserAction, user_action_required

@@ -21,7 +21,7 @@ from dfns_login.models import Notice, OneTimeCode
 logger = logging.getLogger(__name__)
 
 SWEPT_AT_KEY: Final = "dfns_login:swept-at"
-"""Cache key under which the sweep leaves its time, for `dfns doctor`."""
+"""Cache key of the last sweep's time in seconds since the epoch, for `dfns doctor`."""
 SWEPT_AT_TTL: Final = 3600
 WAKE_UP_TTL: Final = 3600
 """Seconds after which a wake-up that no worker took is dropped; the sweep has long replaced it."""
@@ -51,7 +51,7 @@ def sweep() -> None:
     if codes or notices:
         logger.info("swept %d due codes and %d due notices", len(codes), len(notices))
     try:
-        caches["default"].set(SWEPT_AT_KEY, now.isoformat(), SWEPT_AT_TTL)
+        caches["default"].set(SWEPT_AT_KEY, int(now.timestamp()), SWEPT_AT_TTL)
     except (RedisError, OSError) as error:
         log_outage("cache", error=error)
 

@@ -1,6 +1,6 @@
 """The app's URLs: `path("", include("dfns_login.urls"))`.
 
-Without the pages: `path("", include(("dfns_login.api.urls", "dfns_login")))`.
+To serve the API without the pages, use `path("", include(("dfns_login.api.urls", "dfns_login")))`.
 """
 
 from django.urls import include, path

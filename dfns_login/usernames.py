@@ -1,29 +1,28 @@
-"""One canonical form of a username, by which it is counted, looked up and compared.
+"""The canonical form of a username.
 
-The same text decides about rates, codes and accounts, and the database compares
-it exactly: `__iexact` folds differently on each database, which is how a mail
-meant for one mailbox reaches another (CVE-2019-19844).
+Rates, codes and accounts all use this form, and the database compares it exactly. `__iexact` folds case differently on
+each database, so an email meant for one mailbox could reach another (CVE-2019-19844).
 """
 
 import unicodedata
 from dataclasses import dataclass
 
 USERNAME_MAX_LENGTH = 254
-"""Longest username that is looked at: RFC 5321 leaves room for an address of this length."""
+"""The longest address that RFC 5321 allows."""
 WRITTEN_MAX_LENGTH = 2 * USERNAME_MAX_LENGTH
-"""Longest text that is folded at all: combining characters are put in order in quadratic time."""
+"""Longer input is rejected before folding: ordering combining characters takes quadratic time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipient:
-    """Whom a code is for: a canonical username in an organization, there or not."""
+    """A canonical username in an organization, whether or not such an account exists."""
 
     organization: str
     username: str
 
     @property
     def key(self) -> str:
-        """Text that no other recipient has: the organization behind its length, then the username."""
+        """A unique text for this recipient: the length-prefixed organization, then the username."""
         return f"{len(self.organization)}:{self.organization}{self.username}"
 
     def __repr__(self) -> str:
@@ -31,16 +30,16 @@ class Recipient:
 
 
 def canonical_username(text: str) -> str:
-    """Compatibility-fold the username and drop case (Unicode TR 15 NFKC, TR 31 case folding).
+    """Apply NFKC normalization and case folding to a username (Unicode TR 15, TR 31).
 
-    Raises ValueError if nothing is left, if it is too long, or if it holds a
-    control, surrogate, private or line separating character.
+    Raises: ValueError, if the result is empty or too long, or contains a control, format, surrogate, private-use,
+    unassigned or line-separator character.
     """
     if len(text) > WRITTEN_MAX_LENGTH:
         raise ValueError("too long")
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold()).strip()
     if not folded or len(folded) > USERNAME_MAX_LENGTH:
-        raise ValueError("empty, or too long")
+        raise ValueError("empty or too long")
     if any(unicodedata.category(each) in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"} for each in folded):
-        raise ValueError("a character that no username has")
+        raise ValueError("invalid character")
     return folded

@@ -12,7 +12,7 @@ from django.views.decorators.cache import never_cache
 
 from dfns_login.errors import RateExceeded
 from dfns_login.limits import CODE_RATES, count_requester
-from dfns_login.requester import Requester, client_address
+from dfns_login.requester import Requester
 from project.mailbox import Mail, read_mails
 
 
@@ -29,9 +29,8 @@ def home(request: HttpRequest) -> HttpResponse:
 def admin_login(request: HttpRequest) -> HttpResponse:
     """Django's own sign-in, at the rates of asking for a code: nobody tries passwords without end (CVE-2022-24857)."""
     if request.method == "POST":
-        address = client_address(request.META, trusted_hops=settings.TRUSTED_PROXY_HOPS)
         try:
-            count_requester(CODE_RATES, requester=Requester(address=address), scope="admin")
+            count_requester(CODE_RATES, requester=Requester.of(request), scope="admin")
         except RateExceeded as refusal:
             seconds = int(refusal.retry_after.total_seconds()) if refusal.retry_after else 60
             return HttpResponse(refusal.message, status=429, headers={"Retry-After": str(seconds)})

@@ -1,5 +1,6 @@
-"""Key rings: what is refused, what is never shown, and what still works once a ring has turned (R-118)."""
+"""Key rings: invalid rings, secrets that must not be shown, and rotation (R-118)."""
 
+import base64
 import copy
 import json
 import traceback
@@ -14,7 +15,7 @@ from django.core.management import call_command
 from django.test import Client, override_settings
 from jwt.algorithms import ECAlgorithm
 
-from dfns_login.key_rings import Ring, key_ids, key_rings, new_rings, public_token_keys, ring_texts, turned_rings
+from dfns_login.key_rings import Ring, key_ids, key_rings, new_rings, public_token_keys, ring_texts, rotate_ring
 from dfns_login.models import Account, CodePurpose, OneTimeCode
 from tests.api.client import call, complete_login, open_login, sign_in
 from tests.support.authenticators import Kind, SoftwareKey
@@ -33,7 +34,7 @@ def rings() -> Rings:
 
 @pytest.fixture
 def use(settings) -> Use:
-    """Put rings in force, as a deployment of new settings does."""
+    """Configure these rings."""
 
     def use(rings: Rings) -> None:
         settings.DFNS_LOGIN = {**settings.DFNS_LOGIN, "KEYS": json.dumps(rings)}
@@ -49,7 +50,7 @@ def without_old(rings: Rings, ring: Ring) -> Rings:
     return {**rings, ring.value: rings[ring.value][:1]}
 
 
-# What is refused
+# Invalid rings
 
 
 def signing(curve: ec.EllipticCurve, *, public: bool = False) -> dict[str, Any]:
@@ -79,7 +80,7 @@ BROKEN: dict[str, Callable[[Rings], object]] = {
     "a key is a list": lambda rings: rings["codes"][0].update(k=[1]),
     "two rings share a key": lambda rings: rings["codes"][0].update(k=rings["at_rest"][0]["k"]),
     "one ring has a key twice": lambda rings: rings["codes"].append({**rings["codes"][0], "kid": "b"}),
-    "the decoy key was turned": lambda rings: rings["decoys"].insert(0, new_rings(now=NOW)["decoys"][0]),
+    "the decoy ring has two keys": lambda rings: rings["decoys"].insert(0, new_rings(now=NOW)["decoys"][0]),
     "a signing key is of another curve": lambda rings: rings.update(tokens=[signing(ec.SECP384R1())]),
     "a signing key is public": lambda rings: rings.update(tokens=[signing(ec.SECP256R1(), public=True)]),
     "a signing key is symmetric": lambda rings: rings.update(tokens=rings["codes"]),
@@ -93,7 +94,7 @@ BROKEN: dict[str, Callable[[Rings], object]] = {
 
 
 @pytest.mark.parametrize("fault", BROKEN)
-def test_a_ring_that_would_fail_later_is_refused_now_and_not_quoted(fault, rings, use):
+def test_invalid_rings_are_refused_without_quoting_them(fault, rings, use):
     held = secrets_of(rings)
     BROKEN[fault](rings)
     use(rings)
@@ -104,13 +105,13 @@ def test_a_ring_that_would_fail_later_is_refused_now_and_not_quoted(fault, rings
     assert "DFNS_LOGIN['KEYS']" in str(refused.value)
 
 
-def test_without_keys_and_without_debug_there_are_none(settings):
+def test_keys_are_required_without_debug(settings):
     settings.DFNS_LOGIN = {}
     with pytest.raises(ImproperlyConfigured, match=r"manage\.py dfns keys"):
         key_rings()
 
 
-def test_with_debug_they_are_derived_from_the_secret_key_alike_each_time(settings):
+def test_with_debug_rings_are_derived_from_the_secret_key(settings):
     settings.DFNS_LOGIN = {}
     settings.DEBUG = True
     settings.SECRET_KEY = "one"
@@ -126,7 +127,7 @@ def test_with_debug_they_are_derived_from_the_secret_key_alike_each_time(setting
     assert set(map(tuple, key_ids().values())) == {("debug",)}
 
 
-def test_rings_in_force_change_with_the_settings(rings, use):
+def test_rings_follow_the_settings(rings, use):
     before = key_rings()
     use(rings)
     assert key_rings() is not before
@@ -134,7 +135,7 @@ def test_rings_in_force_change_with_the_settings(rings, use):
     assert key_rings().current_code_key_id == rings["codes"][0]["kid"]
 
 
-def test_fresh_rings_are_taken_as_they_are(rings, use):
+def test_new_rings_are_valid(rings, use):
     use(rings)
     assert set(rings) == {ring.value for ring in Ring}
     assert key_ids() == {name: [keys[0]["kid"]] for name, keys in rings.items()}
@@ -142,38 +143,49 @@ def test_fresh_rings_are_taken_as_they_are(rings, use):
     assert len(set(secrets_of(rings) + secrets_of(new_rings(now=NOW)))) == 10
 
 
-# What is never shown
+def test_each_purpose_has_its_own_subkey_of_the_decoy_key(rings, use):
+    use(rings)
+    held = key_rings()
+    subkeys = [held.decoys, held.device_marks, held.rate_pseudonyms, held.log_pseudonyms]
+    root = base64.urlsafe_b64decode(rings["decoys"][0]["k"] + "=")
+    assert len({root, *subkeys}) == 5
+    use({**rings, "decoys": new_rings(now=NOW)["decoys"]})
+    changed = key_rings()
+    assert not set(subkeys) & {changed.decoys, changed.device_marks, changed.rate_pseudonyms, changed.log_pseudonyms}
 
 
-def test_no_representation_shows_a_secret(rings, use):
+# Secrets
+
+
+def test_no_representation_shows_key_material(rings, use):
     use(rings)
     shown = f"{key_rings()!r} {key_rings()}"
     assert shown == "KeyRings() KeyRings()"
 
 
 def test_the_published_keys_are_public(rings, use):
-    use(turned_rings(rings, ring=Ring.TOKENS, now=NOW))
+    use(rotate_ring(rings, ring=Ring.TOKENS, now=NOW))
     published = public_token_keys()["keys"]
     assert [set(key) for key in published] == [{"kty", "crv", "x", "y", "kid", "alg", "use"}] * 2
     assert published[1]["kid"] == rings["tokens"][0]["kid"]
 
 
-# What still works once a ring has turned
+# Rotation
 
 
 @pytest.mark.parametrize("ring", [ring for ring in Ring if ring is not Ring.DECOYS])
-def test_turning_puts_a_fresh_key_before_the_others_of_that_ring_alone(ring, rings):
+def test_rotation_adds_a_new_key_to_the_front_of_one_ring(ring, rings):
     before = copy.deepcopy(rings)
-    turned = turned_rings(rings, ring=ring, now=NOW)
+    rotated = rotate_ring(rings, ring=ring, now=NOW)
     assert rings == before
-    assert turned[ring.value][1:] == rings[ring.value]
-    assert {**turned, ring.value: rings[ring.value]} == rings
-    assert turned[ring.value][0]["kid"] != rings[ring.value][0]["kid"]
+    assert rotated[ring.value][1:] == rings[ring.value]
+    assert {**rotated, ring.value: rings[ring.value]} == rings
+    assert rotated[ring.value][0]["kid"] != rings[ring.value][0]["kid"]
 
 
-def test_the_decoy_key_never_turns(rings):
-    with pytest.raises(ValueError, match="never turns"):
-        turned_rings(rings, ring=Ring.DECOYS, now=NOW)
+def test_the_decoy_ring_cannot_be_rotated(rings):
+    with pytest.raises(ValueError, match="cannot be rotated"):
+        rotate_ring(rings, ring=Ring.DECOYS, now=NOW)
 
 
 @pytest.fixture
@@ -182,9 +194,9 @@ def jane(rings, use, db) -> Person:
     return make_person()
 
 
-def test_a_code_outlives_the_turn_of_its_ring(client: Client, jane, rings, use):
+def test_a_code_outlives_the_rotation_of_its_ring(client: Client, jane, rings, use):
     code = issue(jane.account.recipient)
-    use(turned_rings(rings, ring=Ring.CODES, now=NOW))
+    use(rotate_ring(rings, ring=Ring.CODES, now=NOW))
     again = issue(jane.account.recipient)
     assert again == code
     assert open_login(client, jane.names, loginCode=code).status_code == 200
@@ -193,74 +205,74 @@ def test_a_code_outlives_the_turn_of_its_ring(client: Client, jane, rings, use):
     assert newest.key_id == key_rings().current_code_key_id != rings["codes"][0]["kid"]
 
 
-def test_a_code_whose_key_has_gone_is_refused_like_any_other(client: Client, jane, rings, use):
+def test_a_code_whose_key_was_removed_is_refused_like_any_other(client: Client, jane, rings, use):
     code = issue(jane.account.recipient)
-    use(without_old(turned_rings(rings, ring=Ring.CODES, now=NOW), Ring.CODES))
+    use(without_old(rotate_ring(rings, ring=Ring.CODES, now=NOW), Ring.CODES))
     assert open_login(client, jane.names, loginCode=code).status_code == 403
 
 
-def test_an_invitation_outlives_the_turn_of_the_codes(client: Client, rings, use, db):
+def test_an_invitation_outlives_the_rotation_of_the_codes_ring(client: Client, rings, use, db):
     use(rings)
     place = make_organization()
     call_command("dfns", "invite", "new@example.co", "--organization", place.pk)
     code = issue(Account.objects.get().recipient, purpose=CodePurpose.REGISTRATION)
-    use(turned_rings(rings, ring=Ring.CODES, now=NOW))
+    use(rotate_ring(rings, ring=Ring.CODES, now=NOW))
     body = {"username": "new@example.co", "orgId": place.pk, "registrationCode": code}
     assert call(client, "POST", "/auth/registration/init", body).status_code == 200
 
 
-def test_a_challenge_outlives_the_turn_of_its_ring_and_not_its_key(client: Client, rings, use, db):
+def test_a_challenge_outlives_the_rotation_of_its_ring_and_not_its_key(client: Client, rings, use, db):
     use(rings)
     person = make_person(None, "joe@example.co", SoftwareKey.make(kind=Kind.KEY))
     first, second = (open_login(client, person.names).json() for _ in range(2))
-    turned = turned_rings(rings, ring=Ring.CHALLENGES, now=NOW)
-    use(turned)
+    rotated = rotate_ring(rings, ring=Ring.CHALLENGES, now=NOW)
+    use(rotated)
     assert complete_login(client, first, person.key).status_code == 200
     third = open_login(client, person.names).json()
-    use(without_old(turned, Ring.CHALLENGES))
+    use(without_old(rotated, Ring.CHALLENGES))
     assert complete_login(client, second, person.key).status_code == 400
     assert complete_login(client, third, person.key).status_code == 200
 
 
-def test_a_token_outlives_the_turn_of_its_ring_and_not_its_key(client: Client, rings, use, db):
+def test_a_token_outlives_the_rotation_of_its_ring_and_not_its_key(client: Client, rings, use, db):
     use(rings)
     person = make_person(None, "joe@example.co", SoftwareKey.make(kind=Kind.KEY))
     old = sign_in(client, person)
-    turned = turned_rings(rings, ring=Ring.TOKENS, now=NOW)
-    use(turned)
+    rotated = rotate_ring(rings, ring=Ring.TOKENS, now=NOW)
+    use(rotated)
     new = sign_in(client, person)
     for token in (old, new):
         assert call(client, "GET", "/auth/credentials", bearer=token).status_code == 200
     published = call(client, "GET", "/.well-known/jwks.json").json()
-    assert [key["kid"] for key in published["keys"]] == [key["kid"] for key in turned["tokens"]]
-    use(without_old(turned, Ring.TOKENS))
+    assert [key["kid"] for key in published["keys"]] == [key["kid"] for key in rotated["tokens"]]
+    use(without_old(rotated, Ring.TOKENS))
     assert call(client, "GET", "/auth/credentials", bearer=old).status_code == 401
     assert call(client, "GET", "/auth/credentials", bearer=new).status_code == 200
 
 
-def test_every_encrypted_key_is_released_after_reseal_without_the_old_key(client: Client, rings, use, db):
+def test_every_encrypted_key_is_released_after_reencrypt_without_the_old_key(client: Client, rings, use, db):
     use(rings)
     place = make_organization()
     people = [make_person(place, f"p{number}@example.co") for number in range(3)]
-    turned = turned_rings(rings, ring=Ring.AT_REST, now=NOW)
-    use(turned)
+    rotated = rotate_ring(rings, ring=Ring.AT_REST, now=NOW)
+    use(rotated)
     people.append(make_person(place, "late@example.co"))
-    call_command("dfns", "reseal", "--json")
-    use(without_old(turned, Ring.AT_REST))
+    call_command("dfns", "reencrypt", "--json")
+    use(without_old(rotated, Ring.AT_REST))
     for person in people:
         opened = open_login(client, person.names, loginCode=issue(person.account.recipient)).json()
         (listed,) = opened["allowCredentials"]["passwordProtectedKey"]
         assert listed["encryptedPrivateKey"] == person.key.encrypted_private_key
 
 
-def test_what_unknown_names_are_shown_survives_the_turn_of_every_ring(client: Client, rings, use, db, settings):
+def test_decoys_survive_the_rotation_of_every_ring(client: Client, rings, use, db, settings):
     use(rings)
     settings.DFNS_LOGIN = {**settings.DFNS_LOGIN, "DECOY_CREDENTIALS": {"key": 1, "webauthn webauthn": 1}}
     names = [{"username": f"{number}{UNKNOWN}", "orgId": "or-1"} for number in range(5)]
     before = [open_login(client, each).json()["allowCredentials"] for each in names]
     for ring in Ring:
         if ring is not Ring.DECOYS:
-            rings = without_old(turned_rings(rings, ring=ring, now=NOW), ring)
+            rings = without_old(rotate_ring(rings, ring=ring, now=NOW), ring)
     use(rings)
     assert [open_login(client, each).json()["allowCredentials"] for each in names] == before
 
@@ -268,4 +280,4 @@ def test_what_unknown_names_are_shown_survives_the_turn_of_every_ring(client: Cl
 def test_settings_given_as_a_dictionary_turn_too(rings):
     with override_settings(DFNS_LOGIN={"KEYS": {name: tuple(keys) for name, keys in rings.items()}}):
         key_rings()
-        assert turned_rings(ring_texts(), ring=Ring.CODES, now=NOW)["codes"][1:] == rings["codes"]
+        assert rotate_ring(ring_texts(), ring=Ring.CODES, now=NOW)["codes"][1:] == rings["codes"]

@@ -12,8 +12,8 @@ from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 from django.utils.decorators import method_decorator
-from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
@@ -23,8 +23,7 @@ from dfns_login.admin.filters import allowed_parameters
 from dfns_login.admin.rendering import NOTHING, RelatedRows, change_url
 from dfns_login.admin.search import rows_of_account
 from dfns_login.ceremonies.operators import Operator
-from dfns_login.requester import Requester, agent_text, client_address
-from dfns_login.settings import login_settings
+from dfns_login.requester import Requester
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,9 +178,4 @@ class AccountRowsAdmin(ReadOnlyAdmin[M]):
 
 def operator_of(request: HttpRequest) -> Operator:
     """Return the signed-in user as an `Operator`, with address and user agent."""
-    requester = Requester(
-        address=client_address(request.META, trusted_hops=login_settings().trusted_proxy_hops),
-        agent=agent_text(request.META),
-        locale=get_language() or "",
-    )
-    return Operator(requester=requester, name=str(request.user.pk))
+    return Operator(requester=Requester.of(request), name=str(request.user.pk))

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
-from django.utils.translation import get_language_from_request
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.parsers import BaseParser
@@ -31,8 +30,7 @@ from dfns_login.browsers import drop_ended_session, known_device
 from dfns_login.errors import NotFound, RateExceeded, TokenRefused
 from dfns_login.limits import Rate, count_recipient, count_requester
 from dfns_login.models import Session
-from dfns_login.requester import Requester, agent_text, client_address
-from dfns_login.settings import login_settings
+from dfns_login.requester import Requester
 from dfns_login.usernames import Recipient
 
 if TYPE_CHECKING:
@@ -96,11 +94,7 @@ class LoginAPIView(APIView):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         self.now = timezone.now()
-        self.requester = Requester(
-            address=client_address(request.META, trusted_hops=login_settings().trusted_proxy_hops),
-            agent=agent_text(request.META),
-            locale=get_language_from_request(request._request),  # noqa: SLF001  it reads the cookie and the header
-        )
+        self.requester = Requester.of(request._request)  # noqa: SLF001  Django's own
         count_requester(self.rates, requester=self.requester, scope=self.scope)
         super().initial(request, *args, **kwargs)
 

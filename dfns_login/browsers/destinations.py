@@ -1,4 +1,4 @@
-"""Where a sign-in leads: a path of this site, and nothing else (R-96)."""
+"""The page to redirect to after sign-in: always a path on this site (R-96)."""
 
 import re
 from typing import Final
@@ -11,24 +11,24 @@ from django.utils.http import url_has_allowed_host_and_scheme
 LONGEST: Final = 2048
 _OWN_PATH: Final = re.compile(r"/(?:[^/\\\s\x00-\x1f\x7f][^\\\s\x00-\x1f\x7f]*)?")
 _CLIMBS: Final = re.compile(r"(?:/|%2f)(?:\.|%2e){1,2}(?:/|%2f|$)|//|/%2f|%5c|%25", re.IGNORECASE)
-"""What a browser or a proxy might resolve into another path, or into a host."""
+"""Sequences that a browser or proxy might resolve to another path or host."""
 
 
 def own_path(text: str) -> str:
-    """The text if it is a path of this site, with its query; empty for anything else, also for what merely may be."""
+    """Return the text if it is certainly a path on this site, with or without a query, or an empty string."""
     path = text.partition("?")[0].partition("#")[0]
     if len(text) > LONGEST or not _OWN_PATH.fullmatch(text) or _CLIMBS.search(path):
         return ""
     return text if url_has_allowed_host_and_scheme(text, allowed_hosts=None) else ""
 
 
-def after_sign_in(wish: str) -> str:
-    """Where a sign-in leads.
+def after_sign_in(requested: str) -> str:
+    """Return the page to redirect to after sign-in.
 
-    wish: what `next` asked for. Without a good one, `LOGIN_REDIRECT_URL` if the project sets it, else the account page.
+    requested: the `next` parameter. If it is not a path on this site, the result is `LOGIN_REDIRECT_URL` if the project
+    sets it, or the account page.
     """
-    found = own_path(wish)
-    if found:
+    if found := own_path(requested):
         return found
     if settings.LOGIN_REDIRECT_URL != global_settings.LOGIN_REDIRECT_URL:
         return resolve_url(settings.LOGIN_REDIRECT_URL)

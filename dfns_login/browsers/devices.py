@@ -1,7 +1,7 @@
-"""Known devices: a browser that has signed in keeps a mark, and by it rates and guesses that no stranger can spend.
+"""The device cookie, which gives a browser that has signed in rates and guesses of its own.
 
-The mark is no proof of identity. It says that this browser once signed in as this
-recipient, and all that it gives is its own count. Nothing is stored.
+The cookie is not proof of identity. It only says that this browser once signed in as this recipient, so that strangers
+cannot use up the owner's rates and guesses (R-45). The server stores nothing.
 """
 
 import hmac
@@ -21,52 +21,55 @@ from dfns_login.verification.encoding import encode_base64url
 
 ID_BYTES: Final = 16
 PEOPLE: Final = 5
-"""Marks that one browser keeps, the newest first: a family's, not a cybercafé's."""
+"""The number of recipients that one browser remembers, newest first."""
 COOKIE_MAX_LENGTH: Final = 1024
 _MARK: Final = re.compile(r"([A-Za-z0-9_-]+)\.([0-9]{1,19})\.([A-Za-z0-9_-]+)")
-"""Its parts have no space: with one in the id, the text that a seal is made over could be read as another's."""
+"""No part may contain a space, which separates the parts of the authenticated text."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceMark:
-    """That the device of this id has signed in at this second, and as whom: which only the seal says."""
+    """One entry of the device cookie: device id, time of the sign-in, and a MAC over both and the recipient.
+
+    signed_in: seconds since the epoch.
+    """
 
     device: str
     signed_in: int
-    seal: str
+    mac: str
 
     @classmethod
     def make(cls, recipient: Recipient, *, now: datetime) -> Self:
         device, second = encode_base64url(secrets.token_bytes(ID_BYTES)), int(now.timestamp())
-        return cls(device=device, signed_in=second, seal=_seal(device, second, recipient))
+        return cls(device=device, signed_in=second, mac=_mac(device, second, recipient))
 
     @classmethod
     def parse(cls, text: str) -> Self | None:
         found = _MARK.fullmatch(text)
-        return cls(device=found[1], signed_in=int(found[2]), seal=found[3]) if found else None
+        return cls(device=found[1], signed_in=int(found[2]), mac=found[3]) if found else None
 
     def __str__(self) -> str:
-        return f"{self.device}.{self.signed_in}.{self.seal}"
+        return f"{self.device}.{self.signed_in}.{self.mac}"
 
     def is_of(self, recipient: Recipient, *, now: datetime) -> bool:
-        """Whether we made it for this recipient, and not too long ago."""
+        """Whether this server issued the mark to this recipient within `DEVICE_LIFETIME`."""
         age = now.timestamp() - self.signed_in
-        genuine = hmac.compare_digest(_seal(self.device, self.signed_in, recipient).encode(), self.seal.encode())
+        genuine = hmac.compare_digest(_mac(self.device, self.signed_in, recipient).encode(), self.mac.encode())
         return genuine and age <= login_settings().device_lifetime.total_seconds()
 
 
 def cookie_name() -> str:
-    """`__Host-…` wherever cookies can be secure (RFC 6265bis §4.1.3.2); a plain name on a developer's machine."""
+    """The cookie's name, with the `__Host-` prefix if `PUBLIC_URL` is https (RFC 6265bis §4.1.3.2)."""
     return "__Host-dfns-device" if _is_secure() else "dfns-device"
 
 
 def known_device(request: HttpRequest, *, recipient: Recipient, now: datetime) -> str:
-    """Id of the device that asks, if it has signed in before as this recipient; else empty."""
+    """Return the id of the device if it has signed in as this recipient before, or an empty string."""
     return next((mark.device for mark in _marks(request) if mark.is_of(recipient, now=now)), "")
 
 
 def remember_device(request: HttpRequest, response: HttpResponse, *, recipient: Recipient, now: datetime) -> None:
-    """Leave a fresh mark for whoever has just signed in, before those of others who use this browser."""
+    """Set the device cookie with a new mark for this recipient, keeping the marks of others who use this browser."""
     others = [mark for mark in _marks(request) if not mark.is_of(recipient, now=now)]
     marks = [DeviceMark.make(recipient, now=now), *others][:PEOPLE]
     response.set_cookie(
@@ -89,7 +92,6 @@ def _marks(request: HttpRequest) -> Iterator[DeviceMark]:
         yield from filter(None, map(DeviceMark.parse, text.split("~")[:PEOPLE]))
 
 
-def _seal(device: str, second: int, recipient: Recipient) -> str:
-    # the ring that never turns: a device stays known when others do
-    text = f"device {device} {second} {recipient.key}"
-    return encode_base64url(hmac.digest(key_rings().decoys, text.encode(), "sha256"))
+def _mac(device: str, second: int, recipient: Recipient) -> str:
+    text = f"{device} {second} {recipient.key}"
+    return encode_base64url(hmac.digest(key_rings().device_marks, text.encode(), "sha256"))

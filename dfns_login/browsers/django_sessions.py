@@ -1,6 +1,6 @@
-"""Browser sign-ins: a Django session that stands for a row of `Session`, and ends with it.
+"""Browser sign-ins: a Django session that refers to a `Session` row.
 
-The row decides, at every request; the Django session only says which row.
+The row is read on every request and decides whether the browser is signed in.
 """
 
 from datetime import datetime
@@ -17,43 +17,41 @@ from dfns_login.models import Session
 from dfns_login.proofs import find_live_session
 
 SESSION_KEY: Final = "dfns_login.session"
-"""Where a Django session names the row that it stands for."""
+"""Key in the Django session that holds the primary key of the `Session` row."""
 _RESOLVED: Final = "_dfns_login_session"
-"""Where a request keeps its row: the middleware and the view ask for the same one."""
+"""Attribute that caches the row on the request, for the middleware and the view."""
 
 
 def open_browser_session(request: HttpRequest, session: Session) -> None:
-    """Sign the session's user in on this browser (`django.contrib.auth.login`), in a Django session of a fresh key.
+    """Sign the session's user in on this browser with `django.contrib.auth.login`.
 
-    What a visitor had in the session before stays in it; its key and the CSRF token do not, and an earlier sign-in on
-    this browser ends.
-    Raises NotAuthorized if the session was ended meanwhile, or has no user whom one of the project's backends knows.
-    Stored: which Django session it is, and the end of an earlier one.
+    The Django session keeps its data but gets a new key and a new CSRF token. An earlier sign-in on this browser ends.
+    Stores the Django session key in the row, and revokes the row of the earlier sign-in.
+
+    Raises: NotAuthorized, if the session has been revoked, or none of the project's backends finds its user.
     """
     user = session.account.user
     if user is None:
-        msg = "session of an account without a user"
-        raise NotAuthorized(msg)
+        raise NotAuthorized("the session's account has no user")
     before, earlier = request.session.session_key, named_session(request)
     login(request, user, backend=_backend_of(user))
     if request.session.session_key == before:
-        request.session.cycle_key()  # Django keeps the key of somebody who signs in again
+        request.session.cycle_key()  # Django keeps the key if the same user signs in again
     request.session[SESSION_KEY] = session.pk
     request.session.set_expiry(int((session.expires_at - session.issued_at).total_seconds()))
     request.session.save()
     key = request.session.session_key or ""
     if not Session.objects.bind(session=session, django_session_key=key):
         request.session.flush()
-        msg = "session ended while it was opened"
-        raise NotAuthorized(msg)
-    if earlier is not None:  # nobody could reach it any more, and it would be listed as one of its owner's
+        raise NotAuthorized("session revoked before it was opened")
+    if earlier is not None:  # otherwise the unreachable session would stay in the owner's list
         Session.objects.filter(pk=earlier, django_session_key=before).revoke(now=session.issued_at)
 
 
 def renew_browser_session(request: HttpRequest, session: Session) -> None:
-    """Give the browser that has signed in to this session a Django session of a fresh key (ASVS 7.2.4).
+    """Change the Django session key of a browser that is signed in to this session (ASVS 7.2.4).
 
-    Nothing happens for whoever came with a token. Stored: which Django session it is.
+    Does nothing for requests that use a token. Stores the new key in the row.
     """
     if named_session(request) == session.pk:
         request.session.cycle_key()
@@ -61,9 +59,9 @@ def renew_browser_session(request: HttpRequest, session: Session) -> None:
 
 
 def resolve_browser_session(request: HttpRequest, *, now: datetime) -> Session | None:
-    """The live session that this browser has signed in to; None where it has not, or it has ended.
+    """Return the live session that this browser is signed in to, or None.
 
-    Stored: when it was last seen, at most once a minute.
+    Stores when the session was last used, at most once a minute.
     """
     row = named_session(request)
     user = getattr(request, "user", None)
@@ -79,9 +77,9 @@ def resolve_browser_session(request: HttpRequest, *, now: datetime) -> Session |
 
 
 def drop_ended_session(request: HttpRequest) -> None:
-    """Let go of the browser's Django session if this very request has ended it, as one that recovers the account does.
+    """Flush the browser's Django session if this request deleted it, as account recovery does.
 
-    With `SESSION_SAVE_EVERY_REQUEST` Django would try to save it, and answer 400 for what was done.
+    With `SESSION_SAVE_EVERY_REQUEST`, Django would otherwise try to save it and answer 400 to a request that succeeded.
     """
     if settings.SESSION_SAVE_EVERY_REQUEST and named_session(request) is not None:
         key = request.session.session_key
@@ -90,17 +88,16 @@ def drop_ended_session(request: HttpRequest) -> None:
 
 
 def _backend_of(user: AbstractBaseUser) -> str:
-    """The first of the project's backends that will find the user again, as those that only guard passwords do not."""
+    """Return the first authentication backend that can load the user; some only check passwords."""
     for path in settings.AUTHENTICATION_BACKENDS:
         find = getattr(load_backend(path), "get_user", None)
         if find is not None and (len(settings.AUTHENTICATION_BACKENDS) == 1 or find(user.pk) is not None):
             return path
-    msg = "no backend of the project knows the user"
-    raise NotAuthorized(msg)
+    raise NotAuthorized("no authentication backend finds the user")
 
 
 def named_session(request: HttpRequest) -> int | None:
-    """Id of the row that the browser's Django session stands for, live or not."""
+    """Return the primary key of the row that the Django session refers to, whether or not the row is live."""
     session = getattr(request, "session", None)
     row = None if session is None else session.get(SESSION_KEY)
     return row if isinstance(row, int) else None

@@ -1,7 +1,6 @@
-"""Whether everything that a login leans on is there, answers, and can be trusted: for `dfns doctor`.
+"""Run the probes and the system checks for `dfns doctor`.
 
-Each service is asked in a thread of its own, and not waited for beyond a few
-seconds: a service that hangs is a finding.
+Each probe runs in its own thread with a time limit, so that a service that hangs becomes a finding.
 """
 
 import threading
@@ -15,14 +14,14 @@ from django.core.cache import caches
 from django.core.checks import ERROR, WARNING, run_checks
 from django.db import connections
 
-from dfns_login.doctor.probes import HELP, PROBES, Clock, Finding, Level, Probe, bad, good
+from dfns_login.doctor.probes import PROBES, REMEDIES, Clock, Finding, Level, Probe, bad, good
 
-PATIENCE: Final = timedelta(seconds=5)
-"""How long all services together are waited for."""
+TIMEOUT: Final = timedelta(seconds=5)
+"""For all probes together."""
 
 
-class Asking(threading.Thread):
-    """One probe in its own thread. What it found before it hung or failed is kept."""
+class ProbeThread(threading.Thread):
+    """Runs one probe and keeps its findings, including those made before it failed or hung."""
 
     def __init__(self, name: str, probe: Probe, clock: Clock) -> None:
         super().__init__(name=f"doctor {name}", daemon=True)
@@ -35,46 +34,49 @@ class Asking(threading.Thread):
         try:
             for finding in self._probe(self._clock):
                 self._found.append(finding)
-        except Exception as error:  # noqa: BLE001  behind each service stands somebody else's library
-            self._found.append(bad(self._subject, f"It fails: {_reason(error)}.", do=HELP[self._subject]))
+        except Exception as error:  # noqa: BLE001  any library may be behind a service
+            self._found.append(bad(self._subject, f"Failed: {_reason(error)}.", remedy=REMEDIES[self._subject]))
         finally:
             connections.close_all()
             caches.close_all()
 
     def findings(self, *, until: float) -> list[Finding]:
-        """What it found until then, on the monotonic clock."""
+        """Wait for the probe and return its findings.
+
+        until: deadline on the monotonic clock.
+        """
         self.join(max(0.0, until - time.monotonic()))
         found = list(self._found)
         if self.is_alive():
-            found.append(bad(self._subject, "It does not answer in time.", do=HELP[self._subject]))
+            found.append(bad(self._subject, "Timed out.", remedy=REMEDIES[self._subject]))
         return found
 
 
-def examine(*, clock: Clock, patience: timedelta = PATIENCE) -> list[Finding]:
-    """Look at everything, and say what was found, in a fixed order. Returns within the patience, whatever hangs."""
-    until = time.monotonic() + patience.total_seconds()
-    asking = [Asking(name, probe, clock) for name, probe in PROBES.items()]
-    for each in asking:
-        each.start()
+def examine(*, clock: Clock, timeout: timedelta = TIMEOUT) -> list[Finding]:
+    """Run the system checks and all probes. Returns the findings in a fixed order, within the timeout."""
+    until = time.monotonic() + timeout.total_seconds()
+    threads = [ProbeThread(name, probe, clock) for name, probe in PROBES.items()]
+    for thread in threads:
+        thread.start()
     checked = list(_system_checks())
-    return [*checked, *(finding for each in asking for finding in each.findings(until=until))]
+    return [*checked, *(finding for thread in threads for finding in thread.findings(until=until))]
 
 
 def _system_checks() -> Iterator[Finding]:
-    # no databases: a check that asks one could hang
+    # no databases: a check that queries one could hang
     messages = run_checks(include_deployment_checks=not settings.DEBUG, databases=[])
     found = [each for each in messages if each.level >= WARNING and not each.is_silenced()]
     if not found:
-        yield good("system checks", "The system checks find nothing.")
+        yield good("system checks", "No issues.")
         return
     level = Level.ERROR if any(each.level >= ERROR for each in found) else Level.WARNING
     ids = ", ".join(sorted({str(each.id) for each in found}))
-    do = f"See `manage.py check{'' if settings.DEBUG else ' --deploy'}`."
-    yield Finding(name="system checks", level=level, says=f"The system checks find {ids}.", do=do)
+    remedy = f"Run `manage.py check{'' if settings.DEBUG else ' --deploy'}` for details."
+    yield Finding(name="system checks", level=level, message=f"Issues found: {ids}.", remedy=remedy)
 
 
 def _reason(error: BaseException) -> str:
-    """What kind of error it was, and what the system said; an error's own text may hold an address with a password."""
+    """The error's class and the operating system's message. The error's own text may contain a URL with a password."""
     cause: BaseException | None = error
     while cause is not None and not (isinstance(cause, OSError) and cause.strerror):
         cause = cause.__cause__ or cause.__context__

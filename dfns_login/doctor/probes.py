@@ -1,7 +1,7 @@
-"""The probes of `dfns doctor`: each asks one service, and says what it found.
+"""The probes of `dfns doctor`: one per service.
 
-Nothing here quotes a secret, and nothing is written but a counter in the cache,
-which ends by itself.
+No finding contains a secret. The only thing written is a short-lived counter in the cache. The cache is read with
+`incr` alone, because `get` may unpickle what somebody else stored there.
 """
 
 import contextlib
@@ -9,7 +9,7 @@ import secrets
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
@@ -31,19 +31,17 @@ from dfns_login.proofs import undecryptable_keys
 from dfns_login.tasks import SWEPT_AT_KEY
 
 PING_SECONDS: Final = 1.5
-SWEEP_AGE: Final = timedelta(minutes=1)
-BACKLOG_AGE: Final = timedelta(minutes=1)
+MAX_SWEEP_AGE: Final = timedelta(minutes=1)
+MAX_WAIT: Final = timedelta(minutes=1)
 BACKLOG_COUNTED: Final = 1000
-DRIFT: Final = timedelta(seconds=2)
-SEALED_SAMPLE: Final = 50
+MAX_DRIFT: Final = timedelta(seconds=2)
+ENCRYPTED_SAMPLE: Final = 50
 COUNTERS: Final = 4
 COUNTS: Final = 25
 COUNTER_TTL: Final = 30
 
 
 class Level(StrEnum):
-    """How bad it is."""
-
     OK = "ok"
     WARNING = "warning"
     ERROR = "error"
@@ -51,44 +49,44 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One thing that was looked at. do: what helps, where something is wrong."""
+    """The result for one thing that was examined. remedy: what to do if something is wrong."""
 
     name: str
     level: Level
-    says: str
-    do: str = ""
+    message: str
+    remedy: str = ""
 
 
 Clock = Callable[[], datetime]
 Probe = Callable[[Clock], Iterator[Finding]]
 
 
-def good(name: str, says: str) -> Finding:
-    return Finding(name=name, level=Level.OK, says=says)
+def good(name: str, message: str) -> Finding:
+    return Finding(name=name, level=Level.OK, message=message)
 
 
-def bad(name: str, says: str, *, do: str) -> Finding:
-    return Finding(name=name, level=Level.ERROR, says=says, do=do)
+def bad(name: str, message: str, *, remedy: str) -> Finding:
+    return Finding(name=name, level=Level.ERROR, message=message, remedy=remedy)
 
 
 def _keys(_clock: Clock) -> Iterator[Finding]:
     try:
         rings = key_ids()
     except ImproperlyConfigured as error:
-        yield bad("keys", str(error), do="`manage.py dfns keys` makes rings, `dfns keys --list` shows what is there.")
+        yield bad("keys", str(error), remedy="Generate rings with `manage.py dfns keys`.")
         return
     counts = ", ".join(f"{name} {len(ids)}" for name, ids in rings.items())
-    yield good("keys", f"Every ring parses: {counts}.")
+    yield good("keys", f"All rings are valid: {counts}.")
 
 
 def _database(clock: Clock) -> Iterator[Finding]:
     connection: BaseDatabaseWrapper = connections[router.db_for_write(OneTimeCode)]
     if connection.vendor not in {"postgresql", "sqlite"}:
-        yield bad("database", f"{connection.display_name} is not supported.", do="Use PostgreSQL or SQLite.")
+        yield bad("database", f"{connection.display_name} is not supported.", remedy="Use PostgreSQL or SQLite.")
         return
     connection.ensure_connection()
     version = ".".join(map(str, connection.get_database_version()))
-    yield good("database", f"{connection.display_name} {version} answers.")
+    yield good("database", f"{connection.display_name} {version} is reachable.")
     yield _drift(connection, clock=clock)
     executor = MigrationExecutor(connection)
     missing = [
@@ -96,27 +94,27 @@ def _database(clock: Clock) -> Iterator[Finding]:
     ]
     if missing:
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-        yield bad("migrations", f"Not applied: {missing[0]}{more}.", do="Run `manage.py migrate`.")
+        yield bad("migrations", f"Unapplied: {missing[0]}{more}.", remedy="Run `manage.py migrate`.")
         return
-    yield good("migrations", "Every migration is applied.")
+    yield good("migrations", "All migrations are applied.")
     yield _one_open_index(connection)
     yield from _backlog(clock=clock)
-    yield _sealed_keys()
+    yield _encrypted_keys()
 
 
 def _drift(connection: BaseDatabaseWrapper, *, clock: Clock) -> Finding:
     if connection.vendor == "sqlite":
-        return good("clock", "The database reads this host's clock.")
+        return good("clock", "The database uses this host's clock.")
     with connection.cursor() as cursor:
         before = clock()
         cursor.execute("SELECT extract(epoch FROM clock_timestamp())")
         there = float(cursor.fetchone()[0])
         after = clock()
     drift = there - (before.timestamp() + after.timestamp()) / 2
-    says = f"The database's clock is {abs(drift):.1f} seconds {'ahead of' if drift > 0 else 'behind'} this host's."
-    if abs(drift) <= DRIFT.total_seconds():
-        return good("clock", says)
-    return bad("clock", says, do="Lifetimes are reckoned by each host's clock: run NTP on all of them.")
+    message = f"The database's clock is {abs(drift):.1f} seconds {'ahead of' if drift > 0 else 'behind'} this host's."
+    if abs(drift) <= MAX_DRIFT.total_seconds():
+        return good("clock", message)
+    return bad("clock", message, remedy="Run NTP on every host. Expiry times depend on each host's clock.")
 
 
 def _one_open_index(connection: BaseDatabaseWrapper) -> Finding:
@@ -127,44 +125,49 @@ def _one_open_index(connection: BaseDatabaseWrapper) -> Finding:
     if missing:
         return bad(
             "one open code",
-            f"The unique index {missing[0]} is gone: a recipient could have several open codes.",
-            do="Make it again, as the migrations have it.",
+            f"The unique index {missing[0]} is missing, so a recipient could have several open codes.",
+            remedy="Recreate it as defined in the migrations.",
         )
-    return good("one open code", "The unique index that keeps one open code for each recipient is there.")
+    return good("one open code", "The unique index that allows one open code per recipient exists.")
 
 
 def _backlog(*, clock: Clock) -> Iterator[Finding]:
-    late = OneTimeCode.objects.due(now=clock() - BACKLOG_AGE)[:BACKLOG_COUNTED].count()
+    late = OneTimeCode.objects.due(now=clock() - MAX_WAIT)[:BACKLOG_COUNTED].count()
     if late:
-        says = f"{late}{' or more' if late == BACKLOG_COUNTED else ''} wait to be mailed for over a minute."
-        yield bad("delivery", says, do="Look at worker, sweep and mail, and at the codes in the admin.")
+        number = f"{late}{' or more' if late == BACKLOG_COUNTED else ''}"
+        yield bad(
+            "delivery",
+            f"Codes waiting for over a minute to be emailed: {number}.",
+            remedy="Check the worker, the sweep and the mail server, and look at the codes in the admin.",
+        )
     else:
-        yield good("delivery", "No code waits to be mailed for over a minute.")
+        yield good("delivery", "No code has been waiting for over a minute to be emailed.")
 
 
-def _sealed_keys() -> Finding:
-    unopened = undecryptable_keys(sample=SEALED_SAMPLE)
-    if unopened:
+def _encrypted_keys() -> Finding:
+    undecryptable = undecryptable_keys(sample=ENCRYPTED_SAMPLE)
+    if undecryptable:
         return bad(
             "encrypted keys",
-            f"The at-rest ring cannot open {len(unopened)} of {SEALED_SAMPLE} sampled: {', '.join(unopened[:3])}.",
-            do="Put the key back that has left the ring, then run `manage.py dfns reseal`.",
+            f"The at_rest ring cannot decrypt {len(undecryptable)} of {ENCRYPTED_SAMPLE} sampled keys: "
+            f"{', '.join(undecryptable[:3])}.",
+            remedy="Put the removed key back into the ring, then run `manage.py dfns reencrypt`.",
         )
-    return good("encrypted keys", "The at-rest ring opens a sample of them.")
+    return good("encrypted keys", "The at_rest ring decrypts a sample of them.")
 
 
 def _cache(clock: Clock) -> Iterator[Finding]:
     alias = getattr(settings, "RATELIMIT_USE_CACHE", "default")
     if isinstance(caches[alias], LocMemCache | DummyCache):
-        yield bad("cache", "Processes do not share it, so limits do not hold.", do="Use Redis or Valkey.")
+        yield bad("cache", "Not shared between processes, so rate limits do not work.", remedy="Use Redis or Valkey.")
         return
     key = f"dfns_login:doctor:{secrets.token_hex(8)}"
     if not caches[alias].add(key, 0, COUNTER_TTL) or caches[alias].add(key, 0, COUNTER_TTL):
-        yield bad("cache", "It does not keep what is added to it.", do=HELP["cache"])
+        yield bad("cache", "Added values are not kept.", remedy=REMEDIES["cache"])
         return
 
     def count() -> None:
-        with contextlib.suppress(Exception):  # what is not counted is found below
+        with contextlib.suppress(Exception):  # missing counts are reported below
             for _ in range(COUNTS):
                 caches[alias].incr(key)
 
@@ -173,40 +176,41 @@ def _cache(clock: Clock) -> Iterator[Finding]:
         each.start()
     for each in counters:
         each.join()
-    if (counted := caches[alias].get(key)) != COUNTERS * COUNTS:
-        says = f"Counted {COUNTERS * COUNTS} times by {COUNTERS} at once, it says {counted}."
-        yield bad("cache", says, do="Limits need a cache that counts atomically: use Redis or Valkey.")
+    if (counted := caches[alias].incr(key, 0)) != COUNTERS * COUNTS:
+        message = f"Counting is not atomic: {COUNTERS * COUNTS} increments in {COUNTERS} threads gave {counted}."
+        yield bad("cache", message, remedy="Use Redis or Valkey.")
     else:
-        yield good("cache", "It answers, and counts atomically.")
+        yield good("cache", "Reachable, and counts atomically.")
     yield from _sweep(clock)
 
 
 def _sweep(clock: Clock) -> Iterator[Finding]:
-    do = "Beat runs `dfns_login.sweep` every ten seconds: is beat up, with BEAT_SCHEDULE, and a worker on this cache?"
-    text = caches["default"].get(SWEPT_AT_KEY)
-    if text is None:
-        yield bad("sweep", "It has not run within the last hour.", do=do)
+    remedy = "Check that Celery beat runs with BEAT_SCHEDULE, and that the workers use this cache."
+    try:
+        swept_at = caches["default"].incr(SWEPT_AT_KEY, 0)
+    except ValueError:
+        yield bad("sweep", "Has not run within the last hour.", remedy=remedy)
         return
-    age = clock() - datetime.fromisoformat(text)
-    if age > SWEEP_AGE:
-        yield bad("sweep", f"It last ran {age.total_seconds():.0f} seconds ago.", do=do)
-    elif age < -DRIFT:
-        says = f"A worker's clock is {-age.total_seconds():.0f} seconds ahead of this host's."
-        yield bad("sweep", says, do="Run NTP on every host.")
+    age = clock() - datetime.fromtimestamp(swept_at, tz=UTC)
+    if age > MAX_SWEEP_AGE:
+        yield bad("sweep", f"Last ran {age.total_seconds():.0f} seconds ago.", remedy=remedy)
+    elif age < -MAX_DRIFT:
+        message = f"A worker's clock is {-age.total_seconds():.0f} seconds ahead of this host's."
+        yield bad("sweep", message, remedy="Run NTP on every host.")
     else:
-        yield good("sweep", f"It ran {max(age.total_seconds(), 0):.0f} seconds ago.")
+        yield good("sweep", f"Ran {max(age.total_seconds(), 0):.0f} seconds ago.")
 
 
 def _worker(_clock: Clock) -> Iterator[Finding]:
     with current_app.connection_for_write() as connection:
         connection.ensure_connection(max_retries=1, timeout=PING_SECONDS)
-        yield good("broker", "It answers.")
+        yield good("broker", "Reachable.")
         workers = current_app.control.ping(timeout=PING_SECONDS, connection=connection)
     if workers:
         number = f"{len(workers)} worker{'s' if len(workers) > 1 else ''}"
-        yield good("worker", f"{number} answered.")
+        yield good("worker", f"{number} responded.")
     else:
-        yield bad("worker", "None answers, so nothing is mailed.", do="Start one: `celery --app=… worker`.")
+        yield bad("worker", "No worker responded, so no email is sent.", remedy="Start one: `celery --app=… worker`.")
 
 
 def _mail(_clock: Clock) -> Iterator[Finding]:
@@ -215,13 +219,14 @@ def _mail(_clock: Clock) -> Iterator[Finding]:
     kind = f"{type(backend).__module__}.{type(backend).__qualname__}"
     development = kind.startswith("django.core.mail.backends.") and not isinstance(backend, EmailBackend)
     if development and not settings.DEBUG:
-        yield Finding(name="mail", level=Level.WARNING, says=f"{kind} sends nothing.", do="Name a mail server.")
+        message = f"{kind} does not send email."
+        yield Finding(name="mail", level=Level.WARNING, message=message, remedy="Configure a mail server.")
     elif development:
-        yield good("mail", f"{kind} sends nothing, which does in development.")
+        yield good("mail", f"{kind} does not send email, which is fine in development.")
     else:
         backend.open()
         backend.close()
-        yield good("mail", "The mail server lets us in.")
+        yield good("mail", "The mail server accepts connections.")
 
 
 PROBES: Final[dict[str, Probe]] = {
@@ -231,10 +236,10 @@ PROBES: Final[dict[str, Probe]] = {
     "broker": _worker,
     "mail": _mail,
 }
-HELP: Final = {
-    "keys": "See `manage.py dfns keys --list`.",
-    "database": "Is it up, and is DATABASES right? Try `manage.py dbshell`.",
-    "cache": "Is it up, and is CACHES right? Limits are counted in it.",
-    "broker": "Is it up, and is the address of Celery's broker right?",
-    "mail": "Is the mail server up, and are its address, user and password right?",
+REMEDIES: Final = {
+    "keys": "Check DFNS_LOGIN['KEYS'] with `manage.py dfns keys --list`.",
+    "database": "Check that the database is running and that DATABASES is correct. Try `manage.py dbshell`.",
+    "cache": "Check that the cache server is running and that CACHES is correct.",
+    "broker": "Check that the broker is running and that Celery's broker URL is correct.",
+    "mail": "Check that the mail server is running and that its address, user and password are correct.",
 }

@@ -8,8 +8,7 @@ from django.utils import timezone
 from dfns_login.browsers import named_session
 from dfns_login.ceremonies.login import end_session
 from dfns_login.models import Session
-from dfns_login.requester import Requester, agent_text, client_address
-from dfns_login.settings import login_settings
+from dfns_login.requester import Requester
 
 
 @receiver(user_logged_out, dispatch_uid="dfns_login.pages.end_row")
@@ -20,6 +19,4 @@ def end_row(*, request: HttpRequest | None, **_: object) -> None:
         return
     session = Session.objects.select_related("account").filter(pk=row, revoked_at__isnull=True).first()
     if session is not None:
-        address = client_address(request.META, trusted_hops=login_settings().trusted_proxy_hops)
-        requester = Requester(address=address, agent=agent_text(request.META))
-        end_session(session, requester=requester, now=timezone.now())
+        end_session(session, requester=Requester.of(request), now=timezone.now())

@@ -92,9 +92,9 @@ def test_names_and_organizations_do_not_run_into_each_other() -> None:
     assert known_device(marked(mark), recipient=other, now=NOW) == ""
 
 
-def test_a_name_is_read_as_no_other_part_of_the_seal() -> None:
+def test_a_name_is_read_as_no_other_part_of_the_mac() -> None:
     mark = DeviceMark.make(Recipient(organization="or-x", username=f"a 99999999999 4:or-x{JANE.username}"), now=NOW)
-    forged = f"{mark.device} {mark.signed_in} 4:or-xa.99999999999.{mark.seal}"
+    forged = f"{mark.device} {mark.signed_in} 4:or-xa.99999999999.{mark.mac}"
     assert known_device(marked(forged), recipient=JANE, now=NOW) == ""
 
 

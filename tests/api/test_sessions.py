@@ -13,7 +13,7 @@ from django.contrib.auth import get_user_model
 from django.db.models import F
 from django.test import Client
 
-from dfns_login.key_rings import Ring, key_rings, turned_rings
+from dfns_login.key_rings import Ring, key_rings, rotate_ring
 from dfns_login.models import AccountState, AuditEvent, AuditKind, CodePurpose, Credential, Organization, Session
 from tests.api.client import (
     NOT_AUTHORIZED,
@@ -175,7 +175,7 @@ def test_a_token_of_an_older_key_is_good_while_the_key_is_in_the_ring(
 ) -> None:
     """R-118."""
     rings = json.loads(settings.DFNS_LOGIN["KEYS"])
-    turned = turned_rings(rings, ring=Ring.TOKENS, now=datetime.now(UTC))
+    turned = rotate_ring(rings, ring=Ring.TOKENS, now=datetime.now(UTC))
     configure(KEYS=turned)
     assert len(key_rings().tokens) == 2
     assert list_credentials(client, token).status_code == 200

@@ -95,7 +95,7 @@ def test_without_an_organization_it_says_how_to_make_one(dfns):
 @pytest.mark.parametrize("given", ["or-nowhere", "", "Acme"])
 def test_an_organization_that_is_not_there_is_refused(dfns, given):
     make_organization()
-    assert "No organization has the id" in dfns("invite", "jane@example.co", "--organization", given).error
+    assert "There is no organization with the id" in dfns("invite", "jane@example.co", "--organization", given).error
 
 
 def test_nobody_is_invited_where_no_code_would_be_mailed(dfns):

@@ -140,7 +140,7 @@ def test_a_live_project_is_well_until_something_is_taken_away(tmp_path: Path, po
         assert time.monotonic() - started < 30
         assert status == 1
         assert [name for name, each in findings.items() if each.level == Level.ERROR] == ["cache", "broker"]
-        assert "Connection refused" in findings["broker"].says or "No such file" in findings["broker"].says
+        assert "Connection refused" in findings["broker"].message or "No such file" in findings["broker"].message
 
 
 @pytest.mark.slow
@@ -171,7 +171,7 @@ def test_a_missing_worker_is_found(dfns):
     assert "worker" in said.error
     assert not said.json["ok"]
     assert find("broker").level == Level.OK
-    assert find("worker").says == "None answers, so nothing is mailed."
+    assert find("worker").message == "No worker responded, so no email is sent."
 
 
 @pytest.mark.slow
@@ -179,7 +179,7 @@ def test_a_broker_that_is_gone_is_found(celery):
     celery.broker_url = f"redis://:{PASSWORD}@127.0.0.1:1/0"
     found = find("broker")
     assert found.level == Level.ERROR
-    assert "Connection refused" in found.says
+    assert "Connection refused" in found.message
     assert PASSWORD not in repr(found)
 
 
@@ -195,13 +195,13 @@ def test_a_broker_that_is_gone_is_found(celery):
 )
 def test_a_sweep_that_does_not_run_is_found(age, level):
     if age is not None:
-        cache.set(SWEPT_AT_KEY, (timezone.now() - age).isoformat(), 60)
+        cache.set(SWEPT_AT_KEY, int((timezone.now() - age).timestamp()), 60)
     assert find("sweep").level == level
 
 
 def test_a_cache_that_is_gone_is_found(settings):
     settings.CACHES = {**settings.CACHES, "default": {**settings.CACHES["default"], "LOCATION": "redis://127.0.0.1:1"}}
-    assert "Connection refused" in find("cache").says
+    assert "Connection refused" in find("cache").message
 
 
 class Forgetful(BaseCache):
@@ -215,36 +215,39 @@ class Forgetful(BaseCache):
 
 
 @pytest.mark.parametrize(
-    ("backend", "says"),
+    ("backend", "message"),
     [
-        ("django.core.cache.backends.locmem.LocMemCache", "Processes do not share it, so limits do not hold."),
-        ("django.core.cache.backends.dummy.DummyCache", "Processes do not share it, so limits do not hold."),
-        ("tests.management.test_doctor.Forgetful", "It does not keep what is added to it."),
-        ("django.core.cache.backends.filebased.FileBasedCache", "Counted 100 times by 4 at once, it says "),
+        ("django.core.cache.backends.locmem.LocMemCache", "Not shared between processes, so rate limits do not work."),
+        ("django.core.cache.backends.dummy.DummyCache", "Not shared between processes, so rate limits do not work."),
+        ("tests.management.test_doctor.Forgetful", "Added values are not kept."),
+        (
+            "django.core.cache.backends.filebased.FileBasedCache",
+            "Counting is not atomic: 100 increments in",
+        ),
     ],
 )
-def test_a_cache_that_cannot_keep_limits_is_found(settings, tmp_path, backend, says):
+def test_a_cache_that_cannot_keep_limits_is_found(settings, tmp_path, backend, message):
     settings.CACHES = {"default": {"BACKEND": backend, "LOCATION": str(tmp_path)}}
     found = find("cache")
-    assert (found.level, found.says[: len(says)]) == (Level.ERROR, says)
+    assert (found.level, found.message[: len(message)]) == (Level.ERROR, message)
 
 
-def test_a_mail_server_that_lets_us_in_is_well(settings, post_office):
+def test_a_mail_server_that_accepts_connections_is_ok(settings, post_office):
     mail_over(settings, post_office)
-    assert find("mail") == Finding(name="mail", level=Level.OK, says="The mail server lets us in.")
+    assert find("mail") == Finding(name="mail", level=Level.OK, message="The mail server accepts connections.")
 
 
 def test_a_mail_server_that_is_gone_is_found(settings):
     mail_over(settings, 1)
-    assert "Connection refused" in find("mail").says
+    assert "Connection refused" in find("mail").message
 
 
 def test_a_mail_server_that_hangs_is_not_waited_for(settings, silence):
     mail_over(settings, silence, timeout=6)
     started = time.monotonic()
-    found = {each.name: each for each in examine(clock=timezone.now, patience=timedelta(seconds=1))}
+    found = {each.name: each for each in examine(clock=timezone.now, timeout=timedelta(seconds=1))}
     assert time.monotonic() - started < 4
-    assert found["mail"].says == "It does not answer in time."
+    assert found["mail"].message == "Timed out."
 
 
 def test_mails_that_go_nowhere_are_a_warning_in_production_only(settings):
@@ -257,7 +260,7 @@ def test_codes_that_wait_to_be_mailed_are_found():
     issue_code(NOBODY, purpose=CodePurpose.LOGIN, requester=SOMEWHERE, now=timezone.now())
     assert find("delivery").level == Level.OK
     OneTimeCode.objects.update(next_try_at=timezone.now() - timedelta(minutes=2))
-    assert find("delivery").says == "1 wait to be mailed for over a minute."
+    assert find("delivery").message == "Codes waiting for over a minute to be emailed: 1."
 
 
 def test_a_key_that_cannot_be_opened_is_found(settings):
@@ -266,7 +269,7 @@ def test_a_key_that_cannot_be_opened_is_found(settings):
     settings.DFNS_LOGIN = {**settings.DFNS_LOGIN, "KEYS": new_rings(now=timezone.now())}
     found = find("encrypted keys")
     assert found.level == Level.ERROR
-    assert Credential.objects.get().pk in found.says
+    assert Credential.objects.get().pk in found.message
 
 
 @pytest.mark.slow
@@ -274,19 +277,19 @@ def test_rings_that_do_not_parse_are_found_and_so_is_the_check(settings):
     settings.DFNS_LOGIN = {**settings.DFNS_LOGIN, "KEYS": {"codes": [{"kid": "a", "k": PASSWORD}]}}
     found = {each.name: each for each in examine(clock=timezone.now)}
     assert found["keys"].level == found["system checks"].level == Level.ERROR
-    assert "dfns_login.E002" in found["system checks"].says
+    assert "dfns_login.E002" in found["system checks"].message
     assert PASSWORD not in repr(found)
 
 
 def test_checks_that_warn_are_a_warning_and_silence_is_respected(settings, post_office):
     def checked() -> Finding:
-        return examine(clock=timezone.now, patience=timedelta(0))[0]
+        return examine(clock=timezone.now, timeout=timedelta(0))[0]
 
     mail_over(settings, post_office)
     settings.SILENCED_SYSTEM_CHECKS = []
     assert checked().level == Level.WARNING
-    settings.SILENCED_SYSTEM_CHECKS = re.findall(r"[\w.]+\.[EW]\d+", checked().says)
-    assert checked() == Finding(name="system checks", level=Level.OK, says="The system checks find nothing.")
+    settings.SILENCED_SYSTEM_CHECKS = re.findall(r"[\w.]+\.[EW]\d+", checked().message)
+    assert checked() == Finding(name="system checks", level=Level.OK, message="No issues.")
 
 
 def test_an_index_that_is_gone_is_found():
@@ -299,7 +302,7 @@ def test_an_index_that_is_gone_is_found():
         with connection.schema_editor() as editor:
             editor.add_constraint(OneTimeCode, unique)
     assert (found.level, find("one open code").level) == (Level.ERROR, Level.OK)
-    assert "dfns_login_code_one_open" in found.says
+    assert "dfns_login_code_one_open" in found.message
 
 
 class Elsewhere:
@@ -314,17 +317,17 @@ def test_a_database_of_another_kind_is_found(settings):
     settings.DATABASE_ROUTERS = ["tests.management.test_doctor.Elsewhere"]
     try:
         connections.databases["elsewhere"]["ENGINE"] = "tests.support.foreign_database"
-        assert find("database").says == "Foreign is not supported."
+        assert find("database").message == "Foreign is not supported."
     finally:
         del connections.databases["elsewhere"]
 
 
 @pytest.mark.slow
-def test_each_finding_is_printed_with_what_to_do(dfns, settings, post_office):
+def test_each_finding_is_printed_with_its_remedy(dfns, settings, post_office):
     mail_over(settings, post_office)
     lines = dfns("doctor").out.splitlines()
     assert len(lines) == len(examine(clock=timezone.now))
     (worker,) = [line for line in lines if "worker:" in line]
-    assert worker.startswith("error    worker: None answers")
+    assert worker.startswith("error    worker: No worker responded")
     assert "Start one" in worker
     assert errors() == ["sweep", "worker"]

@@ -43,10 +43,10 @@ def test_missing_migrations_and_clocks_that_drift_are_found():
     def ahead() -> datetime:
         return timezone.now() + timedelta(seconds=5)
 
-    assert find("database").says.startswith("PostgreSQL ")
+    assert find("database").message.startswith("PostgreSQL ")
     found = find("migrations")
     assert found.level == Level.ERROR
-    assert " more." in found.says
+    assert " more." in found.message
     assert find("clock").level == Level.OK
     found = find("clock", clock=ahead)
-    assert (found.level, found.says) == (Level.ERROR, "The database's clock is 5.0 seconds behind this host's.")
+    assert (found.level, found.message) == (Level.ERROR, "The database's clock is 5.0 seconds behind this host's.")

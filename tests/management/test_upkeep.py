@@ -1,4 +1,4 @@
-"""`dfns keys`, `dfns reseal`, `dfns purge`; and how every verb fails."""
+"""`dfns keys`, `dfns reencrypt`, `dfns purge`, and the errors of all commands."""
 
 import json
 import subprocess
@@ -28,7 +28,7 @@ def rings(settings):
 
 
 @pytest.mark.parametrize("form", [[], ["--json"]])
-def test_fresh_rings_are_one_line_that_serves_as_the_setting(dfns, settings, form):
+def test_new_rings_are_one_line_that_can_be_used_as_the_setting(dfns, settings, form):
     said = dfns("keys", *form)
     assert said.out.count("\n") == 1
     assert "'" not in said.out
@@ -38,37 +38,37 @@ def test_fresh_rings_are_one_line_that_serves_as_the_setting(dfns, settings, for
 
 
 @pytest.mark.parametrize("ring", ["codes", "challenges", "tokens", "at_rest"])
-def test_a_turned_ring_has_a_new_key_first_and_the_others_are_as_they_were(dfns, rings, ring):
-    said = dfns("keys", "--turn", ring)
-    turned = json.loads(said.out)
-    assert turned[ring][1:] == rings[ring]
-    assert {**turned, ring: rings[ring]} == rings
-    assert "every host has this" in said.err
-    assert dfns("keys", "--turn", ring, "--json").err == ""
+def test_rotating_a_ring_adds_a_new_key_and_changes_nothing_else(dfns, rings, ring):
+    said = dfns("keys", "--rotate", ring)
+    rotated = json.loads(said.out)
+    assert rotated[ring][1:] == rings[ring]
+    assert {**rotated, ring: rings[ring]} == rings
+    assert "every host has the new rings" in said.err
+    assert dfns("keys", "--rotate", ring, "--json").err == ""
 
 
 @pytest.mark.parametrize("ring", ["decoys", "everything", ""])
-def test_no_other_ring_turns(dfns, rings, ring):
-    assert "invalid choice" in dfns("keys", "--turn", ring).error
+def test_no_other_ring_can_be_rotated(dfns, rings, ring):
+    assert "invalid choice" in dfns("keys", "--rotate", ring).error
 
 
-def test_rings_that_are_derived_do_not_turn(dfns, settings):
+def test_derived_rings_cannot_be_rotated(dfns, settings):
     settings.DFNS_LOGIN = {}
     settings.DEBUG = True
-    said = dfns("keys", "--turn", "codes", "--json")
+    said = dfns("keys", "--rotate", "codes", "--json")
     assert said.json == {"error": said.error}
-    assert "no rings to turn" in said.error
+    assert "no rings to rotate" in said.error
 
 
-def test_a_list_shows_ids_and_no_secret(dfns, rings):
+def test_the_list_shows_ids_but_no_key_material(dfns, rings):
     listed = dfns("keys", "--list", "--json")
     assert listed.json == {name: [key["kid"] for key in keys] for name, keys in rings.items()}
     shown = listed.out + dfns("keys", "--list").out
     assert [key for ring in rings.values() for key in ring if key.get("k", key.get("d")) in shown] == []
 
 
-@pytest.mark.parametrize("verb", [["keys", "--list"], ["keys", "--turn", "codes"], ["reseal"]])
-def test_rings_that_do_not_parse_are_told_in_one_sentence(dfns, settings, verb):
+@pytest.mark.parametrize("verb", [["keys", "--list"], ["keys", "--rotate", "codes"], ["reencrypt"]])
+def test_invalid_rings_are_reported_in_one_sentence(dfns, settings, verb):
     settings.DFNS_LOGIN = {**settings.DFNS_LOGIN, "KEYS": {"codes": []}}
     said = dfns(*verb, "--json")
     assert said.json == {"error": said.error}
@@ -76,7 +76,7 @@ def test_rings_that_do_not_parse_are_told_in_one_sentence(dfns, settings, verb):
 
 
 @pytest.mark.slow
-def test_keys_are_made_where_a_missing_ring_stops_every_other_command():
+def test_keys_can_be_generated_while_missing_rings_stop_every_other_command():
     environment = {"PATH": "/nowhere", **_environment(), "DFNS_LOGIN_KEYS": ""}
     command = [sys.executable, str(ROOT / "manage.py")]
     made = subprocess.run([*command, "dfns", "keys"], env=environment, capture_output=True, text=True, check=True)
@@ -102,24 +102,24 @@ def _environment() -> dict[str, str]:
     }
 
 
-# reseal
+# reencrypt
 
 
 @pytest.mark.django_db
-def test_every_key_is_sealed_anew(dfns, rings):
+def test_every_key_is_re_encrypted(dfns, rings):
     place = make_organization()
     people = [make_person(place, f"{number}@example.co") for number in range(3)]
     before = dict(Credential.objects.values_list("pk", "encrypted_key_at_rest"))
-    said = dfns("reseal", "--json")
-    assert said.json == {"resealed": len(people), "kid": rings["at_rest"][0]["kid"]}
+    said = dfns("reencrypt", "--json")
+    assert said.json == {"reencrypted": len(people), "kid": rings["at_rest"][0]["kid"]}
     after = dict(Credential.objects.values_list("pk", "encrypted_key_at_rest"))
     assert before.keys() == after.keys()
     assert not [pk for pk in before if bytes(before[pk]) == bytes(after[pk])]
-    assert dfns("reseal").out.startswith("3 keys are sealed under")
+    assert dfns("reencrypt").out.startswith("Re-encrypted 3 keys with")
 
 
 @pytest.mark.django_db
-def test_a_key_that_cannot_be_opened_stops_no_other_and_is_named(dfns, rings):
+def test_a_key_that_cannot_be_decrypted_is_named_and_does_not_stop_the_others(dfns, rings):
     place = make_organization()
     people = [make_person(place, f"{number}@example.co") for number in range(4)]
     lost, moved = (Credential.objects.get(account=person.account) for person in people[:2])
@@ -127,23 +127,23 @@ def test_a_key_that_cannot_be_opened_stops_no_other_and_is_named(dfns, rings):
     Credential.objects.filter(pk=moved.pk).update(
         encrypted_key_at_rest=Credential.objects.get(account=people[2].account).encrypted_key_at_rest
     )
-    said = dfns("reseal", "--json")
+    said = dfns("reencrypt", "--json")
     assert said.json == {"error": said.error}
-    assert said.error.startswith("2 keys are sealed under")
+    assert said.error.startswith("Re-encrypted 2 keys with")
     assert lost.pk in said.error
     assert moved.pk in said.error
 
 
 @pytest.mark.django_db
-def test_without_keys_there_is_nothing_to_seal(dfns):
-    assert dfns("reseal", "--json").json["resealed"] == 0
+def test_without_keys_nothing_is_re_encrypted(dfns):
+    assert dfns("reencrypt", "--json").json["reencrypted"] == 0
 
 
 # purge
 
 
 @pytest.mark.django_db
-def test_a_purge_says_what_it_closed_and_deleted(dfns):
+def test_purge_prints_what_it_closed_and_deleted(dfns):
     jane = make_person()
     issue(jane.account.recipient, now=LONG_AGO)
     OneTimeCode.objects.all().close(how=CodeClosed.EXPIRED, now=LONG_AGO)
@@ -157,11 +157,11 @@ def test_a_purge_says_what_it_closed_and_deleted(dfns):
     assert dfns("purge").out.strip() == "closed codes 0, codes 0, spent tokens 0, sessions 0, audit events 0"
 
 
-# Failing
+# Errors
 
 
 @pytest.mark.django_db
-def test_a_database_that_refuses_is_told_without_a_traceback(dfns):
+def test_a_database_error_is_reported_without_a_traceback(dfns):
     def refuse(*_: object) -> None:
         raise OperationalError("host=db.example.com password=secret")
 
@@ -173,5 +173,5 @@ def test_a_database_that_refuses_is_told_without_a_traceback(dfns):
 
 
 @pytest.mark.parametrize("arguments", [[], ["nonsense"], ["organization"], ["organization", "create"], ["invite"]])
-def test_what_is_no_verb_is_refused(dfns, arguments):
+def test_invalid_commands_are_refused(dfns, arguments):
     assert dfns(*arguments).error.startswith("Error: ")

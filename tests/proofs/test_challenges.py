@@ -10,7 +10,7 @@ from cryptography.fernet import Fernet
 from django.conf import settings as django_settings
 
 from dfns_login.errors import ChallengeRefused
-from dfns_login.key_rings import Ring, key_rings, turned_rings
+from dfns_login.key_rings import Ring, key_rings, rotate_ring
 from dfns_login.models import CodePurpose, SpentToken
 from dfns_login.proofs.challenges import (
     IDENTIFIER_MAX_LENGTH,
@@ -125,7 +125,7 @@ def test_the_ring_turns_in_mid_flow(settings: Any) -> None:
     """R-118."""
     identifier = opened().identifier
     rings = json.loads(django_settings.DFNS_LOGIN["KEYS"])
-    turned = turned_rings(rings, ring=Ring.CHALLENGES, now=NOW)
+    turned = rotate_ring(rings, ring=Ring.CHALLENGES, now=NOW)
     settings.DFNS_LOGIN = {**settings.DFNS_LOGIN, "KEYS": turned}
     assert redeem_challenge(identifier, ceremony=Ceremony.LOGIN, now=NOW)
     settings.DFNS_LOGIN = {**settings.DFNS_LOGIN, "KEYS": {**turned, "challenges": turned["challenges"][:1]}}

@@ -12,7 +12,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from dfns_login.errors import CodeRefused
-from dfns_login.key_rings import Ring, key_rings, new_rings, turned_rings
+from dfns_login.key_rings import Ring, key_rings, new_rings, rotate_ring
 from dfns_login.models import CodeClosed, CodeDelivery, CodePurpose, OneTimeCode
 from dfns_login.proofs.codes import (
     CROCKFORD,
@@ -173,7 +173,7 @@ def test_a_row_names_its_key(configure: Any) -> None:
     configure(KEYS=rings)
     row = row_of(7)
     code = derive_code(row)
-    turned = turned_rings(rings, ring=Ring.CODES, now=NOW + SECOND)
+    turned = rotate_ring(rings, ring=Ring.CODES, now=NOW + SECOND)
     configure(KEYS=turned)
     assert derive_code(row) == code
     assert derive_code(row_of(7)) != code

@@ -7,7 +7,7 @@ import pytest
 from cryptography.fernet import Fernet
 from django.core.exceptions import ImproperlyConfigured
 
-from dfns_login.key_rings import Ring, key_rings, new_rings, turned_rings
+from dfns_login.key_rings import Ring, key_rings, new_rings, rotate_ring
 from dfns_login.models import CodePurpose, Credential, CredentialKind
 from dfns_login.proofs.codes import PresentedCode
 from dfns_login.proofs.key_release import (
@@ -38,7 +38,7 @@ def turn(settings: Any) -> Any:
     def change() -> None:
         rings = settings.DFNS_LOGIN["KEYS"]
         rings = json.loads(rings) if isinstance(rings, str) else rings
-        settings.DFNS_LOGIN = {**settings.DFNS_LOGIN, "KEYS": turned_rings(rings, ring=Ring.AT_REST, now=NOW)}
+        settings.DFNS_LOGIN = {**settings.DFNS_LOGIN, "KEYS": rotate_ring(rings, ring=Ring.AT_REST, now=NOW)}
 
     return change
 

@@ -4,7 +4,7 @@ import time
 
 from django.utils import timezone
 
-from dfns_login.doctor.findings import Asking
+from dfns_login.doctor.findings import ProbeThread
 from dfns_login.doctor.probes import PROBES, Clock, Finding
 
 SUBJECTS = {
@@ -22,7 +22,7 @@ SUBJECTS = {
 def find(name: str, *, clock: Clock = timezone.now) -> Finding:
     """The finding of this name, asked for alone."""
     subject = SUBJECTS.get(name, name)
-    asking = Asking(subject, PROBES[subject], clock)
+    asking = ProbeThread(subject, PROBES[subject], clock)
     asking.start()
     found = asking.findings(until=time.monotonic() + 10)
     assert name in [each.name for each in found], found
