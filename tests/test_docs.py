@@ -82,7 +82,7 @@ def test_the_endpoint_table_is_the_urls() -> None:
 
 
 def test_the_walk_names_functions_and_their_modules() -> None:
-    """Each "`name` (`module.py`)" of the architecture page is defined or named in that module."""
+    """Each function or class of the page with a module in parentheses is defined there."""
     walk = (DOCS / "architecture.md").read_text().partition("## One sign-in")[2].partition("## How to add")[0]
     pairs = re.findall(r"`(\w+)`(?: or\s+`(\w+)`)?\s+\(`([\w/]+\.py)`\)", walk)
     assert len(pairs) > 20

@@ -202,7 +202,7 @@ class OneTimeCodeQuerySet(models.QuerySet["OneTimeCode"]):
 class OneTimeCode(models.Model):
     """An issued code: whom for, until when, and what became of it. The code itself is nowhere.
 
-    The row is also the outbox of its mail (see `delivery.py`).
+    The row is also the outbox of its mail (see `delivery/outbox.py`).
     """
 
     organization = models.CharField(max_length=ID_MAX_LENGTH, help_text="As it was asked for; it need not exist.")

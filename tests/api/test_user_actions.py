@@ -1,5 +1,5 @@
 """User-action signing over HTTP: what is to be signed, by whom, and what comes of it. What it is good for is in
-`test_user_action.py`."""
+`test_signed_requests.py`."""
 
 from typing import Any
 
