@@ -15,7 +15,7 @@ from dfns_login.admin.filters import AccountFilter, OrganizationFilter, choice_f
 from dfns_login.admin.model_admin import AccountRowsAdmin, Operation
 from dfns_login.admin.organizations import ActiveFilter
 from dfns_login.admin.rendering import active_badge, link_to, moment
-from dfns_login.ceremonies.operators import deactivate_credential
+from dfns_login.ceremonies.credential_changes import deactivate_credential
 from dfns_login.models import Credential, CredentialKind
 from dfns_login.verification.public_keys import PublicKeyError, public_key_pem
 
@@ -28,7 +28,9 @@ DEACTIVATE: Operation[Credential] = Operation(
         "end, and the account's open codes are revoked. A person with no other credential is locked out."
     ),
     applies=lambda row: row.active,
-    perform=lambda row, operator: deactivate_credential(row, operator=operator, now=timezone.now()),
+    perform=lambda row, operator: deactivate_credential(
+        row, requester=operator.requester, operator=operator.name, now=timezone.now()
+    ),
     done=lambda n: ngettext("%(n)d credential deactivated.", "%(n)d credentials deactivated.", n) % {"n": n},
 )
 

@@ -15,7 +15,7 @@ from dfns_login.admin.django_types import AnyModelAdmin, Text
 from dfns_login.admin.filters import AccountFilter, AccountOrganizationFilter, Filter
 from dfns_login.admin.model_admin import AccountRowsAdmin, Operation
 from dfns_login.admin.rendering import Tone, badge, link_to, moment
-from dfns_login.ceremonies.operators import shut_session
+from dfns_login.ceremonies.sign_out import end_session
 from dfns_login.models import AccountState, Session
 from dfns_login.settings import login_settings
 
@@ -25,7 +25,9 @@ END: Operation[Session] = Operation(
     list_label=_("End selected sessions"),
     consequence=_("The session's token stops working at once. The person can sign in again."),
     applies=lambda row: row.revoked_at is None and row.expires_at > timezone.now(),
-    perform=lambda row, operator: shut_session(row, operator=operator, now=timezone.now()),
+    perform=lambda row, operator: end_session(
+        row, requester=operator.requester, operator=operator.name, now=timezone.now()
+    ),
     done=lambda n: ngettext("%(n)d session ended.", "%(n)d sessions ended.", n) % {"n": n},
 )
 

@@ -16,7 +16,7 @@ from dfns_login.browsers import renew_browser_session
 from dfns_login.ceremonies.credential_changes import (
     activate_credential,
     change_password,
-    deactivate_credential,
+    deactivate_own_credential,
     rename_credential,
 )
 from dfns_login.ceremonies.credentials import (
@@ -134,7 +134,7 @@ class DeactivateCredential(AuthenticatedAPIView):
     @user_action_required
     def put(self, request: Request) -> Response:  # noqa: ARG002
         uuid = self.body(CredentialUuidBody)["credentialUuid"]
-        deactivate_credential(self.session.account, uuid, requester=self.requester, now=self.now)
+        deactivate_own_credential(self.session.account, uuid, requester=self.requester, now=self.now)
         return Response(SUCCESS)
 
 

@@ -23,6 +23,17 @@ DATABASE_RETRY: Final = timedelta(seconds=5)
 WHOLE_BODY: Final = "body"
 """Where `details` say what is wrong with the body as a whole."""
 
+WIRE_FIELDS: Final[Mapping[str, str]] = {
+    "announced_path": "userActionHttpPath",
+    "credential_id": "credentialInfo.credId",
+    "credential_name": "credentialName",
+    "encrypted_private_key": "encryptedPrivateKey",
+    "first_factor": "firstFactorCredential",
+    "recovery_credential": "recoveryCredential",
+    "second_factor": "secondFactorCredential",
+}
+"""The wire name of each field that a refusal's `details` name below the API, unless both names are equal."""
+
 _REFUSALS: Final[Mapping[type[Exception], type[errors.Refusal]]] = {
     exceptions.ParseError: errors.BodyRefused,
     exceptions.NotAuthenticated: errors.NotAuthorized,
@@ -57,7 +68,9 @@ def envelope(refusal: errors.Refusal) -> dict[str, Any]:
     """The body that tells a refusal."""
     error: dict[str, Any] = {"message": refusal.message, "code": refusal.code}
     if refusal.details:
-        error["details"] = {field: list(messages) for field, messages in refusal.details.items()}
+        error["details"] = {
+            WIRE_FIELDS.get(field, field): list(messages) for field, messages in refusal.details.items()
+        }
     return {"error": error}
 
 

@@ -11,16 +11,16 @@ from dfns_login.api import fields
 from dfns_login.api.shapes import SignedChallengeBody, factor_answer, second_factor_answer, signing_challenge_reply
 from dfns_login.api.view import SUCCESS, AuthenticatedAPIView, LoginAPIView
 from dfns_login.browsers import named_session
+from dfns_login.ceremonies.code_requests import send_code
 from dfns_login.ceremonies.login import (
     LoginAnswer,
     LoginRequest,
     complete_login,
-    end_every_session,
-    end_session,
     open_login,
-    send_login_code,
 )
+from dfns_login.ceremonies.sign_out import end_every_session, end_session
 from dfns_login.limits import CODE_RATES, INIT_RATES, LOGIN_RATES
+from dfns_login.models import CodePurpose
 
 
 class LoginCodeBody(fields.Body):
@@ -54,7 +54,7 @@ class SendLoginCode(LoginAPIView):
 
     def post(self, request: Request) -> Response:  # noqa: ARG002
         recipient = self.recipient(self.body(LoginCodeBody))
-        send_login_code(recipient, requester=self.requester, now=self.now)
+        send_code(recipient, purpose=CodePurpose.LOGIN, requester=self.requester, now=self.now)
         return Response(SUCCESS)
 
 

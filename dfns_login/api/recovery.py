@@ -17,16 +17,16 @@ from dfns_login.api.shapes import (
     registered_reply,
 )
 from dfns_login.api.view import SUCCESS, LoginAPIView, TemporaryTokenAPIView
+from dfns_login.ceremonies.code_requests import send_code
 from dfns_login.ceremonies.recovery import (
     RecoveryAnswer,
     RecoveryChallenge,
     RecoveryRequest,
     complete_recovery,
     open_recovery,
-    send_recovery_code,
 )
 from dfns_login.limits import CODE_RATES, INIT_RATES, LOGIN_RATES
-from dfns_login.models import CredentialKind
+from dfns_login.models import CodePurpose, CredentialKind
 from dfns_login.verification.assertion import KeyAssertion
 from dfns_login.verification.credential_id import parse_credential_id
 
@@ -73,7 +73,7 @@ class SendRecoveryCode(LoginAPIView):
 
     def post(self, request: Request) -> Response:  # noqa: ARG002
         recipient = self.recipient(self.body(LoginCodeBody))
-        send_recovery_code(recipient, requester=self.requester, now=self.now)
+        send_code(recipient, purpose=CodePurpose.RECOVERY, requester=self.requester, now=self.now)
         return Response(SUCCESS)
 
     put = post

@@ -15,13 +15,14 @@ from dfns_login.api.shapes import (
     registered_reply,
 )
 from dfns_login.api.view import SUCCESS, LoginAPIView, TemporaryTokenAPIView
+from dfns_login.ceremonies.code_requests import send_code
 from dfns_login.ceremonies.registration import (
     RegistrationChallenge,
     complete_registration,
     open_registration,
-    send_registration_code,
 )
 from dfns_login.limits import CODE_RATES, INIT_RATES, LOGIN_RATES
+from dfns_login.models import CodePurpose
 
 
 class RegistrationChallengeBody(fields.Body):
@@ -47,7 +48,7 @@ class SendRegistrationCode(LoginAPIView):
 
     def put(self, request: Request) -> Response:  # noqa: ARG002
         recipient = self.recipient(self.body(LoginCodeBody))
-        send_registration_code(recipient, requester=self.requester, now=self.now)
+        send_code(recipient, purpose=CodePurpose.REGISTRATION, requester=self.requester, now=self.now)
         return Response(SUCCESS)
 
 

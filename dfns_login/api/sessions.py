@@ -11,7 +11,8 @@ from dfns_login.api import fields
 from dfns_login.api.fields import wire_time
 from dfns_login.api.view import SUCCESS, AuthenticatedAPIView
 from dfns_login.browsers import named_session
-from dfns_login.ceremonies.own_sessions import SHOWN, end_own_session, list_activity, list_sessions
+from dfns_login.ceremonies.own_sessions import SHOWN, list_activity, list_sessions
+from dfns_login.ceremonies.sign_out import end_own_session
 from dfns_login.errors import NotFound
 from dfns_login.models import AuditEvent, Session
 

@@ -1,13 +1,14 @@
-"""What becomes of a credential: renamed, shut, opened again, its private key put under another password."""
+"""Changes to a credential: rename, activate, deactivate, change of its password."""
 
 from datetime import datetime
+
+from django.db import transaction
 
 from dfns_login.audit import record_event
 from dfns_login.ceremonies.notices import notify_owner
 from dfns_login.errors import BodyRefused, LastFirstFactor, NotFound, TokenRefused
 from dfns_login.models import (
     Account,
-    AuditEvent,
     AuditKind,
     Credential,
     CredentialKind,
@@ -21,63 +22,86 @@ from dfns_login.verification.key_envelope import check_key_envelope
 
 
 def lock_account(account: Account) -> None:
-    """Let no recovery overtake what follows, which it would not see and leave alive."""
+    """Lock the account until the transaction ends, so that no recovery commits in the middle of it.
+
+    Raises: TokenRefused, if the account was voided since it was read.
+    """
     if not Account.objects.lock(account=account):
         raise TokenRefused("the account was voided meanwhile")
 
 
 def activate_credential(account: Account, uuid: str, *, requester: Requester, now: datetime) -> None:
-    """Let a credential of the account sign in again; nothing happens where it does already.
+    """Reactivate a credential of the account. Activating an active one does nothing.
 
-    Call it in a transaction. Raises NotFound for what is not the account's, and for what a recovery has replaced
-    (R-81). Stored: that it is active, an event, a notice.
-    Source: Dfns API, Activate Credential.
+    Call this in a transaction.
+    Raises: NotFound, if the account has no such credential, or a recovery revoked it (R-81).
+    Stored: that it is active, an event, a notice. Source: Dfns API, Activate Credential.
     """
     lock_account(account)
     credential = _own(account, uuid)
     if credential.active:
         return
     if not Credential.objects.activate(credential=credential):
-        raise NotFound("credential from before a recovery")
-    _tell(AuditKind.CREDENTIAL_ACTIVATED, credential, requester=requester, now=now)
+        raise NotFound("credential revoked by a recovery")
+    _record(AuditKind.CREDENTIAL_ACTIVATED, credential, requester=requester, now=now)
 
 
-def deactivate_credential(account: Account, uuid: str, *, requester: Requester, now: datetime) -> None:
-    """Let a credential of the account sign in no more; nothing happens where it does not already.
+def deactivate_own_credential(account: Account, uuid: str, *, requester: Requester, now: datetime) -> None:
+    """Deactivate a credential of the account. Deactivating an inactive one does nothing.
 
-    Its sessions end with it, and the account's open codes and challenges are void (R-14).
-    Call it in a transaction. Raises NotFound for what is not the account's,
-    LastFirstFactor if the account could not sign in without it.
-    Stored: that it is not active, an event, a notice. Source: Dfns API, Deactivate Credential.
+    Call this in a transaction.
+    Raises: NotFound, if the account has no such credential; LastFirstFactor, if the account could not sign in
+    without it.
+    Stored: as `deactivate_credential` does. Source: Dfns API, Deactivate Credential.
     """
     credential = _own(account, uuid)
-    Account.objects.select_for_update().get(pk=account.pk)  # two of them at once must not each leave the other
+    Account.objects.select_for_update().get(pk=account.pk)  # two at once must not each count on the other credential
     if not credential.active:
         return
     if credential.kind != CredentialKind.RECOVERY_KEY:
         needed = 2 if account.organization.second_factor == SecondFactor.REQUIRED else 1
         if account.credentials.first_factors().exclude(pk=credential.pk).count() < needed:
-            raise LastFirstFactor("last credential that signs in")
-    if Credential.objects.deactivate(credential=credential):
-        # dead already, for its credential is; ended, lest they live again with it
+            raise LastFirstFactor("last credential that can sign in")
+    deactivate_credential(credential, requester=requester, now=now)
+
+
+def deactivate_credential(credential: Credential, *, requester: Requester, now: datetime, operator: str = "") -> bool:
+    """Deactivate the credential; true for exactly one caller.
+
+    Its sessions end, and the account's open codes and challenges are revoked (R-14).
+    operator: the username of the operator who does it.
+    Stored, in one transaction: that it is not active, the ended sessions, an event, a notice.
+    """
+    account = credential.account
+    detail = {"operator": operator} if operator else {}
+    with transaction.atomic():
+        if not Credential.objects.deactivate(credential=credential):
+            return False
+        # they could not be used now, but would be live again if the credential were activated
         Session.objects.filter(credential=credential).revoke(now=now)
         OneTimeCode.objects.revoke_of_account(account=account, now=now)
         Account.objects.void(account=account, now=now)
-        _tell(AuditKind.CREDENTIAL_DEACTIVATED, credential, requester=requester, now=now)
+        _record(
+            AuditKind.CREDENTIAL_DEACTIVATED, credential, requester=requester, now=now, kind=credential.kind, **detail
+        )
+    return True
 
 
 def rename_credential(account: Account, uuid: str, name: str, *, requester: Requester, now: datetime) -> Credential:
-    """Give a credential of the account another name; nothing happens where it has that name.
+    """Rename a credential of the account. Giving it the name that it has does nothing.
 
-    name: what prints, not empty; spaces around it are dropped. Call it in a transaction.
-    Raises NotFound for what is not the account's, BodyRefused for what is no name. Stored: the name, an event.
+    name: printable and not empty; surrounding spaces are dropped. Call this in a transaction.
+    Raises: NotFound, if the account has no such credential; BodyRefused, if the name is not allowed.
+    Stored: the name, an event.
     """
     wanted = name.strip()
     if not wanted or not wanted.isprintable():
-        raise BodyRefused("not a name", details={"credentialName": ["Enter a name that can be printed."]})
+        raise BodyRefused("name not allowed", details={"credential_name": ["Enter a name of printable characters."]})
     credential = _own(account, uuid)
     if Credential.objects.rename(credential=credential, name=wanted):
-        _record(AuditKind.CREDENTIAL_RENAMED, credential, requester=requester, now=now)
+        record_event(
+            AuditKind.CREDENTIAL_RENAMED, account=account, requester=requester, now=now, credential=credential.pk
+        )
     credential.name = wanted
     return credential
 
@@ -85,12 +109,13 @@ def rename_credential(account: Account, uuid: str, name: str, *, requester: Requ
 def change_password(
     session: Session, uuid: str, encrypted_private_key: str, *, requester: Requester, now: datetime
 ) -> Credential:
-    """Put the same private key, encrypted anew by its owner, in the place of the old one, in one step.
+    """Replace the encrypted private key by one that its owner encrypted with a new password.
 
-    Every other session of the account ends, and what was opened before is dead: whoever knows the old password and
-    holds the old text could have opened it. Call it in the transaction that spends the user action.
-    Raises NotFound for what is not the account's usable password-protected key, AttestationRefused for a text that
-    may not be stored. Stored: the key, sealed; the ended sessions, an event, a notice.
+    Every other session of the account ends and its open challenges are revoked, because a person who knows the old
+    password could have opened them. Call this in the transaction that spends the user action.
+    Raises: NotFound, if the account has no such usable password-protected key; AttestationRefused, if the new text
+    is not an encrypted key.
+    Stored: the key, the ended sessions, an event, a notice.
     """
     account = session.account
     envelope = check_key_envelope(encrypted_private_key)
@@ -101,7 +126,7 @@ def change_password(
     replace_encrypted_key(credential, envelope)
     Session.objects.filter(account=account).exclude(pk=session.pk).revoke(now=now)
     Account.objects.void(account=account, now=now)
-    _tell(AuditKind.CREDENTIAL_KEY_REPLACED, credential, requester=requester, now=now)
+    _record(AuditKind.CREDENTIAL_KEY_REPLACED, credential, requester=requester, now=now)
     return credential
 
 
@@ -112,9 +137,9 @@ def _own(account: Account, uuid: str) -> Credential:
     return credential
 
 
-def _record(kind: AuditKind, credential: Credential, *, requester: Requester, now: datetime) -> AuditEvent:
-    return record_event(kind, account=credential.account, requester=requester, now=now, credential=credential.pk)
-
-
-def _tell(kind: AuditKind, credential: Credential, *, requester: Requester, now: datetime) -> None:
-    notify_owner(_record(kind, credential, requester=requester, now=now))
+def _record(kind: AuditKind, /, credential: Credential, *, requester: Requester, now: datetime, **detail: str) -> None:
+    """Record the event and notify the owner."""
+    event = record_event(
+        kind, account=credential.account, requester=requester, now=now, credential=credential.pk, **detail
+    )
+    notify_owner(event)

@@ -1,4 +1,4 @@
-"""An account's credentials: added, shown a code for, shut, opened again, listed."""
+"""An account's credentials: listing them, and adding one from a session or from another device."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -35,12 +35,12 @@ from dfns_login.proofs import (
 from dfns_login.requester import Requester
 
 CODE_LIFETIME: Final = timedelta(minutes=1)
-"""How long a code lives that adds a credential from another device, at most (D-5)."""
+"""Longest lifetime of a code that adds a credential from another device (D-5)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CredentialChallenge:
-    """What a client is to sign to add a credential of this kind."""
+    """The challenge that a client signs to add a credential of this kind."""
 
     account: Account
     kind: CredentialKind
@@ -48,7 +48,7 @@ class CredentialChallenge:
 
 
 def open_credential(account: Account, kind: CredentialKind, *, now: datetime) -> CredentialChallenge:
-    """Open the addition of a credential to the account. Nothing is stored.
+    """Open a challenge to add a credential to the account. Nothing is stored.
 
     Source: Dfns API, Create Credential Challenge.
     """
@@ -65,15 +65,16 @@ def open_credential(account: Account, kind: CredentialKind, *, now: datetime) ->
 def open_credential_with_code(
     code: str, kind: CredentialKind, *, requester: Requester, now: datetime
 ) -> CredentialChallenge:
-    """Spend the code that the account's owner was shown, and open the addition of a credential.
+    """Verify the code that the account's owner was shown, and open a challenge to add a credential.
 
-    Raises CodeRefused if the code is not good. Stored: the counted guess; with a
-    good code, that it is spent. Source: Dfns API, Create Credential Challenge With Code.
+    Raises: CodeRefused, if the code is not valid.
+    Stored: the counted guess, and that a valid code was consumed.
+    Source: Dfns API, Create Credential Challenge With Code.
     """
     presented = present_credential_code(code, now=now)
     account = Account.objects.registered().of(presented.recipient).first()
     if account is None:
-        raise CodeRefused("the account went while its code was open")
+        raise CodeRefused("account no longer registered")
     record_event(AuditKind.CODE_PRESENTED, account=account, requester=requester, now=now, purpose="credential")
     opened = open_challenge(
         Ceremony.CREDENTIAL,
@@ -89,50 +90,49 @@ def open_credential_with_code(
 def add_credential(
     account: Account, new: NewCredential, challenge_identifier: str, *, requester: Requester, now: datetime
 ) -> Credential:
-    """Add a credential to the account of a session whose owner has signed for it.
+    """Add a credential to the account. Call this in the transaction that spends the user action.
 
-    Call it in the transaction that spends the user action.
-    Raises ChallengeRefused, BodyRefused, AttestationRefused, CredentialIdTaken.
+    Raises: ChallengeRefused, BodyRefused, AttestationRefused, CredentialIdTaken.
     Stored: the challenge's `jti`, the credential, an event, a notice.
     Source: Dfns API, Create Credential.
     """
     redeemed = redeem_challenge(challenge_identifier, ceremony=Ceremony.CREDENTIAL, now=now)
     if redeemed.account_id != account.pk or redeemed.bound != f"session {new.kind.value}":
-        raise ChallengeRefused("challenge of another account or kind, or one that was opened with a code")
+        raise ChallengeRefused("challenge of another account or kind, or opened with a code")
     return _add(account, new, redeemed=redeemed, requester=requester, now=now)
 
 
 def add_credential_with_code(
     new: NewCredential, challenge_identifier: str, *, requester: Requester, now: datetime
 ) -> Credential:
-    """Add a credential from a device without a session, against a challenge that was opened with a code.
+    """Add a credential from a device without a session, for a challenge that was opened with a code.
 
-    Raises and stores as `add_credential` does. Source: Dfns API, Create Credential With Code.
+    Raises and stores what `add_credential` does. Source: Dfns API, Create Credential With Code.
     """
     redeemed = redeem_challenge(challenge_identifier, ceremony=Ceremony.CREDENTIAL, now=now)
     if redeemed.bound != f"code {new.kind.value}":
-        raise ChallengeRefused("challenge of another kind, or one that was opened without a code")
+        raise ChallengeRefused("challenge of another kind, or opened without a code")
     account = Account.objects.registered().filter(pk=redeemed.account_id, organization=redeemed.organization).first()
     if account is None:
-        raise ChallengeRefused("the account went while its challenge was open")
+        raise ChallengeRefused("account no longer registered")
     return _add(account, new, redeemed=redeemed, requester=requester, now=now)
 
 
 def show_code(account: Account, *, expires_at: datetime, requester: Requester, now: datetime) -> str:
-    """A code that adds a credential from another device, to be shown to the account's owner.
+    """Return a code that adds a credential from another device. It is shown to the account's owner.
 
-    expires_at: as the owner wishes; a minute ahead at most. Call it in a transaction.
-    Raises BodyRefused for a time that is past or too far ahead. Stored: the code's row.
+    expires_at: at most a minute ahead. Call this in a transaction.
+    Raises: BodyRefused, if the time is past or too far ahead. Stored: the code's row.
     Source: Dfns API, Create Credential Code; D-5.
     """
     if not now < expires_at <= now + CODE_LIFETIME:
-        raise BodyRefused("expiration out of bounds", details={"expiration": ["Enter a time within the next minute."]})
+        raise BodyRefused("expiration out of range", details={"expiration": ["Enter a time within the next minute."]})
     lock_account(account)
     return show_credential_code(account, expires_at=expires_at, requester=requester, now=now)
 
 
 def list_credentials(account: Account) -> Sequence[Credential]:
-    """Every credential of the account, usable or not, the oldest first. No encrypted key is read.
+    """Return every credential of the account, usable or not, the oldest first. No encrypted key is read.
 
     Source: Dfns API, List User Credentials.
     """
@@ -143,7 +143,7 @@ def _add(
     account: Account, new: NewCredential, *, redeemed: RedeemedChallenge, requester: Requester, now: datetime
 ) -> Credential:
     if account.voided_since(redeemed.opened_at):
-        raise ChallengeRefused("challenge from before the account was voided")
+        raise ChallengeRefused("challenge opened before the account was voided")
     credential = verify_credential(new, account=account, challenge=redeemed.challenge, now=now)
     with transaction.atomic():
         lock_account(account)

@@ -1,4 +1,4 @@
-"""What may answer a challenge, who answered it, and the proof. Login and user actions ask the same."""
+"""Factors: which credentials may sign a challenge, and verifying those that did. Login and user actions share this."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -33,16 +33,14 @@ from dfns_login.verification.assertion import (
 )
 
 SIGNING_KINDS: Final = (CredentialKind.FIDO2, CredentialKind.KEY, CredentialKind.PASSWORD_PROTECTED_KEY)
-"""Kinds that sign in, as first or second factor. A recovery key never does."""
-
-
+"""Kinds that sign in, as first or second factor. A recovery key never signs in."""
 LISTED_KINDS: Final = {CredentialKind.KEY: "key", CredentialKind.FIDO2: "webauthn"}
-"""Lists of `allowCredentials` that are shown to anybody."""
+"""The list of `allowCredentials` for each kind that is listed without a code."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SupportedKind:
-    """A kind that an organization takes, and as which factor: `first` or `either`."""
+    """A kind that an organization accepts, and as which factor: `first` or `either`."""
 
     kind: CredentialKind
     factor: str
@@ -51,7 +49,7 @@ class SupportedKind:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListedCredential:
-    """A credential that may answer the challenge. `kind` is a list of `allowCredentials`."""
+    """A credential that may sign the challenge. kind: its list in `allowCredentials`, `key` or `webauthn`."""
 
     kind: str
     credential_id: str
@@ -59,7 +57,7 @@ class ListedCredential:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SigningChallenge:
-    """What the client is to sign, with what. released_keys: absent unless a code was presented."""
+    """The challenge to sign, and the credentials that may sign it. released_keys: None unless a code was presented."""
 
     opened: OpenedChallenge
     supported: Sequence[SupportedKind]
@@ -69,7 +67,7 @@ class SigningChallenge:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FactorAnswer:
-    """A signed challenge. kind, credential_id: as the client claims; credential_id in canonical form."""
+    """A signed challenge. kind, credential_id: the client's claim; credential_id is in canonical form."""
 
     kind: CredentialKind
     credential_id: str
@@ -78,7 +76,7 @@ class FactorAnswer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Factor:
-    """A credential that has answered, and the proof; the second factor with it. Only `verify_factors` makes one."""
+    """A credential that signed, the proof, and the second factor if there is one. Only `verify_factors` makes one."""
 
     credential: Credential
     verified: VerifiedAssertion
@@ -86,7 +84,7 @@ class Factor:
 
 
 def supported_kinds(organization: Organization | None) -> list[SupportedKind]:
-    """What the organization takes at sign-in; for one that is not there, what a new one would take."""
+    """Return what the organization accepts at sign-in; for an unknown organization, what a new one accepts."""
     policy = organization.second_factor if organization else SecondFactor.OPTIONAL
     factor = "first" if policy == SecondFactor.NONE else "either"
     required = policy == SecondFactor.REQUIRED
@@ -94,7 +92,7 @@ def supported_kinds(organization: Organization | None) -> list[SupportedKind]:
 
 
 def listed_credentials(account_id: str) -> list[ListedCredential]:
-    """Credentials of the account that are shown without a code, the oldest first; for nobody, none."""
+    """Return the account's credentials that are listed without a code, the oldest first."""
     rows = Credential.objects.usable().filter(account_id=account_id, kind__in=LISTED_KINDS)
     return [
         ListedCredential(kind=LISTED_KINDS[CredentialKind(kind)], credential_id=credential_id)
@@ -110,11 +108,11 @@ def verify_factors(
     requester: Requester,
     now: datetime,
 ) -> Factor:
-    """Verify who answered the challenge, with as many factors as the organization wants. Returns the first.
+    """Verify the signed challenge with as many factors as the organization requires. Return the first factor.
 
-    Raises AssertionRefused for any proof that fails, also if the challenge is from before the account was voided;
-    ChallengeRefused if it is answered again; AccountDeactivated to somebody who has proved who they are.
-    Stored: an event and a notice where an authenticator's count has fallen; what else it says, by `record_uses`.
+    Raises: AssertionRefused, if verification fails or the account was voided since the challenge was opened;
+    ChallengeRefused, if it was already answered; AccountDeactivated, only after the signature was verified.
+    Stored: an event and a notice if an authenticator's sign count fell. `record_uses` stores the rest.
     """
     factor = _verify(first, redeemed=redeemed, requester=requester, now=now)
     account = factor.credential.account
@@ -122,18 +120,18 @@ def verify_factors(
     if second is not None:
         other = _verify(second, redeemed=redeemed, within=account, requester=requester, now=now)
         if other.credential.pk == factor.credential.pk:
-            raise AssertionRefused("the same credential twice")
+            raise AssertionRefused("same credential twice")
         factor = replace(factor, second=other)
     if account.voided_since(redeemed.opened_at):
-        raise AssertionRefused("challenge from before the account was voided")
+        raise AssertionRefused("challenge opened before the account was voided")
     _check_account(account)
     return factor
 
 
 def record_uses(factor: Factor) -> None:
-    """Keep what the authenticators say of their passkeys, in the transaction that spends the challenge.
+    """Store the passkeys' sign counts and flags. Call this in the transaction that spends the challenge.
 
-    Raises AssertionRefused if another use was faster. Source: WebAuthn Level 3 §7.2 step 26.
+    Raises: AssertionRefused, if another use was faster. Source: WebAuthn Level 3 §7.2 step 26.
     """
     for each in (factor, factor.second):
         if each is None or not isinstance(each.verified, VerifiedFido2Assertion):
@@ -164,12 +162,12 @@ def _verify(
     now: datetime,
     within: Account | None = None,
 ) -> Factor:
-    """Who signed, and the proof. Where nobody may have signed, the same work is done for nothing (R-36)."""
+    """Verify one signature. If no credential may have signed, the same work is done (R-36)."""
     credential = _find_credential(answer, redeemed=redeemed, within=within)
     try:
         verified = _verify_assertion(answer, credential=credential, challenge=redeemed.challenge)
     except SignCountRegressed as error:
-        if is_spent(redeemed):  # the very answer that was accepted comes again, with the count that it had
+        if is_spent(redeemed):  # a replay of an accepted answer, not a cloned passkey
             raise ChallengeRefused("challenge spent") from error
         if credential is not None:
             _suspect(credential, requester=requester, now=now)
@@ -180,16 +178,16 @@ def _verify(
 
 
 def _find_credential(answer: FactorAnswer, *, redeemed: RedeemedChallenge, within: Account | None) -> Credential | None:
-    """The credential that is said to have signed, if it may sign this (WebAuthn L3 §7.2 steps 5 and 6).
+    """Return the credential that claims to have signed, if it may sign this challenge (WebAuthn L3 §7.2 steps 5, 6).
 
-    It is looked for within the challenge's account, or within that of its user
-    handle where the challenge names none; its kind is the stored one; a
-    password-protected key answers only what was opened with a code (R-24, R-55).
+    It must belong to the challenge's account, or to the account of the user
+    handle if the challenge has none, and its kind must match. A password-protected
+    key may sign only a challenge that was opened with a code (R-24, R-55).
     """
     account_id = within.pk if within else redeemed.account_id
     if not account_id and isinstance(answer.assertion, Fido2Assertion):
         claimed = answer.assertion.claimed_account_id or ""
-        account_id = claimed if claimed.isprintable() else ""  # a database takes no NUL
+        account_id = claimed if claimed.isprintable() else ""  # PostgreSQL rejects NUL
     credential = (
         Credential.objects.first_factors()
         .select_related("account__organization", "account__user")
@@ -218,7 +216,7 @@ def _verify_assertion(answer: FactorAnswer, *, credential: Credential | None, ch
 
 
 def _stored(credential: Credential) -> StoredPasskey:
-    """The credential as a verifier wants it; a key has no sign count, and its verifier asks for none."""
+    """Return the credential as the verifiers expect it."""
     return StoredPasskey(
         credential_id=credential.canonical_credential_id,
         spki=bytes(credential.public_key),

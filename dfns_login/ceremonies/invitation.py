@@ -1,4 +1,4 @@
-"""Organizations and invitations: what an operator does before anybody can register."""
+"""Organizations and invitations, which come before anybody can register."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,17 +10,16 @@ from django.core.validators import validate_email
 from django.db import IntegrityError, transaction
 
 from dfns_login.audit import record_event
+from dfns_login.ceremonies.code_requests import send_code
 from dfns_login.errors import BodyRefused, UserExists
 from dfns_login.models import Account, AccountKind, AccountState, AuditKind, CodePurpose, Organization
-from dfns_login.proofs import issue_code
 from dfns_login.requester import Requester
-from dfns_login.tasks import wake_delivery
 from dfns_login.usernames import canonical_username
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Invitation:
-    """Whom an operator invites. email: the mailbox, as it is to be written to."""
+    """An invitation. email: the address as the operator entered it, which emails are sent to."""
 
     organization: Organization
     email: str
@@ -29,24 +28,25 @@ class Invitation:
 
 
 def create_organization(name: str) -> Organization:
-    """Make an organization. Raises BodyRefused for a name that is empty, too long, or not printable. Stored: it."""
+    """Create an organization. Raises: BodyRefused, if the name is empty, too long or not printable."""
     organization = Organization(name=name.strip())
     try:
         organization.full_clean()
     except ValidationError as error:
-        raise BodyRefused("not a name", details=error.message_dict) from error
+        raise BodyRefused("name not valid", details=error.message_dict) from error
     if not organization.name.isprintable():
-        raise BodyRefused("a name that does not print", details={"name": ["It has a character that does not print."]})
+        raise BodyRefused("name not printable", details={"name": ["Enter a name of printable characters."]})
     organization.save(force_insert=True)
     return organization
 
 
 def invite(invitation: Invitation, *, requester: Requester, now: datetime) -> Account:
-    """Make the account, or keep the one that is invited already, and have its registration code mailed.
+    """Create an invited account, or keep the invited one, and have its registration code emailed.
 
-    Raises BodyRefused if the address is not one, the organization or the user is not active, or the account
-    is invited already and linked otherwise; UserExists if the account has registered or was deactivated, or
-    the user has another account there. Stored: the account, the code's row, an event.
+    Raises: BodyRefused, if the address is not valid, the organization or user is not active, or the account is
+    already invited with another user; UserExists, if the account was registered or deactivated, or the user has
+    another account in the organization.
+    Stored: the account, the code's row, an event.
     """
     _check_parties(invitation)
     email = invitation.email.strip()
@@ -54,22 +54,21 @@ def invite(invitation: Invitation, *, requester: Requester, now: datetime) -> Ac
         validate_email(email)
         username = canonical_username(email)
     except (ValidationError, ValueError) as error:
-        raise BodyRefused("not an e-mail address", details={"email": ["Enter a valid e-mail address."]}) from error
+        raise BodyRefused("not an email address", details={"email": ["Enter a valid email address."]}) from error
     account = _account(invitation, email=email, username=username, requester=requester, now=now)
     if account.state != AccountState.INVITED:
-        raise UserExists("account registered or deactivated")
+        raise UserExists("account already registered or deactivated")
     if invitation.user is not None and account.user_id != invitation.user.pk:
         raise BodyRefused(
-            "invited already, linked otherwise",
-            details={"user": ["The account is invited already, and not linked to this user."]},
+            "already invited with another user",
+            details={"user": ["The account is already invited, and is not linked to this user."]},
         )
-    pk = issue_code(account.recipient, purpose=CodePurpose.REGISTRATION, requester=requester, now=now)
-    wake_delivery(pk)
+    send_code(account.recipient, purpose=CodePurpose.REGISTRATION, requester=requester, now=now)
     return account
 
 
 def _check_parties(invitation: Invitation) -> None:
-    """No code would be mailed in an organization that is not active, and nobody signs in as such a user."""
+    """Refuse an inactive organization or user: the person could not register or sign in."""
     if not invitation.organization.active:
         raise BodyRefused("organization not active", details={"organization": ["The organization is not active."]})
     if invitation.user is not None and not invitation.user.is_active:
@@ -88,11 +87,11 @@ def _account(invitation: Invitation, *, email: str, username: str, requester: Re
                 username=username,
                 email=email,
                 kind=invitation.kind,
-                user=cast("Any", invitation.user),  # whatever AUTH_USER_MODEL is
+                user=cast("Any", invitation.user),  # AUTH_USER_MODEL is the project's choice
             )
             record_event(AuditKind.INVITED, account=account, requester=requester, now=now)
     except IntegrityError as error:
         account = known.first()
         if account is None:
-            raise UserExists("the user has an account in this organization") from error
+            raise UserExists("user already has an account in the organization") from error
     return account

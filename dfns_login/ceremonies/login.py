@@ -1,6 +1,6 @@
-"""The login ceremony: a code is mailed, presented, a key released, a challenge signed, a session opened.
+"""The login ceremony: present a code, release the encrypted keys, verify a signed challenge, open a session.
 
-Everything up to the signature answers alike whether or not the account exists.
+Before the signature, every answer is the same whether or not the account exists.
 """
 
 from collections.abc import Sequence
@@ -9,11 +9,10 @@ from datetime import datetime
 
 from django.db import transaction
 
-from dfns_login.audit import log_code_request, record_event
+from dfns_login.audit import record_event
 from dfns_login.ceremonies.decoys import decoy_account_id, decoy_credentials
 from dfns_login.ceremonies.factors import (
     FactorAnswer,
-    ListedCredential,
     SigningChallenge,
     SupportedKind,
     listed_credentials,
@@ -26,7 +25,6 @@ from dfns_login.models import Account, AuditKind, CodePurpose, Organization, Ses
 from dfns_login.proofs import (
     Ceremony,
     PresentedCode,
-    issue_code,
     issue_session,
     open_challenge,
     present_code,
@@ -35,13 +33,15 @@ from dfns_login.proofs import (
 )
 from dfns_login.requester import Requester
 from dfns_login.settings import login_settings
-from dfns_login.tasks import wake_delivery
 from dfns_login.usernames import Recipient
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoginRequest:
-    """recipient: absent for a discoverable passkey, which needs no username. login_code: as typed."""
+    """A request to sign in.
+
+    recipient: None for a discoverable passkey, which needs no username. login_code: what the person typed.
+    """
 
     organization: str
     recipient: Recipient | None = None
@@ -59,34 +59,23 @@ class LoginAnswer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignedIn:
-    """A session that was just opened, and the token that stands for it; a browser's sign-in has no use for that."""
+    """The session that was opened, and its token. Browsers get a Django session instead of the token."""
 
     session: Session
     token: str = field(repr=False)
 
 
-def send_login_code(recipient: Recipient, *, requester: Requester, now: datetime) -> None:
-    """Have a login code mailed to the recipient, if the recipient is somebody: the worker finds out.
-
-    Stored: the code's row, for any name.
-    Source: Dfns API, Send Login Code.
-    """
-    pk = issue_code(recipient, purpose=CodePurpose.LOGIN, requester=requester, now=now)
-    log_code_request(recipient, purpose=CodePurpose.LOGIN.value, code=pk, requester=requester)
-    wake_delivery(pk)
-
-
 def open_login(asked: LoginRequest, *, requester: Requester, now: datetime) -> SigningChallenge:
-    """Open a login challenge; release the encrypted keys if a good code is presented.
+    """Open a login challenge, and release the encrypted keys if a valid code is presented.
 
-    Raises CodeRefused if a code came and is not good; UserNotFound and
-    NoUsableCredential only where the project reveals unknown users.
-    Stored: the counted guess; with a good code, that it is spent.
+    Raises: CodeRefused, if a code was sent and is not valid; UserNotFound and
+    NoUsableCredential, only if the project reveals unknown users.
+    Stored: the counted guess, and that a valid code was consumed.
     Source: Dfns API, Create User Login Challenge.
     """
     if asked.recipient is None:
         if asked.login_code is not None:
-            raise CodeRefused("a code without a name")
+            raise CodeRefused("code without a username")
         organization = Organization.objects.filter(pk=asked.organization, active=True).first()
         opened = open_challenge(Ceremony.LOGIN, organization=asked.organization, account_id="", now=now)
         return SigningChallenge(opened=opened, supported=supported_kinds(organization))
@@ -99,7 +88,7 @@ def open_login(asked: LoginRequest, *, requester: Requester, now: datetime) -> S
             asked.recipient, asked.login_code, purpose=CodePurpose.LOGIN, device=requester.device, now=now
         )
         if account is None:
-            raise CodeRefused("the account went while its code was open")
+            raise CodeRefused("account no longer registered")
         record_event(AuditKind.CODE_PRESENTED, account=account, requester=requester, now=now, purpose="login")
     supported = supported_kinds(organization)
     return _open_for(asked.recipient, account=account, presented=presented, supported=supported, now=now)
@@ -108,17 +97,17 @@ def open_login(asked: LoginRequest, *, requester: Requester, now: datetime) -> S
 def complete_login(answer: LoginAnswer, *, requester: Requester, now: datetime) -> SignedIn:
     """Verify the signed challenge and open a session.
 
-    Raises ChallengeRefused for a challenge that is not good, AssertionRefused
-    for any proof that fails, AccountDeactivated to somebody who has proved who they are.
-    Stored: the spent challenge, the session, an event, in one transaction.
+    Raises: ChallengeRefused, if the challenge is not valid; AssertionRefused, if
+    verification fails; AccountDeactivated, only after the signature was verified.
+    Stored, in one transaction: the spent challenge, the session, an event.
     Source: Dfns API, Complete User Login.
     """
     redeemed = redeem_challenge(answer.challenge_identifier, ceremony=Ceremony.LOGIN, now=now)
     factor = verify_factors(answer.first_factor, answer.second_factor, redeemed=redeemed, requester=requester, now=now)
     credential = factor.credential
     with transaction.atomic():
-        if not Account.objects.lock(account=credential.account):  # or what voids it would not see this session
-            raise AssertionRefused("the account was voided meanwhile")
+        if not Account.objects.lock(account=credential.account):  # what voids the account must see this session
+            raise AssertionRefused("account voided meanwhile")
         session, token = issue_session(
             credential, redeemed=redeemed, verified=factor.verified, requester=requester, now=now
         )
@@ -132,19 +121,6 @@ def complete_login(answer: LoginAnswer, *, requester: Requester, now: datetime) 
             kind=credential.kind,
         )
     return SignedIn(session=session, token=token)
-
-
-def end_session(session: Session, *, requester: Requester, now: datetime) -> None:
-    """End this session; its token is dead from this moment. Stored: when, and an event."""
-    if Session.objects.filter(pk=session.pk).revoke(now=now):
-        record_event(AuditKind.SIGNED_OUT, account=session.account, requester=requester, now=now, session=session.pk)
-
-
-def end_every_session(account: Account, *, requester: Requester, now: datetime) -> None:
-    """End every session of the account. Stored: when, and an event."""
-    ended = Session.objects.filter(account=account).revoke(now=now)
-    if ended:
-        record_event(AuditKind.SIGNED_OUT, account=account, requester=requester, now=now, sessions=ended)
 
 
 def _open_for(
@@ -163,10 +139,9 @@ def _open_for(
         now=now,
     )
     if account is None:
-        # the same statement as for somebody, so that the database does not tell
+        # run the same statement as for a known account
         listed_credentials("")
-        decoys = [ListedCredential(kind=d.kind, credential_id=d.credential_id) for d in decoy_credentials(recipient)]
-        return SigningChallenge(opened=opened, supported=supported, listed=decoys)
+        return SigningChallenge(opened=opened, supported=supported, listed=decoy_credentials(recipient))
     listed = listed_credentials(account.pk)
     released = release_encrypted_keys(account, presented=presented) if presented else None
     if not listed and not released and presented and login_settings().reveal_unknown_users:

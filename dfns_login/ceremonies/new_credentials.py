@@ -1,4 +1,4 @@
-"""Credentials that a client registers: verified, and stored, by whichever ceremony they come."""
+"""New credentials: verifying and storing them, for every ceremony that adds some."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -37,14 +37,14 @@ from dfns_login.verification.attestation_object import AttestationPolicy
 from dfns_login.verification.key_envelope import KeyEnvelope, check_key_envelope
 
 REGISTERED_KINDS: Final = (*SIGNING_KINDS, CredentialKind.RECOVERY_KEY)
-"""Kinds that may be registered at all."""
+"""Every kind that can be registered."""
 WITH_ENVELOPE: Final = (CredentialKind.PASSWORD_PROTECTED_KEY, CredentialKind.RECOVERY_KEY)
 DEFAULT_NAME: Final = "Default Credential"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewCredential:
-    """A credential to register. encrypted_private_key: text of the client's own making, opened by nobody here."""
+    """A credential to register. encrypted_private_key: encrypted by the client; the server cannot decrypt it."""
 
     kind: CredentialKind
     attestation: KeyAttestation | Fido2Attestation
@@ -54,7 +54,7 @@ class NewCredential:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewCredentials:
-    """What a registration or a recovery brings: a first factor, and by policy or wish the others."""
+    """The credentials of a registration or recovery."""
 
     first_factor: NewCredential
     second_factor: NewCredential | None = None
@@ -62,10 +62,10 @@ class NewCredentials:
 
 
 def verify_new_credentials(new: NewCredentials, *, account: Account, challenge: str, now: datetime) -> list[Credential]:
-    """The credentials that a registration or recovery brings, verified and not stored yet; the first factor first.
+    """Verify the credentials of a registration or recovery. Return them unsaved, the first factor first.
 
     challenge: the text that the client was given.
-    Raises BodyRefused or AttestationRefused, whose details name the field.
+    Raises: BodyRefused or AttestationRefused, with details by field.
     Source: Dfns API, Complete User Registration.
     """
     _check_kinds(new, organization=account.organization)
@@ -73,14 +73,14 @@ def verify_new_credentials(new: NewCredentials, *, account: Account, challenge: 
     made = [verify_credential(each, account=account, challenge=challenge, now=now) for each in given if each]
     if len({each.canonical_credential_id for each in made}) != len(made):
         raise AttestationRefused(
-            "the same credential id twice",
-            details={"credentialInfo.credId": ["Each credential needs an id of its own."]},
+            "same credential id twice",
+            details={"credential_id": ["Each credential needs its own id."]},
         )
     return made
 
 
 def verify_credential(new: NewCredential, *, account: Account, challenge: str, now: datetime) -> Credential:
-    """One new credential of the account, verified and not stored yet. Raises as `verify_new_credentials` does."""
+    """Verify one new credential. Return it unsaved. Raises: as `verify_new_credentials` does."""
     envelope = _envelope(new)
     verified = _verify_attestation(new, challenge=challenge)
     credential = Credential(
@@ -107,15 +107,15 @@ def verify_credential(new: NewCredential, *, account: Account, challenge: str, n
 
 
 def store_credential(credential: Credential, *, requester: Requester, now: datetime) -> AuditEvent:
-    """Store a verified credential, and that it was created.
+    """Store a verified credential and an event, and return the event.
 
-    Raises CredentialIdTaken if the organization has one of this id, whoever's it is.
+    Raises: CredentialIdTaken, if any account of the organization has a credential with this id.
     """
     try:
         with transaction.atomic():
             credential.save(force_insert=True)
     except IntegrityError as error:
-        details = {"credentialInfo.credId": ["The organization has a credential of this id."]}
+        details = {"credential_id": ["The organization already has a credential with this id."]}
         raise CredentialIdTaken("credential id taken", details=details) from error
     return record_event(
         AuditKind.CREDENTIAL_CREATED,
@@ -130,17 +130,17 @@ def store_credential(credential: Credential, *, requester: Requester, now: datet
 def _check_kinds(new: NewCredentials, *, organization: Organization) -> None:
     policy = organization.second_factor
     wrong = {
-        "firstFactorCredential": new.first_factor.kind not in SIGNING_KINDS,
-        "secondFactorCredential": new.second_factor is not None and new.second_factor.kind not in SIGNING_KINDS,
-        "recoveryCredential": new.recovery is not None and new.recovery.kind != CredentialKind.RECOVERY_KEY,
+        "first_factor": new.first_factor.kind not in SIGNING_KINDS,
+        "second_factor": new.second_factor is not None and new.second_factor.kind not in SIGNING_KINDS,
+        "recovery_credential": new.recovery is not None and new.recovery.kind != CredentialKind.RECOVERY_KEY,
     }
     details = {name: ["This kind cannot be registered here."] for name, refused in wrong.items() if refused}
     if policy == SecondFactor.REQUIRED and new.second_factor is None:
-        details["secondFactorCredential"] = ["The organization requires a second factor."]
+        details["second_factor"] = ["The organization requires a second factor."]
     if policy == SecondFactor.NONE and new.second_factor is not None:
-        details["secondFactorCredential"] = ["The organization takes no second factor."]
+        details["second_factor"] = ["The organization does not accept a second factor."]
     if details:
-        raise BodyRefused("kinds of the new credentials", details=details)
+        raise BodyRefused("kinds of new credentials", details=details)
 
 
 def _verify_attestation(new: NewCredential, *, challenge: str) -> VerifiedAttestation:
@@ -158,7 +158,7 @@ def _verify_attestation(new: NewCredential, *, challenge: str) -> VerifiedAttest
 
 
 def attestation_policy() -> AttestationPolicy:
-    """What the project wants to know of an authenticator's make."""
+    """Return the project's policy on attestation statements."""
     conf = login_settings()
     if conf.attestation == "none":
         return AttestationPolicy()
@@ -166,16 +166,16 @@ def attestation_policy() -> AttestationPolicy:
 
 
 def _envelope(new: NewCredential) -> KeyEnvelope | None:
-    """The encrypted private key of a kind that has one: a password-protected key must, a recovery key may."""
+    """Return the encrypted private key. A password-protected key requires one, a recovery key may have one."""
     if new.encrypted_private_key is not None and new.kind not in WITH_ENVELOPE:
         raise AttestationRefused(
             "encrypted key with a kind that has none",
-            details={"encryptedPrivateKey": [f"A {new.kind.value} has none."]},
+            details={"encrypted_private_key": [f"A {new.kind.value} has no encrypted private key."]},
         )
     if new.encrypted_private_key is None:
         if new.kind != CredentialKind.PASSWORD_PROTECTED_KEY:
             return None
         raise AttestationRefused(
-            "password-protected key without its key", details={"encryptedPrivateKey": ["This field is required."]}
+            "password-protected key without its key", details={"encrypted_private_key": ["This field is required."]}
         )
     return check_key_envelope(new.encrypted_private_key)

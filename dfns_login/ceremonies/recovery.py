@@ -1,4 +1,4 @@
-"""The recovery ceremony: a mailed code and the recovery key together replace every credential of the account."""
+"""The recovery ceremony: an emailed code and the recovery key together replace every credential of an account."""
 
 import json
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from django.db import transaction
 
-from dfns_login.audit import log_code_request, record_event
+from dfns_login.audit import record_event
 from dfns_login.ceremonies.new_credentials import NewCredentials, store_credential, verify_new_credentials
 from dfns_login.ceremonies.notices import notify_owner
 from dfns_login.errors import AssertionRefused, CodeRefused, RecoveryCredentialRefused, TokenRefused
@@ -23,7 +23,6 @@ from dfns_login.models import (
 from dfns_login.proofs import (
     ReleasedKey,
     TemporaryToken,
-    issue_code,
     issue_temporary_token,
     present_code,
     release_recovery_keys,
@@ -32,7 +31,6 @@ from dfns_login.proofs import (
 )
 from dfns_login.requester import Requester
 from dfns_login.settings import login_settings
-from dfns_login.tasks import wake_delivery
 from dfns_login.usernames import Recipient
 from dfns_login.verification.assertion import KeyAssertion, KeyAssertionVerifier, StoredKey
 from dfns_login.verification.client_data import claimed_challenge
@@ -43,7 +41,10 @@ NEW_CREDENTIALS_LIMIT: Final = 48 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecoveryRequest:
-    """verification_code: as typed. credential_id: of the recovery key that is to be used, in canonical form."""
+    """A request to recover an account.
+
+    credential_id: of the recovery key, in canonical form. verification_code: what the person typed.
+    """
 
     recipient: Recipient
     credential_id: str
@@ -52,7 +53,7 @@ class RecoveryRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecoveryChallenge:
-    """What the client is to sign, with which recovery keys, and the temporary token that it brings back."""
+    """The challenge to sign, the recovery keys that may sign it, and the token that completes the recovery."""
 
     account: Account
     challenge: str
@@ -62,10 +63,10 @@ class RecoveryChallenge:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecoveryAnswer:
-    """What the recovery key has signed.
+    """The recovery key's signature, and the new credentials that it signed.
 
-    credential_id: in canonical form. signed: the JSON value of `newCredentials` as it was sent, which is what
-    the recovery key's challenge has to say; new: the same, parsed.
+    credential_id: in canonical form. new: the new credentials. signed: the same as the JSON value that was sent,
+    which must be the recovery key's challenge.
     """
 
     credential_id: str
@@ -74,30 +75,20 @@ class RecoveryAnswer:
     signed: dict[str, Any] = field(repr=False)
 
 
-def send_recovery_code(recipient: Recipient, *, requester: Requester, now: datetime) -> None:
-    """Have a recovery code mailed to the recipient, if the recipient is somebody: the worker finds out.
-
-    Stored: the code's row, for any name. Nothing of the account changes (R-13).
-    Source: Dfns API, Send Recovery Code.
-    """
-    pk = issue_code(recipient, purpose=CodePurpose.RECOVERY, requester=requester, now=now)
-    log_code_request(recipient, purpose=CodePurpose.RECOVERY.value, code=pk, requester=requester)
-    wake_delivery(pk)
-
-
 def open_recovery(asked: RecoveryRequest, *, requester: Requester, now: datetime) -> RecoveryChallenge:
-    """Spend the recovery code and open the recovery of its account.
+    """Verify the recovery code and open the recovery of its account.
 
-    Raises CodeRefused if the code is not good, RecoveryCredentialRefused if the
-    credential is none of the account's recovery keys. Stored: the counted guess;
-    with a good code, that it is spent. Source: Dfns API, Create Recovery Challenge.
+    Raises: CodeRefused, if the code is not valid; RecoveryCredentialRefused, if
+    the account has no such recovery key.
+    Stored: the counted guess, and that a valid code was consumed.
+    Source: Dfns API, Create Recovery Challenge.
     """
     account = Account.objects.registered().of(asked.recipient).first()
     presented = present_code(
         asked.recipient, asked.verification_code, purpose=CodePurpose.RECOVERY, device=requester.device, now=now
     )
     if account is None:
-        raise CodeRefused("the account went while its code was open")
+        raise CodeRefused("account no longer registered")
     record_event(AuditKind.CODE_PRESENTED, account=account, requester=requester, now=now, purpose="recovery")
     _recovery_key(account, asked.credential_id)
     challenge, token = issue_temporary_token(account, presented=presented, now=now)
@@ -108,12 +99,12 @@ def open_recovery(asked: RecoveryRequest, *, requester: Requester, now: datetime
 def complete_recovery(
     temporary_token: str, answer: RecoveryAnswer, *, requester: Requester, now: datetime
 ) -> Credential:
-    """Replace everything of the account by new credentials, which the recovery key has signed. Returns the first.
+    """Replace the account's credentials by new ones that the recovery key signed. Return the first.
 
-    Raises TokenRefused if the temporary token is not good or was spent, AssertionRefused if the
-    recovery key's proof fails, AttestationRefused if a credential does not hold, CredentialIdTaken.
-    Stored, in one transaction: the token's `jti`, the new credentials, that every older credential,
-    session, code and challenge is dead, the spent recovery key among them, events, a notice.
+    Raises: TokenRefused, if the temporary token is not valid or was spent; AssertionRefused, if the recovery key's
+    signature is not valid; AttestationRefused, if a new credential is not valid; CredentialIdTaken.
+    Stored, in one transaction: the token's `jti`, the new credentials, the end of every earlier credential (the
+    recovery key included), session, code and challenge, events, a notice.
     Source: Dfns API, Recover User; R-80, R-81.
     """
     token = resolve_temporary_token(temporary_token, purpose=CodePurpose.RECOVERY, now=now)
@@ -121,8 +112,8 @@ def complete_recovery(
     _verify_recovery_key(answer, account=account)
     made = verify_new_credentials(answer.new, account=account, challenge=token.challenge, now=now)
     with transaction.atomic():
-        if not Account.objects.lock(account=account):  # or two tokens would each spend the same recovery key
-            raise TokenRefused("the account was voided meanwhile")
+        if not Account.objects.lock(account=account):  # two tokens must not both use the recovery key
+            raise TokenRefused("account voided meanwhile")
         spend_temporary_token(token)
         _end_everything(account, now=now)
         for credential in made:
@@ -134,7 +125,7 @@ def complete_recovery(
 def _account(token: TemporaryToken) -> Account:
     account = Account.objects.registered().filter(pk=token.account_id, organization=token.organization).first()
     if account is None or account.voided_since(token.issued_at):
-        raise TokenRefused("the account went, or was voided, while its token was out")
+        raise TokenRefused("account voided or no longer registered")
     return account
 
 
@@ -142,12 +133,12 @@ def _recovery_key(account: Account, credential_id: str) -> Credential:
     keys = account.credentials.usable().filter(kind=CredentialKind.RECOVERY_KEY).defer("encrypted_key_at_rest")
     key = keys.filter(canonical_credential_id=credential_id).first()
     if key is None:
-        raise RecoveryCredentialRefused("no such recovery key in the account")
+        raise RecoveryCredentialRefused("no such recovery key")
     return key
 
 
 def _verify_recovery_key(answer: RecoveryAnswer, *, account: Account) -> None:
-    """Verify that the recovery key signed these very new credentials: its challenge is their JSON text."""
+    """Verify that the recovery key signed the new credentials. Its challenge is their JSON text."""
     try:
         key = _recovery_key(account, answer.credential_id)
     except RecoveryCredentialRefused as error:
@@ -158,7 +149,7 @@ def _verify_recovery_key(answer: RecoveryAnswer, *, account: Account) -> None:
     except EncodingError as error:
         raise AssertionRefused(str(error)) from error
     if _canonical(signed) != _canonical(answer.signed):
-        raise AssertionRefused("the recovery key signed other credentials")
+        raise AssertionRefused("recovery key signed other credentials")
     verifier = KeyAssertionVerifier(origins=login_settings().key_client_origins)
     stored = StoredKey(credential_id=key.canonical_credential_id, spki=bytes(key.public_key))
     verifier.verify(answer.assertion, stored=stored, challenge=challenge)

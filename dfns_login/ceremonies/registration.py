@@ -1,4 +1,4 @@
-"""The registration ceremony: an invited person presents the mailed code and registers the first credential."""
+"""The registration ceremony: an invited person presents the emailed code and registers credentials."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -6,14 +6,13 @@ from typing import Any, cast
 
 from django.db import transaction
 
-from dfns_login.audit import log_code_request, record_event
+from dfns_login.audit import record_event
 from dfns_login.ceremonies.new_credentials import NewCredentials, store_credential, verify_new_credentials
 from dfns_login.errors import CodeRefused, RegistrationCodeExpired, TokenRefused, UserExists, UserNotFound
 from dfns_login.models import Account, AccountState, AuditKind, CodePurpose, Credential, OneTimeCode
 from dfns_login.project_users import user_for_account
 from dfns_login.proofs import (
     TemporaryToken,
-    issue_code,
     issue_temporary_token,
     present_code,
     resolve_temporary_token,
@@ -21,38 +20,26 @@ from dfns_login.proofs import (
 )
 from dfns_login.requester import Requester
 from dfns_login.settings import login_settings
-from dfns_login.tasks import wake_delivery
 from dfns_login.usernames import Recipient
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegistrationChallenge:
-    """What the client is to sign, and the temporary token that it brings back with it."""
+    """The challenge to sign, and the token that completes the registration."""
 
     account: Account
     challenge: str
     temporary_token: str = field(repr=False)
 
 
-def send_registration_code(recipient: Recipient, *, requester: Requester, now: datetime) -> None:
-    """Have the registration code mailed, if the recipient is invited: the worker finds out.
-
-    Stored: the code's row, for any name.
-    Source: Dfns API, Resend Registration Code.
-    """
-    pk = issue_code(recipient, purpose=CodePurpose.REGISTRATION, requester=requester, now=now)
-    log_code_request(recipient, purpose=CodePurpose.REGISTRATION.value, code=pk, requester=requester)
-    wake_delivery(pk)
-
-
 def open_registration(
     recipient: Recipient, registration_code: str, *, requester: Requester, now: datetime
 ) -> RegistrationChallenge:
-    """Spend the registration code and open the registration of its account.
+    """Verify the registration code and open the registration of its account.
 
-    Raises CodeRefused if the code is not good; UserNotFound, UserExists and
-    RegistrationCodeExpired only where the project reveals unknown users.
-    Stored: the counted guess; with a good code, that it is spent.
+    Raises: CodeRefused, if the code is not valid; UserNotFound, UserExists and
+    RegistrationCodeExpired, only if the project reveals unknown users.
+    Stored: the counted guess, and that a valid code was consumed.
     Source: Dfns API, Create User Registration Challenge.
     """
     account = _find_invited(recipient)
@@ -67,7 +54,7 @@ def open_registration(
             raise
         raise RegistrationCodeExpired from None
     if account is None:
-        raise CodeRefused("nobody is invited by this name")
+        raise CodeRefused("no invited account")
     record_event(AuditKind.CODE_PRESENTED, account=account, requester=requester, now=now, purpose="registration")
     challenge, token = issue_temporary_token(account, presented=presented, now=now)
     return RegistrationChallenge(account=account, challenge=challenge, temporary_token=token)
@@ -76,10 +63,10 @@ def open_registration(
 def complete_registration(
     temporary_token: str, new: NewCredentials, *, requester: Requester, now: datetime
 ) -> Credential:
-    """Register the account with its first credentials, and link it to the project's user. Returns the first factor.
+    """Register the account with its first credentials, and link it to the project's user. Return the first factor.
 
-    Raises TokenRefused if the temporary token is not good or was spent,
-    AttestationRefused if the credential does not hold, CredentialIdTaken.
+    Raises: TokenRefused, if the temporary token is not valid or was spent;
+    AttestationRefused, if a credential is not valid; CredentialIdTaken.
     Stored, in one transaction: the token's `jti`, the user, the account, the credentials, events.
     Source: Dfns API, Complete User Registration.
     """
@@ -87,7 +74,7 @@ def complete_registration(
     invited = Account.objects.invited().select_related("organization", "user")
     account = invited.filter(pk=token.account_id, organization=token.organization).first()
     if account is None or account.voided_since(token.issued_at):
-        raise TokenRefused("nobody is invited by this token any more")
+        raise TokenRefused("account voided or no longer invited")
     made = verify_new_credentials(new, account=account, challenge=token.challenge, now=now)
     with transaction.atomic():
         _register(account, token=token)
@@ -98,7 +85,7 @@ def complete_registration(
 
 
 def _find_invited(recipient: Recipient) -> Account | None:
-    """The account, if it may register; nobody otherwise, so that every other state answers like an unknown name."""
+    """Return the account if it may register. In every other state it is treated as an unknown username."""
     account = Account.objects.invited().of(recipient).first()
     if account is None and login_settings().reveal_unknown_users:
         raise UserExists if Account.objects.registered().of(recipient).exists() else UserNotFound
@@ -107,12 +94,11 @@ def _find_invited(recipient: Recipient) -> Account | None:
 
 def _register(account: Account, *, token: TemporaryToken) -> None:
     spend_temporary_token(token)
-    msg = "the account was registered or deactivated meanwhile"
-    # held before its user is made, which two tokens of one account would else do at the same time
+    # locked before its user is created, so that two tokens of one account cannot create two users
     if not Account.objects.lock_invited(account=account):
-        raise TokenRefused(msg)
+        raise TokenRefused("account registered or deactivated meanwhile")
     user = user_for_account(account)
     if not Account.objects.register(account=account, user=user):
-        raise TokenRefused(msg)
+        raise TokenRefused("account registered or deactivated meanwhile")
     account.state = AccountState.REGISTERED
-    account.user = cast("Any", user)  # whatever AUTH_USER_MODEL is; the stubs know one project's
+    account.user = cast("Any", user)  # AUTH_USER_MODEL is the project's choice

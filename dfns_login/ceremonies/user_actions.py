@@ -1,4 +1,4 @@
-"""User-action signing: a session's owner signs one request before it is made."""
+"""User action signing: a session's owner signs one request before making it."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -60,11 +60,11 @@ def open_action(session: Session, request: ActionRequest, *, now: datetime) -> S
 
 
 def complete_action(answer: ActionAnswer, *, session: Session, requester: Requester, now: datetime) -> str:
-    """Verify the signed challenge and give the user action that it was opened for.
+    """Verify the signed challenge and return the user action that it was opened for.
 
-    Raises ChallengeRefused for a challenge that is not good or is another
-    session's, AssertionRefused for any proof that fails.
-    Stored: the spent challenge and an event. Source: Dfns API, Create User Action Signature.
+    Raises: ChallengeRefused, if the challenge is not valid or belongs to another
+    session; AssertionRefused, if verification fails.
+    Stored, in one transaction: the spent challenge and an event. Source: Dfns API, Create User Action Signature.
     """
     redeemed = redeem_challenge(answer.challenge_identifier, ceremony=Ceremony.ACTION, now=now)
     opened_in, _, digest = redeemed.bound.partition(" ")

@@ -1,4 +1,4 @@
-"""What an operator with a session does to the accounts of their own organization, as Django permissions allow."""
+"""Operator actions on accounts through the API, within the operator's organization and Django permissions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,11 +15,11 @@ from dfns_login.models import Account, AccountKind, Credential, Session
 from dfns_login.requester import Requester
 
 PAGE: Final = 100
-"""Accounts on one page, at most."""
+"""The most accounts that one page lists."""
 
 
 class Operation(Enum):
-    """What an operator may do: its name on the wire, and the Django permission that allows it."""
+    """An operation: its name on the wire, and the Django permission that it requires."""
 
     CREATE = ("Auth:Users:Create", "dfns_login.add_account")
     READ = ("Auth:Users:Read", "dfns_login.view_account")
@@ -30,14 +30,14 @@ class Operation(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountPage:
-    """Some of an organization's accounts, by id. next_id: after which the next page begins; empty on the last."""
+    """Some of an organization's accounts, ordered by id. next_id: the last id here; empty on the last page."""
 
     accounts: Sequence[Account]
     next_id: str = ""
 
 
 def permit(session: Session, operation: Operation) -> None:
-    """Raise NotPermitted unless the session's user has the permission for this operation."""
+    """Check that the session's user may perform the operation. Raises: NotPermitted."""
     name, permission = operation.value
     account = session.account
     if account.user is None or not account.user.has_perm(permission):
@@ -47,7 +47,7 @@ def permit(session: Session, operation: Operation) -> None:
 def create_user(session: Session, *, email: str, kind: AccountKind, requester: Requester, now: datetime) -> Account:
     """Invite somebody into the operator's organization.
 
-    Raises NotPermitted, BodyRefused, UserExists. Stored: as `invite` does.
+    Raises: NotPermitted, BodyRefused, UserExists. Stored: as `invite` does.
     Source: Dfns API, Create User.
     """
     permit(session, Operation.CREATE)
@@ -56,7 +56,7 @@ def create_user(session: Session, *, email: str, kind: AccountKind, requester: R
 
 
 def list_users(session: Session, *, after: str, limit: int, kind: AccountKind | None) -> AccountPage:
-    """One page of the organization's accounts. Raises NotPermitted. Source: Dfns API, List Users."""
+    """Return one page of the organization's accounts. Raises: NotPermitted. Source: Dfns API, List Users."""
     permit(session, Operation.READ)
     accounts = _accounts(session).filter(pk__gt=after).order_by("pk")
     if kind is not None:
@@ -67,13 +67,13 @@ def list_users(session: Session, *, after: str, limit: int, kind: AccountKind | 
 
 
 def get_user(session: Session, account_id: str) -> Account:
-    """An account of the organization. Raises NotPermitted, NotFound. Source: Dfns API, Get User."""
+    """Return an account of the organization. Raises: NotPermitted, NotFound. Source: Dfns API, Get User."""
     permit(session, Operation.READ)
     return _find(session, account_id)
 
 
 def activate_user(session: Session, account_id: str, *, requester: Requester, now: datetime) -> Account:
-    """Let a deactivated account in again; nothing happens where it is active. Source: Dfns API, Activate User."""
+    """Reactivate an account. Reactivating an active one does nothing. Source: Dfns API, Activate User."""
     permit(session, Operation.ACTIVATE)
     account = _find(session, account_id)
     reactivate_account(account, operator=_operator(session, requester), now=now)
@@ -81,7 +81,7 @@ def activate_user(session: Session, account_id: str, *, requester: Requester, no
 
 
 def deactivate_user(session: Session, account_id: str, *, requester: Requester, now: datetime) -> Account:
-    """Let an account in no more; nothing happens where it is not let in. Source: Dfns API, Deactivate User."""
+    """Deactivate an account. Deactivating a deactivated one does nothing. Source: Dfns API, Deactivate User."""
     permit(session, Operation.DEACTIVATE)
     account = _find(session, account_id)
     deactivate_account(account, operator=_operator(session, requester), now=now)
@@ -89,7 +89,7 @@ def deactivate_user(session: Session, account_id: str, *, requester: Requester, 
 
 
 def delete_user(session: Session, account_id: str, *, requester: Requester, now: datetime) -> Account:
-    """Delete an account with its credentials and sessions; its events stay. Source: Dfns API, Archive User."""
+    """Delete an account with its credentials and sessions. Its events stay. Source: Dfns API, Archive User."""
     permit(session, Operation.DELETE)
     account = _find(session, account_id)
     delete_account(account, operator=_operator(session, requester), now=now)
@@ -97,7 +97,7 @@ def delete_user(session: Session, account_id: str, *, requester: Requester, now:
 
 
 def _accounts(session: Session) -> QuerySet[Account]:
-    """Accounts of the operator's organization, each with the id of its first credential."""
+    """Return the organization's accounts, each with the id of its first credential."""
     first = Credential.objects.filter(account=OuterRef("pk")).order_by("created_at", "pk").values("pk")[:1]
     return Account.objects.filter(organization=session.account.organization_id).annotate(
         first_credential=Subquery(first)

@@ -6,7 +6,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from dfns_login.browsers import named_session
-from dfns_login.ceremonies.login import end_session
+from dfns_login.ceremonies.sign_out import end_session
 from dfns_login.models import Session
 from dfns_login.requester import Requester
 

@@ -61,7 +61,7 @@ def announced_path(text: str) -> str:
     """
     path = unquote(text)
     if not path.startswith("/") or "?" in text or "#" in text or ".." in path.split("/"):
-        raise BodyRefused("announced path", details={"userActionHttpPath": ["Enter an absolute path without a query."]})
+        raise BodyRefused("announced path", details={"announced_path": ["Enter an absolute path without a query."]})
     return path
 
 

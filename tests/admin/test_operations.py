@@ -8,17 +8,17 @@ from django.core import mail
 from django.db import connection
 from django.test import Client
 
+from dfns_login.ceremonies.credential_changes import deactivate_credential
 from dfns_login.ceremonies.operators import (
     Operator,
     deactivate_account,
-    deactivate_credential,
     deactivate_organization,
     invite_again,
     reactivate_account,
     reactivate_organization,
     revoke_code,
-    shut_session,
 )
+from dfns_login.ceremonies.sign_out import end_session
 from dfns_login.delivery.outbox import deliver_code
 from dfns_login.models import Account, AccountState, AuditEvent, CodePurpose, OneTimeCode, Organization, Session
 from tests.api.client import call, message, open_login, sign_in
@@ -269,8 +269,8 @@ def test_what_was_done_meanwhile_is_not_done_again(scene: AdminRecords) -> None:
     organization = scene.account.organization
     done = [
         [revoke_code(scene.code, **by) for _again in range(2)],
-        [shut_session(Session.objects.get(jti="idle"), **by) for _again in range(2)],
-        [deactivate_credential(scene.credential, **by) for _again in range(2)],
+        [end_session(Session.objects.get(jti="idle"), requester=SOMEWHERE, now=by["now"]) for _again in range(2)],
+        [deactivate_credential(scene.credential, requester=SOMEWHERE, now=by["now"]) for _again in range(2)],
         [deactivate_account(scene.account, **by) for _again in range(2)],
         [reactivate_account(scene.account, **by) for _again in range(2)],
         [deactivate_organization(organization, now=by["now"]) for _again in range(2)],

@@ -16,7 +16,7 @@ from django.test import Client, RequestFactory
 from django.utils import timezone
 
 from dfns_login.browsers.django_sessions import SESSION_KEY, open_browser_session
-from dfns_login.ceremonies.operators import Operator, shut_session
+from dfns_login.ceremonies.sign_out import end_session
 from dfns_login.errors import NotAuthorized
 from dfns_login.models import AccountState, AuditEvent, AuditKind, CodePurpose, Credential, Organization, Session
 from tests.api.actions import SignedIn
@@ -306,7 +306,7 @@ def test_a_session_that_ended_while_it_was_opened_signs_nobody_in(jane: Person, 
 
 
 def operator_ends(person: Person) -> None:
-    shut_session(only_session(), operator=Operator(requester=SOMEWHERE), now=timezone.now())
+    end_session(only_session(), requester=SOMEWHERE, now=timezone.now())
 
 
 def other_device_ends_all(person: Person) -> None:

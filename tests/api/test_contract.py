@@ -464,7 +464,7 @@ class TestCost:
         token = complete_login(client, opened, person.key).json()["token"]
         assert cost_of(lambda: list_credentials(client, token)) == (["SELECT session", "SELECT credential"], {})
         assert cost_of(lambda: log_out(client, token)) == (
-            ["SELECT session", "UPDATE session", "SELECT session", "INSERT auditevent"],
+            ["SELECT session", "BEGIN", "UPDATE session", "SELECT session", "INSERT auditevent", "COMMIT"],
             {},
         )
 
@@ -535,7 +535,15 @@ class TestCost:
         body = {"sessionId": str(Session.objects.latest("pk").pk)}
         ending = cost_of(lambda: call(client, "PUT", "/auth/sessions/end", body, bearer=tokens[0]))
         assert ending == (
-            ["SELECT session", "SELECT session", "UPDATE session", "SELECT session", "INSERT auditevent"],
+            [
+                "SELECT session",
+                "SELECT session",
+                "BEGIN",
+                "UPDATE session",
+                "SELECT session",
+                "INSERT auditevent",
+                "COMMIT",
+            ],
             {},
         )
 

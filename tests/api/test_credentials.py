@@ -85,7 +85,7 @@ def test_a_credential_is_deactivated_and_activated_once(client: Client, jane: Si
         for _ in range(2):
             assert switch(jane, how, key).json() == {"message": "success"}
         event = AuditEvent.objects.get(kind=kind)
-        assert event.detail == {"credential": uuid_of(key)}
+        assert event.detail["credential"] == uuid_of(key)
         assert Notice.objects.filter(event=event).exists()
         listed = jane.call("GET", "/auth/credentials").json()["items"]
         assert [each["isActive"] for each in listed] == [True, how == "activate"]

@@ -302,7 +302,7 @@ def test_a_password_protected_key_has_an_envelope(client: Client, opened: dict[s
 
 def test_a_key_has_none(client: Client, opened: dict[str, Any]) -> None:
     refused = complete_registration(client, opened, SoftwareKey.make(), encryptedPrivateKey="x" * 200)
-    assert details(refused) == {"encryptedPrivateKey": ["A Key has none."]}
+    assert details(refused) == {"encryptedPrivateKey": ["A Key has no encrypted private key."]}
 
 
 @pytest.mark.parametrize(

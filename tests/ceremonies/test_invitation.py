@@ -104,7 +104,7 @@ def test_what_is_no_address_is_refused(acme: Organization, email: str) -> None:
     """R-111."""
     with pytest.raises(BodyRefused) as refusal:
         invited(acme, email)
-    assert refusal.value.details == {"email": ["Enter a valid e-mail address."]}
+    assert refusal.value.details == {"email": ["Enter a valid email address."]}
     assert not Account.objects.exists()
 
 

@@ -5,16 +5,15 @@ from typing import Any
 
 import pytest
 
+from dfns_login.ceremonies.code_requests import send_code
 from dfns_login.ceremonies.factors import FactorAnswer, SigningChallenge
 from dfns_login.ceremonies.login import (
     LoginAnswer,
     LoginRequest,
     complete_login,
-    end_every_session,
-    end_session,
     open_login,
-    send_login_code,
 )
+from dfns_login.ceremonies.sign_out import end_every_session, end_session
 from dfns_login.errors import (
     AccountDeactivated,
     AssertionRefused,
@@ -60,7 +59,7 @@ def kim() -> Person:
 
 
 def mailed_code(person: Person, *, now: datetime = NOW) -> str:
-    send_login_code(person.account.recipient, requester=SOMEWHERE, now=now)
+    send_code(person.account.recipient, purpose=CodePurpose.LOGIN, requester=SOMEWHERE, now=now)
     return derive_code(OneTimeCode.objects.open().of(person.account.recipient, purpose=CodePurpose.LOGIN).get())
 
 

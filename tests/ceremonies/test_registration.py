@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 from django.db import connection
 
+from dfns_login.ceremonies.code_requests import send_code
 from dfns_login.ceremonies.credentials import list_credentials
 from dfns_login.ceremonies.new_credentials import NewCredential, NewCredentials
 from dfns_login.ceremonies.registration import (
     RegistrationChallenge,
     complete_registration,
     open_registration,
-    send_registration_code,
 )
 from dfns_login.errors import BodyRefused, CodeRefused, CredentialIdTaken, TokenRefused
 from dfns_login.models import (
@@ -43,7 +43,7 @@ def lee() -> Account:
 
 
 def mailed_code(account: Account, *, now: datetime = NOW) -> str:
-    send_registration_code(account.recipient, requester=SOMEWHERE, now=now)
+    send_code(account.recipient, purpose=CodePurpose.REGISTRATION, requester=SOMEWHERE, now=now)
     codes = OneTimeCode.objects.open().of(account.recipient, purpose=CodePurpose.REGISTRATION)
     return derive_code(codes.get())
 
@@ -132,7 +132,7 @@ def test_only_a_first_factor_registers(lee: Account) -> None:
     credential = new_credential(SoftwareKey.make(), challenge.challenge, kind=CredentialKind.RECOVERY_KEY)
     with pytest.raises(BodyRefused) as refusal:
         complete_registration(challenge.temporary_token, credential, requester=SOMEWHERE, now=NOW)
-    assert list(refusal.value.details or {}) == ["firstFactorCredential"]
+    assert list(refusal.value.details or {}) == ["first_factor"]
 
 
 def test_a_challenge_does_not_show_its_token(lee: Account) -> None:

@@ -15,8 +15,9 @@ from kombu.exceptions import OperationalError
 
 from dfns_login import tasks
 from dfns_login.audit import record_event
+from dfns_login.ceremonies.credential_changes import deactivate_credential
 from dfns_login.ceremonies.notices import LIFETIME, notify_owner
-from dfns_login.ceremonies.operators import Operator, deactivate_credential, delete_account
+from dfns_login.ceremonies.operators import Operator, delete_account
 from dfns_login.delivery.outbox import (
     FIRST_BACKOFF,
     HANDED_OVER,
@@ -177,7 +178,7 @@ def test_a_credential_that_an_operator_shuts_is_told(kim: SignedIn, mailoutbox: 
     credential = kim.person.account.credentials.order_by("created_at").first()
     assert credential is not None
     for _ in range(2):
-        deactivate_credential(credential, operator=Operator(requester=SOMEWHERE), now=timezone.now())
+        deactivate_credential(credential, requester=SOMEWHERE, now=timezone.now())
     assert mailed(mailoutbox) == [("kim@example.co", "A key of your account was deactivated")]
 
 

@@ -109,7 +109,7 @@ def test_nobody_is_invited_where_no_code_would_be_mailed(dfns):
 def test_an_address_that_is_none_is_refused(dfns, email):
     make_organization()
     said = dfns("invite", email, "--json")
-    assert said.json == {"error": "email: Enter a valid e-mail address."}
+    assert said.json == {"error": "email: Enter a valid email address."}
     assert not Account.objects.exists()
 
 

@@ -11,7 +11,7 @@ from django.contrib.auth.models import Group
 from django.db import connections, transaction
 
 from dfns_login.api.shapes import NewCredentialsBody, new_credentials
-from dfns_login.ceremonies.credential_changes import activate_credential, deactivate_credential
+from dfns_login.ceremonies.credential_changes import activate_credential, deactivate_own_credential
 from dfns_login.ceremonies.credentials import (
     add_credential,
     open_credential,
@@ -289,7 +289,7 @@ def test_two_parallel_deactivations_leave_one_first_factor(signed_in: Session) -
 
     def deactivate(number: int) -> str:
         with transaction.atomic():
-            deactivate_credential(account, uuids[number], requester=SOMEWHERE, now=NOW)
+            deactivate_own_credential(account, uuids[number], requester=SOMEWHERE, now=NOW)
         return "done"
 
     for _ in range(10):
@@ -321,7 +321,7 @@ def test_parallel_deactivations_of_one_credential_are_one(signed_in: Session) ->
 
     def deactivate(_: int) -> str:
         with transaction.atomic():
-            deactivate_credential(account, uuid, requester=SOMEWHERE, now=NOW)
+            deactivate_own_credential(account, uuid, requester=SOMEWHERE, now=NOW)
         return "done"
 
     assert at_once(5, deactivate) == ["done"] * 5
