@@ -1,5 +1,8 @@
 """Check that docs, docstrings and comments refer only to what is in the repository."""
 
+# ruff: noqa: SLF001  argparse has no public way to list what a parser takes
+
+import argparse
 import ast
 import io
 import re
@@ -11,6 +14,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from dfns_login.management.commands.dfns import Command
 from tests.support.requirements import HEADING, PAGE
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -195,5 +199,33 @@ def test_make_targets_are_there() -> None:
             blocks = re.findall(r"^```sh\n(.*?)^```", text_of(name), re.DOTALL | re.MULTILINE)
             called += re.findall(r"^make ([a-z-]+)", "\n".join(blocks), re.MULTILINE)
         return set(called) - targets
+
+    assert missing(everything(), gone) == {}
+
+
+def verbs() -> dict[str, set[str]]:
+    """Options of each verb of `manage.py dfns`."""
+
+    def options(parser: argparse.ArgumentParser) -> set[str]:
+        found = set()
+        for action in parser._actions:
+            found |= set(action.option_strings)
+            if isinstance(action, argparse._SubParsersAction):
+                found = found.union(*map(options, action.choices.values()))
+        return found
+
+    parser = Command().create_parser("manage.py", "dfns")
+    (below,) = (each for each in parser._actions if isinstance(each, argparse._SubParsersAction))
+    return {verb: options(each) for verb, each in below.choices.items()}
+
+
+def test_commands_are_there() -> None:
+    known = verbs()
+
+    def gone(name: str) -> Iterator[str]:
+        for call in re.findall(r"(?:`|manage\.py )dfns ([a-z][^`\n#|]*)", prose_of(name)):
+            verb = call.split()[0]
+            if verb not in known or not set(re.findall(r"--[a-z-]+", call)) <= known[verb]:
+                yield call
 
     assert missing(everything(), gone) == {}
