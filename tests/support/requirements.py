@@ -49,14 +49,15 @@ def citations_of(path: Path) -> dict[str, Citing]:
     if not tests:
         return {}
     found = {each: Citing(file=file) for each in ID.findall(ast.get_docstring(tree) or "")}
-    titles = sections_of(source.splitlines())
+    lines = source.splitlines()
+    titles = sections_of(lines)
     parts: dict[str, tuple[list[str], list[str]]] = {}
     for test in tests:
         title, cited = next(((t, c) for line, t, c in reversed(titles) if line < test.lineno), ("", frozenset()))
         for each in cited:
             if title not in parts.setdefault(each, ([], []))[0]:
                 parts[each][0].append(title)
-        for each in {*ID.findall(ast.get_source_segment(source, test) or "")} - cited:
+        for each in {*ID.findall("\n".join(lines[test.lineno - 1 : test.end_lineno]))} - cited:
             parts.setdefault(each, ([], []))[1].append(test.name)
     for each, (sections, names) in parts.items():
         found.setdefault(each, Citing(file=file, sections=tuple(sections), tests=tuple(names)))
