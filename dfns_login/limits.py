@@ -23,7 +23,7 @@ from dfns_login.requester import Requester
 from dfns_login.settings import login_settings
 from dfns_login.usernames import Recipient
 
-RETRY_WITHOUT_CACHE: Final = timedelta(seconds=5)
+RETRY_AFTER_OUTAGE: Final = timedelta(seconds=5)
 
 
 class Subject(StrEnum):
@@ -53,7 +53,7 @@ INIT_PER_NETWORK: Final = Rate(name="init_per_network", subject=Subject.NETWORK)
 INIT_PER_USER: Final = Rate(name="init_per_user", subject=Subject.USER)
 LOGIN_PER_ADDRESS: Final = Rate(name="login_per_address", subject=Subject.ADDRESS)
 LOGIN_PER_NETWORK: Final = Rate(name="login_per_network", subject=Subject.NETWORK)
-MAIL_PER_MAILBOX: Final = Rate(name="mail_per_mailbox", subject=Subject.MAILBOX)
+EMAIL_PER_MAILBOX: Final = Rate(name="email_per_mailbox", subject=Subject.MAILBOX)
 
 CODE_RATES: Final = (CODE_PER_ADDRESS, CODE_PER_NETWORK, CODE_PER_USER, CODE_PER_ORGANIZATION)
 INIT_RATES: Final = (INIT_PER_ADDRESS, INIT_PER_NETWORK, INIT_PER_USER)
@@ -88,7 +88,7 @@ def count(rates: Iterable[Rate], values: Mapping[Subject, str], *, scope: str) -
             if rate.subject in values:
                 _count_windows(rate, values[rate.subject], scope=scope)
     except (RedisError, OSError) as error:
-        _without_cache(error)
+        _handle_outage(error)
 
 
 def _count_windows(rate: Rate, value: str, *, scope: str) -> None:
@@ -108,8 +108,8 @@ def _count_windows(rate: Rate, value: str, *, scope: str) -> None:
             raise RateExceeded(msg, retry_after=timedelta(seconds=usage["time_left"] + 1))
 
 
-def _without_cache(error: Exception) -> None:
+def _handle_outage(error: Exception) -> None:
     log_outage("cache", error=error)
-    if login_settings().without_cache == "refuse":
+    if login_settings().cache_outage == "refuse":
         msg = "cache down"
-        raise ServiceUnavailable(msg, retry_after=RETRY_WITHOUT_CACHE) from error
+        raise ServiceUnavailable(msg, retry_after=RETRY_AFTER_OUTAGE) from error

@@ -13,7 +13,7 @@ from django.urls import URLPattern
 from dfns_login import errors, signals
 from dfns_login.api import urls, view
 from dfns_login.models import CodeDelivery
-from dfns_login.settings import schema
+from dfns_login.settings import DEFAULT_RATES, LoginSettings
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -21,7 +21,7 @@ DOCS = ROOT / "docs"
 
 def settings_rows() -> list[str]:
     """What `docs/settings.md` has to say of each setting, from the class that defines it."""
-    tree = ast.parse(inspect.getsource(schema.LoginSettings)).body[0]
+    tree = ast.parse(inspect.getsource(LoginSettings)).body[0]
     assert isinstance(tree, ast.ClassDef)
     rows = []
     for field, doc in zip(tree.body, tree.body[1:], strict=False):
@@ -30,7 +30,7 @@ def settings_rows() -> list[str]:
             assert isinstance(doc.value, ast.Constant)
             text = " ".join(str(doc.value.value).split())
             rows.append(
-                f"| `{field.target.id.upper()}` | {shown(getattr(schema.LoginSettings(), field.target.id))} | {text} |"
+                f"| `{field.target.id.upper()}` | {shown(getattr(LoginSettings(), field.target.id))} | {text} |"
             )
     return rows
 
@@ -62,7 +62,7 @@ def test_the_settings_table_is_the_settings() -> None:
 
 def test_the_rates_table_is_the_rates() -> None:
     text = (DOCS / "settings.md").read_text()
-    for name, windows in schema.DEFAULT_RATES.items():
+    for name, windows in DEFAULT_RATES.items():
         assert f"| `{name}` | {', '.join(f'`{window}`' for window in windows)} |" in text
 
 

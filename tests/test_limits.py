@@ -126,7 +126,7 @@ class EndingWindow(StillClock):
 def test_a_window_that_ends_while_it_is_counted_is_no_outage(
     monkeypatch: pytest.MonkeyPatch, configure: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    configure(WITHOUT_CACHE="refuse", RATES={"code_per_user": ("5/m",)})
+    configure(CACHE_OUTAGE="refuse", RATES={"code_per_user": ("5/m",)})
     monkeypatch.setattr("django_ratelimit.core.time", EndingWindow())
     for number in range(200):  # some of them have a window that ends now
         count([CODE_PER_USER], {Subject.USER: f"user {number}"}, scope="x")
@@ -164,7 +164,7 @@ class TestWithoutCache:
 
     @pytest.mark.usefixtures("_cache")
     def test_a_project_may_refuse(self, configure: Any) -> None:
-        configure(WITHOUT_CACHE="refuse")
+        configure(CACHE_OUTAGE="refuse")
         with pytest.raises(ServiceUnavailable) as refusal:
             count_requester(CODE_RATES, requester=HERE, scope="x")
         assert refusal.value.retry_after == 5 * SECOND

@@ -9,7 +9,7 @@ from dfns_login import purge as module
 from dfns_login.models import Account, AuditEvent, AuditKind, CodeClosed, CodePurpose, OneTimeCode, Session, SpentToken
 from dfns_login.proofs.codes import derive_code, issue_code, present_code
 from dfns_login.purge import BATCH, close_expired_codes, purge
-from dfns_login.settings.schema import login_settings
+from dfns_login.settings import login_settings
 from dfns_login.usernames import Recipient
 from tests.support.authenticators import SoftwareKey
 from tests.support.clock import DAY, HOUR, MINUTE, NOW, SECOND

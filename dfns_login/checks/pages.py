@@ -1,12 +1,12 @@
-"""System checks of a project that serves the pages: what they cannot do without.
+"""System checks of a project that includes the pages.
 
-| id | what is wrong |
+| id | problem |
 | --- | --- |
-| `dfns_login.E060` | a middleware is missing that sign-in rests on: sessions, authentication or CSRF |
-| `dfns_login.E061` | sessions are kept in cookies, where nobody can end them |
-| `dfns_login.W062` | the scripts are not built: the app was installed from its sources |
-| `dfns_login.W060` | `BrowserSessionMiddleware` is missing: the project's own views let in who has idled too long |
-| `dfns_login.W061` | static files are served from another origin, where browsers take no worker from |
+| `dfns_login.E060` | a middleware that sign-in needs is missing: sessions, authentication or CSRF |
+| `dfns_login.E061` | sessions are stored in cookies, where they cannot be revoked |
+| `dfns_login.W062` | the scripts are not built, because the app was installed from source |
+| `dfns_login.W060` | `BrowserSessionMiddleware` is missing, so the project's own views accept expired sign-ins |
+| `dfns_login.W061` | static files are served from another origin, from which browsers do not load workers |
 """
 
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ SCRIPT: Final = "dfns_login/dist/sign_in.js"
 
 @register(Tags.security)
 def check_pages(**_: object) -> list[CheckMessage]:
-    """Everything above; nothing where the project serves no pages of ours."""
+    """Run all checks above if the project includes the pages."""
     try:
         reverse("dfns_login:sign-in")
     except NoReverseMatch:
@@ -41,15 +41,15 @@ def check_pages(**_: object) -> list[CheckMessage]:
 
 def _check_middleware() -> Iterator[CheckMessage]:
     for name in REQUIRED:
-        if not _is_there(name):
-            hint = "Add it to MIDDLEWARE, or serve the API alone: include dfns_login.api.urls."
+        if not _is_installed(name):
+            hint = "Add it to MIDDLEWARE, or include only dfns_login.api.urls."
             yield Error(f"The pages need {name}.", hint=hint, id="dfns_login.E060")
-    if not _is_there(RECOMMENDED):
-        hint = "Add it behind AuthenticationMiddleware; it costs a signed-in request one SELECT."
+    if not _is_installed(RECOMMENDED):
+        hint = "Add it after AuthenticationMiddleware. It costs one SELECT per signed-in request."
         yield Warning(f"{RECOMMENDED} is not in MIDDLEWARE.", hint=hint, id="dfns_login.W060")
 
 
-def _is_there(name: str) -> bool:
+def _is_installed(name: str) -> bool:
     wanted: type[Any] = import_string(name)
     found = (import_string(each) for each in settings.MIDDLEWARE)
     return any(isinstance(each, type) and issubclass(each, wanted) for each in found)
@@ -57,14 +57,14 @@ def _is_there(name: str) -> bool:
 
 def _check_sessions() -> Iterator[CheckMessage]:
     if settings.SESSION_ENGINE == IN_COOKIES:
-        hint = "Use the database, or a cache: ending a sign-in deletes its session."
-        yield Error("Sessions are kept in cookies.", hint=hint, id="dfns_login.E061")
+        hint = "Use the database or a cache, where sessions can be deleted."
+        yield Error("Sessions are stored in cookies and cannot be revoked.", hint=hint, id="dfns_login.E061")
 
 
 def _check_static_files() -> Iterator[CheckMessage]:
     if urlsplit(settings.STATIC_URL or "").netloc:
-        hint = "Passwords are worked on in a worker, which a page may load from its own origin only."
-        yield Warning("STATIC_URL is another origin's.", hint=hint, id="dfns_login.W061")
+        hint = "The pages use a web worker, which browsers load from the page's own origin only."
+        yield Warning("STATIC_URL is on another origin.", hint=hint, id="dfns_login.W061")
     if finders.find(SCRIPT) is None:
-        hint = "A wheel carries them. In a checkout, `make web` builds them."
+        hint = "Install a wheel, or build them with `make web`."
         yield Warning(f"The pages' scripts are missing: {SCRIPT}.", hint=hint, id="dfns_login.W062")

@@ -1,18 +1,17 @@
-"""System checks: what would fail at a request is said at the start.
+"""System checks of settings that would make requests fail.
 
-What only a deployment needs stands in `deployment.py`. Any id can be
-silenced by `SILENCED_SYSTEM_CHECKS`.
+`deployment.py` has those that only matter in production. Any id can be silenced with `SILENCED_SYSTEM_CHECKS`.
 
-| id | what is wrong |
+| id | problem |
 | --- | --- |
-| `dfns_login.E001` | `DFNS_LOGIN` has an unknown setting, or a value of a wrong type or form |
-| `dfns_login.E002` | `KEYS` is missing without `DEBUG`, or a ring does not parse |
-| `dfns_login.E003` | `USER_FOR_ACCOUNT` names nothing that can be called |
-| `dfns_login.E004` | the database cannot hold the one open code: neither PostgreSQL nor SQLite from 3.35 on |
+| `dfns_login.E001` | `DFNS_LOGIN` has an unknown setting, or a value of the wrong type or format |
+| `dfns_login.E002` | `KEYS` is missing without `DEBUG`, or a ring is invalid |
+| `dfns_login.E003` | `USER_FOR_ACCOUNT` does not name a callable |
+| `dfns_login.E004` | the database is neither PostgreSQL nor SQLite 3.35 or newer |
 | `dfns_login.E005` | `USE_TZ` is off |
-| `dfns_login.E006` | `RELYING_PARTY_ID` is neither the host of every web origin nor a domain above it |
-| `dfns_login.E007` | `CODE_GUESSES` is more than the form of the codes stands |
-| `dfns_login.E008` | `ATTESTATION_ROOTS` does not parse, or is empty while `ATTESTATION` is `direct` |
+| `dfns_login.E006` | `RELYING_PARTY_ID` is neither the host of every web origin nor a parent domain of it |
+| `dfns_login.E007` | `CODE_GUESSES` is more than the code format allows |
+| `dfns_login.E008` | `ATTESTATION_ROOTS` is invalid, or empty while `ATTESTATION` is `direct` |
 """
 
 import ipaddress
@@ -33,51 +32,46 @@ from dfns_login.proofs import FORMS
 from dfns_login.settings import SettingsRefused, login_settings
 from dfns_login.verification.attestation_object import AttestationPolicy
 
-OLDEST_SQLITE: Final = (3, 35)
-"""The first with `RETURNING`."""
+OLDEST_SQLITE: Final = (3, 35)  # has RETURNING
 
 
 @register(Tags.security)
 def check_settings(**_: object) -> list[CheckMessage]:
-    """E001; what the other checks find, only once there are settings to look at."""
+    """Check that the settings are valid (E001), and if so, run the other checks."""
     try:
         login_settings()
     except SettingsRefused as refused:
         return [Error(problem, id="dfns_login.E001") for problem in refused.problems]
-    return [*_check_keys(), *_check_hook(), *_check_relying_party(), *_check_guesses(), *_check_attestation()]
+    return [*_check_keys(), *_check_user_hook(), *_check_relying_party(), *_check_guesses(), *_check_attestation()]
 
 
 @register(Tags.security)
 def check_database(**_: object) -> list[CheckMessage]:
-    """E004, E005. Opens no connection."""
+    """Check E004 and E005 without opening a connection."""
     found: list[CheckMessage] = []
     connection: Any = connections[router.db_for_write(OneTimeCode)]
     if connection.vendor not in {"postgresql", "sqlite"}:
         found.append(
             Error(
-                f"The app runs on PostgreSQL and SQLite, not on {connection.display_name}.",
-                hint="One open code for each recipient is kept by a partial unique index.",
+                f"{connection.display_name} is not supported. Use PostgreSQL or SQLite.",
+                hint="A partial unique index ensures that each recipient has at most one open code.",
                 id="dfns_login.E004",
             )
         )
     elif connection.vendor == "sqlite" and connection.Database.sqlite_version_info < OLDEST_SQLITE:
         found.append(
-            Error(
-                f"SQLite {connection.Database.sqlite_version} is too old: 3.35 knows RETURNING.", id="dfns_login.E004"
-            )
+            Error(f"SQLite {connection.Database.sqlite_version} is too old. Use 3.35 or newer.", id="dfns_login.E004")
         )
     if not settings.USE_TZ:
         found.append(
-            Error(
-                "USE_TZ is off: lifetimes and codes are reckoned in aware times.", hint="Set it.", id="dfns_login.E005"
-            )
+            Error("USE_TZ is off.", hint="Turn it on. The app uses time zone aware datetimes.", id="dfns_login.E005")
         )
     return found
 
 
 @register(Tags.security, deploy=True)
 def check_deployment(**_: object) -> list[CheckMessage]:
-    """Everything in `deployment.py`; nothing where `check_settings` finds no settings."""
+    """Run the checks in `deployment.py` if the settings are valid."""
     try:
         conf = login_settings()
     except SettingsRefused:
@@ -89,22 +83,22 @@ def _check_keys() -> Iterator[CheckMessage]:
     try:
         key_rings()
     except ImproperlyConfigured as error:
-        hint = "`manage.py dfns keys` prints fresh rings; keep them where SECRET_KEY is kept, and not in its place."
+        hint = "Generate rings with `manage.py dfns keys`, and store them like SECRET_KEY."
         yield Error(str(error), hint=hint, id="dfns_login.E002")
 
 
-def _check_hook() -> Iterator[CheckMessage]:
+def _check_user_hook() -> Iterator[CheckMessage]:
     name = login_settings().user_for_account
     try:
         found = callable(import_string(name))
     except ImportError:
         found = False
     if not found:
-        yield Error(f"DFNS_LOGIN['USER_FOR_ACCOUNT'] names no callable: {name}.", id="dfns_login.E003")
+        yield Error(f"DFNS_LOGIN['USER_FOR_ACCOUNT'] is not the path of a callable: {name}.", id="dfns_login.E003")
 
 
 def _check_relying_party() -> Iterator[CheckMessage]:
-    """E006: WebAuthn L3 §5.1.3 step 8. Which domains are public suffixes, the browser knows."""
+    """Check E006 (WebAuthn L3 §5.1.3 step 8). Only browsers know which domains are public suffixes."""
     conf = login_settings()
     for origin in conf.webauthn_origins:
         parts = urlsplit(origin)
@@ -114,8 +108,8 @@ def _check_relying_party() -> Iterator[CheckMessage]:
         above = host.endswith(f".{conf.rp_id}") and "." in conf.rp_id and not _is_address(host)
         if conf.rp_id != host and not above:
             yield Error(
-                f"The relying party id {conf.rp_id!r} is neither the host of {origin} nor a domain above it.",
-                hint="Browsers refuse passkeys so. Mend DFNS_LOGIN['RELYING_PARTY_ID'] or ['ORIGINS'].",
+                f"The relying party id {conf.rp_id!r} is neither the host of {origin} nor a parent domain of it.",
+                hint="Browsers reject passkeys here. Fix DFNS_LOGIN['RELYING_PARTY_ID'] or DFNS_LOGIN['ORIGINS'].",
                 id="dfns_login.E006",
             )
 
@@ -130,24 +124,24 @@ def _is_address(host: str) -> bool:
 
 def _check_guesses() -> Iterator[CheckMessage]:
     conf = login_settings()
-    most = FORMS[conf.code_form].guesses
-    # what is not set is the default, of which a form takes no more than it stands
+    most = FORMS[conf.code_format].guesses
+    # the default needs no check: a format with a lower maximum reduces it
     if "CODE_GUESSES" in settings.DFNS_LOGIN and conf.code_guesses > most:
         yield Error(
-            f"DFNS_LOGIN['CODE_GUESSES'] is {conf.code_guesses}: codes of the form {conf.code_form} stand {most}.",
-            hint="No more than that are evaluated.",
+            f"DFNS_LOGIN['CODE_GUESSES'] is {conf.code_guesses}, but the code format {conf.code_format} allows {most}.",
+            hint=f"Set it to {most} or less. Further guesses are not evaluated.",
             id="dfns_login.E007",
         )
 
 
 def _check_attestation() -> Iterator[CheckMessage]:
     conf = login_settings()
-    hint = "PEM certificates, each in a text of its own, by the format of the statement: packed, tpm or apple."
+    hint = "Map each attestation format (packed, tpm or apple) to a list of PEM certificates, one per string."
     try:
         AttestationPolicy(roots=conf.attestation_roots)
     except ValueError:
-        problem = "DFNS_LOGIN['ATTESTATION_ROOTS'] has a format that is not known, or what is no certificate."
+        problem = "DFNS_LOGIN['ATTESTATION_ROOTS'] has an unknown format or an invalid certificate."
         yield Error(problem, hint=hint, id="dfns_login.E008")
     if conf.attestation == "direct" and not any(conf.attestation_roots.values()):
-        problem = "DFNS_LOGIN['ATTESTATION'] is 'direct' without ATTESTATION_ROOTS: no passkey can be registered."
+        problem = "DFNS_LOGIN['ATTESTATION'] is 'direct' without ATTESTATION_ROOTS, so no passkey can be registered."
         yield Error(problem, hint=hint, id="dfns_login.E008")

@@ -15,7 +15,7 @@ from django.core.mail import EmailMessage
 from dfns_login.audit import log_outage, record_event
 from dfns_login.delivery.emails import code_mail, notice_mail
 from dfns_login.errors import CodeRefused, RateExceeded, ServiceUnavailable
-from dfns_login.limits import MAIL_PER_MAILBOX, Subject, count
+from dfns_login.limits import EMAIL_PER_MAILBOX, Subject, count
 from dfns_login.models import Account, AccountState, AuditKind, CodePurpose, Notice, OneTimeCode
 from dfns_login.proofs import derive_code
 
@@ -55,7 +55,7 @@ def deliver_code(pk: int, *, now: datetime) -> None:
     try:
         code = derive_code(row)
         if row.last_error.startswith(BUDGET) or not row.last_error:  # what failed to be sent was counted then
-            count([MAIL_PER_MAILBOX], {Subject.MAILBOX: account.email}, scope="mail")
+            count([EMAIL_PER_MAILBOX], {Subject.MAILBOX: account.email}, scope="mail")
     except CodeRefused as refusal:  # its key has left the ring: there is no code to be mailed, now or later
         codes.record_failed(code=row, account=account, error=refusal.reason, next_try_at=row.expires_at)
     except (RateExceeded, ServiceUnavailable) as refusal:

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_POST, require_safe
 from dfns_login.browsers import after_sign_in, own_path, resolve_browser_session
 from dfns_login.models import ID_MAX_LENGTH, CodePurpose, Organization
 from dfns_login.pages.headers import guarded
-from dfns_login.proofs import DIGITS, code_form
+from dfns_login.proofs import DIGITS, code_format
 from dfns_login.settings import login_settings
 
 ORGANIZATION_ID: Final = re.compile(rf"[A-Za-z0-9_-]{{1,{ID_MAX_LENGTH}}}")
@@ -81,7 +81,7 @@ def _context(request: HttpRequest) -> dict[str, Any]:
         "rp_name": conf.rp_name,
         "code_lifetime": _seconds(conf.code_lifetime),
         "code_cooldown": _seconds(conf.code_cooldown),
-        "code_inputmode": "text" if set(code_form(CodePurpose.LOGIN).alphabet) - set(DIGITS) else "numeric",
+        "code_inputmode": "text" if set(code_format(CodePurpose.LOGIN).alphabet) - set(DIGITS) else "numeric",
         "challenge_lifetime": _seconds(conf.challenge_lifetime_with_code),
     }
 

@@ -31,7 +31,7 @@ LOOKALIKES: Final = str.maketrans({"O": "0", "I": "1", "L": "1", "-": None, "\N{
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CodeForm:
+class CodeFormat:
     """Alphabet and length of a code, and the guesses that it allows."""
 
     alphabet: str
@@ -45,9 +45,9 @@ class CodeForm:
 
 
 FORMS: Final = {
-    "digits-16": CodeForm(alphabet=DIGITS, length=16),
-    "base32-16": CodeForm(alphabet=CROCKFORD, length=16),
-    "digits-8": CodeForm(alphabet=DIGITS, length=8, guesses=6),
+    "digits-16": CodeFormat(alphabet=DIGITS, length=16),
+    "base32-16": CodeFormat(alphabet=CROCKFORD, length=16),
+    "digits-8": CodeFormat(alphabet=DIGITS, length=8, guesses=6),
 }
 
 
@@ -60,9 +60,9 @@ class PresentedCode:
     presented_at: datetime
 
 
-def code_form(purpose: CodePurpose) -> CodeForm:
+def code_format(purpose: CodePurpose) -> CodeFormat:
     """Form of this purpose's codes: as configured for login, 80 bits for longer-lived codes (D-9)."""
-    return FORMS[login_settings().code_form if purpose == CodePurpose.LOGIN else "base32-16"]
+    return FORMS[login_settings().code_format if purpose == CodePurpose.LOGIN else "base32-16"]
 
 
 def code_lifetime(purpose: CodePurpose) -> timedelta:
@@ -77,7 +77,7 @@ def code_lifetime(purpose: CodePurpose) -> timedelta:
 
 def guess_cap(purpose: CodePurpose) -> int:
     """Number of guesses that are compared with one code."""
-    return min(login_settings().code_guesses, code_form(purpose).guesses)
+    return min(login_settings().code_guesses, code_format(purpose).guesses)
 
 
 def issue_code(recipient: Recipient, *, purpose: CodePurpose, requester: Requester, now: datetime) -> int:
@@ -224,7 +224,7 @@ def _derive(row: OneTimeCode) -> str:
     )
     message = b"".join(len(field).to_bytes(4) + field for field in fields)
     number = int.from_bytes(hmac.digest(key, message, "sha256")[:16])
-    form = code_form(CodePurpose(row.purpose))
+    form = code_format(CodePurpose(row.purpose))
     characters = []
     number %= form.space
     for _ in range(form.length):

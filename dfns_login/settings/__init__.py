@@ -1,4 +1,5 @@
+from dfns_login.settings.fields import BEAT_SCHEDULE, DEFAULT_RATES, LoginSettings
+from dfns_login.settings.loading import SettingsRefused, login_settings
 from dfns_login.settings.rates import Window
-from dfns_login.settings.schema import BEAT_SCHEDULE, LoginSettings, SettingsRefused, login_settings
 
-__all__ = ["BEAT_SCHEDULE", "LoginSettings", "SettingsRefused", "Window", "login_settings"]
+__all__ = ["BEAT_SCHEDULE", "DEFAULT_RATES", "LoginSettings", "SettingsRefused", "Window", "login_settings"]

@@ -1,4 +1,4 @@
-"""Rates as settings write them: `10/m` is ten a minute, `5/30s` five in thirty seconds."""
+"""Parse rate limit windows: `10/m` is ten per minute, `5/30s` five per thirty seconds."""
 
 import re
 from dataclasses import dataclass
@@ -15,23 +15,22 @@ _PERIODS: Final = {
 
 
 def is_window(text: str) -> bool:
-    """Whether the text is a window. Stricter than django-ratelimit, to which `5/x` is five a second."""
+    """Whether the text is a valid window. Stricter than django-ratelimit, which reads `5/x` as five per second."""
     return _WINDOW.fullmatch(text) is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
-    """So many in a period: `10/m` is ten a minute, `5/30s` five in thirty seconds."""
+    """A number of requests allowed in a period."""
 
     count: int
     period: timedelta
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Raises ValueError where `is_window` is false."""
+        """Raises: ValueError, if `is_window` is false."""
         found = _WINDOW.fullmatch(text)
         if found is None:
-            msg = "not a number by a period"
-            raise ValueError(msg)
+            raise ValueError("not a number and a period")
         count, multiple, period = found.groups()
         return cls(count=int(count), period=int(multiple or 1) * _PERIODS[period])

@@ -1,4 +1,4 @@
-"""Values as an annotation wants them: what somebody wrote into a settings file, converted or refused."""
+"""Convert values from a settings file to the types that annotations declare."""
 
 from collections.abc import Mapping
 from enum import Enum
@@ -7,10 +7,11 @@ from typing import Any, Literal, get_args, get_origin
 
 
 def convert(value: object, kind: object) -> object:
-    """The value as this annotation wants it; lists become tuples, dictionaries read-only ones.
+    """Convert a value to an annotated type. Lists become tuples; dictionaries become read-only.
 
     kind: a class, `Any`, `Literal`, `X | Y`, `tuple[X, ...]` or `Mapping[K, V]`.
-    Raises TypeError without a text: the value may be a secret.
+
+    Raises: TypeError, without a message, because the value may be a secret.
     """
     origin, arguments = get_origin(kind), get_args(kind)
     if kind is Any or (origin is Literal and isinstance(value, str) and value in arguments):
@@ -27,7 +28,7 @@ def convert(value: object, kind: object) -> object:
             return kind(value)
         except ValueError:
             raise TypeError from None
-    # a bool is an int to Python, and a mistake where a number is wanted
+    # a bool is an int in Python, but a mistake where a number is expected
     if isinstance(kind, type) and isinstance(value, kind) and not (isinstance(value, bool) and kind is not bool):
         return value
     raise TypeError
@@ -43,7 +44,7 @@ def _convert_to_one(value: object, kinds: tuple[object, ...]) -> object:
 
 
 def describe(kind: object) -> str:
-    """The annotation in words: `a timedelta`, `a list, each a str`, `one of 'pass', 'refuse'`."""
+    """Describe an annotation: `a timedelta`, `a list, each a str`, `one of 'allow', 'refuse'`."""
     origin, arguments = get_origin(kind), get_args(kind)
     if origin is Literal:
         return f"one of {', '.join(map(repr, arguments))}"

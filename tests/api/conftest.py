@@ -8,7 +8,7 @@ from django.conf import settings as django_settings
 from django.test import Client
 
 from dfns_login.models import Account, AccountState
-from dfns_login.settings.schema import DEFAULT_RATES
+from dfns_login.settings import DEFAULT_RATES
 from tests.api.actions import SignedIn
 from tests.api.client import CheckedClient, sign_in
 from tests.api.endpoints import AUTHENTICATED, Endpoint

@@ -25,7 +25,7 @@ from dfns_login.api.login import CompleteLogin
 from dfns_login.api.view import UnknownPath
 from dfns_login.limits import Rate
 from dfns_login.models import Session
-from dfns_login.settings.schema import DEFAULT_RATES
+from dfns_login.settings import DEFAULT_RATES
 from tests.api.actions import SignedIn
 from tests.api.client import (
     INVALID_CODE,

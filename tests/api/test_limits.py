@@ -9,7 +9,7 @@ from django.http import HttpResponse
 from django.test import Client
 
 from dfns_login.models import OneTimeCode
-from dfns_login.settings.schema import DEFAULT_RATES
+from dfns_login.settings import DEFAULT_RATES
 from tests.api.client import ask_code, ask_registration_code, complete_login, open_login, post, told
 from tests.api.endpoints import Endpoint, of_each_open, send
 from tests.support.authenticators import SoftwareKey
@@ -314,7 +314,7 @@ def test_without_the_cache_requests_pass(
 def test_without_the_cache_a_project_may_refuse(
     client: Client, endpoint: Endpoint, dead_cache: None, configure: Any
 ) -> None:
-    configure(WITHOUT_CACHE="refuse")
+    configure(CACHE_OUTAGE="refuse")
     refused = send(client, endpoint)
     assert told(refused) == (503, "Service unavailable")
     assert int(refused["Retry-After"]) == 5

@@ -16,8 +16,8 @@ from django.urls import path
 
 from dfns_login.checks import deployment, pages
 from dfns_login.checks import settings as setting_checks
-from dfns_login.proofs.codes import CodeForm
-from dfns_login.settings.schema import login_settings
+from dfns_login.proofs.codes import CodeFormat
+from dfns_login.settings import login_settings
 from tests.support.fido2_maker import Maker
 
 HOUR = timedelta(hours=1)
@@ -182,7 +182,7 @@ def test_a_relying_party_above_every_origin_passes(settings, relying_party, orig
 
 @pytest.mark.parametrize(("form", "most"), [("digits-16", 10), ("base32-16", 10), ("digits-8", 6)])
 def test_more_guesses_than_the_form_stands_are_an_error(settings, form, most):
-    change(settings, CODE_FORM=form, CODE_GUESSES=most)
+    change(settings, CODE_FORMAT=form, CODE_GUESSES=most)
     assert ids(deploy=False) == []
     change(settings, CODE_GUESSES=most + 1)
     assert ids(deploy=False) == ["E007"]
@@ -211,7 +211,7 @@ def test_roots_of_attestation_that_do_not_serve_are_an_error(settings, attestati
 
 
 def test_a_form_that_stands_fewer_guesses_than_the_default_needs_no_second_setting(settings):
-    change(settings, CODE_FORM="digits-8")
+    change(settings, CODE_FORMAT="digits-8")
     assert ids(deploy=False) == []
 
 
@@ -259,7 +259,7 @@ def test_a_duration_out_of_its_bounds_is_an_error(settings, name, number, good, 
 def test_the_odds_are_told():
     told = messages(deploy=True)[0]
     assert told.id == "dfns_login." + "I020"
-    assert "1 in 66,666,666,666,667: 15 codes a day, 10 guesses each, among 1e+16." in told.msg
+    assert "1 in 66,666,666,666,667: 15 codes a day, 10 guesses each, 1e+16 possible codes." in told.msg
 
 
 @pytest.mark.parametrize(
@@ -276,12 +276,12 @@ def test_the_odds_are_told():
 )
 def test_the_odds_are_codes_a_day_by_guesses_by_the_space(settings, form, guesses, windows, expected):
     """D-8."""
-    change(settings, CODE_FORM=form, CODE_GUESSES=guesses, RATES={"code_per_user": windows})
+    change(settings, CODE_FORMAT=form, CODE_GUESSES=guesses, RATES={"code_per_user": windows})
     assert deployment.odds_of_a_day(login_settings()) == pytest.approx(expected)
 
 
 def test_odds_above_one_in_a_million_are_an_error(settings):
-    change(settings, CODE_FORM="digits-8", WITHOUT_CACHE="refuse")
+    change(settings, CODE_FORMAT="digits-8", CACHE_OUTAGE="refuse")
     assert ids() == []
     change(settings, RATES={"code_per_user": ("5/h", "17/d")})
     assert ids() == ["E020"]
@@ -289,14 +289,14 @@ def test_odds_above_one_in_a_million_are_an_error(settings):
 
 
 def test_a_short_code_that_nothing_counts_while_the_cache_is_down_is_an_error(settings):
-    change(settings, CODE_FORM="digits-8")
+    change(settings, CODE_FORMAT="digits-8")
     assert ids() == ["E021"]
 
 
 def test_a_form_is_long_enough_to_go_uncounted_or_it_is_not():
-    stand = 1000 * 86_400 / deployment.WORST_ODDS
+    stand = 1000 * 86_400 / deployment.MAX_ODDS
     assert stand <= deployment.SAFE_UNCOUNTED_SPACE
-    assert CodeForm(alphabet="0123456789", length=16).space > deployment.SAFE_UNCOUNTED_SPACE
+    assert CodeFormat(alphabet="0123456789", length=16).space > deployment.SAFE_UNCOUNTED_SPACE
 
 
 def test_limits_that_are_off_are_an_error(settings):

@@ -432,14 +432,14 @@ def test_a_code_whose_key_has_left_the_ring_is_not_mailed(jane: Account, configu
 
 
 def test_a_mailbox_has_a_budget(jane: Account, mailoutbox: Outbox, configure: Any) -> None:
-    configure(RATES={"mail_per_mailbox": ("2/h",)})
+    configure(RATES={"email_per_mailbox": ("2/h",)})
     other = make_account(make_organization(), jane.email)
     for account, now in ((jane, NOW), (other, NOW), (jane, NOW + MINUTE)):
         row = deliver(ask(account, now=now), now=now)
     assert len(mailoutbox) == 2
     assert (row.delivery, row.last_error) == (
         CodeDelivery.FAILED,
-        "mail budget of the mailbox: mail_per_mailbox 2/h",
+        "mail budget of the mailbox: email_per_mailbox 2/h",
     )
     assert SECOND <= row.next_try_at - (NOW + MINUTE) <= HOUR + SECOND
     deliver(row, now=row.next_try_at)
@@ -450,7 +450,7 @@ def test_what_fails_to_be_sent_spends_one_mail_of_the_budget(
     jane: Account, unwilling: Any, settings: Any, mailoutbox: Outbox, configure: Any
 ) -> None:
     """Or nobody would get a mail for long after their mail server was down."""
-    configure(RATES={"mail_per_mailbox": ("2/h",)})
+    configure(RATES={"email_per_mailbox": ("2/h",)})
     unwilling(0)
     row = ask(jane)
     for minute in range(5):
@@ -461,15 +461,15 @@ def test_what_fails_to_be_sent_spends_one_mail_of_the_budget(
     assert len(mailoutbox) == 1
 
 
-@pytest.mark.parametrize("without_cache", ["pass", "refuse"])
+@pytest.mark.parametrize("cache_outage", ["allow", "refuse"])
 def test_without_the_cache_there_is_no_budget_or_no_mail(
-    jane: Account, settings: Any, tmp_path: Any, configure: Any, mailoutbox: Outbox, without_cache: str
+    jane: Account, settings: Any, tmp_path: Any, configure: Any, mailoutbox: Outbox, cache_outage: str
 ) -> None:
-    configure(WITHOUT_CACHE=without_cache)
+    configure(CACHE_OUTAGE=cache_outage)
     default = settings.CACHES["default"]
     settings.CACHES = {"default": {**default, "LOCATION": f"unix://{tmp_path}/nobody.sock?db=0"}}
     row = deliver(ask(jane))
-    if without_cache == "pass":
+    if cache_outage == "allow":
         assert row.delivery == CodeDelivery.SENT
     else:
         assert (row.delivery, row.last_error) == (CodeDelivery.FAILED, "mail budget of the mailbox: cache down")

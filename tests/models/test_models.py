@@ -20,7 +20,7 @@ from dfns_login.models import (
     opaque_id,
 )
 from dfns_login.proofs.codes import issue_code
-from dfns_login.settings.schema import login_settings
+from dfns_login.settings import login_settings
 from tests.support.authenticators import Kind, SoftwareKey
 from tests.support.clock import HOUR, MINUTE, NOW, SECOND
 from tests.support.factories import (

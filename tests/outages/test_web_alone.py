@@ -31,7 +31,7 @@ PATHS = ["/auth/login/code", "/auth/login/init", "/auth/registration/init"]
 @pytest.fixture(scope="module")
 def refusing_web(database_url: str, own_valkey: Valkey, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Two web processes of a project that would rather refuse than not count."""
-    app = {"WITHOUT_CACHE": "refuse"}
+    app = {"CACHE_OUTAGE": "refuse"}
     folder = tmp_path_factory.mktemp("refusing")
     with live_web(folder, database_url=database_url, redis_url=own_valkey.url, DFNS_LOGIN=app) as url:
         yield url

@@ -19,7 +19,7 @@ from dfns_login.proofs.codes import (
     DIGITS,
     FORMS,
     SALT_BYTES,
-    code_form,
+    code_format,
     code_lifetime,
     derive_code,
     guess_cap,
@@ -27,7 +27,7 @@ from dfns_login.proofs.codes import (
     present_code,
 )
 from dfns_login.requester import Requester
-from dfns_login.settings.schema import login_settings
+from dfns_login.settings import login_settings
 from dfns_login.usernames import Recipient
 from tests.support.clock import HOUR, MINUTE, NOW, SECOND
 from tests.support.factories import SOMEWHERE
@@ -88,7 +88,7 @@ def chi_squared_limit(degrees: int, *, probability: float) -> float:
 @pytest.mark.parametrize("name", ["digits-16", "base32-16"])
 def test_twenty_thousand_codes(name: str, configure: Any) -> None:
     same_in_every_run = {"kty": "oct", "kid": "fixed", "k": "c" * 43}
-    configure(CODE_FORM=name, KEYS={**new_rings(now=NOW), "codes": [same_in_every_run]})
+    configure(CODE_FORMAT=name, KEYS={**new_rings(now=NOW), "codes": [same_in_every_run]})
     form = FORMS[name]
     codes = [derive_code(row_of(number)).replace("-", "") for number in range(20_000)]
     assert len(set(codes)) == len(codes)
@@ -105,8 +105,8 @@ def test_twenty_thousand_codes(name: str, configure: Any) -> None:
     ("name", "bits", "guesses"), [("digits-16", 53, 10), ("base32-16", 80, 10), ("digits-8", 26, 6)]
 )
 def test_the_forms(name: str, bits: int, guesses: int, configure: Any) -> None:
-    configure(CODE_FORM=name)
-    form = code_form(CodePurpose.LOGIN)
+    configure(CODE_FORMAT=name)
+    form = code_format(CodePurpose.LOGIN)
     assert int(math.log2(form.space)) == bits
     assert guess_cap(CodePurpose.LOGIN) == guesses
     groups = derive_code(row_of(1)).split("-")
@@ -117,15 +117,15 @@ def test_the_forms(name: str, bits: int, guesses: int, configure: Any) -> None:
 @pytest.mark.parametrize("purpose", [CodePurpose.REGISTRATION, CodePurpose.RECOVERY])
 def test_codes_that_are_typed_once_in_a_lifetime_have_eighty_bits(purpose: CodePurpose, configure: Any) -> None:
     """D-9."""
-    configure(CODE_FORM="digits-8")
+    configure(CODE_FORMAT="digits-8")
     assert set(derive_code(row_of(1, purpose=purpose))) <= set(CROCKFORD) | {"-"}
-    assert code_form(purpose).space == 2**80
+    assert code_format(purpose).space == 2**80
 
 
 def test_fewer_guesses_may_be_configured_and_not_more(configure: Any) -> None:
     configure(CODE_GUESSES=3)
     assert guess_cap(CodePurpose.LOGIN) == 3
-    configure(CODE_GUESSES=10, CODE_FORM="digits-8")
+    configure(CODE_GUESSES=10, CODE_FORMAT="digits-8")
     assert guess_cap(CodePurpose.LOGIN) == 6
 
 
@@ -424,9 +424,9 @@ def test_whatever_else_is_a_wrong_guess(write: Any) -> None:
 
 @pytest.mark.django_db
 def test_base32_is_read_in_any_case(configure: Any) -> None:
-    configure(CODE_FORM="base32-16")
+    configure(CODE_FORMAT="base32-16")
     assert present(derive_code(ask()).lower())
-    assert login_settings().code_form == "base32-16"
+    assert login_settings().code_format == "base32-16"
 
 
 @pytest.mark.django_db

@@ -24,7 +24,7 @@ from dfns_login.proofs.codes import PresentedCode, present_code
 from dfns_login.proofs.session_tokens import issue_session, resolve_session
 from dfns_login.proofs.signed_tokens import LEEWAY, TOKEN_MAX_LENGTH, TokenClass
 from dfns_login.proofs.temporary_tokens import issue_temporary_token, resolve_temporary_token, spend_temporary_token
-from dfns_login.settings.schema import login_settings
+from dfns_login.settings import login_settings
 from dfns_login.verification.assertion import KeyAssertion, KeyAssertionVerifier, StoredKey, VerifiedAssertion
 from tests.support.authenticators import SoftwareKey
 from tests.support.clock import HOUR, MINUTE, NOW, SECOND

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from dfns_login.settings.schema import DEFAULT_RATES
+from dfns_login.settings import DEFAULT_RATES
 from project.settings import *  # noqa: F403
 from project.settings import DFNS_LOGIN, LOGGING
 

@@ -10,5 +10,5 @@ CODE_COOLDOWN = timedelta(seconds=2)
 DFNS_LOGIN = {
     **DFNS_LOGIN,
     "CODE_COOLDOWN": CODE_COOLDOWN,
-    "RATES": {**DFNS_LOGIN["RATES"], "code_per_user": PLENTY, "init_per_user": PLENTY, "mail_per_mailbox": PLENTY},
+    "RATES": {**DFNS_LOGIN["RATES"], "code_per_user": PLENTY, "init_per_user": PLENTY, "email_per_mailbox": PLENTY},
 }

@@ -10,7 +10,7 @@ import os
 from datetime import timedelta
 from typing import Any
 
-from dfns_login.settings.schema import BEAT_SCHEDULE, DEFAULT_RATES, LoginSettings
+from dfns_login.settings import BEAT_SCHEDULE, DEFAULT_RATES, LoginSettings
 from project.settings import *  # noqa: F403
 from project.settings import DATABASES, DFNS_LOGIN, MIDDLEWARE
 

@@ -13,7 +13,7 @@ from django.test import override_settings
 from dfns_login.api.parsing import BODY_LIMIT
 from dfns_login.models import CodePurpose
 from dfns_login.proofs.challenges import spend_jti
-from dfns_login.settings.schema import DEFAULT_RATES
+from dfns_login.settings import DEFAULT_RATES
 from tests.support.authenticators import Fault, Kind, SoftwareKey
 from tests.support.factories import issue, make_person
 from tests.support.openapi import requests

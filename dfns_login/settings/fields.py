@@ -1,0 +1,134 @@
+"""`LoginSettings`: the names, types, defaults and meanings of all settings.
+
+The docstring of each field is its row in `docs/settings.md`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from types import MappingProxyType
+from typing import Any, Final, Literal
+from urllib.parse import urlsplit
+
+from dfns_login.verification.public_keys import KeyAlgorithm
+
+CodeFormatName = Literal["digits-16", "base32-16", "digits-8"]
+
+BEAT_SCHEDULE: Final[dict[str, dict[str, Any]]] = {
+    "dfns_login.sweep": {"task": "dfns_login.sweep", "schedule": 10.0, "options": {"expires": 10}},
+    "dfns_login.purge": {"task": "dfns_login.purge", "schedule": 600.0, "options": {"expires": 600}},
+}
+"""For `CELERY_BEAT_SCHEDULE`. Numbers are seconds, as Celery expects them."""
+
+DEFAULT_RATES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        "code_per_address": ("10/m", "60/h"),
+        "code_per_network": ("60/m", "600/h"),
+        "code_per_user": ("5/h", "15/d"),
+        "code_per_organization": ("600/m", "10000/h"),
+        "init_per_address": ("30/m", "600/h"),
+        "init_per_network": ("180/m", "3600/h"),
+        "init_per_user": ("30/m", "200/h"),
+        "login_per_address": ("60/m", "600/h"),
+        "login_per_network": ("360/m", "3600/h"),
+        "email_per_mailbox": ("20/h", "60/d"),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoginSettings:
+    """All settings of the app. In `DFNS_LOGIN`, their names are in upper case."""
+
+    public_url: str = "http://localhost:8000"
+    """Public address of the project, without a path. Used for links, the token issuer and the default origin."""
+    relying_party_id: str = ""
+    """WebAuthn relying party id. Default: the host of `PUBLIC_URL`."""
+    relying_party_name: str = ""
+    """Name shown by authenticators and in emails. Default: the relying party id."""
+    origins: tuple[str, ...] = ()
+    """Origins accepted in `Fido2` ceremonies. Default: the origin of `PUBLIC_URL`."""
+    key_origins: tuple[str, ...] = ("https://app.dfns.io",)
+    """Origins accepted in key client data, in addition to `ORIGINS`. The official Python client sends the default."""
+    keys: str | Mapping[str, Any] = ""
+    """Key rings as printed by `manage.py dfns keys`: JSON text or a dictionary."""
+    key_algorithms: tuple[KeyAlgorithm, ...] = tuple(KeyAlgorithm)
+    """Public key algorithms that may be registered."""
+
+    code_format: CodeFormatName = "digits-16"
+    """Format of login codes: 16 digits (53 bits), 16 base32 characters (80 bits) or 8 digits (26 bits)."""
+    code_lifetime: timedelta = timedelta(minutes=10)
+    """Lifetime of a login code; at most 10 minutes."""
+    code_guesses: int = 10
+    """Guesses allowed per code; at most 10, or 6 with `digits-8`. Higher values are reduced to that."""
+    code_cooldown: timedelta = timedelta(seconds=60)
+    """If a code is requested again within this time, no second email is sent."""
+    code_retention: timedelta = timedelta(days=30)
+    """How long closed codes of known accounts are kept for operators."""
+    registration_code_lifetime: timedelta = timedelta(hours=24)
+    """Lifetime of a registration code; at most 24 hours."""
+    recovery_code_lifetime: timedelta = timedelta(hours=1)
+    """Lifetime of a recovery code; at most 24 hours."""
+
+    challenge_lifetime: timedelta = timedelta(minutes=5)
+    """Lifetime of a challenge."""
+    challenge_lifetime_with_code: timedelta = timedelta(minutes=10)
+    """Lifetime of a challenge opened with a code. Longer, so that a mistyped password does not require a new code."""
+    token_lifetime: timedelta = timedelta(hours=12)
+    """Lifetime of a session; at most 24 hours."""
+    token_idle: timedelta = timedelta(hours=1)
+    """A session that is unused for this long expires; at most 1 hour."""
+    audit_retention: timedelta = timedelta(days=365)
+    """How long audit events are kept."""
+    device_lifetime: timedelta = timedelta(days=180)
+    """How long a browser stays a known device after sign-in, with rates and guesses of its own."""
+
+    organization: str = ""
+    """Organization id for the pages. Default: the one in the link, or the only one that exists."""
+
+    rates: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: DEFAULT_RATES)
+    """Rate limits by name, each a tuple of windows such as `10/m` or `60/h`. Rates left out keep their default."""
+    trusted_proxy_hops: int = 0
+    """Number of your own proxies in front. That many entries of `X-Forwarded-For` are trusted, from the right."""
+    cache_outage: Literal["allow", "refuse"] = "allow"
+    """While the cache is down, `allow` requests without rate limits, or `refuse` them with 503."""
+
+    release_keys_for_actions: bool = True
+    """Release encrypted keys for user actions also, to sessions opened with a code. If off, only at sign-in."""
+    attestation: Literal["none", "direct"] = "none"
+    """Attestation required from passkeys: none, or a statement whose certificate chain ends in `ATTESTATION_ROOTS`."""
+    attestation_roots: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    """Trusted PEM certificates by attestation format, such as `packed`. Required for `direct`."""
+    reveal_unknown_users: bool = False
+    """Use the documented error messages that name unknown users. They tell strangers who has an account."""
+    user_for_account: str = "dfns_login.project_users.create_user"
+    """Callable that creates or finds the project's user when somebody registers."""
+    decoy_credentials: Mapping[str, int] = field(
+        default_factory=lambda: MappingProxyType({"": 6, "key": 1, "webauthn": 2, "webauthn webauthn": 1})
+    )
+    """Weights of the made-up credentials that `login/init` shows for unknown users, by space-separated kinds."""
+
+    @property
+    def issuer(self) -> str:
+        """The origin of `public_url`."""
+        parts = urlsplit(self.public_url)
+        return f"{parts.scheme}://{parts.netloc}"
+
+    @property
+    def rp_id(self) -> str:
+        return self.relying_party_id or urlsplit(self.public_url).hostname or ""
+
+    @property
+    def rp_name(self) -> str:
+        return self.relying_party_name or self.rp_id
+
+    @property
+    def webauthn_origins(self) -> tuple[str, ...]:
+        return self.origins or (self.issuer,)
+
+    @property
+    def key_client_origins(self) -> tuple[str, ...]:
+        return (*self.webauthn_origins, *self.key_origins)
+
+    def __repr__(self) -> str:
+        return "LoginSettings(…)"
