@@ -3,7 +3,6 @@
 # ruff: noqa: SLF001  argparse has no public way to list what a parser takes
 
 import argparse
-import ast
 import io
 import re
 import subprocess
@@ -20,6 +19,7 @@ from tests.support.requirements import HEADING, PAGE
 ROOT = Path(__file__).resolve().parent.parent
 HERE = "tests/test_references.py"
 PAGES = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")
+WORD = re.compile(r"\w+")
 LINK = re.compile(r"\]\((?!https?:|mailto:)([^)\s]+)\)")
 REQUIREMENT = re.compile(r"\b[RD]-\d{1,3}\b")
 A_FILE = re.compile(r"^[\w./-]+\.(?:py|md|ts|toml|json|html|txt|mjs|css|yaml|po)$")
@@ -61,18 +61,24 @@ def text_of(name: str) -> str:
 
 
 @cache
+def parts_of(name: str) -> tuple[str, frozenset[str]]:
+    """What a person reads of a module, its docstrings and comments; and every word of the rest of it."""
+    prose: list[str] = []
+    words: set[str] = set()
+    starts_a_line = True
+    for token in tokenize.generate_tokens(io.StringIO(text_of(name)).readline):
+        if token.type == tokenize.COMMENT or (token.type == tokenize.STRING and starts_a_line):
+            prose.append(token.string)
+        else:
+            words.update(WORD.findall(token.string))
+        if token.type not in {tokenize.COMMENT, tokenize.NL}:
+            starts_a_line = token.type in {tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT}
+    return "\n".join(prose), frozenset(words)
+
+
 def prose_of(name: str) -> str:
-    """What a person reads of a file: a page, the docstrings and comments of a module, the whole of anything else."""
-    if not name.endswith(".py"):
-        return text_of(name)
-    tokens = tokenize.generate_tokens(io.StringIO(text_of(name)).readline)
-    comments = [token.string for token in tokens if token.type == tokenize.COMMENT]
-    docstrings = [
-        node.value.value
-        for node in ast.walk(ast.parse(text_of(name)))
-        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
-    ]
-    return "\n".join([*docstrings, *comments])
+    """What a person reads of a file: all of it, unless it is a module."""
+    return parts_of(name)[0] if name.endswith(".py") else text_of(name)
 
 
 @cache
@@ -158,21 +164,11 @@ def test_symbols_are_there() -> None:
 @cache
 def words_of_the_code() -> frozenset[str]:
     """Every name and every word of a string in the code, without docstrings and comments."""
-    words: set[str] = set()
-    for name in sources():
-        text = text_of(name)
-        if name.endswith(".py"):
-            docstrings = {
-                node.value.lineno
-                for node in ast.walk(ast.parse(text))
-                if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
-            }
-            for token in tokenize.generate_tokens(io.StringIO(text).readline):
-                if token.type != tokenize.COMMENT and token.start[0] not in docstrings:
-                    words.update(re.findall(r"\w+", token.string))
-        else:
-            words.update(re.findall(r"\w+", text))
-    return frozenset(words)
+    return frozenset().union(*(words_of(name) for name in sources()))
+
+
+def words_of(name: str) -> Iterable[str]:
+    return parts_of(name)[1] if name.endswith(".py") else WORD.findall(text_of(name))
 
 
 def test_names_in_backticks_are_names_of_the_code() -> None:
