@@ -2,8 +2,10 @@
 
 import ast
 import inspect
+import json
 import re
 import tomllib
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -124,6 +126,33 @@ def test_every_endpoint_is_in_the_wire_contract() -> None:
     rows = re.findall(r"^\| ([A-Z]+) \| `(/[^`]+)` \|", (DOCS / "embedding.md").read_text(), re.MULTILINE)
     called = [f"{method} {path}" for method, path in rows if "." not in path]
     assert [each for each in called if each.replace("PUT /auth/recover/user/code", "`PUT` for older") not in text] == []
+
+
+def members(schema: Any) -> Iterator[str]:
+    """Names of the members of every object in an OpenAPI document."""
+    if isinstance(schema, dict):
+        yield from schema.get("properties", {}) if isinstance(schema.get("properties"), dict) else ()
+        for each in schema.values():
+            yield from members(each)
+    elif isinstance(schema, list):
+        for each in schema:
+            yield from members(each)
+
+
+def test_every_member_is_in_the_wire_contract() -> None:
+    text = (DOCS / "wire.md").read_text()
+    document = json.loads((ROOT / "dfns_login" / "api" / "openapi.json").read_text())
+    of_a_json_web_key = {"keys", "kty", "kid", "crv", "x", "y", "alg", "use"}
+    named = set(members(document)) - of_a_json_web_key
+    assert len(named) > 80
+    assert [each for each in sorted(named) if not re.search(rf"\b{each}\b", text)] == []
+
+
+def test_examples_of_the_wire_contract_are_json() -> None:
+    examples = re.findall(r"^```json\n(.*?)^```", (DOCS / "wire.md").read_text(), re.DOTALL | re.MULTILINE)
+    assert len(examples) > 5
+    for each in examples:
+        json.loads(each)
 
 
 def test_the_python_versions_are_those_of_the_package() -> None:
