@@ -1,6 +1,6 @@
 """App configuration."""
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 
 
 class DfnsLoginConfig(AppConfig):
@@ -12,3 +12,6 @@ class DfnsLoginConfig(AppConfig):
         # importing them registers checks and signal receivers, which need the models
         from dfns_login import checks  # noqa: F401
         from dfns_login.pages import receivers  # noqa: F401
+
+        if apps.is_installed("drf_spectacular"):
+            from dfns_login.api import schema  # noqa: F401

@@ -39,7 +39,7 @@ class Refusal(Exception):
 
 
 class BodyRefused(Refusal):
-    """The body does not parse, or a field of it does not validate."""
+    """The request does not parse or validate. `details` says what is wrong, by field."""
 
     status = 400
     code = "invalid_request"
@@ -47,21 +47,21 @@ class BodyRefused(Refusal):
 
 
 class AttestationRefused(BodyRefused):
-    """A credential that cannot be registered: what is wrong is in `details`."""
+    """The credential cannot be registered. `details` says why, by field."""
 
     code = "invalid_credential"
     message = "The credential is not valid."
 
 
 class CredentialIdTaken(BodyRefused):
-    """The organization has a credential of this id already."""
+    """The organization already has a credential with this id."""
 
     code = "credential_id_taken"
     message = "The credential id is taken."
 
 
 class AccountDeactivated(Refusal):
-    """Said only to a caller who has proved who they are."""
+    """The account is deactivated. Only someone who has proved who they are is told."""
 
     status = 400
     code = "account_deactivated"
@@ -69,7 +69,7 @@ class AccountDeactivated(Refusal):
 
 
 class ChallengeRefused(Refusal):
-    """A challenge identifier that is expired, spent, foreign or of another ceremony."""
+    """The challenge identifier is expired, already used, or belongs to another client or ceremony."""
 
     status = 400
     code = "invalid_challenge"
@@ -77,7 +77,7 @@ class ChallengeRefused(Refusal):
 
 
 class RegistrationCodeExpired(Refusal):
-    """Only where the project reveals unknown users; elsewhere `CodeRefused`."""
+    """The code has expired. Sent only if the project reveals unknown users; otherwise `invalid_code`."""
 
     status = 400
     code = "registration_code_expired"
@@ -85,7 +85,7 @@ class RegistrationCodeExpired(Refusal):
 
 
 class UserActionSpent(Refusal):
-    """A user action that was good once."""
+    """The user action has already been used."""
 
     status = 400
     code = "user_action_used"
@@ -93,14 +93,14 @@ class UserActionSpent(Refusal):
 
 
 class LastFirstFactor(BodyRefused):
-    """Without this credential the account could sign in no more."""
+    """Without this credential, the account could no longer sign in."""
 
     code = "last_credential"
     message = "The last credential that can sign in cannot be deactivated."
 
 
 class NotAuthorized(Refusal):
-    """No proof of identity, or one that fails: the same answer whatever went wrong."""
+    """Proof of identity is missing or invalid. The answer is the same whatever went wrong."""
 
     status = 401
     code = "not_authorized"
@@ -120,7 +120,7 @@ class TokenRefused(NotAuthorized):
 
 
 class RecoveryCredentialRefused(Refusal):
-    """Said only to somebody who has presented a recovery code."""
+    """The credential is not a recovery key. Only someone who has presented a recovery code is told."""
 
     status = 401
     code = "not_a_recovery_credential"
@@ -128,7 +128,7 @@ class RecoveryCredentialRefused(Refusal):
 
 
 class UserNotFound(Refusal):
-    """Only where the project reveals unknown users."""
+    """There is no such user. Sent only if the project reveals unknown users."""
 
     status = 401
     code = "user_not_found"
@@ -136,7 +136,7 @@ class UserNotFound(Refusal):
 
 
 class NoUsableCredential(Refusal):
-    """Only where the project reveals unknown users."""
+    """The user has no suitable credential. Sent only if the project reveals unknown users."""
 
     status = 401
     code = "no_usable_credential"
@@ -144,7 +144,7 @@ class NoUsableCredential(Refusal):
 
 
 class UserExists(Refusal):
-    """An operator invites somebody who has registered already."""
+    """The user is already registered. Strangers are told only if the project reveals unknown users."""
 
     status = 401
     code = "user_exists"
@@ -152,7 +152,7 @@ class UserExists(Refusal):
 
 
 class CodeRefused(Refusal):
-    """A one-time code that is wrong, expired, spent, revoked or of another purpose."""
+    """The code is wrong, expired, used, revoked, or meant for something else."""
 
     status = 403
     code = "invalid_code"
@@ -160,7 +160,7 @@ class CodeRefused(Refusal):
 
 
 class UserActionRefused(Refusal):
-    """A call that has to be signed, without a user action that covers it."""
+    """There is no user action, or it does not cover this request."""
 
     status = 403
     code = "user_action_refused"
@@ -168,7 +168,7 @@ class UserActionRefused(Refusal):
 
 
 class NotPermitted(Refusal):
-    """Authenticated, and not allowed.
+    """The caller is authenticated but not allowed to do this.
 
     who: kind and id of the account; operation: what was tried. Both go on the wire.
     """
@@ -186,7 +186,7 @@ class NotPermitted(Refusal):
 
 
 class CrossSiteRefused(Refusal):
-    """A request that a cookie vouches for, without the token that only our own pages can read."""
+    """The request relies on a cookie but lacks the CSRF token of our pages."""
 
     status = 403
     code = "csrf"
@@ -194,7 +194,7 @@ class CrossSiteRefused(Refusal):
 
 
 class NotFound(Refusal):
-    """Nothing stands at this path."""
+    """It does not exist in this account or organization."""
 
     status = 404
     code = "not_found"
@@ -202,7 +202,7 @@ class NotFound(Refusal):
 
 
 class MethodNotAllowed(Refusal):
-    """The path is served, and not by this method."""
+    """The path does not support this method."""
 
     status = 405
     code = "method_not_allowed"
@@ -210,7 +210,7 @@ class MethodNotAllowed(Refusal):
 
 
 class BodyTooLarge(Refusal):
-    """The body is longer than any that a client of ours sends."""
+    """The body is larger than any that a client needs to send."""
 
     status = 413
     code = "body_too_large"
@@ -218,7 +218,7 @@ class BodyTooLarge(Refusal):
 
 
 class MediaTypeRefused(Refusal):
-    """A body that is not declared as JSON."""
+    """The body is not declared as `application/json`."""
 
     status = 415
     code = "unsupported_media_type"
@@ -226,7 +226,7 @@ class MediaTypeRefused(Refusal):
 
 
 class RateExceeded(Refusal):
-    """A rate is used up; `retry_after` says until when."""
+    """A rate limit is exceeded. `Retry-After` says how long to wait."""
 
     status = 429
     code = "too_many_requests"
@@ -234,7 +234,7 @@ class RateExceeded(Refusal):
 
 
 class Unexpected(Refusal):
-    """A fault of ours. What it was stands in the log."""
+    """An error in the server. The log has the details."""
 
     status = 500
     code = "internal_error"
@@ -242,7 +242,7 @@ class Unexpected(Refusal):
 
 
 class ServiceUnavailable(Refusal):
-    """The database is out of reach, or the cache where the project wants limits or nothing."""
+    """The database is unavailable, or the cache is and the project requires it."""
 
     status = 503
     code = "service_unavailable"

@@ -5,7 +5,7 @@ from typing import Final
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser
-from django.http import HttpResponse, QueryDict
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication, CSRFCheck
 from rest_framework.exceptions import AuthenticationFailed
@@ -46,7 +46,7 @@ class SessionTokenAuthentication(BaseAuthentication):
             raise AuthenticationFailed(TokenRefused.message)
         return user, session
 
-    def authenticate_header(self, request: Request) -> str:  # noqa: ARG002  the framework's signature
+    def authenticate_header(self, request: Request) -> str:
         return "Bearer"
 
 
@@ -58,7 +58,7 @@ class BrowserSessionAuthentication(BaseAuthentication):
     """
 
     def authenticate(self, request: Request) -> tuple[AbstractBaseUser, Session] | None:
-        session = resolve_browser_session(request._request, now=timezone.now())  # noqa: SLF001  Django's own session
+        session = resolve_browser_session(django_request(request), now=timezone.now())
         if session is None or session.account.user is None:
             return None
         try:
@@ -74,7 +74,7 @@ def check_csrf(request: Request) -> None:
     The token is looked for in the header alone: `X-CSRFToken`, or what `CSRF_HEADER_NAME` calls it in the project.
     The middleware itself leaves REST framework's views alone: whoever brings a bearer token needs no such proof.
     """
-    plain = copy(request._request)  # noqa: SLF001  Django's own
+    plain = copy(django_request(request))
     plain.POST = QueryDict()  # or the check would read a form's body, before anybody has looked at its size or type
     if CSRF_HEADER in plain.META:
         plain.META = {settings.CSRF_HEADER_NAME: plain.META[CSRF_HEADER], **plain.META}
@@ -88,7 +88,7 @@ def check_csrf(request: Request) -> None:
 class HasSession(BasePermission):
     """Lets in whoever came with the token of a live session."""
 
-    def has_permission(self, request: Request, view: APIView) -> bool:  # noqa: ARG002  the framework's signature
+    def has_permission(self, request: Request, view: APIView) -> bool:
         return isinstance(request.auth, Session)
 
 
@@ -96,3 +96,8 @@ def bearer_token(request: Request) -> str | None:
     """Credentials of the `Bearer` scheme (RFC 6750 §2.1), or None where the request has none."""
     scheme, _, token = str(request.META.get("HTTP_AUTHORIZATION", "")).partition(" ")
     return token.strip() if scheme.lower() == "bearer" else None
+
+
+def django_request(request: Request) -> HttpRequest:
+    """Return the request that REST framework's wraps, with Django's own session, cookies and stream."""
+    return request._request  # noqa: SLF001  REST framework has no public name for it

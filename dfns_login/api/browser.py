@@ -1,18 +1,21 @@
-"""`/login/complete`: the login ceremony, completed by a browser page. Wire shapes on top, the view below."""
+"""`/login/complete`: a browser page completes a login here. Wire shapes on top, the view below."""
 
 from typing import Any, ClassVar
 
+from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from dfns_login.api import fields
 from dfns_login.api.authentication import check_csrf
 from dfns_login.api.login import login_answer
+from dfns_login.api.operations import Operation
+from dfns_login.api.replies import Reply
 from dfns_login.api.shapes import SignedChallengeBody
 from dfns_login.api.view import LoginAPIView
 from dfns_login.browsers import LONGEST, after_sign_in, open_browser_session, remember_device
 from dfns_login.ceremonies.login import complete_login
-from dfns_login.errors import NotFound
+from dfns_login.errors import AccountDeactivated, ChallengeRefused, CrossSiteRefused, NotAuthorized, NotFound
 from dfns_login.limits import LOGIN_RATES
 
 
@@ -20,24 +23,37 @@ class BrowserLoginBody(SignedChallengeBody):
     next = fields.TextField(required=False, allow_blank=True, max_length=LONGEST, default="")
 
 
+class BrowserLoginReply(Reply):
+    next = serializers.CharField(help_text="Where to go: the requested path, if it is on this site.")
+
+
 class CompleteBrowserLogin(LoginAPIView):
-    """`POST /login/complete`: as `POST /auth/login`, for a Django session instead of a token. Wants the CSRF token."""
+    """`POST /login/complete`: like `POST /auth/login`, but opens a Django session. Requires the CSRF token."""
 
     rates: ClassVar = LOGIN_RATES
     scope = "login"
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
-        if not hasattr(request._request, "session"):  # noqa: SLF001  Django's own
-            msg = "the project has no sessions"
-            raise NotFound(msg)
+        if not hasattr(self.django_request, "session"):
+            raise NotFound("the project has no sessions")
         check_csrf(request)
 
+    @Operation(
+        "completeBrowserLogin",
+        "Complete a login in a browser",
+        description=(
+            "Like `login`, for our own pages: the response sets the session cookie and says where to go. "
+            "Not part of the Dfns API."
+        ),
+        body=BrowserLoginBody,
+        reply=BrowserLoginReply,
+        refusals=(ChallengeRefused, AccountDeactivated, NotAuthorized, CrossSiteRefused),
+    )
     def post(self, request: Request) -> Response:
-        body = self.body(BrowserLoginBody)
+        body = self.body()
         session = complete_login(login_answer(body), requester=self.requester, now=self.now).session
-        plain = request._request  # noqa: SLF001  Django's own session and cookies
-        open_browser_session(plain, session)
+        open_browser_session(self.django_request, session)
         response = Response({"next": after_sign_in(body["next"])})
-        remember_device(plain, response, recipient=session.account.recipient, now=self.now)
+        remember_device(self.django_request, response, recipient=session.account.recipient, now=self.now)
         return response

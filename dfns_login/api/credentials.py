@@ -1,6 +1,5 @@
-"""`/auth/credentials…`: wire shapes on top, views below."""
+"""`/auth/credentials…`: wire shapes on top, views below. Those with a code are in `credential_codes`."""
 
-from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from rest_framework import serializers
@@ -9,9 +8,11 @@ from rest_framework.response import Response
 
 from dfns_login.api import fields
 from dfns_login.api.fields import wire_time
-from dfns_login.api.shapes import NewCredentialBody, creation_reply, new_credential
+from dfns_login.api.operations import Operation
+from dfns_login.api.replies import SUCCESS, CredentialChallengeReply, MessageReply, Reply, creation_reply
+from dfns_login.api.shapes import NewCredentialBody, new_credential
 from dfns_login.api.signed_requests import user_action_required
-from dfns_login.api.view import SUCCESS, AuthenticatedAPIView, LoginAPIView
+from dfns_login.api.view import AuthenticatedAPIView
 from dfns_login.browsers import renew_browser_session
 from dfns_login.ceremonies.credential_changes import (
     activate_credential,
@@ -19,29 +20,17 @@ from dfns_login.ceremonies.credential_changes import (
     deactivate_own_credential,
     rename_credential,
 )
-from dfns_login.ceremonies.credentials import (
-    CredentialChallenge,
-    add_credential,
-    add_credential_with_code,
-    list_credentials,
-    open_credential,
-    open_credential_with_code,
-    show_code,
-)
+from dfns_login.ceremonies.credentials import CredentialChallenge, add_credential, list_credentials, open_credential
 from dfns_login.ceremonies.new_credentials import REGISTERED_KINDS
-from dfns_login.limits import CREDENTIAL_CODE_RATES, LOGIN_RATES
+from dfns_login.errors import AttestationRefused, ChallengeRefused, CredentialIdTaken, LastFirstFactor, NotFound
+from dfns_login.limits import LOGIN_RATES
 from dfns_login.models import Credential, CredentialKind
 from dfns_login.settings import login_settings
 from dfns_login.verification.public_keys import public_key_pem
 
 
 class CredentialChallengeBody(fields.Body):
-    kind = serializers.ChoiceField(choices=REGISTERED_KINDS)
-
-
-class CredentialChallengeWithCodeBody(fields.Body):
-    code = fields.TextField(max_length=fields.CODE_MAX_LENGTH)
-    credentialKind = serializers.ChoiceField(choices=REGISTERED_KINDS)
+    kind = fields.WordField(choices=REGISTERED_KINDS)
 
 
 class CreateCredentialBody(NewCredentialBody):
@@ -60,8 +49,20 @@ class ReplaceKeyBody(CredentialUuidBody):
     encryptedPrivateKey = fields.TextField(max_length=fields.ENVELOPE_MAX_LENGTH)
 
 
-class CredentialCodeBody(fields.Body):
-    expiration = fields.MomentField()
+class CredentialReply(Reply):
+    kind = fields.WordField(choices=REGISTERED_KINDS)
+    credentialId = serializers.CharField(help_text="Credential id, as its client chose it.")
+    credentialUuid = serializers.CharField()
+    dateCreated = fields.MomentField()
+    isActive = serializers.BooleanField()
+    name = serializers.CharField()
+    publicKey = serializers.CharField(help_text="PEM.")
+    relyingPartyId = serializers.CharField()
+    origin = serializers.CharField()
+
+
+class CredentialListReply(Reply):
+    items = CredentialReply(many=True)
 
 
 def credential_item(credential: Credential) -> dict[str, Any]:
@@ -91,12 +92,20 @@ def credential_challenge_reply(challenge: CredentialChallenge) -> dict[str, Any]
 class Credentials(AuthenticatedAPIView):
     """`GET` and `POST /auth/credentials`."""
 
-    def get(self, request: Request) -> Response:  # noqa: ARG002
+    @Operation("listCredentials", "List the account's credentials", reply=CredentialListReply)
+    def get(self, request: Request) -> Response:
         return Response({"items": [credential_item(each) for each in list_credentials(self.session.account)]})
 
+    @Operation(
+        "createCredential",
+        "Add a credential",
+        body=CreateCredentialBody,
+        reply=CredentialReply,
+        refusals=(ChallengeRefused, AttestationRefused, CredentialIdTaken),
+    )
     @user_action_required
-    def post(self, request: Request) -> Response:  # noqa: ARG002
-        body = self.body(CreateCredentialBody)
+    def post(self, request: Request) -> Response:
+        body = self.body()
         credential = add_credential(
             self.session.account,
             new_credential(body),
@@ -113,17 +122,31 @@ class CreateCredentialChallenge(AuthenticatedAPIView):
     rates: ClassVar = LOGIN_RATES
     scope = "credential_init"
 
-    def post(self, request: Request) -> Response:  # noqa: ARG002
-        kind = CredentialKind(self.body(CredentialChallengeBody)["kind"])
+    @Operation(
+        "createCredentialChallenge",
+        "Start adding a credential",
+        body=CredentialChallengeBody,
+        reply=CredentialChallengeReply,
+    )
+    def post(self, request: Request) -> Response:
+        kind = CredentialKind(self.body()["kind"])
         return Response(credential_challenge_reply(open_credential(self.session.account, kind, now=self.now)))
 
 
 class ActivateCredential(AuthenticatedAPIView):
     """`PUT /auth/credentials/activate`."""
 
+    @Operation(
+        "activateCredential",
+        "Activate a credential",
+        description="Does nothing if it is active.",
+        body=CredentialUuidBody,
+        reply=MessageReply,
+        refusals=(NotFound,),
+    )
     @user_action_required
-    def put(self, request: Request) -> Response:  # noqa: ARG002
-        uuid = self.body(CredentialUuidBody)["credentialUuid"]
+    def put(self, request: Request) -> Response:
+        uuid = self.body()["credentialUuid"]
         activate_credential(self.session.account, uuid, requester=self.requester, now=self.now)
         return Response(SUCCESS)
 
@@ -131,72 +154,58 @@ class ActivateCredential(AuthenticatedAPIView):
 class DeactivateCredential(AuthenticatedAPIView):
     """`PUT /auth/credentials/deactivate`."""
 
+    @Operation(
+        "deactivateCredential",
+        "Deactivate a credential",
+        description="Its sessions end. The last credential that can sign in cannot be deactivated.",
+        body=CredentialUuidBody,
+        reply=MessageReply,
+        refusals=(NotFound, LastFirstFactor),
+    )
     @user_action_required
-    def put(self, request: Request) -> Response:  # noqa: ARG002
-        uuid = self.body(CredentialUuidBody)["credentialUuid"]
+    def put(self, request: Request) -> Response:
+        uuid = self.body()["credentialUuid"]
         deactivate_own_credential(self.session.account, uuid, requester=self.requester, now=self.now)
         return Response(SUCCESS)
 
 
 class RenameCredential(AuthenticatedAPIView):
-    """`PUT /auth/credentials/rename`: ours, not of the Dfns API."""
+    """`PUT /auth/credentials/rename`. Not part of the Dfns API."""
 
+    @Operation(
+        "renameCredential",
+        "Rename a credential",
+        description="Not part of the Dfns API.",
+        body=RenameCredentialBody,
+        reply=CredentialReply,
+        refusals=(NotFound,),
+    )
     @user_action_required
-    def put(self, request: Request) -> Response:  # noqa: ARG002
-        body = self.body(RenameCredentialBody)
+    def put(self, request: Request) -> Response:
+        body = self.body()
         uuid, name = body["credentialUuid"], body["credentialName"]
         credential = rename_credential(self.session.account, uuid, name, requester=self.requester, now=self.now)
         return Response(credential_item(credential))
 
 
 class ReplaceKey(AuthenticatedAPIView):
-    """`PUT /auth/credentials/key`: ours, not of the Dfns API."""
+    """`PUT /auth/credentials/key`. Not part of the Dfns API."""
 
+    @Operation(
+        "replaceCredentialKey",
+        "Change the password of a password-protected key",
+        description=(
+            "Replaces the stored private key with the same key, encrypted with another password. "
+            "Every other session of the account ends. Not part of the Dfns API."
+        ),
+        body=ReplaceKeyBody,
+        reply=CredentialReply,
+        refusals=(AttestationRefused, NotFound),
+    )
     @user_action_required
     def put(self, request: Request) -> Response:
-        body = self.body(ReplaceKeyBody)
+        body = self.body()
         uuid, key = body["credentialUuid"], body["encryptedPrivateKey"]
         credential = change_password(self.session, uuid, key, requester=self.requester, now=self.now)
-        renew_browser_session(request._request, self.session)  # noqa: SLF001  Django's own session
-        return Response(credential_item(credential))
-
-
-class CreateCredentialCode(AuthenticatedAPIView):
-    """`POST /auth/credentials/code`."""
-
-    rates: ClassVar = CREDENTIAL_CODE_RATES
-    scope = "credential_code"
-
-    @user_action_required
-    def post(self, request: Request) -> Response:  # noqa: ARG002
-        expires_at: datetime = self.body(CredentialCodeBody)["expiration"]
-        code = show_code(self.session.account, expires_at=expires_at, requester=self.requester, now=self.now)
-        return Response({"code": code, "expiration": wire_time(expires_at.astimezone(UTC))})
-
-
-class CreateCredentialChallengeWithCode(LoginAPIView):
-    """`POST /auth/credentials/code/init`."""
-
-    rates: ClassVar = CREDENTIAL_CODE_RATES
-    scope = "credential_code_init"
-
-    def post(self, request: Request) -> Response:  # noqa: ARG002
-        body = self.body(CredentialChallengeWithCodeBody)
-        challenge = open_credential_with_code(
-            body["code"], CredentialKind(body["credentialKind"]), requester=self.requester, now=self.now
-        )
-        return Response(credential_challenge_reply(challenge))
-
-
-class CreateCredentialWithCode(LoginAPIView):
-    """`POST /auth/credentials/code/verify`."""
-
-    rates: ClassVar = LOGIN_RATES
-    scope = "credential_code_verify"
-
-    def post(self, request: Request) -> Response:  # noqa: ARG002
-        body = self.body(CreateCredentialBody)
-        credential = add_credential_with_code(
-            new_credential(body), body["challengeIdentifier"], requester=self.requester, now=self.now
-        )
+        renew_browser_session(self.django_request, self.session)
         return Response(credential_item(credential))

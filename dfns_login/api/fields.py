@@ -50,6 +50,10 @@ class FlagField(serializers.BooleanField):
         return data
 
 
+class WordField(serializers.ChoiceField):
+    """One word of a few."""
+
+
 class UsernameField(TextField):
     """A username in any writing; validated into its canonical form."""
 

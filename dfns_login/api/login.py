@@ -1,15 +1,18 @@
 """`/auth/login…`, `/auth/logout`: wire shapes on top, views below."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from django.contrib.auth import logout
+from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from dfns_login.api import fields
-from dfns_login.api.shapes import SignedChallengeBody, factor_answer, second_factor_answer, signing_challenge_reply
-from dfns_login.api.view import SUCCESS, AuthenticatedAPIView, LoginAPIView
+from dfns_login.api.operations import Operation
+from dfns_login.api.replies import SUCCESS, MessageReply, Reply, SigningChallengeReply, signing_challenge_reply
+from dfns_login.api.shapes import SignedChallengeBody, factor_answer, second_factor_answer
+from dfns_login.api.view import AuthenticatedAPIView, LoginAPIView
 from dfns_login.browsers import named_session
 from dfns_login.ceremonies.code_requests import send_code
 from dfns_login.ceremonies.login import (
@@ -19,8 +22,19 @@ from dfns_login.ceremonies.login import (
     open_login,
 )
 from dfns_login.ceremonies.sign_out import end_every_session, end_session
+from dfns_login.errors import (
+    AccountDeactivated,
+    ChallengeRefused,
+    CodeRefused,
+    NotAuthorized,
+    NoUsableCredential,
+    UserNotFound,
+)
 from dfns_login.limits import CODE_RATES, INIT_RATES, LOGIN_RATES
 from dfns_login.models import CodePurpose
+
+SAME_FOR_ALL: Final = "The reply is the same whether or not the account exists. An unknown name gets no email."
+SECOND_FACTOR: Final = "The organization's policy decides whether a second factor is required or accepted."
 
 
 class LoginCodeBody(fields.Body):
@@ -38,6 +52,12 @@ class LogoutBody(fields.Body):
     allSessions = fields.FlagField(required=False, default=False)
 
 
+class TokenReply(Reply):
+    token = serializers.CharField(
+        help_text="JWT. Its claim `https://custom/app_metadata` carries `orgId` and `userId`."
+    )
+
+
 def login_answer(body: Mapping[str, Any]) -> LoginAnswer:
     return LoginAnswer(
         challenge_identifier=body["challengeIdentifier"],
@@ -52,8 +72,9 @@ class SendLoginCode(LoginAPIView):
     rates: ClassVar = CODE_RATES
     scope = "login_code"
 
-    def post(self, request: Request) -> Response:  # noqa: ARG002
-        recipient = self.recipient(self.body(LoginCodeBody))
+    @Operation("sendLoginCode", "Email a login code", description=SAME_FOR_ALL, body=LoginCodeBody, reply=MessageReply)
+    def post(self, request: Request) -> Response:
+        recipient = self.count_recipient(self.body())
         send_code(recipient, purpose=CodePurpose.LOGIN, requester=self.requester, now=self.now)
         return Response(SUCCESS)
 
@@ -64,11 +85,23 @@ class CreateLoginChallenge(LoginAPIView):
     rates: ClassVar = INIT_RATES
     scope = "login_init"
 
-    def post(self, request: Request) -> Response:  # noqa: ARG002
-        body = self.body(LoginChallengeBody)
+    @Operation(
+        "createLoginChallenge",
+        "Start a login",
+        description=(
+            "With the emailed code, the reply includes the account's encrypted private keys. A code works once. "
+            "An unknown name gets the same reply as a known one. Without a username, the challenge is for a "
+            "discoverable passkey."
+        ),
+        body=LoginChallengeBody,
+        reply=SigningChallengeReply,
+        refusals=(CodeRefused, UserNotFound, NoUsableCredential),
+    )
+    def post(self, request: Request) -> Response:
+        body = self.body()
         asked = LoginRequest(
             organization=body["orgId"],
-            recipient=self.recipient(body) if "username" in body else None,
+            recipient=self.count_recipient(body) if "username" in body else None,
             login_code=body.get("loginCode"),
         )
         return Response(signing_challenge_reply(open_login(asked, requester=self.requester, now=self.now)))
@@ -80,21 +113,34 @@ class CompleteLogin(LoginAPIView):
     rates: ClassVar = LOGIN_RATES
     scope = "login"
 
-    def post(self, request: Request) -> Response:  # noqa: ARG002
-        body = self.body(SignedChallengeBody)
-        answer = login_answer(body)
+    @Operation(
+        "login",
+        "Complete a login",
+        description=f"Verifies the signed challenge and opens a session. {SECOND_FACTOR}",
+        body=SignedChallengeBody,
+        reply=TokenReply,
+        refusals=(ChallengeRefused, AccountDeactivated, NotAuthorized),
+    )
+    def post(self, request: Request) -> Response:
+        answer = login_answer(self.body())
         return Response({"token": complete_login(answer, requester=self.requester, now=self.now).token})
 
 
 class Logout(AuthenticatedAPIView):
     """`PUT /auth/logout`."""
 
+    @Operation(
+        "logout",
+        "End the session",
+        description="The session ends at once. With `allSessions`, every session of the account ends.",
+        body=LogoutBody,
+        reply=MessageReply,
+    )
     def put(self, request: Request) -> Response:
-        if self.body(LogoutBody)["allSessions"]:
+        if self.body()["allSessions"]:
             end_every_session(self.session.account, requester=self.requester, now=self.now)
         else:
             end_session(self.session, requester=self.requester, now=self.now)
-        plain = request._request  # noqa: SLF001  Django's own session
-        if named_session(plain) == self.session.pk:
-            logout(plain)
+        if named_session(self.django_request) == self.session.pk:
+            logout(self.django_request)
         return Response(SUCCESS)

@@ -1,4 +1,4 @@
-"""`/auth/openapi.json`: this API, described. The file beside this module is made by `make openapi`."""
+"""`/auth/openapi.json`: the OpenAPI document of this API. `make openapi` writes the file beside this module."""
 
 from functools import cache
 from importlib.resources import files
@@ -6,13 +6,15 @@ from importlib.resources import files
 from django.http import HttpResponse
 from rest_framework.request import Request
 
+from dfns_login.api.operations import Operation
 from dfns_login.api.view import LoginAPIView
 
 
 class OpenAPI(LoginAPIView):
     """`GET /auth/openapi.json`."""
 
-    def get(self, request: Request) -> HttpResponse:  # noqa: ARG002
+    @Operation("describe", "Get this document", reads_database=False)
+    def get(self, request: Request) -> HttpResponse:
         return HttpResponse(
             document(), content_type="application/json", headers={"Cache-Control": "public, max-age=300"}
         )
@@ -20,5 +22,5 @@ class OpenAPI(LoginAPIView):
 
 @cache
 def document() -> bytes:
-    """The OpenAPI 3.1 document, as it is packaged."""
+    """Return the OpenAPI 3.1 document from the package."""
     return files("dfns_login.api").joinpath("openapi.json").read_bytes()

@@ -29,10 +29,7 @@ class StrictJSONParser(BaseParser):
     media_type = "application/json"
 
     def parse(
-        self,
-        stream: Any,
-        media_type: str | None = None,  # noqa: ARG002  the framework's signature
-        parser_context: Mapping[str, Any] | None = None,  # noqa: ARG002
+        self, stream: Any, media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
     ) -> dict[str, Any]:
         raw = stream.read(BODY_LIMIT + 1)
         if len(raw) > BODY_LIMIT:

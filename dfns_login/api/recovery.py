@@ -7,16 +7,20 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from dfns_login.api import fields
-from dfns_login.api.login import LoginCodeBody
-from dfns_login.api.shapes import (
-    KeyAssertionBody,
-    NewCredentialsBody,
+from dfns_login.api.login import SAME_FOR_ALL, LoginCodeBody
+from dfns_login.api.operations import Operation
+from dfns_login.api.replies import (
+    SUCCESS,
+    MessageReply,
+    RegisteredReply,
+    RegistrationChallengeReply,
+    Reply,
     creation_reply,
     factor_kinds,
-    new_credentials,
     registered_reply,
 )
-from dfns_login.api.view import SUCCESS, LoginAPIView, TemporaryTokenAPIView
+from dfns_login.api.shapes import KeyAssertionBody, NewCredentialsBody, new_credentials
+from dfns_login.api.view import LoginAPIView, TemporaryTokenAPIView
 from dfns_login.ceremonies.code_requests import send_code
 from dfns_login.ceremonies.recovery import (
     RecoveryAnswer,
@@ -25,6 +29,7 @@ from dfns_login.ceremonies.recovery import (
     complete_recovery,
     open_recovery,
 )
+from dfns_login.errors import AttestationRefused, CodeRefused, CredentialIdTaken, RecoveryCredentialRefused
 from dfns_login.limits import CODE_RATES, INIT_RATES, LOGIN_RATES
 from dfns_login.models import CodePurpose, CredentialKind
 from dfns_login.verification.assertion import KeyAssertion
@@ -43,7 +48,7 @@ class RecoveryAssertionBody(KeyAssertionBody):
 
 
 class RecoveryFactorBody(fields.Body):
-    kind = serializers.ChoiceField(choices=[CredentialKind.RECOVERY_KEY])
+    kind = fields.WordField(choices=[CredentialKind.RECOVERY_KEY])
     credentialAssertion = RecoveryAssertionBody()
 
 
@@ -52,13 +57,22 @@ class RecoveryBody(fields.Body):
     newCredentials = NewCredentialsBody()
 
 
+class AllowedRecoveryCredential(Reply):
+    id = serializers.CharField(help_text="Credential id of the recovery key.")
+    encryptedRecoveryKey = serializers.CharField(allow_blank=True, help_text="Empty if none was registered.")
+
+
+class RecoveryChallengeReply(RegistrationChallengeReply):
+    allowedRecoveryCredentials = AllowedRecoveryCredential(many=True)
+
+
 def recovery_challenge_reply(opened: RecoveryChallenge) -> dict[str, Any]:
     return {
         **creation_reply(opened.account, challenge=opened.challenge),
         "temporaryAuthenticationToken": opened.temporary_token,
         "supportedCredentialKinds": factor_kinds(opened.account),
         "otpUrl": "",
-        "excludeCredentials": [],  # whatever there is dies with the recovery: its device may make another
+        "excludeCredentials": [],  # the recovery ends the old passkeys, so their devices may make new ones
         "allowedRecoveryCredentials": [
             {"id": key.credential_id, "encryptedRecoveryKey": key.encrypted_private_key} for key in opened.recovery_keys
         ],
@@ -66,17 +80,29 @@ def recovery_challenge_reply(opened: RecoveryChallenge) -> dict[str, Any]:
 
 
 class SendRecoveryCode(LoginAPIView):
-    """`POST /auth/recover/user/code`; older clients call it with `PUT`."""
+    """`POST /auth/recover/user/code`. Older clients send `PUT`."""
 
     rates: ClassVar = CODE_RATES
     scope = "recovery_code"
 
-    def post(self, request: Request) -> Response:  # noqa: ARG002
-        recipient = self.recipient(self.body(LoginCodeBody))
+    @Operation(
+        "sendRecoveryCode", "Email a recovery code", description=SAME_FOR_ALL, body=LoginCodeBody, reply=MessageReply
+    )
+    def post(self, request: Request) -> Response:
+        recipient = self.count_recipient(self.body())
         send_code(recipient, purpose=CodePurpose.RECOVERY, requester=self.requester, now=self.now)
         return Response(SUCCESS)
 
-    put = post
+    @Operation(
+        "sendRecoveryCodeAsOlderClientsDo",
+        "Email a recovery code",
+        description="The same as `POST`.",
+        body=LoginCodeBody,
+        reply=MessageReply,
+        deprecated=True,
+    )
+    def put(self, request: Request) -> Response:
+        return self.post(request)
 
 
 class CreateRecoveryChallenge(LoginAPIView):
@@ -85,10 +111,18 @@ class CreateRecoveryChallenge(LoginAPIView):
     rates: ClassVar = INIT_RATES
     scope = "recovery_init"
 
-    def post(self, request: Request) -> Response:  # noqa: ARG002
-        body = self.body(RecoveryChallengeBody)
+    @Operation(
+        "createRecoveryChallenge",
+        "Start a recovery",
+        description="This uses up the emailed code. The reply includes the account's encrypted recovery keys.",
+        body=RecoveryChallengeBody,
+        reply=RecoveryChallengeReply,
+        refusals=(CodeRefused, RecoveryCredentialRefused),
+    )
+    def post(self, request: Request) -> Response:
+        body = self.body()
         asked = RecoveryRequest(
-            recipient=self.recipient(body),
+            recipient=self.count_recipient(body),
             credential_id=parse_credential_id(body["credentialId"]),
             verification_code=body["verificationCode"],
         )
@@ -96,14 +130,25 @@ class CreateRecoveryChallenge(LoginAPIView):
 
 
 class CompleteRecovery(TemporaryTokenAPIView):
-    """`POST /auth/recover/user`; its bearer is the temporary token."""
+    """`POST /auth/recover/user`. The bearer is the temporary token."""
 
     rates: ClassVar = LOGIN_RATES
     scope = "recovery"
 
+    @Operation(
+        "recover",
+        "Complete a recovery",
+        description=(
+            "The recovery key signs a challenge of its own: base64url of the JSON text of `newCredentials`. "
+            "All older credentials and sessions of the account end."
+        ),
+        body=RecoveryBody,
+        reply=RegisteredReply,
+        refusals=(AttestationRefused, CredentialIdTaken),
+    )
     def post(self, request: Request) -> Response:
         token = self.temporary_token
-        body = self.body(RecoveryBody)
+        body = self.body()
         assertion = body["recovery"]["credentialAssertion"]
         answer = RecoveryAnswer(
             credential_id=parse_credential_id(assertion["credId"]),

@@ -1,4 +1,4 @@
-"""`/auth/sessions…`, `/auth/activity`: what an account's owner sees of it. Ours, not of the Dfns API."""
+"""`/auth/sessions…`, `/auth/activity`: an account's sessions and recent activity. Not part of the Dfns API."""
 
 from typing import Any, Final
 
@@ -9,12 +9,14 @@ from rest_framework.response import Response
 
 from dfns_login.api import fields
 from dfns_login.api.fields import wire_time
-from dfns_login.api.view import SUCCESS, AuthenticatedAPIView
+from dfns_login.api.operations import Operation
+from dfns_login.api.replies import SUCCESS, MessageReply, Reply
+from dfns_login.api.view import AuthenticatedAPIView
 from dfns_login.browsers import named_session
 from dfns_login.ceremonies.own_sessions import SHOWN, list_activity, list_sessions
 from dfns_login.ceremonies.sign_out import end_own_session
 from dfns_login.errors import NotFound
-from dfns_login.models import AuditEvent, Session
+from dfns_login.models import AuditEvent, AuditKind, Session
 
 DIGITS_OF_AN_ID: Final = 18
 FEW: Final = 20
@@ -26,6 +28,31 @@ class EndSessionBody(fields.Body):
 
 class ActivityQuery(fields.Body):
     limit = serializers.IntegerField(required=False, min_value=1, max_value=SHOWN, default=FEW)
+
+
+class SessionReply(Reply):
+    sessionId = serializers.CharField()
+    dateCreated = fields.MomentField()
+    dateLastSeen = fields.MomentField(help_text="To the minute.")
+    dateExpires = fields.MomentField()
+    isCurrent = serializers.BooleanField(help_text="Whether this request was made in this session.")
+    address = serializers.CharField(allow_blank=True, help_text="Where it was opened from.")
+    userAgent = serializers.CharField(allow_blank=True)
+
+
+class SessionListReply(Reply):
+    items = SessionReply(many=True)
+
+
+class EventReply(Reply):
+    kind = fields.WordField(choices=AuditKind.values)
+    date = fields.MomentField()
+    address = serializers.CharField(allow_blank=True, help_text="Empty if no request caused the event.")
+    userAgent = serializers.CharField(allow_blank=True)
+
+
+class ActivityReply(Reply):
+    items = EventReply(many=True)
 
 
 def session_item(session: Session, *, current: Session) -> dict[str, Any]:
@@ -47,7 +74,13 @@ def activity_item(event: AuditEvent) -> dict[str, Any]:
 class Sessions(AuthenticatedAPIView):
     """`GET /auth/sessions`."""
 
-    def get(self, request: Request) -> Response:  # noqa: ARG002
+    @Operation(
+        "listSessions",
+        "List the account's open sessions",
+        description=f"Newest first, at most {SHOWN}. Not part of the Dfns API.",
+        reply=SessionListReply,
+    )
+    def get(self, request: Request) -> Response:
         found = list_sessions(self.session, now=self.now)
         return Response({"items": [session_item(each, current=self.session) for each in found]})
 
@@ -55,23 +88,34 @@ class Sessions(AuthenticatedAPIView):
 class EndSession(AuthenticatedAPIView):
     """`PUT /auth/sessions/end`."""
 
+    @Operation(
+        "endSession",
+        "End a session of the account",
+        description="The current session, or another one. Does nothing if it has ended. Not part of the Dfns API.",
+        body=EndSessionBody,
+        reply=MessageReply,
+        refusals=(NotFound,),
+    )
     def put(self, request: Request) -> Response:
-        text = self.body(EndSessionBody)["sessionId"]
+        text = self.body()["sessionId"]
         if not (text.isascii() and text.isdecimal() and len(text) <= DIGITS_OF_AN_ID):
-            msg = "not a session id"
-            raise NotFound(msg)
+            raise NotFound("not a session id")
         end_own_session(self.session, int(text), requester=self.requester, now=self.now)
-        plain = request._request  # noqa: SLF001  Django's own session
-        if named_session(plain) == int(text):
-            logout(plain)
+        if named_session(self.django_request) == int(text):
+            logout(self.django_request)
         return Response(SUCCESS)
 
 
 class Activity(AuthenticatedAPIView):
     """`GET /auth/activity`."""
 
+    @Operation(
+        "listActivity",
+        "List recent activity of the account",
+        description="Newest first. Not part of the Dfns API.",
+        query=ActivityQuery,
+        reply=ActivityReply,
+    )
     def get(self, request: Request) -> Response:
-        query = ActivityQuery(data=request.query_params.dict())
-        query.is_valid(raise_exception=True)
-        found = list_activity(self.session, limit=query.validated_data["limit"])
+        found = list_activity(self.session, limit=self.query()["limit"])
         return Response({"items": [activity_item(each) for each in found]})

@@ -1,25 +1,17 @@
-"""Shapes that several ceremonies share on the wire, and what they become."""
+"""Shapes of the bodies that several operations share, and the functions that read them."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar
 
 from rest_framework import serializers
 
 from dfns_login.api import fields
-from dfns_login.ceremonies.factors import SIGNING_KINDS, FactorAnswer, SigningChallenge
+from dfns_login.ceremonies.factors import SIGNING_KINDS, FactorAnswer
 from dfns_login.ceremonies.new_credentials import REGISTERED_KINDS, NewCredential, NewCredentials
-from dfns_login.models import Account, Credential, CredentialKind, SecondFactor
-from dfns_login.settings import login_settings
+from dfns_login.models import CredentialKind
 from dfns_login.verification.assertion import Fido2Assertion, KeyAssertion
 from dfns_login.verification.attestation import Fido2Attestation, KeyAttestation
-from dfns_login.verification.cose import COSE_ALGORITHMS
 from dfns_login.verification.credential_id import parse_credential_id
-
-AUTHENTICATOR_SELECTION: Final = {
-    "residentKey": "required",
-    "requireResidentKey": True,
-    "userVerification": "required",
-}
 
 
 class KeyAssertionBody(fields.Body):
@@ -84,7 +76,7 @@ class AttestationBody(fields.Body):
 
 
 class NewCredentialBody(fields.Body):
-    credentialKind = serializers.ChoiceField(choices=REGISTERED_KINDS)
+    credentialKind = fields.WordField(choices=REGISTERED_KINDS)
     credentialInfo = AttestationBody()
     credentialName = fields.TextField(required=False, allow_blank=True, max_length=fields.NAME_MAX_LENGTH)
     encryptedPrivateKey = fields.TextField(required=False, max_length=fields.ENVELOPE_MAX_LENGTH)
@@ -147,69 +139,3 @@ def new_credentials(body: Mapping[str, Any]) -> NewCredentials:
         second_factor=new_credential(second) if second else None,
         recovery=new_credential(recovery) if recovery else None,
     )
-
-
-def signing_challenge_reply(challenge: SigningChallenge) -> dict[str, Any]:
-    """What is to be signed, at login and for a user action."""
-    allowed: dict[str, list[dict[str, str]]] = {"key": [], "webauthn": []}
-    for listed in challenge.listed:
-        allowed[listed.kind].append({"type": "public-key", "id": listed.credential_id})
-    if challenge.released_keys is not None:
-        allowed["passwordProtectedKey"] = [
-            {"type": "public-key", "id": key.credential_id, "encryptedPrivateKey": key.encrypted_private_key}
-            for key in challenge.released_keys
-        ]
-    return {
-        "challenge": challenge.opened.challenge,
-        "challengeIdentifier": challenge.opened.identifier,
-        "rp": relying_party(),
-        "supportedCredentialKinds": [
-            {"kind": each.kind.value, "factor": each.factor, "requiresSecondFactor": each.requires_second_factor}
-            for each in challenge.supported
-        ],
-        "userVerification": "required",
-        "attestation": "none",
-        "externalAuthenticationUrl": "",
-        "allowCredentials": allowed,
-    }
-
-
-def creation_reply(account: Account, *, challenge: str) -> dict[str, Any]:
-    """What every challenge for a new credential says, besides what its ceremony adds."""
-    passkeys = account.credentials.usable().filter(kind=CredentialKind.FIDO2).values_list("credential_id", flat=True)
-    algorithms = [value for key, value in COSE_ALGORITHMS.items() if key in login_settings().key_algorithms]
-    return {
-        "user": {"id": account.pk, "name": account.username, "displayName": account.username},
-        "challenge": challenge,
-        "rp": relying_party(),
-        "authenticatorSelection": AUTHENTICATOR_SELECTION,
-        "attestation": login_settings().attestation,
-        "pubKeyCredParams": [{"type": "public-key", "alg": int(each)} for each in algorithms],
-        "excludeCredentials": [{"type": "public-key", "id": each} for each in passkeys],
-    }
-
-
-def factor_kinds(account: Account) -> dict[str, list[str]]:
-    """`supportedCredentialKinds` of a registration or recovery, as the account's organization has it."""
-    kinds = [kind.value for kind in SIGNING_KINDS]
-    takes_second = account.organization.second_factor != SecondFactor.NONE
-    return {"firstFactor": kinds, "secondFactor": kinds if takes_second else []}
-
-
-def registered_reply(credential: Credential) -> dict[str, Any]:
-    """What a completed registration or recovery says."""
-    account = credential.account
-    return {
-        "credential": {
-            "uuid": credential.pk,
-            "kind": credential.kind,
-            "credentialKind": credential.kind,
-            "name": credential.name,
-        },
-        "user": {"id": account.pk, "username": account.username, "orgId": account.organization_id},
-    }
-
-
-def relying_party() -> dict[str, str]:
-    conf = login_settings()
-    return {"id": conf.rp_id, "name": conf.rp_name}

@@ -28,6 +28,7 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from dfns_login.api.authentication import django_request
 from dfns_login.api.envelope import api_exception
 from dfns_login.api.parsing import BODY_LIMIT, parse_payload
 from dfns_login.errors import (
@@ -68,6 +69,7 @@ def user_action_required(
         except Refusal as refusal:
             raise api_exception(refusal, view=view) from refusal
 
+    signed.requires_user_action = True  # type: ignore[attr-defined]  # for the OpenAPI document
     return cast("Callable[Concatenate[View, Request, Arguments], Answer]", signed)
 
 
@@ -97,7 +99,7 @@ def redeem(request: Request) -> RedeemedAction:
     if not token:
         msg = "no user action"
         raise UserActionRefused(msg)
-    payload = signed_payload(request._request)  # noqa: SLF001  the bytes, whatever parsers the view has
+    payload = signed_payload(django_request(request))  # the bytes, whatever parsers the view has
     asked = ActionRequest(method=str(request.method), path=request.path, payload=payload)
     return redeem_user_action(str(token), asked, session=session, now=timezone.now())
 

@@ -1,9 +1,10 @@
-"""Every path of the API. What is not here answers 404 in the envelope."""
+"""Every path of the API. Any other path below `/auth/` is a 404 in the error envelope."""
 
 from django.urls import path, re_path
 
 from dfns_login.api import (
     browser,
+    credential_codes,
     credentials,
     jwks,
     login,
@@ -31,13 +32,17 @@ urlpatterns = [
     path("auth/credentials/deactivate", credentials.DeactivateCredential.as_view(), name="credential-deactivate"),
     path("auth/credentials/rename", credentials.RenameCredential.as_view(), name="credential-rename"),
     path("auth/credentials/key", credentials.ReplaceKey.as_view(), name="credential-key"),
-    path("auth/credentials/code", credentials.CreateCredentialCode.as_view(), name="credential-code"),
+    path("auth/credentials/code", credential_codes.CreateCredentialCode.as_view(), name="credential-code"),
     path(
         "auth/credentials/code/init",
-        credentials.CreateCredentialChallengeWithCode.as_view(),
+        credential_codes.CreateCredentialChallengeWithCode.as_view(),
         name="credential-code-init",
     ),
-    path("auth/credentials/code/verify", credentials.CreateCredentialWithCode.as_view(), name="credential-code-verify"),
+    path(
+        "auth/credentials/code/verify",
+        credential_codes.CreateCredentialWithCode.as_view(),
+        name="credential-code-verify",
+    ),
     path("auth/sessions", sessions.Sessions.as_view(), name="sessions"),
     path("auth/sessions/end", sessions.EndSession.as_view(), name="session-end"),
     path("auth/activity", sessions.Activity.as_view(), name="activity"),

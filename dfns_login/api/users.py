@@ -8,19 +8,24 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from dfns_login.api import fields
+from dfns_login.api.operations import Operation
+from dfns_login.api.replies import Reply
 from dfns_login.api.signed_requests import user_action_required
 from dfns_login.api.view import AuthenticatedAPIView
 from dfns_login.ceremonies import users
 from dfns_login.ceremonies.users import PAGE
-from dfns_login.errors import NotFound
+from dfns_login.errors import NotFound, NotPermitted, UserExists
 from dfns_login.models import ID_MAX_LENGTH, Account, AccountKind, AccountState
 
 USER_ID: Final = re.compile(rf"us-[A-Za-z0-9_-]{{1,{ID_MAX_LENGTH - 3}}}")
 
 
+OF_ONE_USER: Final = (NotPermitted, NotFound)
+
+
 class CreateUserBody(fields.Body):
     email = fields.TextField(max_length=fields.EMAIL_MAX_LENGTH)
-    kind = serializers.ChoiceField(choices=AccountKind.choices)
+    kind = fields.WordField(choices=AccountKind.values)
 
 
 class ListUsersQuery(fields.Body):
@@ -28,7 +33,27 @@ class ListUsersQuery(fields.Body):
     paginationToken = serializers.CharField(
         required=False, allow_blank=True, default="", max_length=fields.UUID_MAX_LENGTH
     )
-    kind = serializers.ChoiceField(choices=AccountKind.choices, required=False, default=None)
+    kind = fields.WordField(choices=AccountKind.values, required=False, default=None)
+
+
+class UserReply(Reply):
+    username = serializers.CharField()
+    name = serializers.CharField()
+    userId = serializers.CharField()
+    kind = fields.WordField(choices=AccountKind.values)
+    credentialUuid = serializers.CharField(allow_blank=True, help_text="The oldest credential. Empty if there is none.")
+    orgId = serializers.CharField()
+    permissions = serializers.ListField(child=serializers.CharField(), max_length=0)
+    isActive = serializers.BooleanField()
+    isServiceAccount = serializers.BooleanField()
+    isRegistered = serializers.BooleanField()
+    isSSORequired = serializers.BooleanField()
+    permissionAssignments = serializers.ListField(child=serializers.CharField(), max_length=0)
+
+
+class UserListReply(Reply):
+    items = UserReply(many=True)
+    nextPageToken = serializers.CharField(required=False, help_text="Absent on the last page.")
 
 
 def user_reply(account: Account) -> dict[str, Any]:
@@ -52,18 +77,31 @@ def user_reply(account: Account) -> dict[str, Any]:
 class Users(AuthenticatedAPIView):
     """`POST` and `GET /auth/users`."""
 
+    @Operation(
+        "listUsers",
+        "List the organization's accounts",
+        query=ListUsersQuery,
+        reply=UserListReply,
+        refusals=(NotPermitted,),
+    )
     def get(self, request: Request) -> Response:
-        query = ListUsersQuery(data=request.query_params.dict())
-        query.is_valid(raise_exception=True)
-        asked = query.validated_data
+        asked = self.query()
         kind = AccountKind(asked["kind"]) if asked["kind"] else None
         page = users.list_users(self.session, after=asked["paginationToken"], limit=asked["limit"], kind=kind)
         reply: dict[str, Any] = {"items": [user_reply(each) for each in page.accounts]}
         return Response(reply | ({"nextPageToken": page.next_id} if page.next_id else {}))
 
+    @Operation(
+        "createUser",
+        "Invite a user",
+        description="Emails a registration code.",
+        body=CreateUserBody,
+        reply=UserReply,
+        refusals=(NotPermitted, UserExists),
+    )
     @user_action_required
-    def post(self, request: Request) -> Response:  # noqa: ARG002
-        body = self.body(CreateUserBody)
+    def post(self, request: Request) -> Response:
+        body = self.body()
         account = users.create_user(
             self.session, email=body["email"], kind=AccountKind(body["kind"]), requester=self.requester, now=self.now
         )
@@ -71,24 +109,31 @@ class Users(AuthenticatedAPIView):
 
 
 class UserAPIView(AuthenticatedAPIView):
-    """A view of one account, by the id in its path. What is no id is not looked up: PostgreSQL takes no NUL."""
+    """A view of one account. An id of the wrong form is never looked up: PostgreSQL does not accept NUL."""
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
         if not USER_ID.fullmatch(kwargs["user_id"]):
-            msg = "not an account id"
-            raise NotFound(msg)
+            raise NotFound("not an account id")
 
 
 class User(UserAPIView):
     """`GET` and `DELETE /auth/users/:userId`."""
 
-    def get(self, request: Request, user_id: str) -> Response:  # noqa: ARG002
+    @Operation("getUser", "Get an account", reply=UserReply, refusals=OF_ONE_USER)
+    def get(self, request: Request, user_id: str) -> Response:
         return Response(user_reply(users.get_user(self.session, user_id)))
 
+    @Operation(
+        "archiveUser",
+        "Delete an account",
+        description="Deletes its credentials and sessions too.",
+        reply=UserReply,
+        refusals=OF_ONE_USER,
+    )
     @user_action_required
-    def delete(self, request: Request, user_id: str) -> Response:  # noqa: ARG002
-        self.body(fields.Body)
+    def delete(self, request: Request, user_id: str) -> Response:
+        self.body()
         account = users.delete_user(self.session, user_id, requester=self.requester, now=self.now)
         return Response({**user_reply(account), "isActive": False})
 
@@ -96,18 +141,32 @@ class User(UserAPIView):
 class ActivateUser(UserAPIView):
     """`PUT /auth/users/:userId/activate`."""
 
+    @Operation(
+        "activateUser",
+        "Activate an account",
+        description="Does nothing if it is active.",
+        reply=UserReply,
+        refusals=OF_ONE_USER,
+    )
     @user_action_required
-    def put(self, request: Request, user_id: str) -> Response:  # noqa: ARG002
-        self.body(fields.Body)
+    def put(self, request: Request, user_id: str) -> Response:
+        self.body()
         return Response(user_reply(users.activate_user(self.session, user_id, requester=self.requester, now=self.now)))
 
 
 class DeactivateUser(UserAPIView):
     """`PUT /auth/users/:userId/deactivate`."""
 
+    @Operation(
+        "deactivateUser",
+        "Deactivate an account",
+        description="Its sessions end. Does nothing if it is not active.",
+        reply=UserReply,
+        refusals=OF_ONE_USER,
+    )
     @user_action_required
-    def put(self, request: Request, user_id: str) -> Response:  # noqa: ARG002
-        self.body(fields.Body)
+    def put(self, request: Request, user_id: str) -> Response:
+        self.body()
         return Response(
             user_reply(users.deactivate_user(self.session, user_id, requester=self.requester, now=self.now))
         )

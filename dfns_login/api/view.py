@@ -1,4 +1,4 @@
-"""What every view of the API has in common: rates, bodies, the envelope, `no-store`."""
+"""What all views of the API have in common: rates, bodies, the error envelope, `no-store`."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from django.conf import settings
 from django.db import transaction
+from django.http import HttpRequest
 from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.negotiation import BaseContentNegotiation
@@ -22,9 +23,11 @@ from dfns_login.api.authentication import (
     HasSession,
     SessionTokenAuthentication,
     bearer_token,
+    django_request,
 )
 from dfns_login.api.envelope import exception_handler
 from dfns_login.api.fields import Body
+from dfns_login.api.operations import operation_of
 from dfns_login.api.parsing import StrictJSONParser, drain
 from dfns_login.browsers import drop_ended_session, known_device
 from dfns_login.errors import NotFound, RateExceeded, TokenRefused
@@ -43,31 +46,27 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
-SUCCESS = {"message": "success"}
 
 
 class JSONOnly(BaseContentNegotiation):
-    """JSON whatever is asked for: the official clients read nothing else."""
+    """JSON, whatever the client accepts. The official clients read nothing else."""
 
     def select_parser(self, request: Request, parsers: Iterable[BaseParser]) -> BaseParser | None:
         content_type = str(request.content_type or "").partition(";")[0].strip().lower()
         return next((parser for parser in parsers if parser.media_type == content_type), None)
 
     def select_renderer(
-        self,
-        request: Request,  # noqa: ARG002  the framework's signature
-        renderers: Iterable[BaseRenderer],
-        format_suffix: str | None = None,  # noqa: ARG002
+        self, request: Request, renderers: Iterable[BaseRenderer], format_suffix: str | None = None
     ) -> tuple[BaseRenderer, str]:
         renderer = next(iter(renderers))
         return renderer, str(renderer.media_type)
 
 
 class LoginAPIView(APIView):
-    """A view of the API that anybody may call. An `Authorization` header is ignored.
+    """A public view of the API. It ignores the `Authorization` header.
 
-    rates: counted by address before the body is read, and by name by `recipient`.
-    scope: what is counted together; the view's own name unless views share it.
+    rates: counted by address before the body is read, and by name in `count_recipient`.
+    scope: requests with the same scope share their rates.
     """
 
     authentication_classes: Sequence[type[BaseAuthentication]] = ()
@@ -86,7 +85,7 @@ class LoginAPIView(APIView):
 
     @classmethod
     def as_view(cls, **options: Any) -> "AsView[Any]":
-        """The view, outside any transaction per request: a refusal must not roll back what it has counted."""
+        """Return the view, exempt from `ATOMIC_REQUESTS`: a refusal must not roll back what was counted."""
         view = super().as_view(**options)
         for alias in settings.DATABASES:
             view = transaction.non_atomic_requests(using=alias)(view)
@@ -94,30 +93,41 @@ class LoginAPIView(APIView):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         self.now = timezone.now()
-        self.requester = Requester.of(request._request)  # noqa: SLF001  Django's own
+        self.requester = Requester.of(self.django_request)
         count_requester(self.rates, requester=self.requester, scope=self.scope)
         super().initial(request, *args, **kwargs)
 
-    def body(self, shape: type[Body]) -> Mapping[str, Any]:
-        """The validated body. Raises ValidationError, and whatever the parser raises."""
-        body = shape(data=self.request.data)
-        body.is_valid(raise_exception=True)
-        validated: Mapping[str, Any] = body.validated_data
-        return validated
+    @property
+    def django_request(self) -> HttpRequest:
+        return django_request(self.request)
 
-    def recipient(self, body: Mapping[str, Any]) -> Recipient:
-        """Whom the body names, once the rates by name are counted: those of this very device, where it is known."""
+    def body(self) -> Mapping[str, Any]:
+        """Return the body, validated by the operation's `body`. Raises ValidationError, and what the parser raises."""
+        return self._validated(operation_of(self, self.request.method).body or Body, self.request.data)
+
+    def query(self) -> Mapping[str, Any]:
+        """Return the query, validated by the operation's `query`. Raises ValidationError."""
+        return self._validated(operation_of(self, self.request.method).query or Body, self.request.query_params.dict())
+
+    def count_recipient(self, body: Mapping[str, Any]) -> Recipient:
+        """Return the recipient that a body names, after counting the rates by name. Raises RateExceeded.
+
+        Sets `requester.device`. A device that the account has signed in with before has rates of its own.
+        """
         recipient = Recipient(organization=body["orgId"], username=body["username"])
-        device = known_device(self.request._request, recipient=recipient, now=self.now)  # noqa: SLF001  its cookies
+        device = known_device(self.django_request, recipient=recipient, now=self.now)
         self.requester = replace(self.requester, device=device)
         count_recipient(self.rates, recipient=recipient, scope=self.scope, device=device)
         return recipient
 
     def handle_exception(self, exc: Exception) -> Response:
-        """The refusal, once its sender has sent all; but for who asks too often, who is not listened to."""
+        """Read the rest of the body before refusing: a client that is cut off never reads the refusal.
+
+        Except when rate-limited: that request must stay cheap.
+        """
         response = super().handle_exception(exc)
         if response.status_code != RateExceeded.status:
-            drain(self.request._request)  # noqa: SLF001  the framework's own request reads a body once
+            drain(self.django_request)
         return response
 
     def get_exception_handler(self) -> Callable[..., Response]:
@@ -126,14 +136,21 @@ class LoginAPIView(APIView):
     def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
         response = super().finalize_response(request, response, *args, **kwargs)
         if request.method not in SAFE_METHODS and not response.exception:
-            drop_ended_session(request._request)  # noqa: SLF001  Django's own
+            drop_ended_session(self.django_request)
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
         return response
 
+    @staticmethod
+    def _validated(shape: type[Body], data: Any) -> Mapping[str, Any]:
+        serializer = shape(data=data)
+        serializer.is_valid(raise_exception=True)
+        validated: Mapping[str, Any] = serializer.validated_data
+        return validated
+
 
 class AuthenticatedAPIView(LoginAPIView):
-    """A view of the API for whoever has a live session: by its token, or signed in on a page of ours."""
+    """A view of the API that requires a session: by its token, or by signing in on one of our pages."""
 
     authentication_classes: Sequence[type[BaseAuthentication]] = (
         SessionTokenAuthentication,
@@ -147,20 +164,19 @@ class AuthenticatedAPIView(LoginAPIView):
 
 
 class TemporaryTokenAPIView(LoginAPIView):
-    """A view of the API that completes what a temporary token began."""
+    """A view of the API that completes a ceremony. The bearer is the temporary token that opened it."""
 
     @property
     def temporary_token(self) -> str:
-        """The bearer. Raises TokenRefused where there is none."""
+        """The bearer token. Raises TokenRefused if there is none."""
         token = bearer_token(self.request)
         if token is None:
-            msg = "no temporary token"
-            raise TokenRefused(msg)
+            raise TokenRefused("no temporary token")
         return token
 
 
 class UnknownPath(LoginAPIView):
-    """Answers for every path below `/auth/` that nothing stands at, whatever the method."""
+    """Refuses every path below `/auth/` that has no view, whatever the method."""
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)

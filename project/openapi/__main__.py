@@ -7,6 +7,6 @@ import django
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
     django.setup()
-    from project.openapi.document import FILE, make_document, written
+    from project.openapi.document import FILE, make_document, to_text
 
-    FILE.write_text(written(make_document()), encoding="utf-8")
+    FILE.write_text(to_text(make_document()), encoding="utf-8")

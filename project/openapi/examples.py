@@ -1,4 +1,4 @@
-"""Examples of requests and answers, by their shapes. All of it is made up: no key here opens anything."""
+"""Examples of requests and replies, by their shapes. All of it is made up: the keys open nothing."""
 
 import json
 from collections.abc import Mapping
@@ -6,9 +6,21 @@ from typing import Any, Final
 
 from rest_framework.serializers import Serializer
 
-from dfns_login.api import browser, credentials, login, recovery, registration, sessions, shapes, user_actions, users
+from dfns_login.api import (
+    browser,
+    credential_codes,
+    credentials,
+    jwks,
+    login,
+    recovery,
+    registration,
+    replies,
+    sessions,
+    shapes,
+    user_actions,
+    users,
+)
 from dfns_login.verification.encoding import encode_base64url
-from project.openapi import replies
 
 Example = dict[str, Any]
 
@@ -187,11 +199,11 @@ REQUESTS: Final[Mapping[type[Serializer[Any]], Mapping[str, Example]]] = {
     credentials.CredentialUuidBody: {"request": {"credentialUuid": CREDENTIAL}},
     credentials.RenameCredentialBody: {"request": {"credentialUuid": CREDENTIAL, "credentialName": "Laptop"}},
     credentials.ReplaceKeyBody: {"request": {"credentialUuid": CREDENTIAL, "encryptedPrivateKey": ENVELOPE}},
-    credentials.CredentialCodeBody: {
+    credential_codes.CredentialCodeBody: {
         "ISO 8601": {"expiration": "2026-11-23T07:05:06.773Z"},
         "Unix seconds": {"expiration": 1795417506},
     },
-    credentials.CredentialChallengeWithCodeBody: {
+    credential_codes.CredentialChallengeWithCodeBody: {
         "request": {"code": "A1B2-C3D4-E5F6-G7H8-J9K0-M1N2", "credentialKind": "Key"}
     },
     sessions.EndSessionBody: {"request": {"sessionId": "42"}},
@@ -220,28 +232,28 @@ REQUESTS: Final[Mapping[type[Serializer[Any]], Mapping[str, Example]]] = {
     },
     users.CreateUserBody: {"request": {"email": USERNAME, "kind": "CustomerEmployee"}},
 }
-ANSWERS: Final[Mapping[type[replies.Reply], Mapping[str, Example]]] = {
-    replies.MessageReply: {"answer": {"message": "success"}},
-    replies.TokenReply: {"answer": {"token": TOKEN}},
-    replies.BrowserLoginReply: {"answer": {"next": "/wallets/"}},
+REPLIES: Final[Mapping[type[replies.Reply], Mapping[str, Example]]] = {
+    replies.MessageReply: {"reply": {"message": "success"}},
+    login.TokenReply: {"reply": {"token": TOKEN}},
+    browser.BrowserLoginReply: {"reply": {"next": "/wallets/"}},
     replies.SigningChallengeReply: {"with a code": SIGNING_CHALLENGE_WITH_CODE, "without a code": SIGNING_CHALLENGE},
-    replies.RegistrationChallengeReply: {"answer": REGISTRATION_CHALLENGE},
+    replies.RegistrationChallengeReply: {"reply": REGISTRATION_CHALLENGE},
     replies.CredentialChallengeReply: {
-        "answer": {
+        "reply": {
             **CREATION_CHALLENGE,
             "kind": "Key",
             "challengeIdentifier": IDENTIFIER,
             "temporaryAuthenticationToken": IDENTIFIER,
         }
     },
-    replies.RecoveryChallengeReply: {
-        "answer": {
+    recovery.RecoveryChallengeReply: {
+        "reply": {
             **REGISTRATION_CHALLENGE,
             "allowedRecoveryCredentials": [{"id": KEY_ID, "encryptedRecoveryKey": ENVELOPE}],
         }
     },
     replies.RegisteredReply: {
-        "answer": {
+        "reply": {
             "credential": {
                 "uuid": CREDENTIAL,
                 "kind": "PasswordProtectedKey",
@@ -251,22 +263,22 @@ ANSWERS: Final[Mapping[type[replies.Reply], Mapping[str, Example]]] = {
             "user": {"id": USER, "username": USERNAME, "orgId": ORGANIZATION},
         }
     },
-    replies.CredentialReply: {"answer": LISTED_CREDENTIAL},
-    replies.CredentialListReply: {"answer": {"items": [LISTED_CREDENTIAL]}},
-    replies.CredentialCodeReply: {
-        "answer": {"code": "A1B2-C3D4-E5F6-G7H8-J9K0-M1N2", "expiration": "2026-11-23T07:05:06.773Z"}
+    credentials.CredentialReply: {"reply": LISTED_CREDENTIAL},
+    credentials.CredentialListReply: {"reply": {"items": [LISTED_CREDENTIAL]}},
+    credential_codes.CredentialCodeReply: {
+        "reply": {"code": "A1B2-C3D4-E5F6-G7H8-J9K0-M1N2", "expiration": "2026-11-23T07:05:06.773Z"}
     },
-    replies.SessionListReply: {"answer": {"items": [LISTED_SESSION]}},
-    replies.ActivityReply: {
-        "answer": {
+    sessions.SessionListReply: {"reply": {"items": [LISTED_SESSION]}},
+    sessions.ActivityReply: {
+        "reply": {
             "items": [{"kind": "session.opened", "date": LISTED_SESSION["dateCreated"], **SOMEWHERE}],
         }
     },
-    replies.UserActionReply: {"answer": {"userAction": TOKEN}},
-    replies.UserReply: {"answer": LISTED_USER},
-    replies.UserListReply: {"answer": {"items": [LISTED_USER], "nextPageToken": USER}},
-    replies.TokenKeysReply: {
-        "answer": {
+    user_actions.UserActionReply: {"reply": {"userAction": TOKEN}},
+    users.UserReply: {"reply": LISTED_USER},
+    users.UserListReply: {"reply": {"items": [LISTED_USER], "nextPageToken": USER}},
+    jwks.TokenKeysReply: {
+        "reply": {
             "keys": [
                 {
                     "kty": "EC",

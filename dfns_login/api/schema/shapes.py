@@ -1,11 +1,13 @@
-"""What drf-spectacular cannot read off the shapes of requests: fields of our own, and shapes that depend on a kind."""
+"""What drf-spectacular cannot read from our shapes: fields of our own, and shapes that depend on a kind."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Final
 
 from drf_spectacular.extensions import OpenApiSerializerExtension, OpenApiSerializerFieldExtension
+from drf_spectacular.hooks import postprocess_schema_enums
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import ComponentIdentity, ResolvedComponent
+from drf_spectacular.settings import spectacular_settings
 from drf_spectacular.utils import Direction
 
 from dfns_login.api import fields
@@ -19,7 +21,7 @@ Schema = dict[str, Any]
 
 
 class _TextExtension(OpenApiSerializerFieldExtension):
-    """Adds to the schema of a text what its field checks in code."""
+    """Adds what the field checks in code."""
 
     checked: ClassVar[Mapping[str, Any]]
 
@@ -46,14 +48,24 @@ class CredentialIdExtension(_TextExtension):
 class MomentExtension(OpenApiSerializerFieldExtension):
     target_class = fields.MomentField
 
-    def map_serializer_field(self, auto_schema: AutoSchema, direction: Direction) -> Schema:  # noqa: ARG002
-        return {
-            "oneOf": [{"type": "string", "format": "date-time"}, {"type": "number", "description": "Unix seconds."}]
-        }
+    def map_serializer_field(self, auto_schema: AutoSchema, direction: Direction) -> Schema:
+        moment = {"type": "string", "format": "date-time"}
+        if direction == "response":
+            return {**moment, "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$"}
+        return {"oneOf": [moment, {"type": "number", "description": "Unix seconds."}]}
+
+
+class WordExtension(OpenApiSerializerFieldExtension):
+    target_class = fields.WordField
+
+    def map_serializer_field(self, auto_schema: AutoSchema, direction: Direction) -> Schema:
+        words = _words(self.target.choices)
+        nullable = direction == "request" and self.target.allow_null
+        return {**words, "nullable": True} if nullable else words
 
 
 class ByKindExtension(OpenApiSerializerExtension):
-    """One component for each shape, told apart by the member that names the kind."""
+    """One component for each shape. The member that names the kind is the discriminator."""
 
     target_class = ByKind
     match_subclasses = True
@@ -73,7 +85,7 @@ class ByKindExtension(OpenApiSerializerExtension):
 
 
 class NewCredentialExtension(OpenApiSerializerExtension):
-    """One component for each kind that may stand where the credential stands."""
+    """One component for each kind that is allowed in this place."""
 
     target_class = NewCredentialBody
     match_subclasses = True
@@ -84,7 +96,7 @@ class NewCredentialExtension(OpenApiSerializerExtension):
         "recoveryCredential": ("RecoveryCredential", (CredentialKind.RECOVERY_KEY,)),
     }
 
-    def get_name(self, auto_schema: AutoSchema, direction: Direction) -> str:  # noqa: ARG002
+    def get_name(self, auto_schema: AutoSchema, direction: Direction) -> str:
         return f"{self._place()[0]}Body"
 
     def get_identity(self, auto_schema: AutoSchema, direction: Direction) -> Any:
@@ -112,9 +124,16 @@ class NewCredentialExtension(OpenApiSerializerExtension):
         return schema
 
 
+def _words(words: Iterable[str]) -> Schema:
+    """An enumeration. It is wrapped where drf-spectacular would name it, and warn that other fields share its name."""
+    schema = {"type": "string", "enum": [str(word) for word in words]}
+    hooks = spectacular_settings.POSTPROCESSING_HOOKS
+    return {"oneOf": [schema]} if postprocess_schema_enums in hooks else schema
+
+
 def _of_kinds(schema: Schema, *, member: str, kinds: Iterable[str]) -> Schema:
-    properties = {member: {"type": "string", "enum": list(kinds)}} | schema["properties"]
-    properties[member] = {"type": "string", "enum": list(kinds)}
+    words = _words(kinds)
+    properties = {member: words} | schema["properties"] | {member: words}
     return schema | {"properties": properties, "required": sorted({*schema["required"], member})}
 
 
