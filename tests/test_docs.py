@@ -1,4 +1,4 @@
-"""The documentation tells the truth: settings, paths, symbols, commands, signals."""
+"""Check the tables and examples of the documentation against the code."""
 
 import ast
 import inspect
@@ -22,7 +22,7 @@ DOCS = ROOT / "docs"
 
 
 def settings_rows() -> list[str]:
-    """What `docs/settings.md` has to say of each setting, from the class that defines it."""
+    """Rows of the table in `docs/settings.md`: name, default and docstring of each field."""
     tree = ast.parse(inspect.getsource(LoginSettings)).body[0]
     assert isinstance(tree, ast.ClassDef)
     rows = []
