@@ -94,6 +94,17 @@ def test_the_walk_names_functions_and_their_modules() -> None:
             assert re.search(rf"^\s*(?:async )?(?:def|class) {name}\b", source, re.MULTILINE), f"{module}: {name}"
 
 
+def test_the_layers_are_those_of_the_import_contract() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    layers = next(each["layers"] for each in contracts if each["type"] == "layers")
+    order = {name: number for number, layer in enumerate(layers) for name in re.findall(r"\w+", layer)}
+    table = (DOCS / "architecture.md").read_text().partition("## Layers")[2].partition("\n\nAll of them")[0]
+    named = [re.findall(r"`(\w+)`", row.split("|")[2]) for row in table.splitlines() if row.startswith("| ")]
+    listed = [name for names in named for name in names]
+    assert sorted(listed) == sorted(order)
+    assert [order[name] for name in listed] == sorted(order.values())
+
+
 def test_every_signal_is_documented() -> None:
     text = (DOCS / "embedding.md").read_text()
     names = [name for name, value in vars(signals).items() if isinstance(value, signals.Signal)]
