@@ -83,15 +83,17 @@ def test_the_endpoint_table_is_the_urls() -> None:
     assert sorted(rows) == sorted(served)
 
 
-def test_the_walk_names_functions_and_their_modules() -> None:
-    """Each function or class of the page with a module in parentheses is defined there."""
-    walk = (DOCS / "architecture.md").read_text().partition("## One sign-in")[2].partition("## How to add")[0]
-    pairs = re.findall(r"`(\w+)`(?: or\s+`(\w+)`)?\s+\(`([\w/]+\.py)`\)", walk)
-    assert len(pairs) > 20
-    for first, second, module in pairs:
-        source = (ROOT / "dfns_login" / module).read_text()
-        for name in filter(None, (first, second)):
-            assert re.search(rf"^\s*(?:async )?(?:def|class) {name}\b", source, re.MULTILINE), f"{module}: {name}"
+def test_functions_are_in_the_modules_that_pages_give_with_them() -> None:
+    """As in "`issue_code` (`proofs/codes.py`)" or "`due` in `dfns_login/models/one_time_codes.py`"."""
+    given = re.compile(r"`(\w+)`(?:\s+(?:or|and)\s+`(\w+)`)?\s+(?:in\s+|\()`(?:dfns_login/)?([\w/]+\.py)`")
+    found = 0
+    for page in DOCS.rglob("*.md"):
+        for *names, module in given.findall(page.read_text()):
+            source = (ROOT / "dfns_login" / module).read_text()
+            for name in filter(None, names):
+                found += 1
+                assert re.search(rf"^\s*(?:(?:def|class) {name}\b|{name}\b.* = )", source, re.MULTILINE), (page, name)
+    assert found > 40
 
 
 def test_the_layers_are_those_of_the_import_contract() -> None:
