@@ -12,7 +12,7 @@ from django.conf import settings
 from django.core.cache import cache
 from playwright.sync_api import Browser, sync_playwright
 
-from tests.conformance.browser import chromium
+from tests.support.conformance.browser import chromium
 from tests.support.services import PostgreSQL, Valkey
 from tests.support.services_plugin import started
 

@@ -17,7 +17,7 @@ from jwt.algorithms import ECAlgorithm
 
 from dfns_login.key_rings import Ring, key_ids, key_rings, new_rings, public_token_keys, ring_texts, rotate_ring
 from dfns_login.models import Account, CodePurpose, OneTimeCode
-from tests.api.client import call, complete_login, open_login, sign_in
+from tests.support.api_client import call, complete_login, open_login, sign_in
 from tests.support.authenticators import Kind, SoftwareKey
 from tests.support.factories import Person, issue, make_organization, make_person
 

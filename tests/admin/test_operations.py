@@ -21,8 +21,8 @@ from dfns_login.ceremonies.operators import (
 from dfns_login.ceremonies.sign_out import end_session
 from dfns_login.delivery.outbox import deliver_code
 from dfns_login.models import Account, AccountState, AuditEvent, CodePurpose, OneTimeCode, Organization, Session
-from tests.api.client import call, message, open_login, sign_in
 from tests.support.admin_records import ADMIN, AdminRecords, act, make_session, operate, page_of
+from tests.support.api_client import call, message, open_login, sign_in
 from tests.support.authenticators import Kind, SoftwareKey
 from tests.support.factories import SOMEWHERE, issue, make_account, make_credential, make_organization, make_person
 

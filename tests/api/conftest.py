@@ -9,12 +9,12 @@ from django.test import Client
 
 from dfns_login.models import Account, AccountState
 from dfns_login.settings import DEFAULT_RATES
-from tests.api.actions import SignedIn
-from tests.api.client import CheckedClient, sign_in
-from tests.api.endpoints import AUTHENTICATED, Endpoint
+from tests.support.api_client import CheckedClient, sign_in
 from tests.support.authenticators import Kind, SoftwareKey
 from tests.support.clock import StillClock
+from tests.support.endpoints import AUTHENTICATED, Endpoint
 from tests.support.factories import Person, make_account, make_organization, make_person
+from tests.support.signed_in import SignedIn
 
 
 @pytest.fixture

@@ -18,8 +18,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from dfns_login.models import Account, CodePurpose, Session
-from tests.api.actions import SignedIn
-from tests.api.client import (
+from tests.support.api_client import (
     UNSIGNED,
     call,
     complete_registration,
@@ -29,7 +28,8 @@ from tests.api.client import (
     open_registration,
     told,
 )
-from tests.api.endpoints import (
+from tests.support.authenticators import SoftwareKey
+from tests.support.endpoints import (
     AUTHENTICATED,
     NAMES,
     SIGNED,
@@ -40,8 +40,8 @@ from tests.api.endpoints import (
     of_each_with_body,
     send,
 )
-from tests.support.authenticators import SoftwareKey
 from tests.support.factories import issue
+from tests.support.signed_in import SignedIn
 
 NOT_VALID = (400, "The request is not valid.")
 QUICKLY = 0.5

@@ -19,9 +19,9 @@ from dfns_login.browsers.django_sessions import SESSION_KEY, open_browser_sessio
 from dfns_login.ceremonies.sign_out import end_session
 from dfns_login.errors import NotAuthorized
 from dfns_login.models import AccountState, AuditEvent, AuditKind, CodePurpose, Credential, Organization, Session
-from tests.api.actions import SignedIn
-from tests.api.browser import Browser
-from tests.api.client import (
+from tests.support.age import opaque_envelope
+from tests.support.api_browser import Browser
+from tests.support.api_client import (
     CHALLENGE_NOT_VALID,
     INVALID_CODE,
     NOT_AUTHORIZED,
@@ -34,10 +34,10 @@ from tests.api.client import (
     sign_in,
     told,
 )
-from tests.support.age import opaque_envelope
 from tests.support.authenticators import Fault, Kind, SoftwareKey
 from tests.support.clock import HOUR, MINUTE, SECOND
 from tests.support.factories import SOMEWHERE, Person, issue, make_organization, make_person
+from tests.support.signed_in import SignedIn
 
 pytestmark = pytest.mark.django_db
 

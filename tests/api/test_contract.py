@@ -26,8 +26,7 @@ from dfns_login.api.view import UnknownPath
 from dfns_login.limits import Rate
 from dfns_login.models import Session
 from dfns_login.settings import DEFAULT_RATES
-from tests.api.actions import SignedIn
-from tests.api.client import (
+from tests.support.api_client import (
     INVALID_CODE,
     NOT_AUTHORIZED,
     UNSIGNED,
@@ -41,7 +40,8 @@ from tests.api.client import (
     sign_in,
     told,
 )
-from tests.api.endpoints import (
+from tests.support.authenticators import opaque_envelope
+from tests.support.endpoints import (
     AUTHENTICATED,
     ENDPOINTS,
     NAMES,
@@ -59,8 +59,8 @@ from tests.api.endpoints import (
     send,
     view_of,
 )
-from tests.support.authenticators import opaque_envelope
 from tests.support.factories import Person, issue, make_person
+from tests.support.signed_in import SignedIn
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND")
 

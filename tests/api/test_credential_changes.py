@@ -19,9 +19,9 @@ from dfns_login.delivery.outbox import deliver_notice, due_notices
 from dfns_login.models import AuditEvent, AuditKind, CodePurpose, Credential, CredentialKind, Notice, Session
 from dfns_login.proofs.key_release import Reencrypted, reencrypt_keys
 from dfns_login.signals import credential_key_replaced, credential_renamed
-from tests.api.actions import SignedIn, signed_in
-from tests.api.browser import Browser
-from tests.api.client import (
+from tests.support.age import PASSPHRASE, age_file, armor, opaque_envelope
+from tests.support.api_browser import Browser
+from tests.support.api_client import (
     CHALLENGE_NOT_VALID,
     NOT_AUTHORIZED,
     UNSIGNED,
@@ -33,9 +33,9 @@ from tests.api.client import (
     sign_in,
     told,
 )
-from tests.support.age import PASSPHRASE, age_file, armor, opaque_envelope
 from tests.support.authenticators import Kind, Members, SoftwareKey, base64url, compact_json
 from tests.support.factories import Person, issue, make_credential, make_organization, make_person
+from tests.support.signed_in import SignedIn, signed_in
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("without_rates")]
 

@@ -20,8 +20,7 @@ from dfns_login.models import (
     Session,
 )
 from dfns_login.proofs.codes import SELECTOR_LENGTH
-from tests.api.actions import SignedIn, signed_in
-from tests.api.client import (
+from tests.support.api_client import (
     CHALLENGE_NOT_VALID,
     INVALID_CODE,
     NOT_AUTHORIZED,
@@ -35,6 +34,7 @@ from tests.api.client import (
 from tests.support.authenticators import Fault, Kind, Members, SoftwareKey, opaque_envelope
 from tests.support.factories import Person, issue, make_account, make_credential, make_organization, make_person
 from tests.support.fido2_authenticator import Passkey
+from tests.support.signed_in import SignedIn, signed_in
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("without_rates")]
 

@@ -13,8 +13,8 @@ from dfns_login.browsers.devices import PEOPLE, DeviceMark, cookie_name, known_d
 from dfns_login.delivery.outbox import deliver_code
 from dfns_login.models import OneTimeCode
 from dfns_login.usernames import Recipient
-from tests.api.browser import Browser
-from tests.api.client import INVALID_CODE, ask_code, open_login, post, sign_in, told
+from tests.support.api_browser import Browser
+from tests.support.api_client import INVALID_CODE, ask_code, open_login, post, sign_in, told
 from tests.support.clock import DAY, NOW, SECOND, StillClock
 from tests.support.factories import Person, issue, make_organization, make_person
 

@@ -11,7 +11,7 @@ from django.http import HttpResponse
 from django.test import Client
 
 from dfns_login.models import Account, AccountState, CodePurpose, OneTimeCode
-from tests.api.client import (
+from tests.support.api_client import (
     NOT_AUTHORIZED,
     ask_code,
     ask_registration_code,

@@ -10,10 +10,10 @@ from django.test import Client
 
 from dfns_login.models import OneTimeCode
 from dfns_login.settings import DEFAULT_RATES
-from tests.api.client import ask_code, ask_registration_code, complete_login, open_login, post, told
-from tests.api.endpoints import Endpoint, of_each_open, send
+from tests.support.api_client import ask_code, ask_registration_code, complete_login, open_login, post, told
 from tests.support.authenticators import SoftwareKey
 from tests.support.clock import HOUR, MINUTE, SECOND, StillClock
+from tests.support.endpoints import Endpoint, of_each_open, send
 from tests.support.factories import Person
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("windows")]

@@ -21,7 +21,7 @@ from dfns_login.models import (
 from dfns_login.proofs.key_release import set_encrypted_key
 from dfns_login.verification.key_envelope import check_key_envelope
 from dfns_login.verification.public_keys import KeyAlgorithm
-from tests.api.client import (
+from tests.support.api_client import (
     CHALLENGE_NOT_VALID,
     DEACTIVATED,
     INVALID_CODE,

@@ -17,8 +17,7 @@ from dfns_login.models import Account, AccountState, CodePurpose, Credential, Or
 from dfns_login.proofs.challenges import Ceremony, open_challenge
 from dfns_login.proofs.codes import show_credential_code
 from dfns_login.verification.encoding import EncodingError, decode_base64url
-from tests.api.actions import SignedIn
-from tests.api.client import (
+from tests.support.api_client import (
     CHALLENGE_NOT_VALID,
     INVALID_CODE,
     NOT_AUTHORIZED,
@@ -33,6 +32,7 @@ from tests.support.authenticators import Kind, Members, SoftwareKey, base64url, 
 from tests.support.clock import SECOND
 from tests.support.factories import SOMEWHERE, Person, issue, make_account, make_organization, make_person
 from tests.support.fido2_authenticator import Passkey
+from tests.support.signed_in import SignedIn
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db, pytest.mark.usefixtures("without_rates")]
 

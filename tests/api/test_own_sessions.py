@@ -13,12 +13,12 @@ from dfns_login.api.fields import wire_time
 from dfns_login.audit import record_event
 from dfns_login.ceremonies.own_sessions import SHOWN
 from dfns_login.models import AuditEvent, AuditKind, Credential, Session
-from tests.api.actions import SignedIn, signed_in
-from tests.api.browser import Browser
-from tests.api.client import NOT_AUTHORIZED, call, details, list_credentials, log_out, sign_in, told
+from tests.support.api_browser import Browser
+from tests.support.api_client import NOT_AUTHORIZED, call, details, list_credentials, log_out, sign_in, told
 from tests.support.authenticators import SoftwareKey
 from tests.support.clock import HOUR, MINUTE
 from tests.support.factories import SOMEWHERE, Person, issue, make_credential, make_organization, make_person
+from tests.support.signed_in import SignedIn, signed_in
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("without_rates")]
 

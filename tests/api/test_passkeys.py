@@ -17,7 +17,7 @@ from dfns_login.models import (
     Notice,
     SecondFactor,
 )
-from tests.api.client import call, details, message, open_login, post
+from tests.support.api_client import call, details, message, open_login, post
 from tests.support.authenticators import SoftwareKey, base64url
 from tests.support.factories import issue, make_account, make_credential, make_organization, make_person
 from tests.support.fido2_authenticator import Passkey, PasskeyFault, Statement

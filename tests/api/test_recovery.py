@@ -20,8 +20,7 @@ from dfns_login.models import (
     SecondFactor,
     Session,
 )
-from tests.api.actions import SignedIn, signed_in
-from tests.api.client import (
+from tests.support.api_client import (
     CHALLENGE_NOT_VALID,
     INVALID_CODE,
     NOT_AUTHORIZED,
@@ -43,6 +42,7 @@ from tests.support.factories import (
     make_person,
 )
 from tests.support.fido2_authenticator import Passkey
+from tests.support.signed_in import SignedIn, signed_in
 
 pytestmark = pytest.mark.django_db
 

@@ -20,7 +20,7 @@ from dfns_login.models import (
     SpentToken,
 )
 from dfns_login.verification.public_keys import KeyAlgorithm
-from tests.api.client import (
+from tests.support.api_client import (
     INVALID_CODE,
     NOT_AUTHORIZED,
     ask_registration_code,

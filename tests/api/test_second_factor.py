@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 
 from dfns_login.models import Account, AccountState, CodePurpose, Organization, SecondFactor
-from tests.api.client import message, open_login, post
+from tests.support.api_client import message, open_login, post
 from tests.support.authenticators import Kind, Members, SoftwareKey
 from tests.support.factories import Person, issue, make_account, make_organization, make_person
 
@@ -102,7 +102,7 @@ def test_registration_brings_as_many_as_the_policy_wants(
 
 
 def test_with_a_required_second_factor_two_credentials_stay(client: Client) -> None:
-    from tests.api.actions import SignedIn  # noqa: PLC0415
+    from tests.support.signed_in import SignedIn  # noqa: PLC0415
 
     jane = person(SecondFactor.REQUIRED)
     token = answer(client, open_login(client, jane.names).json(), *jane.keys).json()["token"]

@@ -15,7 +15,7 @@ from django.test import Client
 
 from dfns_login.key_rings import Ring, key_rings, rotate_ring
 from dfns_login.models import AccountState, AuditEvent, AuditKind, CodePurpose, Credential, Organization, Session
-from tests.api.client import (
+from tests.support.api_client import (
     NOT_AUTHORIZED,
     call,
     complete_registration,

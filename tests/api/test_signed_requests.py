@@ -18,10 +18,10 @@ from rest_framework.views import APIView, exception_handler
 from dfns_login.api.authentication import SessionTokenAuthentication
 from dfns_login.api.signed_requests import HasUserAction, user_action_required
 from dfns_login.models import SpentToken
-from tests.api.actions import SignedIn, signed_in
-from tests.api.client import details, sign_in, told
+from tests.support.api_client import details, sign_in, told
 from tests.support.authenticators import Kind, SoftwareKey
 from tests.support.factories import make_organization, make_person
+from tests.support.signed_in import SignedIn, signed_in
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls(__name__)]
 

@@ -8,11 +8,11 @@ import pytest
 from django.test import Client
 
 from dfns_login.models import AuditEvent, AuditKind, Credential, SecondFactor, Session
-from tests.api.actions import SignedIn, signed_in
-from tests.api.client import CHALLENGE_NOT_VALID, NOT_AUTHORIZED, complete_login, open_login, sign_in, told
+from tests.support.api_client import CHALLENGE_NOT_VALID, NOT_AUTHORIZED, complete_login, open_login, sign_in, told
 from tests.support.authenticators import Fault, Kind, SoftwareKey
 from tests.support.factories import issue, make_credential, make_organization, make_person
 from tests.support.fido2_authenticator import Passkey
+from tests.support.signed_in import SignedIn, signed_in
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("without_rates")]
 

@@ -10,10 +10,10 @@ from django.test import Client
 
 from dfns_login.models import Account, AccountKind, AccountState, AuditEvent, AuditKind, CodePurpose, OneTimeCode
 from dfns_login.signals import account_deleted
-from tests.api.actions import SignedIn, signed_in
-from tests.api.client import NOT_AUTHORIZED, details, message, sign_in, told
+from tests.support.api_client import NOT_AUTHORIZED, details, message, sign_in, told
 from tests.support.authenticators import SoftwareKey
 from tests.support.factories import issue, make_account, make_credential, make_organization, make_person, make_user
+from tests.support.signed_in import SignedIn, signed_in
 
 pytestmark = pytest.mark.django_db
 

@@ -16,10 +16,10 @@ from rest_framework.views import APIView
 from dfns_login.api.authentication import BrowserSessionAuthentication, SessionTokenAuthentication
 from dfns_login.api.signed_requests import user_action_required
 from dfns_login.models import Session
-from tests.api.actions import signed_in
-from tests.api.browser import Browser
-from tests.api.client import told
+from tests.support.api_browser import Browser
+from tests.support.api_client import told
 from tests.support.factories import Person
+from tests.support.signed_in import signed_in
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls(__name__)]
 

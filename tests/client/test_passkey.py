@@ -8,9 +8,9 @@ import pytest
 from dfns_login.verification.assertion import Fido2Assertion, Fido2AssertionVerifier, StoredPasskey
 from dfns_login.verification.attestation import Fido2Attestation, Fido2AttestationVerifier, VerifiedFido2Attestation
 from dfns_login.verification.public_keys import KeyAlgorithm
-from tests.conformance.browser import Authenticator
 from tests.support.authenticators import new_challenge
 from tests.support.client_runners import Client, ClientError, PageClient
+from tests.support.conformance.browser import Authenticator
 
 USER = {"id": "us-3hrp9-qwk2j-8s3hqne1vf4mbt0d", "name": "jane@example.co", "displayName": "jane@example.co"}
 

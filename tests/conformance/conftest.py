@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.conformance.stage import Stage
+from tests.support.conformance.stage import Stage
 from tests.support.javascript_clients import JavaScript
 from tests.support.live_project import LiveProject, live_project
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
-from tests.conformance.browser import Authenticator, Clients, PageError, bundle, open_page
-from tests.conformance.stage import Stage, in_seconds
 from tests.support.authenticators import Members
+from tests.support.conformance.browser import Authenticator, Clients, PageError, bundle, open_page
+from tests.support.conformance.stage import Stage, in_seconds
 from tests.support.javascript_clients import CLIENTS
 from tests.support.live_project import Invitee, LiveProject
 

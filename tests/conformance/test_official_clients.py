@@ -11,11 +11,11 @@ from typing import Any, Literal, NotRequired, get_args, get_origin, get_type_hin
 import pytest
 from dfns_sdk.generated.auth.client import AuthClient  # type: ignore[import-untyped]
 
-from tests.conformance.calls import CALLS, NOT_SERVED
-from tests.conformance.methods import methods_of
-from tests.conformance.official import PythonSurface
-from tests.conformance.stage import Stage
-from tests.conformance.table import ACTION_INIT, Row, call_every_method, in_markdown
+from tests.support.conformance.calls import CALLS, NOT_SERVED
+from tests.support.conformance.methods import methods_of
+from tests.support.conformance.official import PythonSurface
+from tests.support.conformance.stage import Stage
+from tests.support.conformance.table import ACTION_INIT, Row, call_every_method, in_markdown
 from tests.support.javascript_clients import JavaScript
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "conformance.md"

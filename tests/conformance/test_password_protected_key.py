@@ -8,8 +8,8 @@ from typing import Any, Protocol
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.conformance.stage import Stage
 from tests.support.client_runners import DIST, POLICY, ROOT
+from tests.support.conformance.stage import Stage
 from tests.support.javascript_clients import CLIENTS
 from tests.support.live_project import Invitee, LiveProject, code_in
 

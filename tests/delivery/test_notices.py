@@ -29,13 +29,13 @@ from dfns_login.delivery.outbox import (
 )
 from dfns_login.models import Account, AuditEvent, AuditKind, CodeDelivery, CodePurpose, Notice
 from dfns_login.purge import purge
-from tests.api.actions import SignedIn
-from tests.api.client import complete_login, open_login, post, sign_in
+from tests.support.api_client import complete_login, open_login, post, sign_in
 from tests.support.authenticators import Kind, SoftwareKey, base64url, compact_json
 from tests.support.clock import DAY, HOUR, MINUTE, NOW, SECOND
 from tests.support.factories import SOMEWHERE, Person, issue, make_account, make_organization, make_person
 from tests.support.fido2_authenticator import Passkey
 from tests.support.mail import send_through
+from tests.support.signed_in import SignedIn
 
 pytestmark = pytest.mark.django_db
 

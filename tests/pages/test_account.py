@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.conformance.browser import Authenticator
+from tests.support.conformance.browser import Authenticator
 from tests.support.live_project import LiveProject
 from tests.support.page_steps import PASSWORD, Resident, ask_code, enter_password, newest_mail, present_code, sign_in
 from tests.support.page_visitor import Visitor, visiting

@@ -9,7 +9,7 @@ from django.test import Client
 from django.urls import reverse
 
 from dfns_login.models import Organization
-from tests.api.browser import Browser
+from tests.support.api_browser import Browser
 from tests.support.factories import Person, make_organization, make_person
 
 pytestmark = pytest.mark.django_db

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from playwright.sync_api import Browser, Page, expect
 
-from tests.conformance.browser import Authenticator
+from tests.support.conformance.browser import Authenticator
 from tests.support.live_project import Invitee, LiveProject, code_in
 from tests.support.page_steps import Resident, ask_code, enter_password, newest_mail, present_code
 from tests.support.page_visitor import Visitor, body_of, visiting

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.conformance.browser import Authenticator
+from tests.support.conformance.browser import Authenticator
 from tests.support.live_project import LiveProject, live_project, operate
 from tests.support.page_steps import Resident, ask_code, enter_password, newest_mail, present_code
 from tests.support.page_visitor import Visitor, body_of, visiting

@@ -12,7 +12,7 @@ from urllib.parse import quote
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.conformance.browser import Authenticator
+from tests.support.conformance.browser import Authenticator
 from tests.support.live_project import LiveProject
 from tests.support.page_steps import PASSWORD, Resident, ask_code, enter_password, present_code, sign_in
 from tests.support.page_visitor import ROOT, Visitor, visiting

@@ -12,7 +12,7 @@ from dfns_login.api.parsing import parse_payload
 from dfns_login.errors import BodyRefused
 from dfns_login.models import Session
 from dfns_login.proofs.user_actions import ActionRequest, issue_user_action
-from tests.api.actions import SignedIn
+from tests.support.signed_in import SignedIn
 
 CSRF: Final = "c" * 32
 Environ = dict[str, Any]

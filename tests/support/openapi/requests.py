@@ -10,11 +10,11 @@ from django.contrib.auth.models import Permission
 from django.http import HttpResponse
 
 from dfns_login.models import Account, AccountState, CodePurpose, Session
-from tests.api.actions import SignedIn, signed_in
-from tests.api.client import post
+from tests.support.api_client import post
 from tests.support.authenticators import Fault, Kind, Members, SoftwareKey, base64url, compact_json, opaque_envelope
 from tests.support.factories import Person, issue, make_account, make_credential, make_person
 from tests.support.openapi.contract import ContractClient
+from tests.support.signed_in import SignedIn, signed_in
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

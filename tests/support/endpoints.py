@@ -10,7 +10,7 @@ from django.urls import URLPattern
 
 from dfns_login.api.urls import urlpatterns
 from dfns_login.api.view import AuthenticatedAPIView, LoginAPIView
-from tests.api.client import call
+from tests.support.api_client import call
 from tests.support.authenticators import opaque_envelope
 
 NAMES = {"username": "nobody@example.co", "orgId": "or-nobody"}

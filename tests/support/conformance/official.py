@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from dfns_sdk.generated.auth.client import AuthClient  # type: ignore[import-untyped]
 from dfns_sdk.generated.auth.delegated_client import DelegatedAuthClient  # type: ignore[import-untyped]
 
-from tests.conformance.methods import Method
 from tests.support.authenticators import Members, SoftwareKey
+from tests.support.conformance.methods import Method
 from tests.support.javascript_clients import ClientError, JavaScript
 
 NO_TOKEN: Final = "none"

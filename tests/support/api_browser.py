@@ -8,7 +8,7 @@ from django.http import HttpResponse
 from django.test import Client
 from django.utils.crypto import get_random_string
 
-from tests.api.client import call, login_body, open_login
+from tests.support.api_client import call, login_body, open_login
 from tests.support.factories import Person, issue
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from django.http import HttpResponse
 from django.test import Client
 
-from tests.api.client import call, post, sign_in
+from tests.support.api_client import call, post, sign_in
 from tests.support.authenticators import SoftwareKey
 from tests.support.factories import Person, issue
 

@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from tests.conformance.methods import Endpoint
-from tests.conformance.official import Ask
-from tests.conformance.stage import AN_ACTION, Stage, another_private_key, in_seconds, recovery_body
 from tests.support.authenticators import SoftwareKey
+from tests.support.conformance.methods import Endpoint
+from tests.support.conformance.official import Ask
+from tests.support.conformance.stage import AN_ACTION, Stage, another_private_key, in_seconds, recovery_body
 
 NOT_SERVED: Final[Mapping[str, str]] = {
     "* /auth/action/logs": "audit logs",

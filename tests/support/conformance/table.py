@@ -5,16 +5,16 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Final
 
-from tests.conformance.calls import AUTHENTICATOR_CALLS, CALLS, Call, reason_not_served
-from tests.conformance.methods import Method, methods_of
-from tests.conformance.official import (
+from tests.support.conformance.calls import AUTHENTICATOR_CALLS, CALLS, Call, reason_not_served
+from tests.support.conformance.methods import Method, methods_of
+from tests.support.conformance.official import (
     Ask,
     JavaScriptSurface,
     Outcome,
     PythonSurface,
     Surface,
 )
-from tests.conformance.stage import Stage, answer
+from tests.support.conformance.stage import Stage, answer
 from tests.support.javascript_clients import JavaScript
 
 ACTION_INIT: Final = "POST /auth/action/init"
