@@ -7,6 +7,7 @@ import re
 import tomllib
 from collections.abc import Iterator
 from datetime import timedelta
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +106,31 @@ def test_the_layers_are_those_of_the_import_contract() -> None:
     listed = [name for names in named for name in names]
     assert sorted(listed) == sorted(order)
     assert [order[name] for name in listed] == sorted(order.values())
+
+
+def test_what_integrators_import_is_there() -> None:
+    """In the table of what may be imported, and in every Python example."""
+    table = (DOCS / "embedding.md").read_text().partition("## What you may import")[2]
+    listed = [
+        (module, name)
+        for module, names in re.findall(r"^\| `([\w.]+)` \| (.+) \|$", table, re.MULTILINE)
+        for name in re.findall(r"`(\w+)`", names)
+    ]
+    pages = [ROOT / "README.md", *DOCS.rglob("*.md")]
+    examples = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
+    blocks = [each for page in pages for each in examples.findall(page.read_text())]
+    imported = [
+        (node.module, alias.name)
+        for block in blocks
+        for node in ast.walk(ast.parse(block))
+        if isinstance(node, ast.ImportFrom) and str(node.module).startswith("dfns_login")
+        for alias in node.names
+    ]
+    assert len(imported) > 4
+    for module, name in listed + imported:
+        assert hasattr(import_module(str(module)), name), f"{module}.{name}"
+    signal_names = [("dfns_login.signals", name) for name in vars(signals)]
+    assert set(imported) <= {*listed, *signal_names}, "an example imports what is not public"
 
 
 def test_every_signal_is_documented() -> None:
