@@ -281,7 +281,11 @@ def test_the_longer_window_holds_around_the_edge_of_the_shorter(
     client: Client, configure: Any, windows: StillClock
 ) -> None:
     """A fixed window lets twice its rate through around its edge; the pair does not."""
-    configure(RATES={**dict.fromkeys(DEFAULT_RATES, LIFTED), "code_per_address": ("3/m", "4/h")})
+    lifted = dict.fromkeys(DEFAULT_RATES, LIFTED)
+    configure(RATES={**lifted, "code_per_address": ("1/h",)})
+    refused = assert_limit(lambda number: ask_code(client, somebody(number)), limit=1)
+    windows.move(timedelta(seconds=int(refused["Retry-After"])))  # to the start of an hour's window
+    configure(RATES={**lifted, "code_per_address": ("3/m", "4/h")})
     assert_limit(lambda number: ask_code(client, somebody(number)), limit=3)
     windows.move(MINUTE + SECOND)
     assert_limit(lambda number: ask_code(client, somebody(number)), limit=1)
