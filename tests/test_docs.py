@@ -139,6 +139,13 @@ def test_every_signal_is_documented() -> None:
     assert [name for name in names if f"`{name}`" not in text] == []
 
 
+def test_every_environment_variable_is_documented() -> None:
+    settings = (ROOT / "project" / "settings.py").read_text()
+    table = (DOCS / "operations.md").read_text().partition("## The runnable project")[2]
+    rows = re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)
+    assert sorted(rows) == sorted(re.findall(r"env\.\w+\(\s*\"(\w+)\"", settings))
+
+
 def test_every_outcome_of_delivery_is_explained() -> None:
     text = (DOCS / "operations.md").read_text()
     assert [each.value for each in CodeDelivery if f"| {each.value} |" not in text] == []
