@@ -138,7 +138,7 @@ class Logout(AuthenticatedAPIView):
     )
     def put(self, request: Request) -> Response:
         if self.body()["allSessions"]:
-            end_every_session(self.session.account, requester=self.requester, now=self.now)
+            end_every_session(self.session, requester=self.requester, now=self.now)
         else:
             end_session(self.session, requester=self.requester, now=self.now)
         if named_session(self.django_request) == self.session.pk:

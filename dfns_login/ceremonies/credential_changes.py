@@ -3,16 +3,17 @@
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import Q
 
 from dfns_login.audit import record_event
 from dfns_login.ceremonies.notices import notify_owner
+from dfns_login.ceremonies.voiding import void_account
 from dfns_login.errors import BodyRefused, LastFirstFactor, NotFound, TokenRefused
 from dfns_login.models import (
     Account,
     AuditKind,
     Credential,
     CredentialKind,
-    OneTimeCode,
     SecondFactor,
     Session,
 )
@@ -26,8 +27,8 @@ def lock_account(account: Account) -> None:
 
     Raises: TokenRefused, if the account was voided since it was read.
     """
-    if not Account.objects.lock(account=account):
-        raise TokenRefused("the account was voided meanwhile")
+    if not Account.objects.lock_current(account=account, generation=account.generation):
+        raise TokenRefused("account voided meanwhile")
 
 
 def activate_credential(account: Account, uuid: str, *, requester: Requester, now: datetime) -> None:
@@ -55,7 +56,7 @@ def deactivate_own_credential(account: Account, uuid: str, *, requester: Request
     Stored: as `deactivate_credential` does. Source: Dfns API, Deactivate Credential.
     """
     credential = _own(account, uuid)
-    Account.objects.select_for_update().get(pk=account.pk)  # two at once must not each count on the other credential
+    Account.objects.lock(account=account)  # two at once must not each count on the other credential
     if not credential.active:
         return
     if credential.kind != CredentialKind.RECOVERY_KEY:
@@ -75,12 +76,10 @@ def deactivate_credential(credential: Credential, *, requester: Requester, now: 
     account = credential.account
     detail = {"operator": operator} if operator else {}
     with transaction.atomic():
+        Account.objects.lock(account=account)
         if not Credential.objects.deactivate(credential=credential):
             return False
-        # they could not be used now, but would be live again if the credential were activated
-        Session.objects.filter(credential=credential).revoke(now=now)
-        OneTimeCode.objects.revoke_of_account(account=account, now=now)
-        Account.objects.void(account=account, now=now)
+        void_account(account, ending=Q(credential=credential), now=now)
         _record(
             AuditKind.CREDENTIAL_DEACTIVATED, credential, requester=requester, now=now, kind=credential.kind, **detail
         )
@@ -124,8 +123,7 @@ def change_password(
     if not credential.active or credential.kind != CredentialKind.PASSWORD_PROTECTED_KEY:
         raise NotFound("not a usable password-protected key")
     replace_encrypted_key(credential, envelope)
-    Session.objects.filter(account=account).exclude(pk=session.pk).revoke(now=now)
-    Account.objects.void(account=account, now=now)
+    void_account(account, ending=~Q(pk=session.pk), now=now)
     _record(AuditKind.CREDENTIAL_KEY_REPLACED, credential, requester=requester, now=now)
     return credential
 

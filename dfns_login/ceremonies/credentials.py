@@ -18,6 +18,7 @@ from dfns_login.errors import (
 )
 from dfns_login.models import (
     Account,
+    AccountState,
     AuditKind,
     Credential,
     CredentialKind,
@@ -56,6 +57,7 @@ def open_credential(account: Account, kind: CredentialKind, *, now: datetime) ->
         Ceremony.CREDENTIAL,
         organization=account.organization_id,
         account_id=account.pk,
+        generation=account.generation,
         bound=f"session {kind.value}",
         now=now,
     )
@@ -71,15 +73,15 @@ def open_credential_with_code(
     Stored: the counted guess, and that a valid code was consumed.
     Source: Dfns API, Create Credential Challenge With Code.
     """
-    presented = present_credential_code(code, now=now)
-    account = Account.objects.registered().of(presented.recipient).first()
-    if account is None:
+    presented, account = present_credential_code(code, now=now)
+    if account.state != AccountState.REGISTERED or not account.organization.active:
         raise CodeRefused("account no longer registered")
     record_event(AuditKind.CODE_PRESENTED, account=account, requester=requester, now=now, purpose="credential")
     opened = open_challenge(
         Ceremony.CREDENTIAL,
         organization=account.organization_id,
         account_id=account.pk,
+        generation=account.generation,
         presented=presented,
         bound=f"code {kind.value}",
         now=now,
@@ -142,11 +144,10 @@ def list_credentials(account: Account) -> Sequence[Credential]:
 def _add(
     account: Account, new: NewCredential, *, redeemed: RedeemedChallenge, requester: Requester, now: datetime
 ) -> Credential:
-    if account.voided_since(redeemed.opened_at):
-        raise ChallengeRefused("challenge opened before the account was voided")
     credential = verify_credential(new, account=account, challenge=redeemed.challenge, now=now)
     with transaction.atomic():
-        lock_account(account)
+        if not Account.objects.lock_current(account=account, generation=redeemed.generation):
+            raise ChallengeRefused("challenge opened before the account was voided")
         spend_challenge(redeemed)
         notify_owner(store_credential(credential, requester=requester, now=now))
     return credential

@@ -122,7 +122,7 @@ def verify_factors(
         if other.credential.pk == factor.credential.pk:
             raise AssertionRefused("same credential twice")
         factor = replace(factor, second=other)
-    if account.voided_since(redeemed.opened_at):
+    if account.generation > redeemed.generation:
         raise AssertionRefused("challenge opened before the account was voided")
     _check_account(account)
     return factor

@@ -77,7 +77,13 @@ def open_login(asked: LoginRequest, *, requester: Requester, now: datetime) -> S
         if asked.login_code is not None:
             raise CodeRefused("code without a username")
         organization = Organization.objects.filter(pk=asked.organization, active=True).first()
-        opened = open_challenge(Ceremony.LOGIN, organization=asked.organization, account_id="", now=now)
+        opened = open_challenge(
+            Ceremony.LOGIN,
+            organization=asked.organization,
+            account_id="",
+            generation=organization.generation if organization else 0,
+            now=now,
+        )
         return SigningChallenge(opened=opened, supported=supported_kinds(organization))
     organization, account = Organization.objects.with_account(asked.recipient)
     if account is None and login_settings().reveal_unknown_users:
@@ -106,7 +112,7 @@ def complete_login(answer: LoginAnswer, *, requester: Requester, now: datetime) 
     factor = verify_factors(answer.first_factor, answer.second_factor, redeemed=redeemed, requester=requester, now=now)
     credential = factor.credential
     with transaction.atomic():
-        if not Account.objects.lock(account=credential.account):  # what voids the account must see this session
+        if not Account.objects.lock_current(account=credential.account, generation=redeemed.generation):
             raise AssertionRefused("account voided meanwhile")
         session, token = issue_session(
             credential, redeemed=redeemed, verified=factor.verified, requester=requester, now=now
@@ -135,6 +141,7 @@ def _open_for(
         Ceremony.LOGIN,
         organization=recipient.organization,
         account_id=account.pk if account else decoy_account_id(recipient),
+        generation=account.generation if account else 0,
         presented=presented,
         now=now,
     )

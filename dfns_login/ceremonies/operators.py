@@ -10,7 +10,7 @@ from django.db import transaction
 
 from dfns_login.audit import record_event
 from dfns_login.ceremonies.code_requests import send_code
-from dfns_login.ceremonies.sign_out import end_every_session
+from dfns_login.ceremonies.sign_out import sign_out_everywhere
 from dfns_login.models import (
     Account,
     AccountState,
@@ -110,7 +110,9 @@ def reactivate_organization(organization: Organization, *, now: datetime) -> boo
 
 def _switch_organization(organization: Organization, *, active: bool, now: datetime) -> bool:
     with transaction.atomic():
+        Account.objects.raise_every_generation(organization=organization)
         if not Organization.objects.filter(pk=organization.pk, active=not active).update(active=active):
+            transaction.set_rollback(True)
             return False
         Session.objects.filter(account__organization=organization).revoke(now=now)
         OneTimeCode.objects.filter(organization=organization.pk).close(how=CodeClosed.REVOKED, now=now)
@@ -118,9 +120,8 @@ def _switch_organization(organization: Organization, *, active: bool, now: datet
 
 
 def _revoke_access(account: Account, *, operator: Operator, now: datetime) -> None:
-    end_every_session(account, requester=operator.requester, now=now)
-    OneTimeCode.objects.revoke_of_account(account=account, now=now)
-    Account.objects.void(account=account, now=now)
+    Account.objects.lock(account=account)
+    sign_out_everywhere(account, requester=operator.requester, now=now)
 
 
 def _record(kind: AuditKind, /, *, account: Account, operator: Operator, now: datetime, **detail: str | int) -> None:

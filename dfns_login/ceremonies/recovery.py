@@ -10,6 +10,7 @@ from django.db import transaction
 from dfns_login.audit import record_event
 from dfns_login.ceremonies.new_credentials import NewCredentials, store_credential, verify_new_credentials
 from dfns_login.ceremonies.notices import notify_owner
+from dfns_login.ceremonies.voiding import EVERY_SESSION, void_account
 from dfns_login.errors import AssertionRefused, CodeRefused, RecoveryCredentialRefused, TokenRefused
 from dfns_login.models import (
     Account,
@@ -17,8 +18,6 @@ from dfns_login.models import (
     CodePurpose,
     Credential,
     CredentialKind,
-    OneTimeCode,
-    Session,
 )
 from dfns_login.proofs import (
     ReleasedKey,
@@ -112,10 +111,11 @@ def complete_recovery(
     _verify_recovery_key(answer, account=account)
     made = verify_new_credentials(answer.new, account=account, challenge=token.challenge, now=now)
     with transaction.atomic():
-        if not Account.objects.lock(account=account):  # two tokens must not both use the recovery key
+        if not Account.objects.lock_current(account=account, generation=token.generation):
             raise TokenRefused("account voided meanwhile")
         spend_temporary_token(token)
-        _end_everything(account, now=now)
+        void_account(account, ending=EVERY_SESSION, now=now)
+        Credential.objects.replace_all(account=account)
         for credential in made:
             store_credential(credential, requester=requester, now=now)
         notify_owner(record_event(AuditKind.RECOVERED, account=account, requester=requester, now=now))
@@ -124,8 +124,8 @@ def complete_recovery(
 
 def _account(token: TemporaryToken) -> Account:
     account = Account.objects.registered().filter(pk=token.account_id, organization=token.organization).first()
-    if account is None or account.voided_since(token.issued_at):
-        raise TokenRefused("account voided or no longer registered")
+    if account is None:
+        raise TokenRefused("account no longer registered")
     return account
 
 
@@ -157,9 +157,3 @@ def _verify_recovery_key(answer: RecoveryAnswer, *, account: Account) -> None:
 
 def _canonical(value: dict[str, Any]) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"))
-
-
-def _end_everything(account: Account, *, now: datetime) -> None:
-    Account.objects.recover(account=account, now=now)
-    Session.objects.filter(account=account).revoke(now=now)
-    OneTimeCode.objects.revoke_of_account(account=account, now=now)

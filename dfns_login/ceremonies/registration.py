@@ -73,8 +73,8 @@ def complete_registration(
     token = resolve_temporary_token(temporary_token, purpose=CodePurpose.REGISTRATION, now=now)
     invited = Account.objects.invited().select_related("organization", "user")
     account = invited.filter(pk=token.account_id, organization=token.organization).first()
-    if account is None or account.voided_since(token.issued_at):
-        raise TokenRefused("account voided or no longer invited")
+    if account is None:
+        raise TokenRefused("account no longer invited")
     made = verify_new_credentials(new, account=account, challenge=token.challenge, now=now)
     with transaction.atomic():
         _register(account, token=token)
@@ -95,7 +95,7 @@ def _find_invited(recipient: Recipient) -> Account | None:
 def _register(account: Account, *, token: TemporaryToken) -> None:
     spend_temporary_token(token)
     # locked before its user is created, so that two tokens of one account cannot create two users
-    if not Account.objects.lock_invited(account=account):
+    if not Account.objects.lock_invited(account=account, generation=token.generation):
         raise TokenRefused("account registered or deactivated meanwhile")
     user = user_for_account(account)
     if not Account.objects.register(account=account, user=user):

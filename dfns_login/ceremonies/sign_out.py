@@ -5,8 +5,10 @@ from datetime import datetime
 from django.db import transaction
 
 from dfns_login.audit import record_event
+from dfns_login.ceremonies.voiding import EVERY_SESSION, void_account
 from dfns_login.errors import NotFound
 from dfns_login.models import Account, AuditKind, Session
+from dfns_login.proofs import lock_session
 from dfns_login.requester import Requester
 
 
@@ -16,30 +18,51 @@ def end_session(session: Session, *, requester: Requester, now: datetime, operat
     operator: the username of the operator who ends somebody else's session.
     Stored, in one transaction: when it ended, and an event.
     """
-    detail = {"operator": operator} if operator else {}
     with transaction.atomic():
-        if not Session.objects.filter(pk=session.pk).revoke(now=now):
-            return False
-        account = session.account
-        record_event(AuditKind.SIGNED_OUT, account=account, requester=requester, now=now, session=session.pk, **detail)
-    return True
+        Account.objects.lock(account=session.account)  # an act that the session authorized commits before this
+        return _end(session, requester=requester, now=now, operator=operator)
 
 
 def end_own_session(session: Session, session_id: int, *, requester: Requester, now: datetime) -> None:
     """End this or another session of the same account. Ending an ended session does nothing.
 
-    Raises: NotFound, if the account has no such session.
+    Raises: NotFound, if the account has no such session; TokenRefused, if this session ended meanwhile.
     Stored, in one transaction: when it ended, and an event.
     """
-    other = Session.objects.filter(account=session.account, pk=session_id).select_related("account").first()
-    if other is None:
-        raise NotFound("no such session in the account")
-    end_session(other, requester=requester, now=now)
-
-
-def end_every_session(account: Account, *, requester: Requester, now: datetime) -> None:
-    """End every session of the account. Stored, in one transaction: when they ended, and an event."""
     with transaction.atomic():
-        ended = Session.objects.filter(account=account).revoke(now=now)
-        if ended:
-            record_event(AuditKind.SIGNED_OUT, account=account, requester=requester, now=now, sessions=ended)
+        lock_session(session, now=now)
+        other = Session.objects.filter(account=session.account, pk=session_id).select_related("account").first()
+        if other is None:
+            raise NotFound("no such session in the account")
+        _end(other, requester=requester, now=now)
+
+
+def end_every_session(session: Session, *, requester: Requester, now: datetime) -> None:
+    """End every session of the session's account, and void the account.
+
+    Raises: TokenRefused, if this session ended meanwhile.
+    Stored, in one transaction: as `sign_out_everywhere` does.
+    """
+    with transaction.atomic():
+        lock_session(session, now=now)
+        sign_out_everywhere(session.account, requester=requester, now=now)
+
+
+def sign_out_everywhere(account: Account, *, requester: Requester, now: datetime) -> None:
+    """Void the account and end its sessions. Call this in a transaction that locked the account.
+
+    Stored: as `void_account` does, and an event if a session ended.
+    """
+    ended = void_account(account, ending=EVERY_SESSION, now=now)
+    if ended:
+        record_event(AuditKind.SIGNED_OUT, account=account, requester=requester, now=now, sessions=ended)
+
+
+def _end(session: Session, *, requester: Requester, now: datetime, operator: str = "") -> bool:
+    if not Session.objects.filter(pk=session.pk).revoke(now=now):
+        return False
+    detail = {"operator": operator} if operator else {}
+    record_event(
+        AuditKind.SIGNED_OUT, account=session.account, requester=requester, now=now, session=session.pk, **detail
+    )
+    return True

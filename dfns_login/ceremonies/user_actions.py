@@ -14,12 +14,13 @@ from dfns_login.ceremonies.factors import (
     supported_kinds,
     verify_factors,
 )
-from dfns_login.errors import ChallengeRefused
+from dfns_login.errors import AssertionRefused, ChallengeRefused
 from dfns_login.models import AuditKind, Session
 from dfns_login.proofs import (
     ActionRequest,
     Ceremony,
     issue_user_action,
+    lock_session,
     open_challenge,
     redeem_challenge,
     release_keys_for_action,
@@ -47,6 +48,7 @@ def open_action(session: Session, request: ActionRequest, *, now: datetime) -> S
         Ceremony.ACTION,
         organization=account.organization_id,
         account_id=account.pk,
+        generation=account.generation,
         presented=session,
         bound=f"{session.jti} {request.digest(session=session)}",
         now=now,
@@ -55,7 +57,7 @@ def open_action(session: Session, request: ActionRequest, *, now: datetime) -> S
         opened=opened,
         supported=supported_kinds(account.organization),
         listed=listed_credentials(account.pk),
-        released_keys=release_keys_for_action(session),
+        released_keys=release_keys_for_action(session, now=now),
     )
 
 
@@ -72,6 +74,8 @@ def complete_action(answer: ActionAnswer, *, session: Session, requester: Reques
         raise ChallengeRefused("challenge of another session")
     factor = verify_factors(answer.first_factor, answer.second_factor, redeemed=redeemed, requester=requester, now=now)
     with transaction.atomic():
+        if lock_session(session, now=now) > redeemed.generation:
+            raise AssertionRefused("challenge opened before the account was voided")
         spend_challenge(redeemed)
         record_uses(factor)
         record_event(
@@ -81,4 +85,4 @@ def complete_action(answer: ActionAnswer, *, session: Session, requester: Reques
             now=now,
             credential=factor.credential.pk,
         )
-    return issue_user_action(session, digest=digest, now=now)
+    return issue_user_action(session, digest=digest, generation=redeemed.generation, now=now)

@@ -1,7 +1,6 @@
 """Organizations, and the accounts of people in them."""
 
-from datetime import datetime
-from typing import ClassVar, Self
+from typing import ClassVar, Final, Self
 
 from django.apps import apps
 from django.conf import settings
@@ -53,12 +52,20 @@ class Organization(models.Model):
     name = models.CharField(max_length=200)
     active = models.BooleanField(default=True)
     second_factor = models.CharField(max_length=8, choices=SecondFactor, default=SecondFactor.OPTIONAL)
+    generation = models.PositiveBigIntegerField(
+        default=0, editable=False, help_text="The newest generation of any account. Voiding an account raises it."
+    )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     objects = OrganizationQuerySet.as_manager()
 
     def __str__(self) -> str:
         return self.name
+
+
+_ORGANIZATION_GENERATION: Final = models.Subquery(
+    Organization.objects.filter(pk=models.OuterRef("organization")).values("generation")
+)
 
 
 class AccountKind(models.TextChoices):
@@ -95,29 +102,41 @@ class AccountQuerySet(models.QuerySet["Account"]):
         """Accounts that may register."""
         return self.in_active_organization(state=AccountState.INVITED)
 
-    def lock_invited(self, *, account: "Account") -> bool:
-        """Lock the account until this transaction ends; false if it is no longer invited."""
-        return self.select_for_update().filter(pk=account.pk, state=AccountState.INVITED).first() is not None
+    def lock(self, *, account: "Account") -> None:
+        """Lock the account until this transaction ends. Lock it before its sessions and before the organization."""
+        self.select_for_update(no_key=True).filter(pk=account.pk).first()
+
+    def lock_current(self, *, account: "Account", generation: int) -> bool:
+        """Lock the registered account; false if it was voided after this generation."""
+        current = self.filter(pk=account.pk, state=AccountState.REGISTERED, generation__lte=generation)
+        return current.select_for_update(no_key=True).first() is not None
+
+    def lock_invited(self, *, account: "Account", generation: int) -> bool:
+        """Lock the invited account; false if it was registered, or voided after this generation."""
+        current = self.filter(pk=account.pk, state=AccountState.INVITED, generation__lte=generation)
+        return current.select_for_update().first() is not None
+
+    def raise_generation(self, *, account: "Account") -> None:
+        """Revoke every challenge, temporary token and user action that was issued to the account. Lock it first.
+
+        The organization counts, so that a challenge that names no account can carry
+        the organization's generation, and every account voided later has a higher one.
+        """
+        Organization.objects.filter(pk=account.organization_id).update(generation=F("generation") + 1)
+        self.filter(pk=account.pk).update(generation=_ORGANIZATION_GENERATION)
+
+    def raise_every_generation(self, *, organization: Organization) -> None:
+        """Do what `raise_generation` does for every account of the organization."""
+        mine = self.filter(organization=organization)
+        list(mine.select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True))
+        Organization.objects.filter(pk=organization.pk).update(generation=F("generation") + 1)
+        mine.update(generation=_ORGANIZATION_GENERATION)
 
     def register(self, *, account: "Account", user: models.Model) -> bool:
         """Register the invited account; true for exactly one caller."""
         return (
             self.filter(pk=account.pk, state=AccountState.INVITED).update(state=AccountState.REGISTERED, user=user) == 1
         )
-
-    def lock(self, *, account: "Account") -> bool:
-        """Lock the account until this transaction ends; false if it was voided since it was read."""
-        same = self.filter(pk=account.pk, state=AccountState.REGISTERED, voided_at=account.voided_at)
-        return same.select_for_update(no_key=True).first() is not None
-
-    def void(self, *, account: "Account", now: datetime) -> None:
-        """Revoke every challenge, temporary token and user action of the account that was issued until now."""
-        self.filter(pk=account.pk).update(voided_at=now)
-
-    def recover(self, *, account: "Account", now: datetime) -> None:
-        """Void the account and revoke, for good, every credential that was created until now."""
-        self.filter(pk=account.pk).update(voided_at=now, recovered_at=now)
-        account.credentials.update(active=False)
 
     def deactivate(self, *, account: "Account") -> bool:
         """Deactivate the account; true for exactly one caller."""
@@ -152,10 +171,9 @@ class Account(models.Model):
     email = models.EmailField(max_length=USERNAME_MAX_LENGTH, help_text="Codes are emailed only to this address.")
     kind = models.CharField(max_length=20, choices=AccountKind, default=AccountKind.END_USER)
     state = models.CharField(max_length=12, choices=AccountState, default=AccountState.INVITED)
-    voided_at = models.DateTimeField(
-        null=True, editable=False, help_text="Challenges, temporary tokens and user actions from before are dead."
+    generation = models.PositiveBigIntegerField(
+        default=0, editable=False, help_text="What was issued under a lower generation is revoked."
     )
-    recovered_at = models.DateTimeField(null=True, editable=False, help_text="Credentials from before stay dead.")
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     objects = AccountQuerySet.as_manager()
@@ -183,7 +201,3 @@ class Account(models.Model):
     @property
     def recipient(self) -> Recipient:
         return Recipient(organization=self.organization_id, username=self.username)
-
-    def voided_since(self, moment: datetime) -> bool:
-        """Return whether something issued at this moment was voided since."""
-        return self.voided_at is not None and moment <= self.voided_at

@@ -3,7 +3,7 @@
 from typing import ClassVar, Self
 
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from dfns_login.models.accounts import Account, Organization
@@ -32,8 +32,11 @@ class CredentialQuerySet(models.QuerySet["Credential"]):
 
     def activate(self, *, credential: "Credential") -> bool:
         """Reactivate a credential, unless a recovery revoked it; true for exactly one caller."""
-        current = Q(account__recovered_at__isnull=True) | Q(created_at__gte=F("account__recovered_at"))
-        return self.filter(current, pk=credential.pk, active=False).update(active=True) == 1
+        return self.filter(pk=credential.pk, active=False, replaced=False).update(active=True) == 1
+
+    def replace_all(self, *, account: Account) -> None:
+        """Revoke every credential of the account for good, as a recovery does."""
+        self.filter(account=account).update(active=False, replaced=True)
 
     def rename(self, *, credential: "Credential", name: str) -> bool:
         """Rename the credential; false if it already has that name."""
@@ -73,6 +76,9 @@ class Credential(models.Model):
     aaguid = models.CharField(max_length=36, blank=True, help_text="The authenticator's model.")
     origin = models.CharField(max_length=255, blank=True)
     active = models.BooleanField(default=True)
+    replaced = models.BooleanField(
+        default=False, editable=False, help_text="A recovery revoked it. It cannot be activated again."
+    )
     created_at = models.DateTimeField(editable=False)
 
     objects = CredentialQuerySet.as_manager()

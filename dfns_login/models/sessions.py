@@ -6,6 +6,7 @@ from typing import ClassVar, Self
 
 from django.conf import settings
 from django.db import models, transaction
+from django.db.models import F
 from django.utils.module_loading import import_string
 
 from dfns_login.models.accounts import Account, AccountState
@@ -19,6 +20,7 @@ class SessionQuerySet(models.QuerySet["Session"]):
         """Sessions that are not revoked, expired or idle, of an account that may sign in."""
         return self.filter(
             revoked_at__isnull=True,
+            generation=F("account__generation"),
             expires_at__gt=now,
             last_seen_at__gt=now - idle,
             credential__active=True,
@@ -37,6 +39,11 @@ class SessionQuerySet(models.QuerySet["Session"]):
         """Store which Django session this sign-in opened; false if the sign-in ended meanwhile."""
         live = self.filter(pk=session.pk, revoked_at__isnull=True)
         return live.update(django_session_key=django_session_key) == 1
+
+    def keep(self, *, account: Account) -> None:
+        """Give the account's sessions that have not ended its current generation."""
+        current = Account.objects.filter(pk=account.pk).values("generation")
+        self.filter(account=account, revoked_at__isnull=True).update(generation=models.Subquery(current))
 
     def revoke(self, *, now: datetime) -> int:
         """End the sessions in this query, and after the commit delete their Django sessions. Return how many ended.
@@ -62,6 +69,9 @@ class Session(models.Model):
     jti = models.CharField(max_length=32, unique=True, editable=False)
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="sessions")
     credential = models.ForeignKey(Credential, on_delete=models.CASCADE, related_name="sessions")
+    generation = models.PositiveBigIntegerField(
+        default=0, editable=False, help_text="The account's generation. A session with another one is not live."
+    )
     code_presented = models.BooleanField(default=False)
     django_session_key = models.CharField(max_length=64, blank=True, editable=False)
     issued_at = models.DateTimeField()

@@ -30,7 +30,7 @@ from dfns_login.proofs.key_release import (
     set_encrypted_key,
     undecryptable_keys,
 )
-from dfns_login.proofs.session_tokens import find_live_session, issue_session, resolve_session
+from dfns_login.proofs.session_tokens import find_live_session, issue_session, lock_session, resolve_session
 from dfns_login.proofs.temporary_tokens import (
     TemporaryToken,
     issue_temporary_token,
@@ -70,6 +70,7 @@ __all__ = [
     "issue_session",
     "issue_temporary_token",
     "issue_user_action",
+    "lock_session",
     "open_challenge",
     "present_code",
     "present_credential_code",

@@ -51,6 +51,7 @@ class RedeemedChallenge:
     """Proof that we opened this challenge and that it has not expired. Only `redeem_challenge` makes one.
 
     account_id: the account or decoy that it was opened for; empty if the request named nobody.
+    generation: of the account, or of the organization if the request named nobody.
     bound: what else it was opened for, such as the digest of a user action.
     """
 
@@ -61,7 +62,7 @@ class RedeemedChallenge:
     account_id: str
     code_presented: bool
     bound: str
-    opened_at: datetime
+    generation: int
     expires_at: datetime
 
 
@@ -80,12 +81,14 @@ def open_challenge(
     *,
     organization: str,
     account_id: str,
+    generation: int,
     presented: PresentedCode | Session | None = None,
     bound: str = "",
     now: datetime,
 ) -> OpenedChallenge:
     """Make a challenge for this account or decoy. Nothing is stored.
 
+    generation: of the account; of the organization if the request named nobody; anything for a decoy.
     presented: a presented code, or a session that was opened with one. It lengthens the challenge's lifetime.
     """
     conf = login_settings()
@@ -100,7 +103,7 @@ def open_challenge(
         "account": account_id,
         "code": code_presented,
         "bound": bound,
-        "at": now.timestamp(),
+        "gen": generation,
         "exp": int((now + lifetime).timestamp()),
     }
     text = json.dumps(claims, separators=(",", ":")).encode()
@@ -127,7 +130,7 @@ def redeem_challenge(identifier: str, *, ceremony: Ceremony, now: datetime) -> R
         account_id=claims["account"],
         code_presented=claims["code"],
         bound=claims["bound"],
-        opened_at=datetime.fromtimestamp(claims["at"], UTC),
+        generation=claims["gen"],
         expires_at=expires_at,
     )
 

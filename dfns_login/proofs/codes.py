@@ -169,15 +169,21 @@ def show_credential_code(account: Account, *, expires_at: datetime, requester: R
     return _grouped(row.selector + _derive(row))
 
 
-def present_credential_code(submitted: str, *, now: datetime) -> PresentedCode:
+def present_credential_code(submitted: str, *, now: datetime) -> tuple[PresentedCode, Account]:
     """Verify and consume a code that was shown to its owner. Its selector names the row.
+
+    Returns the account as it was before the code was consumed: voiding it then would have revoked the code.
 
     Raises: CodeRefused, as `present_code` does.
     """
     folded = _fold(submitted)
     selector, code = folded[:SELECTOR_LENGTH].decode(), folded[SELECTOR_LENGTH:]
-    row = OneTimeCode.objects.open().filter(purpose=CodePurpose.CREDENTIAL, selector=selector).first()
-    return _spend(row, code, guesser=Guesser.STRANGER, now=now)
+    shown = OneTimeCode.objects.open().filter(purpose=CodePurpose.CREDENTIAL, selector=selector)
+    row = shown.select_related("account__organization").first()
+    presented = _spend(row, code, guesser=Guesser.STRANGER, now=now)
+    if row is None or row.account is None:
+        raise CodeRefused("account deleted")
+    return presented, row.account
 
 
 def _guesser(device: str) -> Guesser:

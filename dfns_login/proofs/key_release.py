@@ -8,12 +8,13 @@ server encrypts it a second time at rest, and releases it only for a
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import islice
 from typing import Final
 
 from cryptography.fernet import InvalidToken
 from django.core.exceptions import ImproperlyConfigured
-from django.db.models import QuerySet
+from django.db.models import Exists, QuerySet
 
 from dfns_login.key_rings import key_rings
 from dfns_login.models import Account, CodePurpose, Credential, CredentialKind, Session, new_credential_id
@@ -66,18 +67,21 @@ def release_encrypted_keys(account: Account, *, presented: PresentedCode) -> lis
     """
     if presented.purpose != CodePurpose.LOGIN or presented.recipient != account.recipient:
         return []
-    return _released(account, kind=CredentialKind.PASSWORD_PROTECTED_KEY)
+    return _released(_current(account), kind=CredentialKind.PASSWORD_PROTECTED_KEY)
 
 
-def release_keys_for_action(session: Session) -> list[ReleasedKey] | None:
+def release_keys_for_action(session: Session, *, now: datetime) -> list[ReleasedKey] | None:
     """Release the encrypted keys for signing a user action to a session that was opened with a code.
 
     Returns None if nothing may be released (D-4).
     Source: Dfns API, Create User Action Signature Challenge.
     """
-    if not session.code_presented or not login_settings().release_keys_for_actions:
+    conf = login_settings()
+    if not session.code_presented or not conf.release_keys_for_actions:
         return None
-    return _released(session.account, kind=CredentialKind.PASSWORD_PROTECTED_KEY)
+    live = Session.objects.live(now=now, idle=conf.token_idle).filter(pk=session.pk)
+    still = _current(session.account).filter(Exists(live))
+    return _released(still, kind=CredentialKind.PASSWORD_PROTECTED_KEY)
 
 
 def release_recovery_keys(account: Account, *, presented: PresentedCode) -> list[ReleasedKey]:
@@ -88,7 +92,7 @@ def release_recovery_keys(account: Account, *, presented: PresentedCode) -> list
     """
     if presented.purpose != CodePurpose.RECOVERY or presented.recipient != account.recipient:
         return []
-    return _released(account, kind=CredentialKind.RECOVERY_KEY)
+    return _released(_current(account), kind=CredentialKind.RECOVERY_KEY)
 
 
 def reencrypt_keys() -> Reencrypted:
@@ -139,8 +143,17 @@ def _in_batches(credentials: QuerySet[Credential]) -> Iterator[Credential]:
         last = batch[-1].pk
 
 
-def _released(account: Account, *, kind: CredentialKind) -> list[ReleasedKey]:
-    rows = Credential.objects.usable().filter(account=account, kind=kind).order_by("created_at", "pk")
+def _current(account: Account) -> QuerySet[Credential]:
+    """The account's usable credentials; none if it was voided since it was read.
+
+    The same statement decides and reads, so nothing that was created by a recovery
+    is released to a code or session from before it.
+    """
+    return Credential.objects.usable().filter(account=account, account__generation=account.generation)
+
+
+def _released(credentials: QuerySet[Credential], *, kind: CredentialKind) -> list[ReleasedKey]:
+    rows = credentials.filter(kind=kind).order_by("created_at", "pk")
     return [
         ReleasedKey(
             credential_id=row.credential_id,

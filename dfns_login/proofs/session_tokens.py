@@ -5,7 +5,7 @@ from datetime import datetime
 from django.db.models import Q
 
 from dfns_login.errors import AssertionRefused, TokenRefused
-from dfns_login.models import Credential, Session
+from dfns_login.models import Account, Credential, Session
 from dfns_login.proofs.challenges import RedeemedChallenge, new_jti, spend_challenge
 from dfns_login.proofs.signed_tokens import TokenClass, sign_token, verify_token
 from dfns_login.requester import Requester
@@ -24,7 +24,7 @@ def issue_session(
     """Spend the challenge, open a session for the credential's account, and return its token.
 
     verified: the type proves that the credential signed this challenge.
-    Call this in a transaction.
+    Call this in a transaction that locked the account and compared its generation.
     Raises: ChallengeRefused, if the challenge was already spent.
     Stored: the challenge's `jti` and the session, but not the token.
     """
@@ -34,6 +34,7 @@ def issue_session(
         jti=new_jti(),
         account=credential.account,
         credential=credential,
+        generation=credential.account.generation,
         code_presented=redeemed.code_presented,
         issued_at=now,
         last_seen_at=now,
@@ -81,3 +82,18 @@ def find_live_session(which: Q, *, now: datetime) -> Session | None:
         return None
     Session.objects.touch(session=session, now=now)
     return session
+
+
+def lock_session(session: Session, *, now: datetime) -> int:
+    """Lock the session's account until the transaction ends, and return the account's generation.
+
+    Whatever authorizes an act is checked here again, in the act's own transaction: everything
+    that ends a session or voids an account takes the same lock.
+    Raises: TokenRefused, if the session ended meanwhile.
+    """
+    Account.objects.lock(account=session.account)
+    live = Session.objects.live(now=now, idle=login_settings().token_idle).filter(pk=session.pk)
+    generation = live.values_list("generation", flat=True).first()
+    if generation is None:
+        raise TokenRefused("session ended meanwhile")
+    return generation

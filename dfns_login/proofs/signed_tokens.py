@@ -50,7 +50,7 @@ def sign_token(
     jti: str,
     expires_at: datetime,
     now: datetime,
-    **claims: str,
+    **claims: str | int,
 ) -> str:
     """Sign a token of this class for the account `subject` with the newest key of the ring."""
     rings = key_rings()

@@ -27,7 +27,7 @@ class TemporaryToken:
     account_id: str
     organization: str
     challenge: str
-    issued_at: datetime
+    generation: int
     expires_at: datetime
 
 
@@ -44,7 +44,7 @@ def issue_temporary_token(account: Account, *, presented: PresentedCode, now: da
         expires_at=now + login_settings().challenge_lifetime_with_code,
         now=now,
         challenge=challenge,
-        at=now.isoformat(),
+        gen=account.generation,
     )
     return challenge, token
 
@@ -61,7 +61,7 @@ def resolve_temporary_token(token: str, *, purpose: CodePurpose, now: datetime) 
         account_id=claims["sub"],
         organization=claims["org"],
         challenge=str(claims.get("challenge", "")),
-        issued_at=datetime.fromisoformat(str(claims["at"])),
+        generation=int(claims["gen"]),
         expires_at=datetime.fromtimestamp(claims["exp"], UTC),
     )
 

@@ -14,6 +14,7 @@ from urllib.parse import unquote
 from dfns_login.errors import BodyRefused, TokenRefused, UserActionRefused, UserActionSpent
 from dfns_login.models import Session
 from dfns_login.proofs.challenges import new_jti, spend_jti
+from dfns_login.proofs.session_tokens import lock_session
 from dfns_login.proofs.signed_tokens import LEEWAY, TokenClass, sign_token, verify_token
 from dfns_login.verification.encoding import encode_base64url
 
@@ -50,7 +51,10 @@ class ActionRequest:
 class RedeemedAction:
     """Proof that a user action permits this request. Only `redeem_user_action` makes one."""
 
+    session: Session
     jti: str
+    generation: int
+    redeemed_at: datetime
     expires_at: datetime
 
 
@@ -65,8 +69,11 @@ def announced_path(text: str) -> str:
     return path
 
 
-def issue_user_action(session: Session, *, digest: str, now: datetime) -> str:
-    """Issue a user action for the request with this digest. Nothing is stored until it is used."""
+def issue_user_action(session: Session, *, digest: str, generation: int, now: datetime) -> str:
+    """Issue a user action for the request with this digest. Nothing is stored until it is used.
+
+    generation: of the challenge that was signed.
+    """
     return sign_token(
         TokenClass.USER_ACTION,
         subject=session.account_id,
@@ -75,15 +82,14 @@ def issue_user_action(session: Session, *, digest: str, now: datetime) -> str:
         expires_at=now + LIFETIME,
         now=now,
         act=digest,
-        at=now.isoformat(),
+        gen=generation,
     )
 
 
 def redeem_user_action(token: str, request: ActionRequest, *, session: Session, now: datetime) -> RedeemedAction:
     """Verify that the user action permits this request of this session. `spend_user_action` refuses a replay.
 
-    Raises: UserActionRefused, also if the account was voided since, because the
-    credential that signed may have been revoked.
+    Raises: UserActionRefused.
     """
     try:
         claims = verify_token(TokenClass.USER_ACTION, token, now=now)
@@ -91,15 +97,24 @@ def redeem_user_action(token: str, request: ActionRequest, *, session: Session, 
         raise UserActionRefused(error.reason) from error
     if claims["sub"] != session.account_id or claims.get("act") != request.digest(session=session):
         raise UserActionRefused("user action for another request or session")
-    if session.account.voided_since(datetime.fromisoformat(claims["at"])):
-        raise UserActionRefused("user action issued before the account was voided")
-    return RedeemedAction(jti=claims["jti"], expires_at=datetime.fromtimestamp(claims["exp"], UTC))
+    return RedeemedAction(
+        session=session,
+        jti=claims["jti"],
+        generation=int(claims["gen"]),
+        redeemed_at=now,
+        expires_at=datetime.fromtimestamp(claims["exp"], UTC),
+    )
 
 
 def spend_user_action(redeemed: RedeemedAction) -> None:
     """Spend the user action. Call this in the transaction of the act that it permits.
 
-    Raises: UserActionSpent, if it was already used. Exactly one caller succeeds.
+    The session's account stays locked until that transaction ends.
+    Raises: UserActionSpent, if it was already used, so exactly one caller succeeds; TokenRefused, if the session
+    ended meanwhile; UserActionRefused, if the account was voided since, because the credential that signed may
+    have been revoked.
     """
+    if lock_session(redeemed.session, now=redeemed.redeemed_at) > redeemed.generation:
+        raise UserActionRefused("user action issued before the account was voided")
     if not spend_jti(redeemed.jti, expires_at=redeemed.expires_at + LEEWAY):
         raise UserActionSpent("user action already used")

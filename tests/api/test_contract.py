@@ -376,6 +376,10 @@ def test_a_body_that_breaks_off_is_refused(client: Client, db: None) -> None:
 BY_ADDRESS_AND_NETWORK_AND_NAME_AND_ORGANIZATION = 8
 BY_ADDRESS_AND_NETWORK_AND_NAME = 6
 BY_ADDRESS_AND_NETWORK = 4
+LOCKED_SESSION = ("SELECT account", "SELECT session")
+"""What authorizes an act is read again in its transaction (R-123)."""
+VOIDED = ("UPDATE organization", "UPDATE account", "UPDATE session", "UPDATE session", "UPDATE onetimecode")
+"""A new generation, the sessions that end, those that stay, and the open codes (R-122)."""
 STATEMENT = re.compile(r'^(\w+)(?:.*?(?:FROM|INTO|UPDATE) "dfns_login_(\w+)")?', re.DOTALL)
 
 
@@ -464,7 +468,15 @@ class TestCost:
         token = complete_login(client, opened, person.key).json()["token"]
         assert cost_of(lambda: list_credentials(client, token)) == (["SELECT session", "SELECT credential"], {})
         assert cost_of(lambda: log_out(client, token)) == (
-            ["SELECT session", "BEGIN", "UPDATE session", "SELECT session", "INSERT auditevent", "COMMIT"],
+            [
+                "SELECT session",
+                "BEGIN",
+                "SELECT account",
+                "UPDATE session",
+                "SELECT session",
+                "INSERT auditevent",
+                "COMMIT",
+            ],
             {},
         )
 
@@ -492,13 +504,29 @@ class TestCost:
         }
         signing = cost_of(lambda: jane.call("POST", "/auth/action", body))
         assert signing == (
-            ["SELECT session", "SELECT credential", "BEGIN", "INSERT spenttoken", "INSERT auditevent", "COMMIT"],
+            [
+                "SELECT session",
+                "SELECT credential",
+                "BEGIN",
+                *LOCKED_SESSION,
+                "INSERT spenttoken",
+                "INSERT auditevent",
+                "COMMIT",
+            ],
             counted(BY_ADDRESS_AND_NETWORK),
         )
         used = jane.user_action("PUT", action["userActionHttpPath"], action["userActionPayload"])
         using = cost_of(lambda: jane.call("PUT", action["userActionHttpPath"], uuid, x_dfns_useraction=used))
         assert using == (
-            ["SELECT session", "BEGIN", "INSERT spenttoken", "SELECT account", "SELECT credential", "COMMIT"],
+            [
+                "SELECT session",
+                "BEGIN",
+                *LOCKED_SESSION,
+                "INSERT spenttoken",
+                "SELECT account",
+                "SELECT credential",
+                "COMMIT",
+            ],
             {},
         )
 
@@ -537,8 +565,9 @@ class TestCost:
         assert ending == (
             [
                 "SELECT session",
-                "SELECT session",
                 "BEGIN",
+                *LOCKED_SESSION,
+                "SELECT session",
                 "UPDATE session",
                 "SELECT session",
                 "INSERT auditevent",
@@ -560,6 +589,7 @@ class TestCost:
         assert cost("/auth/credentials/rename", credentialName="Laptop") == [
             "SELECT session",
             "BEGIN",
+            *LOCKED_SESSION,
             "INSERT spenttoken",
             "SELECT credential",
             "UPDATE credential",
@@ -569,12 +599,12 @@ class TestCost:
         assert cost("/auth/credentials/key", encryptedPrivateKey=opaque_envelope()) == [
             "SELECT session",
             "BEGIN",
+            *LOCKED_SESSION,
             "INSERT spenttoken",
             "SELECT account",
             "SELECT credential",
             "UPDATE credential",
-            "UPDATE session",
-            "UPDATE account",
+            *VOIDED,
             "INSERT auditevent",
             "INSERT notice",
             "COMMIT",

@@ -246,7 +246,12 @@ def of_ceremony(ceremony: Ceremony, *, bound: str = "") -> Callable[[Scene], Mem
     def make(scene: Scene) -> Members:
         account = scene.person.account
         made = open_challenge(
-            ceremony, organization=account.organization_id, account_id=account.pk, bound=bound, now=timezone.now()
+            ceremony,
+            organization=account.organization_id,
+            account_id=account.pk,
+            generation=account.generation,
+            bound=bound,
+            now=timezone.now(),
         )
         return {"challenge": made.challenge, "challengeIdentifier": made.identifier}
 

@@ -186,7 +186,8 @@ def test_ending_a_session_twice_is_one_event(kim: Person) -> None:
     session = resolve_session(token, now=NOW)
     end_session(session, requester=SOMEWHERE, now=NOW + SECOND)
     end_session(session, requester=SOMEWHERE, now=NOW + 2 * SECOND)
-    end_every_session(kim.account, requester=SOMEWHERE, now=NOW + 3 * SECOND)
+    with pytest.raises(TokenRefused):
+        end_every_session(session, requester=SOMEWHERE, now=NOW + 3 * SECOND)
     assert AuditEvent.objects.filter(kind=AuditKind.SIGNED_OUT).count() == 1
     assert Session.objects.get().revoked_at == NOW + SECOND
     with pytest.raises(TokenRefused):
@@ -195,7 +196,7 @@ def test_ending_a_session_twice_is_one_event(kim: Person) -> None:
 
 def test_ending_every_session_is_one_event(kim: Person) -> None:
     tokens = [completed(kim, opened(kim)) for _ in range(3)]
-    end_every_session(kim.account, requester=SOMEWHERE, now=NOW)
+    end_every_session(resolve_session(tokens[0], now=NOW), requester=SOMEWHERE, now=NOW)
     assert AuditEvent.objects.get(kind=AuditKind.SIGNED_OUT).detail == {"sessions": 3}
     for token in tokens:
         with pytest.raises(TokenRefused):

@@ -96,10 +96,10 @@ def test_who_is_registered_has_a_user(kim: Person) -> None:
 def test_an_account_registers_once(kim: Person) -> None:
     lee = make_account(make_organization(), "lee@example.co", state=AccountState.INVITED)
     user = make_user("lee")
-    assert Account.objects.lock_invited(account=lee)
+    assert Account.objects.lock_invited(account=lee, generation=0)
     assert Account.objects.register(account=lee, user=user)
     assert not Account.objects.register(account=lee, user=user)
-    assert not Account.objects.lock_invited(account=lee)
+    assert not Account.objects.lock_invited(account=lee, generation=0)
     assert not Account.objects.register(account=kim.account, user=user)
 
 

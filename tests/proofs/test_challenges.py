@@ -33,7 +33,7 @@ PRESENTED = PresentedCode(
 def opened(
     ceremony: Ceremony = Ceremony.LOGIN, *, account: str = "us-1", presented: PresentedCode | None = None
 ) -> OpenedChallenge:
-    return open_challenge(ceremony, organization="or-1", account_id=account, presented=presented, now=NOW)
+    return open_challenge(ceremony, organization="or-1", account_id=account, generation=0, presented=presented, now=NOW)
 
 
 def refused(identifier: str, *, ceremony: Ceremony = Ceremony.LOGIN, now: datetime = NOW) -> str:
@@ -75,7 +75,9 @@ def test_a_challenge_of_one_ceremony_is_none_of_another(made: Ceremony, brought:
 def test_nothing_is_readable_and_nothing_is_of_its_own_length() -> None:
     """R-32."""
     everybody = [
-        open_challenge(ceremony, organization=organization, account_id=account, presented=presented, now=NOW).identifier
+        open_challenge(
+            ceremony, organization=organization, account_id=account, generation=0, presented=presented, now=NOW
+        ).identifier
         for ceremony in Ceremony
         for organization in ("o", "o" * 64)
         for account in ("", "us-1", "u" * 64)

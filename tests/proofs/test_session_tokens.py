@@ -48,7 +48,7 @@ def token(kim: Person) -> str:
 def session_of(person: Person, *, now: datetime = NOW) -> tuple[Session, str]:
     account = person.account
     opened = open_challenge(
-        Ceremony.LOGIN, organization=account.organization_id, account_id=account.pk, presented=None, now=now
+        Ceremony.LOGIN, organization=account.organization_id, account_id=account.pk, generation=0, now=now
     )
     return issue_session(
         account.credentials.get(),
@@ -385,7 +385,7 @@ def test_an_assertion_of_another_credential_opens_no_session(kim: Person) -> Non
     other = make_person(make_organization(), "lee@example.co", SoftwareKey.make())
     account = kim.account
     opened = open_challenge(
-        Ceremony.LOGIN, organization=account.organization_id, account_id=account.pk, presented=None, now=NOW
+        Ceremony.LOGIN, organization=account.organization_id, account_id=account.pk, generation=0, now=NOW
     )
     redeemed = redeem_challenge(opened.identifier, ceremony=Ceremony.LOGIN, now=NOW)
     with pytest.raises(AssertionRefused):
@@ -402,7 +402,7 @@ def test_an_assertion_of_another_credential_opens_no_session(kim: Person) -> Non
 def test_one_challenge_opens_one_session(kim: Person) -> None:
     account = kim.account
     opened = open_challenge(
-        Ceremony.LOGIN, organization=account.organization_id, account_id=account.pk, presented=None, now=NOW
+        Ceremony.LOGIN, organization=account.organization_id, account_id=account.pk, generation=0, now=NOW
     )
     arguments: dict[str, Any] = {
         "redeemed": redeem_challenge(opened.identifier, ceremony=Ceremony.LOGIN, now=NOW),

@@ -43,4 +43,6 @@ class OperatorDoor:
         with suppress(BodyRefused):
             asked = ActionRequest(method=environ["REQUEST_METHOD"], path=path, payload=parse_payload(body))
             digest = asked.digest(session=session)
-            environ["HTTP_X_DFNS_USERACTION"] = issue_user_action(session, digest=digest, now=datetime.now(UTC))
+            environ["HTTP_X_DFNS_USERACTION"] = issue_user_action(
+                session, digest=digest, generation=session.generation, now=datetime.now(UTC)
+            )
