@@ -21,6 +21,7 @@ REQUIRED = [f"D-{number}" for number in range(1, 11)] + [
         (80, 87),  # registration, recovery, credentials, user actions
         (90, 102),  # HTTP, pages, admin
         (110, 121),  # email, worker, operations, logging
+        (122, 123),  # order and deadlines
     )
     for number in range(first, last + 1)
 ]
