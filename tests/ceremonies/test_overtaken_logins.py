@@ -1,4 +1,4 @@
-"""A login under way while the password is changed: no session of the old password is left (R-72)."""
+"""A login under way while the password is changed: no session of the old password is left (R-72, R-122)."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor

@@ -138,7 +138,7 @@ def test_it_is_of_one_session_of_one_account(session: Session) -> None:
 
 
 def test_what_voids_the_account_voids_it(session: Session) -> None:
-    """R-14."""
+    """R-14, R-122."""
     token = action(session)
     void_account(session.account, ending=~Q(pk=session.pk), now=NOW)
     with pytest.raises(UserActionRefused):
@@ -349,7 +349,7 @@ def test_parallel_codes_leave_one_open(signed_in: Session) -> None:
     assert OneTimeCode.objects.open().filter(purpose=CodePurpose.CREDENTIAL).count() == 1
 
 
-# Nothing survives a recovery, wherever it stands when that comes
+# Nothing survives a recovery, wherever it stands when that comes (R-81, R-122)
 
 
 def recovery(account: Account, *, by: SoftwareKey) -> tuple[str, RecoveryAnswer]:
