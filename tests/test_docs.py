@@ -146,6 +146,12 @@ def test_every_environment_variable_is_documented() -> None:
     assert sorted(rows) == sorted(re.findall(r"env\.\w+\(\s*\"(\w+)\"", settings))
 
 
+def test_every_page_is_in_an_index() -> None:
+    for index in (DOCS / "README.md", DOCS / "decisions" / "README.md"):
+        pages = {each.name for each in index.parent.glob("*.md")} - {"README.md"}
+        assert [page for page in sorted(pages) if f"]({page})" not in index.read_text()] == []
+
+
 def test_every_outcome_of_delivery_is_explained() -> None:
     text = (DOCS / "operations.md").read_text()
     assert [each.value for each in CodeDelivery if f"| {each.value} |" not in text] == []
