@@ -1,86 +1,114 @@
-"""Celery: thin calls into delivery and purge. A message carries at most a row id."""
+"""Celery tasks: thin calls into delivery and purge. No message carries an argument."""
 
 import logging
-from collections.abc import Iterable
-from functools import partial
-from itertools import takewhile
+import time
+from collections.abc import Callable
+from datetime import datetime
 from typing import Final
 
-from celery import Task, shared_task
+from celery import shared_task
 from django.core.cache import caches
-from django.db import transaction
+from django.db import connections, router, transaction
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from dfns_login import purge
 from dfns_login.audit import log_outage
-from dfns_login.delivery import outbox
-from dfns_login.models import Notice, OneTimeCode
+from dfns_login.delivery import deliver_due
+from dfns_login.models import OneTimeCode
 
 logger = logging.getLogger(__name__)
 
 SWEPT_AT_KEY: Final = "dfns_login:swept-at"
 """Cache key of the last sweep's time in seconds since the epoch, for `dfns doctor`."""
 SWEPT_AT_TTL: Final = 3600
-WAKE_UP_TTL: Final = 3600
-"""Seconds after which a wake-up that no worker took is dropped; the sweep has long replaced it."""
+WOKEN_KEY: Final = "dfns_login:woken"
+"""Cache key that is set while a wake-up waits for a worker."""
+WOKEN_TTL: Final = 2
+"""Seconds after which a wake-up counts as lost."""
+MESSAGE_TTL: Final = 3600
+"""Seconds after which a message is dropped. Much longer than clocks may differ; the sweep has long replaced it."""
+CACHE_PAUSE_SECONDS: Final = 5.0
 
 
-@shared_task(name="dfns_login.deliver_code", ignore_result=True)
-def deliver_code(pk: int) -> None:
-    """Mail the code of this row, if it is still to be mailed."""
-    outbox.deliver_code(pk, now=timezone.now())
-
-
-@shared_task(name="dfns_login.deliver_notice", ignore_result=True)
-def deliver_notice(pk: int) -> None:
-    """Mail the notice of this event, if it is still to be mailed."""
-    outbox.deliver_notice(pk, now=timezone.now())
+@shared_task(name="dfns_login.deliver", ignore_result=True)
+def deliver() -> None:
+    """Send the emails that are due, the most urgent first."""
+    _forget_wake_up()
+    if deliver_due(clock=database_clock(), on_full_batch=_send_wake_up):
+        _send_wake_up()
 
 
 @shared_task(name="dfns_login.sweep", ignore_result=True)
 def sweep() -> None:
-    """Close what is expired, and hand over what is due and was lost on the way."""
-    now = timezone.now()
-    purge.close_expired_codes(now=now)
-    codes = _hand_over(deliver_code, outbox.due_codes(now=now))
-    OneTimeCode.objects.hold_back(ids=codes, until=now + outbox.HANDED_OVER, now=now)
-    notices = _hand_over(deliver_notice, outbox.due_notices(now=now))
-    Notice.objects.hold_back(ids=notices, until=now + outbox.HANDED_OVER, now=now)
-    if codes or notices:
-        logger.info("swept %d due codes and %d due notices", len(codes), len(notices))
+    """Close expired codes, and send what is due: retries, and emails whose wake-up or worker was lost."""
+    now = database_clock()()
+    closed = purge.close_expired_codes(now=now)
+    if closed:
+        logger.info("sweep closed %d expired codes", closed)
     try:
         caches["default"].set(SWEPT_AT_KEY, int(now.timestamp()), SWEPT_AT_TTL)
     except (RedisError, OSError) as error:
         log_outage("cache", error=error)
+    deliver()
 
 
 @shared_task(name="dfns_login.purge", ignore_result=True)
-def purge_outdated() -> None:
-    """Delete what is past its retention."""
-    purge.purge(now=timezone.now())
+def purge_expired() -> None:
+    """Delete rows past their retention."""
+    purge.purge(now=database_clock()())
 
 
-def wake_delivery(pk: int) -> None:
-    """Tell a worker, once the row is committed, that a code is to be mailed. Does not fail: the sweep finds the row."""
-    transaction.on_commit(partial(_send_wake_up, deliver_code, pk), robust=True)
+def wake_delivery() -> None:
+    """Wake a worker after the commit. Never fails: without a wake-up, the sweep sends the email."""
+    transaction.on_commit(_send_wake_up, robust=True)
 
 
-def wake_notice(pk: int) -> None:
-    """The same of a notice."""
-    transaction.on_commit(partial(_send_wake_up, deliver_notice, pk), robust=True)
+def database_clock() -> Callable[[], datetime]:
+    """Return a clock that is set by the database's, so that leases hold between hosts whose clocks differ."""
+    connection = connections[router.db_for_write(OneTimeCode)]
+    if connection.vendor != "postgresql":
+        return timezone.now
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp()")
+        offset = cursor.fetchone()[0] - timezone.now()
+    return lambda: timezone.now() + offset
 
 
-def _hand_over(task: Task, ids: Iterable[int]) -> list[int]:
-    """Wake a worker for each row, until the broker is out of reach. Returns those that were handed over."""
-    return list(takewhile(partial(_send_wake_up, task), ids))
+class CachePause:
+    """Time until which an unreachable cache isn't asked again, so that requests don't wait for it twice."""
+
+    until = 0.0
 
 
-def _send_wake_up(task: Task, pk: int) -> bool:
+def _send_wake_up() -> None:
+    """Send a wake-up, unless one waits for a worker already."""
+    if _is_first_wake_up():
+        try:
+            deliver.apply_async(retry=False, ignore_result=True, expires=MESSAGE_TTL)
+        except (OperationalError, RedisError, OSError) as error:
+            log_outage("broker", error=error)
+            _forget_wake_up()
+
+
+def _is_first_wake_up() -> bool:
+    if time.monotonic() < CachePause.until:
+        return True
     try:
-        task.apply_async(args=[pk], retry=False, ignore_result=True, expires=WAKE_UP_TTL)
-    except (OperationalError, RedisError, OSError) as error:
-        log_outage("broker", error=error)
-        return False
-    return True
+        return bool(caches["default"].add(WOKEN_KEY, 1, WOKEN_TTL))
+    except (RedisError, OSError) as error:
+        CachePause.until = time.monotonic() + CACHE_PAUSE_SECONDS
+        log_outage("cache", error=error)
+        return True
+
+
+def _forget_wake_up() -> None:
+    """Let the next wake-up through. Called before looking for due emails, so that none is missed."""
+    if time.monotonic() < CachePause.until:
+        return
+    try:
+        caches["default"].delete(WOKEN_KEY)
+    except (RedisError, OSError) as error:
+        CachePause.until = time.monotonic() + CACHE_PAUSE_SECONDS
+        log_outage("cache", error=error)

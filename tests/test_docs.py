@@ -15,7 +15,7 @@ from django.urls import URLPattern
 
 from dfns_login import errors, signals
 from dfns_login.api import urls, view
-from dfns_login.models import CodeDelivery
+from dfns_login.models import DeliveryState
 from dfns_login.settings import DEFAULT_RATES, LoginSettings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -154,7 +154,7 @@ def test_every_page_is_in_an_index() -> None:
 
 def test_every_outcome_of_delivery_is_explained() -> None:
     text = (DOCS / "operations.md").read_text()
-    assert [each.value for each in CodeDelivery if f"| {each.value} |" not in text] == []
+    assert [each.value for each in DeliveryState if f"| {each.value} |" not in text] == []
 
 
 def test_the_markers_are_those_of_pytest() -> None:

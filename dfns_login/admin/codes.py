@@ -20,7 +20,7 @@ from dfns_login.admin.rendering import NOTHING, Tone, badge, link_to, moment, mo
 from dfns_login.admin.search import starts_with, username_or_empty
 from dfns_login.admin.timeline import is_requested_again, timeline
 from dfns_login.ceremonies.operators import revoke_code
-from dfns_login.models import CodeClosed, CodeDelivery, CodePurpose, OneTimeCode, Organization
+from dfns_login.models import CodeClosed, CodePurpose, DeliveryState, OneTimeCode, Organization
 from dfns_login.proofs import guess_cap
 
 OPEN: Final = "open"
@@ -31,13 +31,13 @@ STATE_TONES: Final = {
     CodeClosed.REVOKED: Tone.BAD,
 }
 DELIVERY_TONES: Final = {
-    CodeDelivery.QUEUED: Tone.WAITING,
-    CodeDelivery.SENDING: Tone.WAITING,
-    CodeDelivery.SENT: Tone.GOOD,
-    CodeDelivery.FAILED: Tone.BAD,
-    CodeDelivery.NO_RECIPIENT: Tone.OVER,
-    CodeDelivery.EXPIRED_UNSENT: Tone.BAD,
-    CodeDelivery.SHOWN: Tone.GOOD,
+    DeliveryState.QUEUED: Tone.WAITING,
+    DeliveryState.SENDING: Tone.WAITING,
+    DeliveryState.SENT: Tone.GOOD,
+    DeliveryState.FAILED: Tone.BAD,
+    DeliveryState.NO_RECIPIENT: Tone.OVER,
+    DeliveryState.EXPIRED_UNSENT: Tone.BAD,
+    DeliveryState.SHOWN: Tone.GOOD,
 }
 NUMBER_MAX_LENGTH: Final = 18
 
@@ -66,11 +66,11 @@ def code_badge(row: OneTimeCode, *, now: datetime) -> str:
 
 def delivery_badge(row: OneTimeCode, *, now: datetime) -> str:
     """Render the state of the email. Nothing more is sent for a code that is no longer open."""
-    delivery = CodeDelivery(row.delivery)
+    delivery = DeliveryState(row.delivery)
     over = row.closed_at is not None or row.expires_at <= now
-    if over and delivery in {CodeDelivery.QUEUED, CodeDelivery.SENDING, CodeDelivery.FAILED}:
+    if over and delivery in {DeliveryState.QUEUED, DeliveryState.SENDING, DeliveryState.FAILED}:
         return badge(_("Sent, last try abandoned") if row.sent_at else _("Abandoned"), Tone.BAD)
-    if not over and delivery == CodeDelivery.SENT and is_requested_again(row):
+    if not over and delivery == DeliveryState.SENT and is_requested_again(row):
         return badge(_("Sent, queued again"), Tone.WAITING)
     return badge(delivery.label, DELIVERY_TONES[delivery])
 
@@ -117,7 +117,7 @@ class OneTimeCodeAdmin(ReadOnlyAdmin[OneTimeCode]):
     )
     list_filter = (
         CodeStateFilter,
-        choice_filter("delivery", CodeDelivery, _("delivery")),
+        choice_filter("delivery", DeliveryState, _("delivery")),
         choice_filter("purpose", CodePurpose, _("purpose")),
         RequestedFilter,
         OrganizationFilter,

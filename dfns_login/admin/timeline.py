@@ -8,7 +8,7 @@ from typing import Final
 from django.utils.translation import gettext as _
 
 from dfns_login.admin.rendering import Tone
-from dfns_login.models import AuditEvent, AuditKind, CodeClosed, CodeDelivery, CodePurpose, OneTimeCode
+from dfns_login.models import AuditEvent, AuditKind, CodeClosed, CodePurpose, DeliveryState, OneTimeCode
 from dfns_login.proofs import guess_cap
 
 EVENTS_READ: Final = 200
@@ -44,7 +44,7 @@ def is_requested_again(code: OneTimeCode) -> bool:
 
 def _requested(code: OneTimeCode) -> Iterator[Step]:
     origin = " · ".join(each for each in (code.address, code.agent) if each)
-    if code.delivery == CodeDelivery.SHOWN:
+    if code.delivery == DeliveryState.SHOWN:
         yield _step(code.issued_at, _("Shown to the signed-in owner"), Tone.GOOD, detail=origin)
         return
     yield _step(code.issued_at, _("Requested; email queued"), Tone.WAITING, detail=origin)
@@ -58,25 +58,25 @@ def _sent(code: OneTimeCode) -> Iterator[Step]:
         sent.append(code.sent_at)
     for at in sent:
         yield _step(at, _("Handed to the mail server"), Tone.GOOD)
-    if code.delivery == CodeDelivery.NO_RECIPIENT and code.handled_at is not None:
+    if code.delivery == DeliveryState.NO_RECIPIENT and code.handled_at is not None:
         why = _("No account with this username can receive this kind of code.")
         yield _step(code.handled_at, _("Not sent: no recipient"), Tone.OVER, detail=why)
 
 
 def _failed(code: OneTimeCode, *, last: datetime) -> Iterator[Step]:
-    if code.delivery == CodeDelivery.FAILED or (code.last_error and code.sent_at is None):
+    if code.delivery == DeliveryState.FAILED or (code.last_error and code.sent_at is None):
         text = _("Try %(count)d failed") % {"count": code.tries}
         yield Step(text=text, tone=Tone.BAD, order=last, detail=code.last_error)
 
 
 def _to_come(code: OneTimeCode) -> Iterator[Step]:
     """Yield what delivery does next, and the expiry."""
-    if code.delivery == CodeDelivery.SENDING:
+    if code.delivery == DeliveryState.SENDING:
         text = _("A worker is sending it (try %(count)d). If it stops, another one takes over") % {"count": code.tries}
         yield _step(code.next_try_at, text, Tone.WAITING, to_come=True)
-    elif code.delivery == CodeDelivery.FAILED:
+    elif code.delivery == DeliveryState.FAILED:
         yield _step(code.next_try_at, _("Next try"), Tone.WAITING, to_come=True)
-    elif code.delivery == CodeDelivery.QUEUED or is_requested_again(code):
+    elif code.delivery == DeliveryState.QUEUED or is_requested_again(code):
         yield _step(max(code.next_try_at, code.asked_at), _("Email due"), Tone.WAITING, to_come=True)
     yield _step(code.expires_at, _("Expires"), Tone.WAITING, to_come=True)
 
@@ -91,7 +91,7 @@ def _guessed(code: OneTimeCode, *, last: datetime) -> Iterator[Step]:
 
 
 def _ended(code: OneTimeCode) -> Iterator[Step]:
-    unsent = code.sent_at is None and code.delivery not in {CodeDelivery.NO_RECIPIENT, CodeDelivery.SHOWN}
+    unsent = code.sent_at is None and code.delivery not in {DeliveryState.NO_RECIPIENT, DeliveryState.SHOWN}
     detail = _("It was never sent.") if unsent else ""
     if code.closed_at is None:
         yield _step(code.expires_at, _("Expired"), Tone.OVER, detail=detail)

@@ -18,4 +18,4 @@ def send_code(recipient: Recipient, *, purpose: CodePurpose, requester: Requeste
     """
     code = issue_code(recipient, purpose=purpose, requester=requester, now=now)
     log_code_request(recipient, purpose=purpose.value, code=code, requester=requester)
-    wake_delivery(code)
+    wake_delivery()

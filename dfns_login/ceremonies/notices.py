@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Final
 
 from dfns_login.models import AuditEvent, Notice
-from dfns_login.tasks import wake_notice
+from dfns_login.tasks import wake_delivery
 
 LIFETIME: Final = timedelta(days=3)
 """How long delivery of a notice is retried."""
@@ -13,4 +13,4 @@ LIFETIME: Final = timedelta(days=3)
 def notify_owner(event: AuditEvent) -> None:
     """Have the account's owner emailed about this event. Stored, in the caller's transaction: the notice."""
     Notice.objects.create(event=event, next_try_at=event.at, expires_at=event.at + LIFETIME)
-    wake_notice(event.pk)
+    wake_delivery()

@@ -47,7 +47,7 @@ from django.core.mail.backends.smtp import EmailBackend
 from django.urls import NoReverseMatch, resolve, reverse
 from django.utils.module_loading import import_string
 
-from dfns_login.delivery import LEASE
+from dfns_login.delivery import SEND_LIMIT
 from dfns_login.limits import CODE_PER_USER
 from dfns_login.models import CodePurpose
 from dfns_login.proofs import RENEWAL_MARGIN, code_format, guess_cap
@@ -200,11 +200,11 @@ def _check_mail(_conf: LoginSettings) -> Iterator[CheckMessage]:
         given = mailers.get("default", {})
         backend, timeout = given.get("BACKEND", ""), given.get("OPTIONS", {}).get("timeout")
     over_smtp = not backend or issubclass(import_string(backend), EmailBackend)
-    lease = LEASE.total_seconds()
-    if over_smtp and (timeout is None or timeout >= lease):
+    limit = SEND_LIMIT.total_seconds()
+    if over_smtp and (timeout is None or timeout >= limit):
         yield Warning(
             "EMAIL_TIMEOUT is not set." if timeout is None else f"EMAIL_TIMEOUT is {timeout} seconds.",
-            hint=f"After {lease:.0f} seconds, another worker sends the same code again. Set it to 10.",
+            hint=f"One email may take {limit:.0f} seconds in all. Set it to 10.",
             id="dfns_login.W040",
         )
 

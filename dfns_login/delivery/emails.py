@@ -1,8 +1,8 @@
-"""The mails, of codes and of notices: subject, text and HTML from templates that a project may override.
+"""Content of the emails: subject, text and HTML, from templates that a project may override.
 
-`templates/dfns_login/mail/{<purpose>_code,notice}.{subject.txt,txt,html}`. A code
-stands in the body only (R-12), and nothing that a stranger typed does
-(R-113).
+The templates are `dfns_login/mail/{<purpose>_code,notice}.{subject.txt,txt,html}`. A
+code appears in the body only (R-12). Nothing that a stranger typed appears
+anywhere (R-113).
 """
 
 from datetime import datetime
@@ -22,33 +22,33 @@ from dfns_login.settings import login_settings
 SECONDS_PER_MINUTE = 60
 MINUTES_PER_HOUR = 60
 HEADERS = {"Auto-Submitted": "auto-generated", "X-Auto-Response-Suppress": "All"}
-"""RFC 3834 §5: no out-of-office answers."""
+"""Prevent automatic replies (RFC 3834 §5)."""
 
 
-def code_mail(row: OneTimeCode, *, code: str, account: Account, now: datetime) -> EmailMultiAlternatives:
-    """The mail for an open row, to the stored address of its account, in the locale of the request."""
+def code_email(row: OneTimeCode, *, code: str, account: Account, now: datetime) -> EmailMultiAlternatives:
+    """Compose the email of an open code, to the account's stored address, in the locale of the request."""
     conf = login_settings()
     minutes = max(1, int((row.expires_at - now).total_seconds()) // SECONDS_PER_MINUTE)
     context = {
         "code": code,
         "minutes": minutes,
-        "hours": (minutes + 1) // MINUTES_PER_HOUR,  # a mail that comes at once says all of the day
+        "hours": (minutes + 1) // MINUTES_PER_HOUR,  # sent at once, it shows the full number of hours
         "expires_at": row.expires_at,
         "domain": urlsplit(conf.public_url).hostname,
-        **_about(account),
+        **_common(account),
     }
     with translation.override(row.locale or settings.LANGUAGE_CODE):
-        return _mail(f"{row.purpose}_code", context, to=account.email)
+        return _email(f"{row.purpose}_code", context, to=account.email)
 
 
-def notice_mail(event: AuditEvent, *, account: Account) -> EmailMultiAlternatives:
-    """The mail that tells the account's owner of an event, and what to do if it was not them (R-82)."""
-    context = {"event": event, **_about(account)}
+def notice_email(event: AuditEvent, *, account: Account) -> EmailMultiAlternatives:
+    """Compose the email that tells the owner about an event, and what to do if it wasn't them (R-82)."""
+    context = {"event": event, **_common(account)}
     with translation.override(settings.LANGUAGE_CODE):
-        return _mail("notice", context, to=account.email)
+        return _email("notice", context, to=account.email)
 
 
-def _about(account: Account) -> dict[str, Any]:
+def _common(account: Account) -> dict[str, Any]:
     conf = login_settings()
     return {
         "account": account,
@@ -61,10 +61,10 @@ def _about(account: Account) -> dict[str, Any]:
 
 
 def _page(name: str, *, account: Account) -> str:
-    """Link to a page of ours, for this account; empty where the project serves no pages.
+    """URL of a page for this account; empty if the project doesn't serve the pages.
 
-    The host is that of the settings, never of a request (R-112). The username stands in the
-    fragment, which no server is sent and so no access log keeps; a code stands in no link (R-12).
+    The host comes from the settings, never from a request (R-112). The username is in the
+    fragment, which browsers don't send, so it reaches no access log. No link contains a code (R-12).
     """
     try:
         path = reverse(f"dfns_login:{name}")
@@ -74,11 +74,11 @@ def _page(name: str, *, account: Account) -> str:
     return f"{login_settings().public_url}{path}?{query}#{quote(account.username, safe='')}"
 
 
-def _mail(name: str, context: dict[str, Any], *, to: str) -> EmailMultiAlternatives:
+def _email(name: str, context: dict[str, Any], *, to: str) -> EmailMultiAlternatives:
     path = f"dfns_login/mail/{name}"
     subject = " ".join(render_to_string(f"{path}.subject.txt", context).split())
     text = render_to_string(f"{path}.txt", context)
     html = render_to_string(f"{path}.html", context)
-    mail = EmailMultiAlternatives(subject=subject, body=text, to=[to], headers=HEADERS)
-    mail.attach_alternative(html, "text/html")
-    return mail
+    email = EmailMultiAlternatives(subject=subject, body=text, to=[to], headers=HEADERS)
+    email.attach_alternative(html, "text/html")
+    return email

@@ -132,7 +132,8 @@ def _one_open_index(connection: BaseDatabaseWrapper) -> Finding:
 
 
 def _backlog(*, clock: Clock) -> Iterator[Finding]:
-    late = OneTimeCode.objects.due(now=clock() - MAX_WAIT)[:BACKLOG_COUNTED].count()
+    now = clock()
+    late = OneTimeCode.objects.overdue(since=now - MAX_WAIT, now=now)[:BACKLOG_COUNTED].count()
     if late:
         number = f"{late}{' or more' if late == BACKLOG_COUNTED else ''}"
         yield bad(

@@ -1,4 +1,4 @@
-"""The tables, their constraints, and their transitions.
+"""The tables, their constraints and their transitions.
 
 A transition is one conditional UPDATE that returns whether it won. No model
 reads the clock, derives a code or decrypts a key.
@@ -32,11 +32,15 @@ from dfns_login.models.ids import (
 )
 from dfns_login.models.one_time_codes import (
     CodeClosed,
-    CodeDelivery,
     CodePurpose,
     Guesser,
     OneTimeCode,
     OneTimeCodeQuerySet,
+)
+from dfns_login.models.outbox import (
+    DeliveryState,
+    OutboxQuerySet,
+    OutboxRow,
 )
 from dfns_login.models.sessions import (
     Session,
@@ -54,16 +58,18 @@ __all__ = [
     "AuditEvent",
     "AuditKind",
     "CodeClosed",
-    "CodeDelivery",
     "CodePurpose",
     "Credential",
     "CredentialKind",
     "CredentialQuerySet",
+    "DeliveryState",
     "Guesser",
     "Notice",
     "OneTimeCode",
     "OneTimeCodeQuerySet",
     "Organization",
+    "OutboxQuerySet",
+    "OutboxRow",
     "SecondFactor",
     "Session",
     "SessionQuerySet",

@@ -1,15 +1,14 @@
-"""What happened to accounts, and the mails that tell their owners."""
+"""Audit events of accounts, and the emails that tell the owners about them."""
 
-from datetime import datetime, timedelta
-from typing import ClassVar, Self
+from typing import ClassVar
 
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from dfns_login.models.accounts import Account, Organization
 from dfns_login.models.ids import ID_MAX_LENGTH
-from dfns_login.models.one_time_codes import CodeDelivery
+from dfns_login.models.outbox import OutboxQuerySet, OutboxRow
 
 
 class AuditKind(models.TextChoices):
@@ -62,63 +61,16 @@ class AuditEvent(models.Model):
         return f"{self.kind} {self.at:%Y-%m-%d %H:%M:%S}"
 
 
-class NoticeQuerySet(models.QuerySet["Notice"]):
-    """Transitions of notices: leased, sent, failed. The same as those of a code's mail."""
-
-    def undelivered(self, *, now: datetime) -> Self:
-        """Live notices that are not settled, and that no worker holds."""
-        unheld = ~Q(delivery=CodeDelivery.SENDING) | Q(next_try_at__lte=now)
-        unsettled = self.filter(sent_at__isnull=True).exclude(delivery=CodeDelivery.NO_RECIPIENT)
-        return unsettled.filter(unheld, expires_at__gt=now)
-
-    def due(self, *, now: datetime) -> Self:
-        """What the sweep hands over: undelivered, and its next try has come."""
-        return self.undelivered(now=now).filter(next_try_at__lte=now)
-
-    def hold_back(self, *, ids: list[int], until: datetime, now: datetime) -> None:
-        """Keep what was just handed over out of the next sweeps; a lease that has ended is taken off."""
-        unleased = models.Case(
-            models.When(delivery=CodeDelivery.SENDING, then=models.Value(CodeDelivery.QUEUED)), default=F("delivery")
-        )
-        self.filter(pk__in=ids, next_try_at__lte=now).update(next_try_at=until, delivery=unleased)
-
-    def take(self, *, pk: int, lease: timedelta, now: datetime) -> bool:
-        """Lease the notice for one delivery; true for exactly one worker until the lease ends."""
-        fields = {"delivery": CodeDelivery.SENDING, "next_try_at": now + lease, "tries": F("tries") + 1}
-        return self.undelivered(now=now).filter(pk=pk).update(**fields) == 1
-
-    def record_sent(self, *, notice: "Notice", now: datetime) -> bool:
-        return self._settle(notice=notice, delivery=CodeDelivery.SENT, sent_at=now, last_error="")
-
-    def record_no_recipient(self, *, notice: "Notice") -> bool:
-        return self._settle(notice=notice, delivery=CodeDelivery.NO_RECIPIENT)
-
-    def record_failed(self, *, notice: "Notice", error: str, next_try_at: datetime) -> bool:
-        return self._settle(
-            notice=notice, delivery=CodeDelivery.FAILED, last_error=error[:500], next_try_at=next_try_at
-        )
-
-    def _settle(self, *, notice: "Notice", **fields: object) -> bool:
-        """Write the outcome of the lease that `notice` was read under."""
-        return self.filter(pk=notice.pk, tries=notice.tries).update(**fields) == 1
-
-
-class Notice(models.Model):
-    """A mail that tells an account's owner of an event. The row is its outbox."""
+class Notice(OutboxRow):
+    """An email that tells the account's owner about an event, sent until `expires_at`."""
 
     event = models.OneToOneField(AuditEvent, primary_key=True, on_delete=models.CASCADE, related_name="notice")
-    delivery = models.CharField(max_length=16, choices=CodeDelivery, default=CodeDelivery.QUEUED)
-    tries = models.PositiveIntegerField(default=0)
-    next_try_at = models.DateTimeField()
-    expires_at = models.DateTimeField(help_text="After this it tells nobody anything new.")
-    sent_at = models.DateTimeField(null=True)
-    last_error = models.CharField(max_length=500, blank=True)
 
-    objects = NoticeQuerySet.as_manager()
+    objects = OutboxQuerySet["Notice"].as_manager()
 
     class Meta:
         indexes: ClassVar = [
-            models.Index(fields=["next_try_at"], condition=Q(sent_at__isnull=True), name="dfns_login_notice_due")
+            models.Index(fields=["next_try_at"], condition=Q(handled_at__isnull=True), name="dfns_login_notice_due")
         ]
 
     def __str__(self) -> str:

@@ -14,7 +14,7 @@ from django.db import transaction
 
 from dfns_login.errors import CodeRefused
 from dfns_login.key_rings import key_rings
-from dfns_login.models import Account, CodeClosed, CodeDelivery, CodePurpose, Guesser, OneTimeCode
+from dfns_login.models import Account, CodeClosed, CodePurpose, DeliveryState, Guesser, OneTimeCode
 from dfns_login.requester import Requester
 from dfns_login.settings import login_settings
 from dfns_login.usernames import Recipient
@@ -158,7 +158,7 @@ def show_credential_code(account: Account, *, expires_at: datetime, requester: R
         next_try_at=now,
         handled_at=now,
         expires_at=expires_at,
-        delivery=CodeDelivery.SHOWN,
+        delivery=DeliveryState.SHOWN,
         address=requester.address,
         agent=requester.agent,
         locale=requester.locale,

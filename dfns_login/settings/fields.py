@@ -15,8 +15,8 @@ from dfns_login.verification.public_keys import KeyAlgorithm
 CodeFormatName = Literal["digits-16", "base32-16", "digits-8"]
 
 BEAT_SCHEDULE: Final[dict[str, dict[str, Any]]] = {
-    "dfns_login.sweep": {"task": "dfns_login.sweep", "schedule": 10.0, "options": {"expires": 10}},
-    "dfns_login.purge": {"task": "dfns_login.purge", "schedule": 600.0, "options": {"expires": 600}},
+    "dfns_login.sweep": {"task": "dfns_login.sweep", "schedule": 5.0, "options": {"expires": 3600}},
+    "dfns_login.purge": {"task": "dfns_login.purge", "schedule": 600.0, "options": {"expires": 3600}},
 }
 """For `CELERY_BEAT_SCHEDULE`. Numbers are seconds, as Celery expects them."""
 

@@ -18,9 +18,9 @@ from dfns_login.models import (
     AuditEvent,
     AuditKind,
     CodeClosed,
-    CodeDelivery,
     CodePurpose,
     Credential,
+    DeliveryState,
     OneTimeCode,
     Organization,
     Session,
@@ -101,7 +101,7 @@ def test_an_open_code_is_one_that_is_still_good(operator: Client, scene: AdminRe
     assert listed(operator, state="open") == codes(closed_at__isnull=True, expires_at__gt=timezone.now())
 
 
-@pytest.mark.parametrize("delivery", CodeDelivery.values)
+@pytest.mark.parametrize("delivery", DeliveryState.values)
 def test_codes_are_narrowed_by_delivery(operator: Client, scene: AdminRecords, delivery: str) -> None:
     assert listed(operator, delivery=delivery) == codes(delivery=delivery)
 

@@ -19,12 +19,12 @@ from dfns_login.ceremonies.operators import (
     revoke_code,
 )
 from dfns_login.ceremonies.sign_out import end_session
-from dfns_login.delivery.outbox import deliver_code
 from dfns_login.models import Account, AccountState, AuditEvent, CodePurpose, OneTimeCode, Organization, Session
 from tests.support.admin_records import ADMIN, AdminRecords, act, make_session, operate, page_of
 from tests.support.api_client import call, message, open_login, sign_in
 from tests.support.authenticators import Kind, SoftwareKey
 from tests.support.factories import SOMEWHERE, issue, make_account, make_credential, make_organization, make_person
+from tests.support.mail import deliver_at
 
 
 def kinds_of(account: Account) -> list[str]:
@@ -114,7 +114,7 @@ def test_a_revoked_code_opens_nothing(operator: Client, client: Client) -> None:
     code = issue(jane.account.recipient)
     act(operator, "onetimecode", "revoke", OneTimeCode.objects.get().pk)
     assert open_login(client, jane.names, loginCode=code).status_code == 403
-    deliver_code(OneTimeCode.objects.get().pk, now=datetime.now(UTC))
+    deliver_at(datetime.now(UTC))
     assert mail.outbox == []
 
 
@@ -196,7 +196,7 @@ def test_inviting_makes_the_account_and_mails_its_code(operator: Client) -> None
     assert kinds_of(account) == ["account.invited"]
     row = OneTimeCode.objects.get()
     assert row.purpose == CodePurpose.REGISTRATION
-    deliver_code(row.pk, now=datetime.now(UTC))
+    deliver_at(datetime.now(UTC))
     assert mail.outbox[0].to == ["Jane@Example.co"]
 
 

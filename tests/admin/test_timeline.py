@@ -8,12 +8,12 @@ from django.test import Client
 
 from dfns_login.admin.timeline import Step, timeline
 from dfns_login.audit import record_event
-from dfns_login.delivery.outbox import deliver_code
 from dfns_login.models import AuditKind, CodePurpose, OneTimeCode
 from dfns_login.proofs.codes import issue_code
 from tests.support.admin_records import AdminRecords, make_code, page_of
 from tests.support.clock import NOW
 from tests.support.factories import SOMEWHERE, Person, make_person
+from tests.support.mail import deliver_at
 
 pytestmark = pytest.mark.django_db
 
@@ -83,7 +83,7 @@ def test_a_spent_code_counts_its_wrong_guesses_without_the_right_one() -> None:
 def test_a_real_delivery_is_told_step_by_step(mailoutbox: list[Any]) -> None:
     jane: Person = make_person()
     pk = issue_code(jane.account.recipient, purpose=CodePurpose.LOGIN, requester=SOMEWHERE, now=NOW)
-    deliver_code(pk, now=NOW + timedelta(seconds=1))
+    deliver_at(NOW + timedelta(seconds=1))
     issue_code(jane.account.recipient, purpose=CodePurpose.LOGIN, requester=SOMEWHERE, now=NOW + timedelta(minutes=2))
     asked_again = timeline(OneTimeCode.objects.get(pk=pk), now=NOW + timedelta(minutes=2))
     assert texts(list(asked_again)) == [
@@ -93,7 +93,7 @@ def test_a_real_delivery_is_told_step_by_step(mailoutbox: list[Any]) -> None:
         "Email due",
         "Expires",
     ]
-    deliver_code(pk, now=NOW + timedelta(minutes=2, seconds=1))
+    deliver_at(NOW + timedelta(minutes=2, seconds=1))
     assert len(mailoutbox) == 2
     code = OneTimeCode.objects.get(pk=pk)
     assert OneTimeCode.objects.record_guess(code=code, matched=True, cap=10, now=NOW + timedelta(minutes=3))

@@ -15,7 +15,6 @@ from django.http import HttpResponse
 from django.test import Client
 from django.utils import timezone
 
-from dfns_login.delivery.outbox import deliver_notice, due_notices
 from dfns_login.models import AuditEvent, AuditKind, CodePurpose, Credential, CredentialKind, Notice, Session
 from dfns_login.proofs.key_release import Reencrypted, reencrypt_keys
 from dfns_login.signals import credential_key_replaced, credential_renamed
@@ -35,6 +34,7 @@ from tests.support.api_client import (
 )
 from tests.support.authenticators import Kind, Members, SoftwareKey, base64url, compact_json
 from tests.support.factories import Person, issue, make_credential, make_organization, make_person
+from tests.support.mail import deliver_at
 from tests.support.signed_in import SignedIn, signed_in
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("without_rates")]
@@ -327,8 +327,7 @@ def test_its_owner_is_told(jane: SignedIn, mailoutbox: list[EmailMultiAlternativ
     assert replace_key(jane, opaque_envelope()).status_code == 200
     event = AuditEvent.objects.get(kind=AuditKind.CREDENTIAL_KEY_REPLACED)
     assert event.detail == {"credential": uuid_of(jane.key)}
-    for pk in due_notices(now=timezone.now()):
-        deliver_notice(pk, now=timezone.now())
+    deliver_at(timezone.now())
     (sent,) = mailoutbox
     assert sent.to == ["jane@example.co"]
     assert "password" in str(sent.body)

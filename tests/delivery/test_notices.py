@@ -1,6 +1,7 @@
 """Notices: what an account's owner is told of, by real delivery (R-82)."""
 
 import html
+from datetime import datetime
 from email import message_from_bytes, policy
 from pathlib import Path
 from typing import Any
@@ -11,30 +12,21 @@ from django.core.mail import EmailMultiAlternatives
 from django.core.mail.backends.base import BaseEmailBackend
 from django.test import Client
 from django.utils import timezone
-from kombu.exceptions import OperationalError
 
-from dfns_login import tasks
 from dfns_login.audit import record_event
 from dfns_login.ceremonies.credential_changes import deactivate_credential
 from dfns_login.ceremonies.notices import LIFETIME, notify_owner
 from dfns_login.ceremonies.operators import Operator, delete_account
-from dfns_login.delivery.outbox import (
-    FIRST_BACKOFF,
-    HANDED_OVER,
-    LEASE,
-    LONGEST_BACKOFF,
-    SWEEP_LIMIT,
-    deliver_notice,
-    due_notices,
-)
-from dfns_login.models import Account, AuditEvent, AuditKind, CodeDelivery, CodePurpose, Notice
+from dfns_login.delivery.lease import LEASE
+from dfns_login.delivery.sending import FIRST_BACKOFF, LONGEST_BACKOFF
+from dfns_login.models import Account, AuditKind, CodePurpose, DeliveryState, Notice
 from dfns_login.purge import purge
 from tests.support.api_client import complete_login, open_login, post, sign_in
 from tests.support.authenticators import Kind, SoftwareKey, base64url, compact_json
-from tests.support.clock import DAY, HOUR, MINUTE, NOW, SECOND
+from tests.support.clock import DAY, HOUR, NOW, SECOND
 from tests.support.factories import SOMEWHERE, Person, issue, make_account, make_organization, make_person
 from tests.support.fido2_authenticator import Passkey
-from tests.support.mail import send_through
+from tests.support.mail import deliver_at, send_through
 from tests.support.signed_in import SignedIn
 
 pytestmark = pytest.mark.django_db
@@ -52,8 +44,17 @@ def tell(account: Account, kind: AuditKind = AuditKind.RECOVERED) -> Notice:
     return Notice.objects.get(event__kind=kind, event__account=account)
 
 
-def deliver(notice: Notice, *, now: Any = NOW) -> Notice:
-    deliver_notice(notice.pk, now=now)
+def due_notices(*, now: datetime) -> list[int]:
+    return list(Notice.objects.due(now=now).order_by("next_try_at").values_list("pk", flat=True))
+
+
+def lease(notice: Notice, *, now: datetime) -> bool:
+    """Lease the notice as another worker would."""
+    return Notice.objects.due(now=now).filter(pk=notice.pk).take(limit=1, until=now + LEASE) == [notice.pk]
+
+
+def deliver(notice: Notice, *, now: datetime = NOW) -> Notice:
+    deliver_at(now)
     notice.refresh_from_db()
     return notice
 
@@ -100,7 +101,7 @@ def test_the_mail(jane: Account, mailoutbox: Outbox, kind: AuditKind, text: str)
         assert "jane@example.co" in body
         assert "If this was not you, tell whoever runs localhost at once" in body
     assert sent.message()["Auto-Submitted"] == "auto-generated"
-    assert (notice.delivery, notice.sent_at, notice.tries, notice.last_error) == (CodeDelivery.SENT, NOW, 1, "")
+    assert (notice.delivery, notice.sent_at, notice.tries, notice.last_error) == (DeliveryState.SENT, NOW, 1, "")
 
 
 def test_the_text_is_unchanged_and_the_html_escaped(jane: Account, mailoutbox: Outbox, settings: Any) -> None:
@@ -151,8 +152,7 @@ def kim(client: Client) -> SignedIn:
 
 def mailed(outbox: Outbox) -> list[tuple[str, str]]:
     """Mail everything that is due; whom it went to, and its first words."""
-    for pk in due_notices(now=timezone.now()):
-        deliver_notice(pk, now=timezone.now())
+    deliver_at(timezone.now())
     return [(each.to[0], str(each.body).strip().partition(".")[0]) for each in outbox]
 
 
@@ -247,11 +247,11 @@ def test_a_mail_server_that_fails_is_tried_again(
     waits = []
     for tries in range(1, 9):
         deliver(notice, now=now)
-        assert (notice.delivery, notice.tries, notice.sent_at) == (CodeDelivery.FAILED, tries, None)
+        assert (notice.delivery, notice.tries, notice.sent_at) == (DeliveryState.FAILED, tries, None)
         assert notice.last_error in {
             "ConnectionRefusedError: Connection refused",
             "RuntimeError",
-            "the mail backend took no mail",
+            "the email backend accepted no email",
         }
         waits.append(notice.next_try_at - now)
         assert due_notices(now=notice.next_try_at - SECOND) == []
@@ -261,29 +261,29 @@ def test_a_mail_server_that_fails_is_tried_again(
     assert waits[-1] == LONGEST_BACKOFF
     send_through(settings, "django.core.mail.backends.locmem.EmailBackend")
     deliver(notice, now=now)
-    assert (notice.delivery, notice.last_error, len(mail.outbox)) == (CodeDelivery.SENT, "", 1)
+    assert (notice.delivery, notice.last_error, len(mail.outbox)) == (DeliveryState.SENT, "", 1)
 
 
 def test_a_lease_keeps_others_away_until_it_ends(jane: Account, mailoutbox: Outbox) -> None:
     """A worker that died left it."""
     notice = tell(jane)
-    assert Notice.objects.take(pk=notice.pk, lease=LEASE, now=NOW)
-    assert not Notice.objects.take(pk=notice.pk, lease=LEASE, now=NOW)
+    assert lease(notice, now=NOW)
+    assert not lease(notice, now=NOW)
     deliver(notice, now=NOW + LEASE - SECOND)
     assert not mailoutbox
     assert due_notices(now=NOW + LEASE) == [notice.pk]
-    assert deliver(notice, now=NOW + LEASE).delivery == CodeDelivery.SENT
+    assert deliver(notice, now=NOW + LEASE).delivery == DeliveryState.SENT
     assert len(mailoutbox) == 1
 
 
 def test_who_lost_the_lease_writes_nothing(jane: Account) -> None:
     notice = tell(jane)
-    assert Notice.objects.take(pk=notice.pk, lease=LEASE, now=NOW)
+    assert lease(notice, now=NOW)
     slow = Notice.objects.get(pk=notice.pk)
-    assert deliver(notice, now=NOW + LEASE).delivery == CodeDelivery.SENT
-    assert not Notice.objects.record_failed(notice=slow, error="late", next_try_at=NOW)
+    assert deliver(notice, now=NOW + LEASE).delivery == DeliveryState.SENT
+    assert not Notice.objects.record_failed(slow, error="late", next_try_at=NOW)
     notice.refresh_from_db()
-    assert (notice.delivery, notice.last_error) == (CodeDelivery.SENT, "")
+    assert (notice.delivery, notice.last_error) == (DeliveryState.SENT, "")
 
 
 def test_after_three_days_it_tells_nobody_anything_new(jane: Account, mailoutbox: Outbox) -> None:
@@ -292,13 +292,13 @@ def test_after_three_days_it_tells_nobody_anything_new(jane: Account, mailoutbox
     assert due_notices(now=NOW + LIFETIME) == []
     deliver(notice, now=NOW + LIFETIME)
     assert not mailoutbox
-    assert deliver(notice, now=NOW + LIFETIME - SECOND).delivery == CodeDelivery.SENT
+    assert deliver(notice, now=NOW + LIFETIME - SECOND).delivery == DeliveryState.SENT
 
 
 def test_nobody_is_left_to_be_told(jane: Account, mailoutbox: Outbox) -> None:
     notice = tell(jane)
     delete_account(jane, operator=Operator(requester=SOMEWHERE), now=NOW)
-    assert deliver(notice).delivery == CodeDelivery.NO_RECIPIENT
+    assert deliver(notice).delivery == DeliveryState.NO_RECIPIENT
     assert notice.sent_at is None
     assert not mailoutbox
     assert due_notices(now=NOW + HOUR) == []
@@ -307,7 +307,7 @@ def test_nobody_is_left_to_be_told(jane: Account, mailoutbox: Outbox) -> None:
 def test_who_is_deactivated_is_told_still(jane: Account, mailoutbox: Outbox) -> None:
     notice = tell(jane)
     Account.objects.deactivate(account=jane)
-    assert deliver(notice).delivery == CodeDelivery.SENT
+    assert deliver(notice).delivery == DeliveryState.SENT
     assert mailoutbox[0].to == ["Jane@example.co"]
 
 
@@ -317,87 +317,6 @@ def test_the_address_is_the_one_that_is_stored_when_it_is_mailed(jane: Account, 
     Account.objects.filter(pk=jane.pk).update(email="jane@elsewhere.example")
     deliver(notice)
     assert mailoutbox[0].to == ["jane@elsewhere.example"]
-
-
-# By the worker
-
-
-def test_it_is_handed_over_at_once(jane: Account, django_capture_on_commit_callbacks: Any, monkeypatch: Any) -> None:
-    woken: list[Any] = []
-    monkeypatch.setattr(tasks.deliver_notice, "apply_async", lambda **options: woken.append(options["args"]))
-    with django_capture_on_commit_callbacks(execute=True):
-        notice = tell(jane)
-        assert woken == []
-    assert woken == [[notice.pk]]
-
-
-class Broker:
-    """What the sweep hands over, or a broker that is out of reach."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, *, up: bool = True) -> None:
-        self.up, self.notices = up, []
-        monkeypatch.setattr(tasks.deliver_notice, "apply_async", self.take)
-
-    def take(self, *, args: list[int], **_: object) -> None:
-        if not self.up:
-            raise OperationalError
-        self.notices += args
-
-
-def late(account: Account) -> Notice:
-    """One that is due by the clock of the sweep."""
-    event = record_event(AuditKind.RECOVERED, account=account, requester=SOMEWHERE, now=timezone.now() - MINUTE)
-    notify_owner(event)
-    return Notice.objects.get(event=event)
-
-
-def test_the_sweep_hands_over_what_was_lost_and_not_every_time(
-    jane: Account, monkeypatch: pytest.MonkeyPatch, mailoutbox: Outbox
-) -> None:
-    broker = Broker(monkeypatch)
-    notice = late(jane)
-    for _ in range(3):
-        tasks.sweep()
-    assert broker.notices == [notice.pk]
-    notice.refresh_from_db()
-    assert notice.next_try_at - timezone.now() > HANDED_OVER - 10 * SECOND
-    tasks.deliver_notice(notice.pk)  # what was handed over is held back from the sweep, and not from the worker
-    assert len(mailoutbox) == 1
-
-
-def test_the_sweep_takes_the_lease_off_that_a_dead_worker_left(
-    jane: Account, monkeypatch: pytest.MonkeyPatch, mailoutbox: Outbox
-) -> None:
-    broker = Broker(monkeypatch)
-    notice = late(jane)
-    Notice.objects.take(pk=notice.pk, lease=SECOND, now=timezone.now() - MINUTE)
-    tasks.sweep()
-    assert broker.notices == [notice.pk]
-    tasks.deliver_notice(notice.pk)
-    assert len(mailoutbox) == 1
-
-
-def test_what_a_broker_out_of_reach_did_not_take_is_due_still(jane: Account, monkeypatch: pytest.MonkeyPatch) -> None:
-    """R-115."""
-    broker = Broker(monkeypatch, up=False)
-    notice = late(jane)
-    tasks.sweep()
-    assert due_notices(now=timezone.now()) == [notice.pk]
-    broker.up = True
-    tasks.sweep()
-    assert broker.notices == [notice.pk]
-
-
-def test_the_oldest_come_first_and_so_many_at_once(jane: Account) -> None:
-    events = [
-        AuditEvent(kind=AuditKind.RECOVERED, organization=jane.organization, account=jane, at=NOW - each * SECOND)
-        for each in range(SWEEP_LIMIT + 1)
-    ]
-    AuditEvent.objects.bulk_create(events)
-    Notice.objects.bulk_create(
-        [Notice(event=each, next_try_at=each.at, expires_at=each.at + LIFETIME) for each in events]
-    )
-    assert due_notices(now=NOW) == [each.pk for each in reversed(events)][:SWEEP_LIMIT]
 
 
 def test_it_goes_with_its_event(jane: Account, settings: Any) -> None:

@@ -2,26 +2,20 @@
 
 import re
 import smtplib
-from datetime import UTC, datetime
-from typing import Any
+from datetime import datetime
+from typing import Any, ClassVar
 
 import pytest
-from django.core.cache import cache
 from django.core.mail import EmailMultiAlternatives
 from django.core.mail.backends.base import BaseEmailBackend
 from django.db import connection
-from kombu.exceptions import OperationalError
 
-from dfns_login import tasks
-from dfns_login.delivery.outbox import (
-    ADDRESSEES,
-    FIRST_BACKOFF,
-    HANDED_OVER,
-    LEASE,
-    LONGEST_BACKOFF,
-    deliver_code,
-    due_codes,
-)
+from dfns_login.audit import record_event
+from dfns_login.ceremonies.notices import notify_owner
+from dfns_login.delivery import deliver_due
+from dfns_login.delivery.codes import RECIPIENT_STATES
+from dfns_login.delivery.lease import LEASE
+from dfns_login.delivery.sending import FIRST_BACKOFF, LONGEST_BACKOFF
 from dfns_login.key_rings import new_rings
 from dfns_login.models import (
     Account,
@@ -29,19 +23,18 @@ from dfns_login.models import (
     AuditEvent,
     AuditKind,
     CodeClosed,
-    CodeDelivery,
     CodePurpose,
+    DeliveryState,
     OneTimeCode,
     Organization,
 )
-from dfns_login.proofs.codes import derive_code, issue_code, present_code
+from dfns_login.proofs.codes import derive_code, issue_code
 from dfns_login.purge import close_expired_codes
 from dfns_login.requester import Requester
-from dfns_login.tasks import SWEPT_AT_KEY
 from dfns_login.usernames import Recipient
 from tests.support.clock import HOUR, MINUTE, NOW, SECOND
 from tests.support.factories import SOMEWHERE, make_account, make_organization
-from tests.support.mail import send_through
+from tests.support.mail import deliver_at, send_through
 
 pytestmark = pytest.mark.django_db
 
@@ -73,9 +66,19 @@ def ask(
 
 
 def deliver(row: OneTimeCode, *, now: datetime = NOW) -> OneTimeCode:
-    deliver_code(row.pk, now=now)
+    deliver_at(now)
     row.refresh_from_db()
     return row
+
+
+def due_codes(*, now: datetime) -> list[int]:
+    """Codes that a run would send now, in order."""
+    return list(OneTimeCode.objects.due(now=now).order_by("next_try_at").values_list("pk", flat=True))
+
+
+def lease(row: OneTimeCode, *, now: datetime) -> bool:
+    """Lease the row as another worker would."""
+    return OneTimeCode.objects.due(now=now).filter(pk=row.pk).take(limit=1, until=now + LEASE) == [row.pk]
 
 
 class Unwilling(BaseEmailBackend):
@@ -125,7 +128,7 @@ def test_the_mail(jane: Account, mailoutbox: Outbox) -> None:
     assert not re.search(r"href|src=", html)
     assert message["Auto-Submitted"] == "auto-generated"
     assert (row.delivery, row.sent_at, row.handled_at, row.account, row.last_error) == (
-        CodeDelivery.SENT,
+        DeliveryState.SENT,
         NOW,
         NOW,
         jane,
@@ -178,7 +181,7 @@ def test_nobody_is_there(mailoutbox: Outbox) -> None:
     nobody = Recipient(organization="or-x", username="nobody@example.co")
     pk = issue_code(nobody, purpose=CodePurpose.LOGIN, requester=SOMEWHERE, now=NOW)
     row = deliver(OneTimeCode.objects.get(pk=pk))
-    assert (row.delivery, row.handled_at, row.sent_at, row.account) == (CodeDelivery.NO_RECIPIENT, NOW, None, None)
+    assert (row.delivery, row.handled_at, row.sent_at, row.account) == (DeliveryState.NO_RECIPIENT, NOW, None, None)
     assert row.closed_at is None  # it stays open, and counts guesses like any other
     assert not mailoutbox
     assert not AuditEvent.objects.exists()
@@ -186,7 +189,7 @@ def test_nobody_is_there(mailoutbox: Outbox) -> None:
     assert row.tries == 1
 
 
-@pytest.mark.parametrize("purpose", ADDRESSEES)
+@pytest.mark.parametrize("purpose", RECIPIENT_STATES)
 @pytest.mark.parametrize("state", AccountState)
 def test_only_who_can_use_a_code_is_mailed_one(mailoutbox: Outbox, purpose: CodePurpose, state: AccountState) -> None:
     account = make_account(make_organization(), state=state)
@@ -194,13 +197,13 @@ def test_only_who_can_use_a_code_is_mailed_one(mailoutbox: Outbox, purpose: Code
     if purpose == CodePurpose.RECOVERY and state == wanted:
         return  # has no mail yet
     row = deliver(ask(account, purpose=purpose))
-    assert row.delivery == (CodeDelivery.SENT if state == wanted else CodeDelivery.NO_RECIPIENT)
+    assert row.delivery == (DeliveryState.SENT if state == wanted else DeliveryState.NO_RECIPIENT)
     assert len(mailoutbox) == (state == wanted)
 
 
 def test_nobody_of_a_deactivated_organization_is_mailed(jane: Account, mailoutbox: Outbox) -> None:
     Organization.objects.update(active=False)
-    assert deliver(ask(jane)).delivery == CodeDelivery.NO_RECIPIENT
+    assert deliver(ask(jane)).delivery == DeliveryState.NO_RECIPIENT
     assert not mailoutbox
 
 
@@ -210,8 +213,8 @@ def test_whoever_asks_the_mail_goes_to_the_stored_address(mailoutbox: Outbox) ->
     make_account(organization, "mike@example.org")
     for twin in ("m\u0131ke@example.org", "mike@ex\u00e4mple.org", "mike@example.org, eve@example.org"):
         recipient = Recipient(organization=organization.pk, username=twin)
-        pk = issue_code(recipient, purpose=CodePurpose.LOGIN, requester=SOMEWHERE, now=NOW)
-        deliver_code(pk, now=NOW)
+        issue_code(recipient, purpose=CodePurpose.LOGIN, requester=SOMEWHERE, now=NOW)
+        deliver_at(NOW)
     assert not mailoutbox
 
 
@@ -247,11 +250,11 @@ def test_asked_again_the_same_code_is_mailed_again(jane: Account, mailoutbox: Ou
 
 def test_asked_again_while_it_is_sent_it_is_sent_again(jane: Account, mailoutbox: Outbox) -> None:
     row = ask(jane)
-    assert OneTimeCode.objects.take(pk=row.pk, lease=LEASE, now=NOW + MINUTE)
+    assert lease(row, now=NOW + MINUTE)
     ask(jane, now=NOW + MINUTE + SECOND)
     held = OneTimeCode.objects.get()
     held.asked_at = NOW  # as the worker read it
-    assert OneTimeCode.objects.record_sent(code=held, account=jane, now=NOW + MINUTE)
+    assert OneTimeCode.objects.record_sent(held, account=jane, now=NOW + MINUTE)
     assert deliver(row, now=NOW + MINUTE + 2 * SECOND).sent_at == NOW + MINUTE + 2 * SECOND
 
 
@@ -271,10 +274,6 @@ def test_a_code_that_is_nearly_dead_is_mailed(jane: Account, mailoutbox: Outbox)
     assert len(mailoutbox) == 1
 
 
-def test_no_such_row() -> None:
-    deliver_code(12345, now=NOW)
-
-
 def test_the_clock_of_whoever_asked_may_be_ahead(jane: Account, mailoutbox: Outbox) -> None:
     """One mail, though the worker handles what, by its own clock, has not been asked for yet."""
     row = ask(jane, now=NOW + 30 * SECOND)
@@ -285,9 +284,9 @@ def test_the_clock_of_whoever_asked_may_be_ahead(jane: Account, mailoutbox: Outb
 
 def test_the_clock_may_be_ahead_for_nobody_as_well() -> None:
     nobody = Recipient(organization="or-x", username="nobody")
-    pk = issue_code(nobody, purpose=CodePurpose.LOGIN, requester=SOMEWHERE, now=NOW + 30 * SECOND)
+    issue_code(nobody, purpose=CodePurpose.LOGIN, requester=SOMEWHERE, now=NOW + 30 * SECOND)
     for seconds in (0, 61, 100):
-        deliver_code(pk, now=NOW + seconds * SECOND)
+        deliver_at(NOW + seconds * SECOND)
     assert OneTimeCode.objects.get().tries == 1
 
 
@@ -296,8 +295,8 @@ def test_the_clock_may_be_ahead_for_nobody_as_well() -> None:
 
 def test_a_row_is_one_workers_until_the_lease_ends(jane: Account, mailoutbox: Outbox) -> None:
     row = ask(jane)
-    assert OneTimeCode.objects.take(pk=row.pk, lease=LEASE, now=NOW)  # and this worker dies
-    for seconds in (0, 30, 59):
+    assert lease(row, now=NOW)  # and this worker dies
+    for seconds in (0, 4, 7):
         deliver(row, now=NOW + seconds * SECOND)
     assert not mailoutbox
     deliver(row, now=NOW + LEASE)
@@ -307,14 +306,14 @@ def test_a_row_is_one_workers_until_the_lease_ends(jane: Account, mailoutbox: Ou
 
 def test_an_outcome_counts_only_under_its_own_lease(jane: Account) -> None:
     row = ask(jane)
-    OneTimeCode.objects.take(pk=row.pk, lease=LEASE, now=NOW)
+    lease(row, now=NOW)
     late = OneTimeCode.objects.get()
-    OneTimeCode.objects.take(pk=row.pk, lease=LEASE, now=NOW + LEASE)
+    lease(row, now=NOW + LEASE)
     codes = OneTimeCode.objects
-    assert not codes.record_failed(code=late, account=jane, error="late", next_try_at=NOW)
-    assert not codes.record_no_recipient(code=late, now=NOW)
-    assert not codes.record_sent(code=late, account=jane, now=NOW)
-    assert OneTimeCode.objects.get().delivery == CodeDelivery.SENDING
+    assert not codes.record_failed(late, account=jane, error="late", next_try_at=NOW)
+    assert not codes.record_no_recipient(late, now=NOW)
+    assert not codes.record_sent(late, account=jane, now=NOW)
+    assert OneTimeCode.objects.get().delivery == DeliveryState.SENDING
 
 
 def test_a_code_that_is_closed_while_it_is_sent_stays_settled(jane: Account, unwilling: Any) -> None:
@@ -325,7 +324,7 @@ def test_a_code_that_is_closed_while_it_is_sent_stays_settled(jane: Account, unw
     )
     deliver(row)
     assert row.closed_as == CodeClosed.REVOKED
-    assert row.delivery == CodeDelivery.EXPIRED_UNSENT
+    assert row.delivery == DeliveryState.EXPIRED_UNSENT
 
 
 # Failures
@@ -344,7 +343,7 @@ def test_a_code_that_is_closed_while_it_is_sent_stays_settled(jane: Account, unw
         (ConnectionRefusedError(111, "Connection refused"), "ConnectionRefusedError: Connection refused"),
         (TimeoutError("timed out"), "TimeoutError"),
         (ValueError("to jane@example.co: 1234-1234-1234-1234"), "ValueError"),
-        (0, "the mail backend took no mail"),
+        (0, "the email backend accepted no email"),
     ],
 )
 def test_a_failure_is_written_down_and_tried_again(
@@ -353,7 +352,7 @@ def test_a_failure_is_written_down_and_tried_again(
     unwilling(answer)
     row = deliver(ask(jane))
     assert (row.delivery, row.last_error, row.handled_at, row.sent_at, row.account) == (
-        CodeDelivery.FAILED,
+        DeliveryState.FAILED,
         told,
         None,
         None,
@@ -394,7 +393,7 @@ def test_what_failed_is_due_again_and_then_sent(
     assert due_codes(now=NOW + FIRST_BACKOFF) == [row.pk]
     send_through(settings, "django.core.mail.backends.locmem.EmailBackend")
     deliver(row, now=NOW + FIRST_BACKOFF)
-    assert (row.delivery, row.last_error) == (CodeDelivery.SENT, "")
+    assert (row.delivery, row.last_error) == (DeliveryState.SENT, "")
     assert len(mailoutbox) == 1
     assert due_codes(now=NOW + 5 * MINUTE) == []
 
@@ -404,7 +403,7 @@ def test_a_mail_that_was_never_sent_says_so_when_its_code_is_over(jane: Account,
     row = deliver(ask(jane))
     close_expired_codes(now=row.expires_at)
     row.refresh_from_db()
-    assert (row.delivery, row.closed_as) == (CodeDelivery.EXPIRED_UNSENT, CodeClosed.EXPIRED)
+    assert (row.delivery, row.closed_as) == (DeliveryState.EXPIRED_UNSENT, CodeClosed.EXPIRED)
 
 
 def test_a_mail_that_came_before_one_that_failed_still_came(jane: Account, unwilling: Any) -> None:
@@ -412,18 +411,18 @@ def test_a_mail_that_came_before_one_that_failed_still_came(jane: Account, unwil
     unwilling(0)
     deliver(ask(jane, now=NOW + MINUTE), now=NOW + MINUTE)
     row.refresh_from_db()
-    assert row.delivery == CodeDelivery.FAILED
+    assert row.delivery == DeliveryState.FAILED
     close_expired_codes(now=row.expires_at)
     row.refresh_from_db()
-    assert row.delivery == CodeDelivery.SENT
+    assert row.delivery == DeliveryState.SENT
 
 
 def test_a_code_whose_key_has_left_the_ring_is_not_mailed(jane: Account, configure: Any, mailoutbox: Outbox) -> None:
     row = ask(jane)
     configure(KEYS=new_rings(now=NOW))
     deliver(row)
-    assert row.delivery == CodeDelivery.FAILED
-    assert "left the ring" in row.last_error
+    assert row.delivery == DeliveryState.FAILED
+    assert "removed from the ring" in row.last_error
     assert not mailoutbox
     assert due_codes(now=row.expires_at - SECOND) == []
 
@@ -438,8 +437,8 @@ def test_a_mailbox_has_a_budget(jane: Account, mailoutbox: Outbox, configure: An
         row = deliver(ask(account, now=now), now=now)
     assert len(mailoutbox) == 2
     assert (row.delivery, row.last_error) == (
-        CodeDelivery.FAILED,
-        "mail budget of the mailbox: email_per_mailbox 2/h",
+        DeliveryState.FAILED,
+        "email budget of the mailbox: email_per_mailbox 2/h",
     )
     assert SECOND <= row.next_try_at - (NOW + MINUTE) <= HOUR + SECOND
     deliver(row, now=row.next_try_at)
@@ -453,9 +452,9 @@ def test_what_fails_to_be_sent_spends_one_mail_of_the_budget(
     configure(RATES={"email_per_mailbox": ("2/h",)})
     unwilling(0)
     row = ask(jane)
-    for minute in range(5):
-        deliver(row, now=NOW + minute * MINUTE)
-    assert row.tries == 5
+    for _ in range(4):
+        deliver(row, now=row.next_try_at)
+    assert row.tries == 4
     send_through(settings, "django.core.mail.backends.locmem.EmailBackend")
     deliver(row, now=NOW + 6 * MINUTE)
     assert len(mailoutbox) == 1
@@ -470,104 +469,168 @@ def test_without_the_cache_there_is_no_budget_or_no_mail(
     settings.CACHES = {"default": {**default, "LOCATION": f"unix://{tmp_path}/nobody.sock?db=0"}}
     row = deliver(ask(jane))
     if cache_outage == "allow":
-        assert row.delivery == CodeDelivery.SENT
+        assert row.delivery == DeliveryState.SENT
     else:
-        assert (row.delivery, row.last_error) == (CodeDelivery.FAILED, "mail budget of the mailbox: cache down")
+        assert (row.delivery, row.last_error) == (DeliveryState.FAILED, "email budget of the mailbox: cache down")
         assert row.next_try_at == NOW + 5 * SECOND
 
 
-# The sweep
+# In which order
 
 
-def test_what_is_due_is_handed_over_oldest_first(jane: Account) -> None:
-    second = ask(jane, now=NOW + SECOND)
-    first = ask(make_account(make_organization(), "lee@example.co"), now=NOW)
-    assert due_codes(now=NOW - SECOND) == []
-    assert due_codes(now=NOW + SECOND) == [first.pk, second.pk]
-    assert OneTimeCode.objects.take(pk=first.pk, lease=LEASE, now=NOW)
-    assert due_codes(now=NOW + SECOND) == [second.pk]
-    assert due_codes(now=NOW + LEASE) == [second.pk, first.pk]
-    assert due_codes(now=first.expires_at) == [second.pk]
+def test_what_is_due_is_sent_oldest_first(jane: Account, mailoutbox: Outbox) -> None:
+    lee = make_account(make_organization(), "lee@example.co")
+    ask(jane, now=NOW + SECOND)
+    ask(lee, now=NOW)
+    deliver_at(NOW + SECOND)
+    assert [mail.to[0] for mail in mailoutbox] == [lee.email, jane.email]
 
 
-def test_what_was_handed_over_is_left_to_the_workers(jane: Account) -> None:
-    row = ask(jane)
-    OneTimeCode.objects.hold_back(ids=[row.pk], until=NOW + HANDED_OVER, now=NOW)
-    assert due_codes(now=NOW + HANDED_OVER - SECOND) == []
-    assert due_codes(now=NOW + HANDED_OVER) == [row.pk]
+def test_people_who_wait_come_first(mailoutbox: Outbox, unwilling: Any, settings: Any) -> None:
+    """R-129: login and recovery codes, then their retries, then notices, then invitations."""
+    organization = make_organization()
+
+    def someone(name: str, state: AccountState = AccountState.REGISTERED) -> Account:
+        return make_account(organization, f"{name}@example.co", state=state)
+
+    unwilling(0)
+    deliver(ask(someone("retried")))
+    send_through(settings, "django.core.mail.backends.locmem.EmailBackend")
+    later = NOW + FIRST_BACKOFF
+    for number in range(25):
+        ask(someone(f"invited-{number}", AccountState.INVITED), purpose=CodePurpose.REGISTRATION)
+    notify_owner(record_event(AuditKind.RECOVERED, account=someone("told"), requester=None, now=NOW))
+    ask(someone("locked-out"), purpose=CodePurpose.RECOVERY, now=NOW + SECOND)
+    ask(someone("waiting"), now=NOW + 2 * SECOND)
+    deliver_at(later)
+    order = [mail.to[0].partition("@")[0] for mail in mailoutbox]
+    assert order[:4] == ["locked-out", "waiting", "retried", "told"]
+    assert len(order) == 29
+
+
+def test_a_code_overtakes_a_batch_at_a_slow_server(jane: Account, unwilling: Any, mailoutbox: Outbox) -> None:
+    """R-129: what a worker has leased and not yet sent goes back when it takes long."""
+    organization, now = make_organization(), [NOW]
+    invited = [make_account(organization, f"{n}@example.co", state=AccountState.INVITED) for n in range(10)]
+    for account in invited:
+        ask(account, purpose=CodePurpose.REGISTRATION)
+
+    def take_long() -> None:
+        if now == [NOW]:
+            ask(jane)
+        now[0] += 2 * SECOND
+
+    unwilling(1, before=take_long)
+    assert deliver_due(clock=lambda: now[0])
+    sent = list(
+        OneTimeCode.objects.filter(delivery=DeliveryState.SENT).order_by("sent_at").values_list("recipient", flat=True)
+    )
+    assert sent[1] == jane.username
+    assert len(sent) == 3  # in the five seconds of a run
+    waiting = OneTimeCode.objects.filter(delivery=DeliveryState.QUEUED)
+    assert set(waiting.values_list("tries", flat=True)) == {0}
+    assert waiting.count() == 8
+
+
+# One connection
+
+
+class Server(BaseEmailBackend):
+    """Counts connections; ends one after three emails; refuses one recipient."""
+
+    reachable = True
+    opened = 0
+    sent: ClassVar[list[str]] = []
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.taken = 0
+
+    def open(self) -> bool:
+        if not Server.reachable:
+            raise ConnectionRefusedError(111, "Connection refused")
+        Server.opened += 1
+        return True
+
+    def send_messages(self, messages: Any) -> int:
+        if self.taken == 3:
+            raise smtplib.SMTPServerDisconnected("Connection unexpectedly closed")
+        (message,) = messages
+        if message.to[0].startswith("refused"):
+            raise smtplib.SMTPRecipientsRefused({message.to[0]: (550, b"no such user")})
+        self.taken += 1
+        Server.sent.append(message.to[0])
+        return 1
 
 
 @pytest.fixture
-def sent(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """What Celery's client is given to send."""
-    messages: list[Any] = []
-
-    def send_task(_app: Any, name: str, args: Any, kwargs: Any, **options: Any) -> None:
-        messages.append({"name": name, "args": args, "kwargs": kwargs, "retry": options["retry"]})
-
-    monkeypatch.setattr("celery.app.base.Celery.send_task", send_task)
-    return messages
+def server(settings: Any, monkeypatch: pytest.MonkeyPatch) -> type[Server]:
+    send_through(settings, f"{__name__}.Server")
+    for name, value in (("reachable", True), ("opened", 0), ("sent", [])):
+        monkeypatch.setattr(Server, name, value)
+    return Server
 
 
-def live(account: Account) -> OneTimeCode:
-    """A code that lives now, by the clock of the worker."""
-    return ask(account, now=datetime.now(UTC))
+def ask_all(*names: str) -> list[OneTimeCode]:
+    organization = make_organization()
+    return [ask(make_account(organization, f"{name}@example.co")) for name in names]
 
 
-def test_the_sweep_hands_over_what_is_due_and_says_when(jane: Account, sent: list[Any]) -> None:
-    row = live(jane)
-    expired = ask(jane, now=NOW - 2 * 365 * 24 * HOUR, purpose=CodePurpose.REGISTRATION)
-    tasks.sweep()
-    # a message carries a row id and nothing else
-    assert sent == [{"name": "dfns_login.deliver_code", "args": [row.pk], "kwargs": None, "retry": False}]
-    assert OneTimeCode.objects.get(pk=expired.pk).closed_as == CodeClosed.EXPIRED
-    assert cache.get(SWEPT_AT_KEY)
-    tasks.sweep()
-    assert len(sent) == 1
+def test_a_batch_shares_a_connection_and_opens_another_when_the_server_ends_it(server: type[Server]) -> None:
+    ask_all("a", "b", "c", "d", "e")
+    deliver_at(NOW)
+    assert server.sent == [f"{name}@example.co" for name in "abcde"]
+    assert server.opened == 2
 
 
-def test_a_sweep_without_a_broker_holds_nothing_back(
-    jane: Account, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    row = live(jane)
-
-    def fail(*_: Any, **__: Any) -> None:
-        raise OperationalError
-
-    monkeypatch.setattr("celery.app.base.Celery.send_task", fail)
-    tasks.sweep()
-    assert "outage what=broker error=OperationalError" in caplog.text
-    row.refresh_from_db()
-    assert row.next_try_at == row.issued_at
+def test_a_refused_recipient_holds_up_nobody(server: type[Server]) -> None:
+    ask_all("refused", "b")
+    deliver_at(NOW)
+    assert (server.sent, server.opened) == (["b@example.co"], 1)
 
 
-def test_a_sweep_without_a_cache_does_its_work(
-    jane: Account, sent: list[Any], settings: Any, tmp_path: Any, caplog: pytest.LogCaptureFixture
-) -> None:
-    default = settings.CACHES["default"]
-    settings.CACHES = {"default": {**default, "LOCATION": f"unix://{tmp_path}/nobody.sock?db=0"}}
-    live(jane)
-    tasks.sweep()
-    assert len(sent) == 1
-    assert "outage what=cache" in caplog.text
+def test_a_server_out_of_reach_is_tried_once_for_a_batch(server: type[Server]) -> None:
+    rows = ask_all("a", "b", "c")
+    server.reachable = False
+    deliver_at(NOW)
+    for row in rows:
+        row.refresh_from_db()
+        assert (row.delivery, row.last_error) == (DeliveryState.FAILED, "ConnectionRefusedError: Connection refused")
+        assert row.next_try_at == NOW + FIRST_BACKOFF
+    server.reachable = True
+    deliver_at(NOW + FIRST_BACKOFF)
+    assert len(server.sent) == 3
 
 
-def test_the_task_delivers(jane: Account, mailoutbox: Outbox) -> None:
-    row = live(jane)
-    tasks.deliver_code(row.pk)
+def test_an_email_that_cannot_be_composed_holds_up_nobody(settings: Any, tmp_path: Any, mailoutbox: Outbox) -> None:
+    folder = tmp_path / "dfns_login" / "mail"
+    folder.mkdir(parents=True)
+    (folder / "login_code.txt").write_text("{% if account.username == 'a@example.co' %}{% include 'no' %}{% endif %}")
+    settings.TEMPLATES = [{**settings.TEMPLATES[0], "DIRS": [tmp_path]}]
+    broken, fine = ask_all("a", "b")
+    deliver_at(NOW)
+    broken.refresh_from_db()
+    assert (broken.delivery, broken.last_error) == (DeliveryState.FAILED, "TemplateDoesNotExist")
+    assert [mail.to[0] for mail in mailoutbox] == [fine.recipient]
+
+
+# Whose clock
+
+
+def test_a_new_code_is_sent_though_the_host_that_issued_it_is_ahead(jane: Account, mailoutbox: Outbox) -> None:
+    ask(jane, now=NOW + MINUTE)
+    deliver_at(NOW)
     assert len(mailoutbox) == 1
-    assert present_code(jane.recipient, derive_code(row), purpose=CodePurpose.LOGIN, now=row.issued_at)
 
 
-def test_the_task_purges() -> None:
-    tasks.purge_outdated()
-
-
-def test_waking_waits_for_the_commit(jane: Account, sent: list[Any], django_capture_on_commit_callbacks: Any) -> None:
-    with django_capture_on_commit_callbacks(execute=True):
-        tasks.wake_delivery(7)
-        assert not sent
-    assert [message["args"] for message in sent] == [[7]]
+def test_asked_again_after_a_failure_it_is_tried_at_once(jane: Account, unwilling: Any) -> None:
+    unwilling(0)
+    row = ask(jane)
+    for _ in range(4):
+        deliver(row, now=row.next_try_at)
+    now = row.asked_at + 2 * MINUTE
+    assert row.next_try_at > now
+    assert deliver(ask(jane, now=now), now=now).tries == 5
 
 
 def test_a_code_that_is_closed_as_it_is_taken_is_not_mailed(jane: Account, mailoutbox: Outbox) -> None:
@@ -575,12 +638,12 @@ def test_a_code_that_is_closed_as_it_is_taken_is_not_mailed(jane: Account, mailo
 
     def revoke_once_taken(execute: Any, sql: str, params: Any, many: Any, context: Any) -> Any:
         result = execute(sql, params, many, context)
-        if sql.startswith("UPDATE") and not OneTimeCode.objects.filter(closed_at__isnull=False).exists():
+        if sql.startswith("WITH taken") and not OneTimeCode.objects.filter(closed_at__isnull=False).exists():
             OneTimeCode.objects.filter(pk=row.pk).update(closed_at=NOW, closed_as=CodeClosed.CONSUMED, salt=None)
         return result
 
     with connection.execute_wrapper(revoke_once_taken):
-        deliver_code(row.pk, now=NOW)
+        deliver_at(NOW)
     assert not mailoutbox
     row.refresh_from_db()
     assert row.tries == 1

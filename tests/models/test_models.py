@@ -5,15 +5,15 @@ from typing import Any
 import pytest
 from django.db import IntegrityError, transaction
 
-from dfns_login.delivery.outbox import ADDRESSEES
+from dfns_login.delivery.codes import RECIPIENT_STATES
 from dfns_login.models import (
     Account,
     AccountState,
     CodeClosed,
-    CodeDelivery,
     CodePurpose,
     Credential,
     CredentialKind,
+    DeliveryState,
     OneTimeCode,
     Organization,
     Session,
@@ -173,21 +173,21 @@ def test_a_code_is_revoked_once(kim: Person) -> None:
 def test_every_code_of_an_account_is_revoked_and_nobody_elses(kim: Person) -> None:
     namesake = make_account(make_organization(), "kim@example.co")
     for account in (kim.account, namesake):
-        for purpose in ADDRESSEES:
+        for purpose in RECIPIENT_STATES:
             issue_code(account.recipient, purpose=purpose, requester=SOMEWHERE, now=NOW)
     assert OneTimeCode.objects.revoke_of_account(account=kim.account, now=NOW) == 3
     assert OneTimeCode.objects.revoke_of_account(account=kim.account, now=NOW) == 0
     assert set(OneTimeCode.objects.open().values_list("organization", flat=True)) == {namesake.organization_id}
 
 
-@pytest.mark.parametrize("delivery", CodeDelivery)
+@pytest.mark.parametrize("delivery", DeliveryState)
 @pytest.mark.parametrize("mailed", [True, False])
-def test_closing_settles_a_delivery_that_will_not_come(kim: Person, delivery: CodeDelivery, *, mailed: bool) -> None:
+def test_closing_settles_a_delivery_that_will_not_come(kim: Person, delivery: DeliveryState, *, mailed: bool) -> None:
     ask(kim.account)
     OneTimeCode.objects.update(delivery=delivery, sent_at=NOW if mailed else None)
     OneTimeCode.objects.all().close(how=CodeClosed.REVOKED, now=NOW)
-    under_way = delivery in {CodeDelivery.QUEUED, CodeDelivery.SENDING, CodeDelivery.FAILED}
-    settled = CodeDelivery.SENT if mailed else CodeDelivery.EXPIRED_UNSENT
+    under_way = delivery in {DeliveryState.QUEUED, DeliveryState.SENDING, DeliveryState.FAILED}
+    settled = DeliveryState.SENT if mailed else DeliveryState.EXPIRED_UNSENT
     assert OneTimeCode.objects.get().delivery == (settled if under_way else delivery)
 
 

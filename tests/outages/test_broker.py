@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.db.models import QuerySet
 
-from dfns_login.models import Account, CodeClosed, CodeDelivery, OneTimeCode
+from dfns_login.models import Account, CodeClosed, DeliveryState, OneTimeCode
 from dfns_login.proofs.codes import derive_code
 from tests.outages.conftest import StartSite
 from tests.support.race_calls import Figure
@@ -72,7 +72,7 @@ def assert_mailed_once(accounts: list[Account], smtp_sink: SmtpSink) -> None:
     assert sorted(mail.recipient for mail in mails) == sorted(rows)
     for mail in mails:
         row = rows[mail.recipient]
-        assert (mail.code, row.delivery) == (derive_code(row), CodeDelivery.SENT)
+        assert (mail.code, row.delivery) == (derive_code(row), DeliveryState.SENT)
         assert mail.at < row.expires_at.timestamp()
 
 
@@ -132,7 +132,7 @@ def test_a_code_that_expires_while_valkey_is_away_is_never_mailed(
     wait_until_none(site, rows.filter(closed_at=None))
     wait_until_delivered(site, [punctual])
     assert set(rows.values_list("closed_as", "delivery", "salt")) == {
-        (CodeClosed.EXPIRED, CodeDelivery.EXPIRED_UNSENT, None)
+        (CodeClosed.EXPIRED, DeliveryState.EXPIRED_UNSENT, None)
     }
     assert_mailed_once([punctual], smtp_sink)
 

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from dfns_login.delivery.outbox import LEASE
-from dfns_login.models import Account, CodeClosed, CodeDelivery, OneTimeCode
+from dfns_login.delivery.lease import LEASE
+from dfns_login.models import Account, CodeClosed, DeliveryState, OneTimeCode
 from dfns_login.proofs.codes import derive_code
 from tests.concurrency.conftest import SOAK
 from tests.outages.conftest import StartSite
@@ -32,7 +32,7 @@ def ask(site: Site, account: Account) -> None:
     assert timed(site.url, asking(names_of(account))).answer.status == 200
 
 
-def wait_for(account: Account, delivery: CodeDelivery) -> None:
+def wait_for(account: Account, delivery: DeliveryState) -> None:
     wait_until(lambda: open_row(account).delivery == delivery)
 
 
@@ -49,7 +49,7 @@ def wait_for_sweeps(site: Site, number: int) -> None:
 def end_lease(account: Account) -> None:
     """Let the minute pass for which a worker has the row to itself."""
     row = open_row(account)
-    assert row.delivery == CodeDelivery.SENDING
+    assert row.delivery == DeliveryState.SENDING
     left = row.next_try_at - datetime.now(UTC)
     assert timedelta(0) < left <= LEASE
     if SOAK:
@@ -60,7 +60,7 @@ def end_lease(account: Account) -> None:
 
 def test_sixty_requests_at_once_make_one_mail(site: Site, smtp_sink: SmtpSink, jane: Account) -> None:
     assert {each.status for each in send_at_once(site.url, [asking(names_of(jane))] * PARALLEL)} == {200}
-    wait_for(jane, CodeDelivery.SENT)
+    wait_for(jane, DeliveryState.SENT)
     wait_for_sweeps(site, 2)
     assert [mail.code for mail in smtp_sink.of(jane.email)] == [derive_code(open_row(jane))]
 
@@ -79,7 +79,7 @@ def test_a_worker_killed_in_the_middle_of_a_mail_leaves_it_to_the_next_one(
     wait_for_sweeps(site, 2)
     assert not smtp_sink.of(jane.email), "taken within the lease of another worker"
     end_lease(jane)
-    wait_for(jane, CodeDelivery.SENT)
+    wait_for(jane, DeliveryState.SENT)
     assert [mail.code for mail in smtp_sink.of(jane.email)] == [code]
     assert open_row(jane).tries == 2
 
@@ -94,7 +94,7 @@ def test_a_worker_killed_once_the_mail_is_taken_has_the_same_code_sent_again(
     smtp_sink.behave()
     site.worker.start()
     end_lease(jane)
-    wait_for(jane, CodeDelivery.SENT)
+    wait_for(jane, DeliveryState.SENT)
     assert [mail.code for mail in smtp_sink.of(jane.email)] == [derive_code(open_row(jane))] * 2
 
 
@@ -104,12 +104,12 @@ def test_what_a_dead_worker_left_is_mailed_once_its_lease_has_ended(
     accounts = make_accounts(50)
     site.worker.kill()
     send_all(site.url, asking_all(accounts))
-    OneTimeCode.objects.update(delivery=CodeDelivery.SENDING, tries=1, next_try_at=datetime.now(UTC))
+    OneTimeCode.objects.update(delivery=DeliveryState.SENDING, tries=1, next_try_at=datetime.now(UTC))
     with own_valkey.client() as client:
         client.flushdb()  # every wake-up: the sweep is what finds them
     site.worker.start()
     for account in accounts:
-        wait_for(account, CodeDelivery.SENT)
+        wait_for(account, DeliveryState.SENT)
         assert [mail.code for mail in smtp_sink.of(account.email)] == [derive_code(open_row(account))]
 
 
@@ -121,13 +121,13 @@ def test_what_the_mail_server_said_stands_in_the_row_until_it_takes_the_mail(sit
     smtp_sink.answer_mail = lambda mail: to_mail.get(mail.recipient, TAKEN)
     send_all(site.url, asking_all(accounts))
     for account in accounts:
-        wait_for(account, CodeDelivery.FAILED)
+        wait_for(account, DeliveryState.FAILED)
         row = open_row(account)
         assert row.last_error == (to_recipient | to_mail)[account.email]
         assert row.next_try_at > row.asked_at + timedelta(seconds=4)
     smtp_sink.behave()
     for account in accounts:
-        wait_for(account, CodeDelivery.SENT)
+        wait_for(account, DeliveryState.SENT)
         assert [mail.code for mail in smtp_sink.of(account.email)] == [derive_code(open_row(account))]
         assert open_row(account).last_error == ""
 
@@ -135,10 +135,10 @@ def test_what_the_mail_server_said_stands_in_the_row_until_it_takes_the_mail(sit
 def test_a_mail_goes_out_once_the_mail_server_is_back(site: Site, smtp_sink: SmtpSink, jane: Account) -> None:
     smtp_sink.stop()
     ask(site, jane)
-    wait_for(jane, CodeDelivery.FAILED)
+    wait_for(jane, DeliveryState.FAILED)
     assert open_row(jane).last_error == "ConnectionRefusedError: Connection refused"
     smtp_sink.start()
-    wait_for(jane, CodeDelivery.SENT)
+    wait_for(jane, DeliveryState.SENT)
     assert [mail.code for mail in smtp_sink.of(jane.email)] == [derive_code(open_row(jane))]
 
 
@@ -147,7 +147,7 @@ def test_a_code_that_expires_before_the_mail_server_is_back_is_never_mailed(
 ) -> None:
     smtp_sink.stop()
     ask(site, jane)
-    wait_for(jane, CodeDelivery.FAILED)
+    wait_for(jane, DeliveryState.FAILED)
     code = expire(jane)
     smtp_sink.start()
     wait_until(lambda: OneTimeCode.objects.get(pk=code.pk).closed_at)
@@ -181,7 +181,7 @@ def expire(account: Account) -> OneTimeCode:
 
 def assert_expired_unsent(code: OneTimeCode) -> None:
     code.refresh_from_db()
-    assert (code.closed_as, code.delivery, code.salt) == (CodeClosed.EXPIRED, CodeDelivery.EXPIRED_UNSENT, None)
+    assert (code.closed_as, code.delivery, code.salt) == (CodeClosed.EXPIRED, DeliveryState.EXPIRED_UNSENT, None)
 
 
 @pytest.mark.parametrize("echo", ["{0}", "{1}", "{2}"], ids=["as it was written", "bare", "in part"])
@@ -193,7 +193,7 @@ def test_a_mail_server_that_repeats_the_code_does_not_put_it_into_the_row(
 
     smtp_sink.answer_mail = repeat
     ask(site, jane)
-    wait_for(jane, CodeDelivery.FAILED)
+    wait_for(jane, DeliveryState.FAILED)
     row = open_row(jane)
     assert row.last_error.startswith("554 5.7.1 rejected: ")
     for group in derive_code(row).split("-"):

@@ -8,7 +8,7 @@ import pytest
 from django.db import connections
 from pytest_django.plugin import DjangoDbBlocker
 
-from dfns_login.models import CodeDelivery, OneTimeCode
+from dfns_login.models import DeliveryState, OneTimeCode
 from tests.support.databases import migrate, working_on
 from tests.support.live_web import live_web
 from tests.support.parallel_requests import Answer, Call, send
@@ -94,7 +94,7 @@ def test_a_broker_that_is_not_there_holds_nobody_up(
     with live_web(folder, database_url=database_url, redis_url=own_valkey.url, broker_url=broker) as url:
         answers = send_all(url, asking_all(known, unknown), parallel=8)
     assert_answered_alike(answers, known=known, unknown=unknown, record_property=record_property)
-    assert {open_row(account).delivery for account in known} == {CodeDelivery.QUEUED}
+    assert {open_row(account).delivery for account in known} == {DeliveryState.QUEUED}
 
 
 def test_without_its_database_a_project_says_so_and_comes_back_with_it(

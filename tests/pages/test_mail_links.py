@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
-from dfns_login.delivery.emails import code_mail, notice_mail
+from dfns_login.delivery.emails import code_email, notice_email
 from dfns_login.models import Account, AccountState, AuditEvent, AuditKind, CodePurpose, OneTimeCode
 from tests.support.clock import NOW
 from tests.support.factories import issue, make_account, make_organization
@@ -24,7 +24,7 @@ def lee() -> Account:
 def invitation(account: Account) -> tuple[str, str, str]:
     """Its code, its text, its HTML."""
     code = issue(account.recipient, purpose=CodePurpose.REGISTRATION)
-    mail = code_mail(OneTimeCode.objects.get(), code=code, account=account, now=NOW)
+    mail = code_email(OneTimeCode.objects.get(), code=code, account=account, now=NOW)
     return code, str(mail.body), str(mail.alternatives[0][0])
 
 
@@ -42,7 +42,7 @@ def test_the_invitation_leads_to_the_page(lee: Account) -> None:
 
 def test_a_notice_leads_to_recovery(lee: Account) -> None:
     event = AuditEvent(kind=AuditKind.CREDENTIAL_CREATED, account=lee, organization=lee.organization, at=NOW)
-    (link,) = LINK.findall(str(notice_mail(event, account=lee).body))
+    (link,) = LINK.findall(str(notice_email(event, account=lee).body))
     assert link.startswith(f"http://localhost:8000/recover/?organization={lee.organization_id}#")
 
 
@@ -57,4 +57,4 @@ def test_without_pages_there_is_no_link_to_them(lee: Account, settings: Any) -> 
     assert not LINK.search(text)
     assert "register/" not in html
     event = AuditEvent(kind=AuditKind.CREDENTIAL_CREATED, account=lee, organization=lee.organization, at=NOW)
-    assert LINK.findall(str(notice_mail(event, account=lee).body)) == ["http://localhost:8000"]
+    assert LINK.findall(str(notice_email(event, account=lee).body)) == ["http://localhost:8000"]

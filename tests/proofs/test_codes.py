@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from dfns_login.errors import CodeRefused
 from dfns_login.key_rings import Ring, key_rings, new_rings, rotate_ring
-from dfns_login.models import CodeClosed, CodeDelivery, CodePurpose, OneTimeCode
+from dfns_login.models import CodeClosed, CodePurpose, DeliveryState, OneTimeCode
 from dfns_login.proofs.codes import (
     CROCKFORD,
     DIGITS,
@@ -323,7 +323,7 @@ def test_what_is_stored_of_the_request() -> None:
     row = OneTimeCode.objects.get(pk=pk)
     assert (row.address, row.agent, row.locale) == ("2001:db8::1", "Lynx", "de")
     assert (row.delivery, row.tries, row.account, row.handled_at, row.next_try_at) == (
-        CodeDelivery.QUEUED,
+        DeliveryState.QUEUED,
         0,
         None,
         None,

@@ -14,9 +14,9 @@ from dfns_login.models import (
     AccountState,
     AuditKind,
     CodeClosed,
-    CodeDelivery,
     CodePurpose,
     Credential,
+    DeliveryState,
     OneTimeCode,
     Organization,
     Session,
@@ -125,13 +125,15 @@ def make_records() -> AdminRecords:
     credential = account.credentials.get()
     Credential.objects.update(name=SCRIPT, origin=SCRIPT)
     who = account.username, organization.pk
-    sent: dict[str, Any] = {"delivery": CodeDelivery.SENT, "account": account, "tries": 1}
+    sent: dict[str, Any] = {"delivery": DeliveryState.SENT, "account": account, "tries": 1}
     code = make_code(*who, **sent, sent_at=now, handled_at=now)
     for hours, closed in enumerate(CodeClosed.values, start=1):
         make_code(*who, age=timedelta(hours=hours), closed_as=closed, **sent, guesses=1)
-    make_code(*who, purpose=CodePurpose.REGISTRATION, delivery=CodeDelivery.FAILED, last_error=f"451 {SCRIPT}", tries=2)
-    make_code(*who, purpose=CodePurpose.RECOVERY, delivery=CodeDelivery.SENDING, tries=1)
-    make_code(SCRIPT, "or-nowhere", delivery=CodeDelivery.NO_RECIPIENT, handled_at=now)
+    make_code(
+        *who, purpose=CodePurpose.REGISTRATION, delivery=DeliveryState.FAILED, last_error=f"451 {SCRIPT}", tries=2
+    )
+    make_code(*who, purpose=CodePurpose.RECOVERY, delivery=DeliveryState.SENDING, tries=1)
+    make_code(SCRIPT, "or-nowhere", delivery=DeliveryState.NO_RECIPIENT, handled_at=now)
     make_code("late", organization.pk, age=timedelta(minutes=11))
     make_account(organization, "invited@b.co", state=AccountState.INVITED)
     make_account(organization, "gone@b.co", state=AccountState.DEACTIVATED)

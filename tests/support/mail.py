@@ -1,8 +1,11 @@
 """Which backend mails go through, in the words of either Django."""
 
+from datetime import datetime
 from typing import Any
 
 import django
+
+from dfns_login.delivery import deliver_due
 
 
 def mail_through(backend: str, **options: Any) -> dict[str, Any]:
@@ -16,3 +19,8 @@ def send_through(settings: Any, backend: str, **options: Any) -> None:
     """The same, for the length of a test."""
     for name, value in mail_through(backend, **options).items():
         setattr(settings, name, value)
+
+
+def deliver_at(now: datetime) -> None:
+    """Send every email that is due at this time."""
+    assert not deliver_due(clock=lambda: now)

@@ -1,0 +1,80 @@
+"""Emails of codes."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from functools import reduce
+from operator import or_
+from typing import Final
+
+from django.core.mail import EmailMessage
+from django.db import transaction
+from django.db.models import Q
+
+from dfns_login.audit import record_event
+from dfns_login.delivery.emails import code_email
+from dfns_login.delivery.sending import LONGEST_BACKOFF, Emails, NotSendable, without_code
+from dfns_login.errors import CodeRefused, RateExceeded, ServiceUnavailable
+from dfns_login.limits import EMAIL_PER_MAILBOX, Subject, count
+from dfns_login.models import Account, AccountState, AuditKind, CodePurpose, OneTimeCode
+from dfns_login.proofs import derive_code
+
+BUDGET: Final = "email budget of the mailbox"
+RECIPIENT_STATES: Final = {
+    CodePurpose.LOGIN: AccountState.REGISTERED,
+    CodePurpose.REGISTRATION: AccountState.INVITED,
+    CodePurpose.RECOVERY: AccountState.REGISTERED,
+}
+"""State of the accounts that a code of each purpose is emailed to."""
+
+
+class CodeEmails(Emails[OneTimeCode]):
+    """Emails of codes, to the stored address of the account (R-110)."""
+
+    rows = OneTimeCode.objects.all()
+
+    def __init__(self) -> None:
+        self._accounts: dict[tuple[str, str], Account] = {}
+
+    def read(self, taken: Sequence[int]) -> list[OneTimeCode]:
+        rows = list(OneTimeCode.objects.open().filter(pk__in=taken).order_by("asked_at"))
+        if rows:
+            names = reduce(or_, (Q(organization_id=row.organization, username=row.recipient) for row in rows))
+            accounts = Account.objects.select_related("organization").filter(names, organization__active=True)
+            self._accounts = {(each.organization_id, each.username): each for each in accounts}
+        return rows
+
+    def account_of(self, row: OneTimeCode) -> Account | None:
+        account = self._accounts.get((row.organization, row.recipient))
+        wanted = RECIPIENT_STATES[CodePurpose(row.purpose)]
+        return account if account is not None and account.state == wanted else None
+
+    def message(self, row: OneTimeCode, account: Account, *, now: datetime) -> EmailMessage:
+        try:
+            code = derive_code(row)
+        except CodeRefused as refusal:  # its key was removed from the ring
+            raise NotSendable(refusal.reason, next_try_at=row.expires_at) from refusal
+        if not row.last_error or row.last_error.startswith(BUDGET):  # a retry was counted at its first try
+            _count(account, now=now)
+        return code_email(row, code=code, account=account, now=now)
+
+    def record_sent(self, row: OneTimeCode, account: Account, *, now: datetime) -> None:
+        with transaction.atomic():
+            self.rows.record_sent(row, now=now, account=account)
+            record_event(
+                AuditKind.CODE_SENT, account=account, requester=None, now=now, purpose=row.purpose, code=row.pk
+            )
+
+    def record_failed(self, row: OneTimeCode, account: Account, *, error: str, next_try_at: datetime) -> None:
+        self.rows.record_failed(row, error=error, next_try_at=next_try_at, account=account)
+
+    def redacted(self, row: OneTimeCode, error: str) -> str:
+        return without_code(error, derive_code(row))
+
+
+def _count(account: Account, *, now: datetime) -> None:
+    """Count the email against the mailbox's budget. Raises: NotSendable."""
+    try:
+        count([EMAIL_PER_MAILBOX], {Subject.MAILBOX: account.email}, scope="mail")
+    except (RateExceeded, ServiceUnavailable) as refusal:
+        wait = refusal.retry_after or LONGEST_BACKOFF
+        raise NotSendable(f"{BUDGET}: {refusal.reason}", next_try_at=now + wait) from refusal

@@ -1,0 +1,190 @@
+"""Sending one email: the steps that codes and notices share, the connection, and the mail server's answers."""
+
+import logging
+import re
+import smtplib
+import socket
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import datetime, timedelta
+from types import TracebackType
+from typing import Any, ClassVar, Final, Generic, Self
+
+from django.core import mail
+from django.core.mail import EmailMessage
+
+from dfns_login.audit import log_outage
+from dfns_login.models import Account, OutboxQuerySet
+from dfns_login.models.outbox import Row
+
+logger = logging.getLogger(__name__)
+
+FIRST_BACKOFF: Final = timedelta(seconds=5)
+LONGEST_BACKOFF: Final = timedelta(minutes=5)
+SERVICE_UNAVAILABLE: Final = 421
+"""SMTP reply before the server closes the connection (RFC 5321 §3.8)."""
+
+
+class NotSendable(Exception):
+    """The email can't be sent now. next_try_at: when it is due again."""
+
+    def __init__(self, reason: str, *, next_try_at: datetime) -> None:
+        super().__init__(reason)
+        self.next_try_at = next_try_at
+
+
+class MailServer:
+    """Context manager that sends emails through the project's backend, over one connection.
+
+    unreachable: the error, once a connection could not be opened; further emails then fail at once.
+    """
+
+    def __init__(self) -> None:
+        self.unreachable = ""
+        self._backend: Any = None
+        self._used = False
+
+    def send(self, message: EmailMessage) -> str:
+        """Send the email. Returns the error, or an empty string if the server accepted it."""
+        used = self._used
+        try:
+            sent = self._send(message)
+        except Exception as error:  # noqa: BLE001  backends raise whatever their provider raises
+            if used and _is_closed(error):  # an idle connection, or one that has sent enough: try a fresh one
+                return self.send(message)
+            return self.unreachable or describe(error)
+        return "" if sent else "the email backend accepted no email"
+
+    def abort(self) -> None:
+        """Make a call that waits for an SMTP server fail. Called from another thread."""
+        client = getattr(self._backend, "connection", None)
+        sock = getattr(client, "sock", None)
+        if sock is not None:
+            with suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
+
+    def _send(self, message: EmailMessage) -> int:
+        self._connect()
+        try:
+            sent: int = self._backend.send_messages([message])
+        except (smtplib.SMTPRecipientsRefused, smtplib.SMTPResponseException) as error:
+            log_outage("mail", error=error)
+            if _is_closed(error):
+                self._close()
+            raise
+        except Exception as error:
+            log_outage("mail", error=error)
+            self._close()
+            raise
+        self._used = True
+        return sent
+
+    def _connect(self) -> None:
+        if self.unreachable:
+            raise ConnectionError
+        if self._backend is not None:
+            return
+        mailers = getattr(mail, "mailers", None)  # since Django 6.1
+        self._backend = mailers["default"] if mailers else mail.get_connection()
+        try:
+            self._backend.open()
+        except Exception as error:
+            log_outage("mail", error=error)
+            self.unreachable = describe(error)
+            raise
+
+    def _close(self) -> None:
+        with suppress(Exception):  # it is lost either way
+            self._backend.close()
+        self._backend, self._used = None, False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, _type: type[BaseException] | None, _raised: object, _trace: TracebackType | None) -> None:
+        if self._backend is not None:
+            self._close()
+
+
+class Emails(ABC, Generic[Row]):
+    """A kind of email, and the steps to deliver one."""
+
+    rows: ClassVar[OutboxQuerySet[Any]]
+
+    @abstractmethod
+    def read(self, taken: Sequence[int]) -> list[Row]:
+        """Read the leased rows that are still to be sent, with what the emails are made of."""
+
+    @abstractmethod
+    def account_of(self, row: Row) -> Account | None:
+        """Return the account to email, if there is one."""
+
+    @abstractmethod
+    def message(self, row: Row, account: Account, *, now: datetime) -> EmailMessage:
+        """Compose the email. Raises: NotSendable."""
+
+    def record_sent(self, row: Row, account: Account, *, now: datetime) -> None:
+        """Record that the server accepted the email."""
+        self.rows.record_sent(row, now=now)
+
+    def record_failed(self, row: Row, account: Account, *, error: str, next_try_at: datetime) -> None:
+        """Record the error and the next try."""
+        self.rows.record_failed(row, error=error, next_try_at=next_try_at)
+
+    def redacted(self, row: Row, error: str) -> str:
+        """Return the server's answer without anything secret."""
+        return error
+
+    def deliver(self, row: Row, *, server: MailServer, now: datetime) -> None:
+        """Send the email of a leased row, and record the outcome in the row."""
+        if row.expires_at <= now:
+            return
+        account = self.account_of(row)
+        if account is None:
+            self.rows.record_no_recipient(row, now=now)
+            return
+        try:
+            message = self.message(row, account, now=now)
+        except NotSendable as refusal:
+            self.record_failed(row, account, error=str(refusal), next_try_at=refusal.next_try_at)
+            return
+        except Exception as error:  # a project's own template, for example; the other emails must go out
+            logger.exception("email of %s could not be composed", row)
+            self.record_failed(row, account, error=describe(error), next_try_at=now + backoff(row.tries))
+            return
+        if answer := server.send(message):
+            self.record_failed(row, account, error=self.redacted(row, answer), next_try_at=now + backoff(row.tries))
+        else:
+            self.record_sent(row, account, now=now)
+
+
+def backoff(tries: int) -> timedelta:
+    """Time until the next try: 5 s, 15 s, 45 s … 5 min."""
+    factor: int = 3 ** (min(tries, 8) - 1)
+    return min(FIRST_BACKOFF * factor, LONGEST_BACKOFF)
+
+
+def without_code(text: str, code: str) -> str:
+    """Return the text with every group of the code removed; a server may quote the email in any format."""
+    return re.sub("|".join(code.split("-")), "…", text, flags=re.IGNORECASE)
+
+
+def describe(error: Exception) -> str:
+    """Return the mail server's answer, or the class of the error. Other messages may quote the email."""
+    if isinstance(error, smtplib.SMTPRecipientsRefused):
+        answers = [f"{code} {text.decode(errors='replace')}" for code, text in error.recipients.values()]
+        return "; ".join(answers)
+    if isinstance(error, smtplib.SMTPResponseException):
+        text = error.smtp_error
+        return f"{error.smtp_code} {text.decode(errors='replace') if isinstance(text, bytes) else text}"
+    if isinstance(error, OSError) and error.strerror:
+        return f"{type(error).__name__}: {error.strerror}"
+    return type(error).__name__
+
+
+def _is_closed(error: Exception) -> bool:
+    """Whether the server has closed the connection, as opposed to answering late or never."""
+    if isinstance(error, smtplib.SMTPServerDisconnected):
+        return not isinstance(error.__context__, OSError)
+    return getattr(error, "smtp_code", None) == SERVICE_UNAVAILABLE
