@@ -1,4 +1,4 @@
-"""Addresses of services as the environment gives them, in the form that each library wants."""
+"""Turn the URLs of services in the environment into the forms that Celery and Django expect."""
 
 from pathlib import Path
 from typing import Any
@@ -17,13 +17,13 @@ MAILER_OPTIONS = {
     "EMAIL_TIMEOUT": "timeout",
     "EMAIL_FILE_PATH": "file_path",
 }
-"""What Django 6.1 calls what used to be settings."""
+"""Options of `MAILERS`, by the settings that they replace in Django 6.1."""
 
 MAIL_TIMEOUT_SECONDS = 10
 
 
 def broker_address(redis_url: str) -> str:
-    """Celery's spelling of an address that redis-py understands: only that of a Unix socket differs."""
+    """Return the URL as Celery spells it. Only the URL of a Unix socket differs from redis-py's."""
     url = urlsplit(redis_url)
     if url.scheme != "unix":
         return redis_url
@@ -32,16 +32,16 @@ def broker_address(redis_url: str) -> str:
 
 
 def mail_folder(email_url: str) -> Path | None:
-    """Folder that `filemail:///folder` names, from the root."""
+    """Return the absolute path of the folder in `filemail:///folder`, or None for another URL."""
     url = urlsplit(email_url)
     return Path("/", unquote(url.path).lstrip("/")) if url.scheme == "filemail" else None
 
 
 def mail_settings(email_url: str) -> dict[str, Any]:
-    """Django's settings for e-mail: `MAILERS` from Django 6.1, `EMAIL_…` before.
+    """Return Django's settings for email: `MAILERS` from Django 6.1 on, `EMAIL_…` before.
 
-    email_url: `smtp://`, `smtp+tls://` or `smtp+ssl://` with user, password, host and port; `filemail:///folder`;
-    `consolemail://`.
+    `email_url` is `smtp://`, `smtp+tls://` or `smtp+ssl://` with user, password, host and port, or
+    `filemail:///folder`, or `consolemail://`.
     """
     given = environ.Env.email_url_config(email_url)
     if given["EMAIL_BACKEND"].endswith(".smtp.EmailBackend"):

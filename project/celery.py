@@ -1,4 +1,4 @@
-"""The Celery app: its settings are Django's, in names that begin with `CELERY_`."""
+"""The Celery app. Its settings are the Django settings that begin with `CELERY_`."""
 
 import logging.config
 import os
@@ -16,5 +16,5 @@ app.autodiscover_tasks()
 
 @setup_logging.connect
 def log_as_django_does(**_: object) -> None:
-    """Keep Celery from setting up a log format of its own."""
+    """Use Django's logging. Without a receiver of this signal, Celery sets up its own."""
     logging.config.dictConfig(settings.LOGGING)

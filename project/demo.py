@@ -25,7 +25,7 @@ import django
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
 
-from project.mailbox import Mail, read_mails
+from project.mailbox import Email, read_emails
 from project.processes import ROOT, Program, ProgramFailedError
 from project.programs import Scheduler, Valkey, Web, Worker
 
@@ -127,14 +127,14 @@ class RunningProject:
         for program in reversed([self._valkey, *self._programs]):
             program.stop(patience_seconds=5)
 
-    def new_mails(self) -> list[Mail]:
+    def new_mails(self) -> list[Email]:
         """Return the emails that came since the last call, oldest first.
 
         Raises: ProgramFailedError, if a program has ended.
         """
         for program in [self._valkey, *self._programs]:
             program.check()
-        new = [mail for mail in read_mails(self.place.mail_folder) if mail.message_id not in self._seen]
+        new = [mail for mail in read_emails(self.place.mail_folder) if mail.message_id not in self._seen]
         self._seen.update(mail.message_id for mail in new)
         return new
 
@@ -215,9 +215,9 @@ def check_project(project: RunningProject) -> None:
     """
     from project.person import FlowError, RefusedError, run_flow  # noqa: PLC0415  showing the project needs no client
 
-    waiting: list[Mail] = []
+    waiting: list[Email] = []
 
-    def read_mail() -> Mail:
+    def read_mail() -> Email:
         """Wait for the next email."""
         deadline = time.monotonic() + EMAIL_SECONDS
         while time.monotonic() < deadline:

@@ -1,4 +1,4 @@
-"""Mails that Django's file backend has written, for the demonstration and the tests to read."""
+"""Read the emails that Django's file backend has written, for the demo and the tests."""
 
 import email
 import email.policy
@@ -8,13 +8,13 @@ from email.message import EmailMessage
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 
-END_OF_MAIL = b"\n" + b"-" * 79 + b"\n"
-"""What the backend writes behind each mail of a file."""
+END_OF_EMAIL = b"\n" + b"-" * 79 + b"\n"
+"""Written after each email in a file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Mail:
-    """One mail, as its reader sees it."""
+class Email:
+    """One email, as its reader sees it."""
 
     message_id: str
     sender: str
@@ -25,15 +25,15 @@ class Mail:
     html: str
 
 
-def read_mails(folder: Path) -> list[Mail]:
-    """Every mail in the folder that is written to its end, the oldest first."""
+def read_emails(folder: Path) -> list[Email]:
+    """Return the complete emails in the folder, oldest first."""
     files = sorted(folder.glob("*.log"), key=lambda file: (file.stat().st_mtime_ns, file.name))
-    return [_parse(mail) for file in files for mail in file.read_bytes().split(END_OF_MAIL)[:-1]]
+    return [_parse(mail) for file in files for mail in file.read_bytes().split(END_OF_EMAIL)[:-1]]
 
 
-def _parse(written: bytes) -> Mail:
+def _parse(written: bytes) -> Email:
     message = email.message_from_bytes(written, _class=EmailMessage, policy=email.policy.default)
-    return Mail(
+    return Email(
         message_id=str(message["Message-ID"]),
         sender=str(message["From"]),
         recipient=str(message["To"]),

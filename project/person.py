@@ -1,8 +1,8 @@
-"""A person with a client of their own: registers a password-protected key, and signs in with it.
+"""A minimal Dfns client in Python. It registers a password-protected key, and signs in with it.
 
-What a browser page or an app does, in Python: the private key is made, encrypted, decrypted and used here, and the
-server never sees the password. `run_flow` walks through everything once, for `make demo-check`; on the terminal,
-`python -m project.person register …` and `… login …` do it by hand.
+It creates, encrypts, decrypts and uses the private key. The server never sees the key or the password. `run_flow` walks
+through everything once, for `make demo-check`. `python -m project.person register …` and `… login …` are for the
+terminal.
 """
 
 import argparse
@@ -30,7 +30,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from project.mailbox import Mail
+from project.mailbox import Email
 
 PATIENCE_SECONDS = 10
 LEAST_WORK_FACTOR = 17
@@ -41,7 +41,7 @@ Members = dict[str, Any]
 
 
 class RefusedError(Exception):
-    """The server's answer is a refusal."""
+    """The server refused the request."""
 
     def __init__(self, status: int, message: str, details: object = None) -> None:
         super().__init__(f"{status} {message}" + (f" {details}" if details else ""))
@@ -50,12 +50,12 @@ class RefusedError(Exception):
 
 
 class FlowError(Exception):
-    """The server's answer is not what it should be."""
+    """The server's answer is wrong."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Person:
-    """Somebody in an organization, at a server."""
+    """A user of one server."""
 
     base_url: str
     org_id: str
@@ -66,7 +66,10 @@ class Person:
         return {"username": self.email, "orgId": self.org_id}
 
     def call(self, method: str, path: str, body: Members | None = None, *, bearer: str = "") -> Members:
-        """One request. Raises RefusedError for a refusal, OSError where nobody answers."""
+        """Send one request.
+
+        Raises: RefusedError, if the server refuses it. OSError, if nobody answers.
+        """
         headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {bearer}"} if bearer else {})
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self.base_url + path, data, headers, method=method)  # noqa: S310  from the command line
@@ -98,9 +101,9 @@ class Person:
         return self.call("POST", "/auth/login/init", self.names | ({"loginCode": login_code} if login_code else {}))
 
     def complete_login(self, challenge: Members, *, password: str) -> str:
-        """Open the released key with the password, sign the challenge with it, and get a token.
+        """Decrypt the released key with the password, sign the challenge with it, and return the token.
 
-        Raises pyrage.DecryptError for a wrong password; the challenge can be answered again.
+        Raises: pyrage.DecryptError, if the password is wrong. The challenge is still valid.
         """
         released = challenge["allowCredentials"]["passwordProtectedKey"][0]
         key = opened_key(released["encryptedPrivateKey"], password)
@@ -117,7 +120,7 @@ class Person:
 
 
 def attestation(key: ec.EllipticCurvePrivateKey, challenge: str) -> Members:
-    """`credentialInfo`: the public key, signed by its private key over the client data."""
+    """Return `credentialInfo`: the public key, and its signature over the client data."""
     client_data = compact({"type": "key.create", "challenge": challenge})
     public_key = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
     signed = compact({"clientDataHash": hashlib.sha256(client_data).hexdigest(), "publicKey": public_key})
@@ -130,71 +133,77 @@ def attestation(key: ec.EllipticCurvePrivateKey, challenge: str) -> Members:
 
 
 def assertion(key: ec.EllipticCurvePrivateKey, challenge: str, *, credential_id: str) -> Members:
-    """`credentialAssertion`: the client data, signed."""
+    """Return `credentialAssertion`: the client data, signed."""
     client_data = compact({"type": "key.get", "challenge": challenge})
     signature = key.sign(client_data, ec.ECDSA(SHA256()))
     return {"credId": credential_id, "clientData": base64url(client_data), "signature": base64url(signature)}
 
 
 def encrypted_key(key: ec.EllipticCurvePrivateKey, password: str) -> str:
-    """The private key as an armored age passphrase file.
+    """Return the private key as an armored age passphrase file.
 
-    Raises FlowError where this machine is too slow for the work factor: the
-    library picks what takes it about a second, and the server wants 17 at least.
+    Raises: FlowError, if this machine is too slow. pyrage picks the work factor that takes it about a second, and the
+    server requires at least 17.
     """
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     for _ in range(ATTEMPTS_AT_WORK_FACTOR):
         file = bytes(pyrage.passphrase.encrypt(pem, password, armored=True)).decode()
         if work_factor(file) >= LEAST_WORK_FACTOR:
             return file
-    msg = f"this machine is too slow, or too busy, to encrypt a key with a work factor of {LEAST_WORK_FACTOR}"
+    msg = f"This machine is too slow or too busy to encrypt a key with a work factor of {LEAST_WORK_FACTOR}."
     raise FlowError(msg)
 
 
 def work_factor(file: str) -> int:
-    """The scrypt work factor in the header of an armored age file (C2SP age.md)."""
+    """Return the scrypt work factor in the header of an armored age file (C2SP age.md)."""
     stanza = base64.b64decode("".join(file.splitlines()[1:-1])).split(b"\n")[1]
     return int(stanza.split(b" ")[3])
 
 
 def opened_key(file: str, password: str) -> ec.EllipticCurvePrivateKey:
-    """The private key of an age file. Raises pyrage.DecryptError for a wrong password."""
+    """Return the private key in an age file.
+
+    Raises: pyrage.DecryptError, if the password is wrong.
+    """
     key = load_pem_private_key(pyrage.passphrase.decrypt(file.encode(), password), password=None)
     if not isinstance(key, ec.EllipticCurvePrivateKey):
-        msg = "the released key is another than the one that was registered"
+        msg = "The released key is not an elliptic-curve key."
         raise FlowError(msg)
     return key
 
 
 def compact(value: Members) -> bytes:
-    """JSON as `JSON.stringify` writes it."""
+    """Return JSON as `JSON.stringify` writes it."""
     return json.dumps(value, separators=(",", ":")).encode()
 
 
 def base64url(data: bytes) -> str:
-    """Base64url without padding (RFC 4648 §5)."""
+    """Encode as base64url without padding (RFC 4648 §5)."""
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
-def mailed_code(mail: Mail) -> str:
-    """The code of a mail: behind the # of its last line, which is bound to the domain for autofill."""
+def emailed_code(mail: Email) -> str:
+    """Return the code after the # on the last line, where browsers find it for autofill."""
     last = mail.text.strip().splitlines()[-1]
     if not last.startswith(CODE_LINE_START) or "#" not in last:
-        msg = f"no code in the mail {mail.subject!r}"
+        msg = f"There is no code in the email {mail.subject!r}."
         raise FlowError(msg)
     return last.rpartition("#")[2]
 
 
 def expect(holds: object, what: str) -> None:
-    """Say that a step is done. Raises FlowError if it is not."""
+    """Print that a step succeeded.
+
+    Raises: FlowError, if it did not.
+    """
     if not holds:
-        msg = f"not so: {what}"
+        msg = f"This is not true: {what}"
         raise FlowError(msg)
     print(f"  ok  {what}", flush=True)
 
 
 def refused(call: Callable[[], object], *, status: int) -> bool:
-    """Whether the call is refused with this status."""
+    """Return whether the call is refused with this status."""
     try:
         call()
     except RefusedError as refusal:
@@ -202,42 +211,41 @@ def refused(call: Callable[[], object], *, status: int) -> bool:
     return False
 
 
-def run_flow(*, base_url: str, org_id: str, email: str, read_mail: Callable[[], Mail]) -> None:
-    """Walk an invited person through everything once, and print each step.
+def run_flow(*, base_url: str, org_id: str, email: str, read_mail: Callable[[], Email]) -> None:
+    """Walk an invited person through everything once, and print each step. `read_mail` waits for the next email.
 
-    read_mail: the next mail; waits for it.
-    Raises FlowError, RefusedError or OSError at the first step that goes wrong.
+    Raises: FlowError, RefusedError or OSError, at the first step that fails.
     """
     person = Person(base_url=base_url, org_id=org_id, email=email)
     password = secrets.token_urlsafe(16)
     print(f"{email} at {base_url}")
     invitation = read_mail()
-    expect(invitation.recipient == email, "the invitation is mailed to the invited address")
-    registered = person.register(mailed_code(invitation), password=password)
-    expect(registered["user"]["orgId"] == org_id, "the registration code opens a registration; a key is registered")
+    expect(invitation.recipient == email, "the invitation goes to the invited address")
+    registered = person.register(emailed_code(invitation), password=password)
+    expect(registered["user"]["orgId"] == org_id, "the registration code allows registering a key")
     without_code = person.open_login()["allowCredentials"]
     expect("passwordProtectedKey" not in without_code, "without a code the encrypted key is not released")
     person.ask_code()
     mail = read_mail()
-    code = mailed_code(mail)
-    expect(code not in mail.subject, "a login code is mailed, in the body only")
+    code = emailed_code(mail)
+    expect(code not in mail.subject, "a login code is emailed, in the body only")
     wrong = "0000-0000-0000-0000"
     expect(refused(lambda: person.open_login(wrong), status=403), "a wrong code is refused: 403")
     challenge = person.open_login(code)
     expect(challenge["allowCredentials"]["passwordProtectedKey"], "the right code releases the encrypted key")
     expect(refused(lambda: person.open_login(code), status=403), "the same code again is refused: 403")
     token = person.complete_login(challenge, password=password)
-    expect(token, "the password opens the key, the key signs the challenge, the signature gives a token")
+    expect(token, "the password decrypts the key, the key signs the challenge, and the server returns a token")
     expect(len(person.list_credentials(token)) == 1, "the token lists the credentials")
     again = refused(lambda: person.complete_login(challenge, password=password), status=400)
     expect(again, "the same challenge again is refused: 400")
     person.call("PUT", "/auth/logout", bearer=token)
-    expect(refused(lambda: person.list_credentials(token), status=401), "after the logout the token is dead: 401")
-    print("All of it works.", flush=True)
+    expect(refused(lambda: person.list_credentials(token), status=401), "after signing out, the token is refused: 401")
+    print("Everything works.", flush=True)
 
 
 def main() -> None:
-    """One ceremony by hand, at the terminal."""
+    """Register or sign in at the terminal."""
     parser = argparse.ArgumentParser(prog="python -m project.person", description=__doc__.splitlines()[0])
     parser.add_argument("ceremony", choices=("register", "login"))
     parser.add_argument("email")
@@ -252,13 +260,13 @@ def main() -> None:
         print("Registered:", person.register(code, password=password)["credential"]["uuid"])
         return
     person.ask_code()
-    challenge = person.open_login(input("A code is on its way to you. Login code: "))
+    challenge = person.open_login(input("We emailed you a code. Login code: "))
     token = ""
     while not token:
         try:
             token = person.complete_login(challenge, password=getpass.getpass("Password: "))
         except pyrage.DecryptError:
-            print("That is not the password. No new code is needed: try again.")
+            print("Wrong password. Try again; you do not need a new code.")
     print("Signed in. The token:", token, sep="\n")
     for each in person.list_credentials(token):
         print(f"{each['kind']}  {each['credentialUuid']}  {each['name']}  {each['dateCreated']}")

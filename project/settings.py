@@ -1,6 +1,6 @@
-"""Settings of the runnable project. Everything that differs between places comes from the environment.
+"""Settings of the runnable project. Everything that differs between installations comes from the environment.
 
-`DEBUG=1` fills in what a developer's machine needs; without it, what has no safe default has to be given.
+`DEBUG=1` sets defaults for a developer's machine. Without it, settings that have no safe default are required.
 """
 
 from pathlib import Path
@@ -17,13 +17,13 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 DEBUG = env.bool("DEBUG", default=False)
 REQUIRED = environ.Env.NOTSET
 
-# Where the project is reached
+# Address
 
 PUBLIC_URL: str = env.str("PUBLIC_URL", default="http://localhost:8000" if DEBUG else REQUIRED)
 ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=[urlsplit(PUBLIC_URL).hostname or ""])
 TRUSTED_PROXY_HOPS: int = env.int("TRUSTED_PROXY_HOPS", default=0)
 
-# What stands in it
+# Apps and middleware
 
 INSTALLED_APPS = [
     "django.contrib.admin",
@@ -66,8 +66,8 @@ TEMPLATES = [
     },
 ]
 SILENCED_SYSTEM_CHECKS = [
-    "django_ratelimit.W001",  # RedisCache counts atomically; the check has not learnt of it since 2023
-    "security.W021",  # HSTS preload binds a whole domain for years: its owner decides, not an example
+    "django_ratelimit.W001",  # RedisCache counts atomically, but the check does not know it
+    "security.W021",  # HSTS preload binds a whole domain for years, so its owner has to decide
 ]
 
 # Database
@@ -78,8 +78,8 @@ DATABASES = {"default": env.db("DATABASE_URL", default=f"sqlite:///{BASE_DIR}/va
 _database = DATABASES["default"]
 _database.setdefault("OPTIONS", {})
 if _database["ENGINE"].endswith("sqlite3"):
-    # Readers do not wait for the writer; a writer takes its lock at once, since a transaction that read first cannot
-    # wait for it; and it waits in turn.
+    # Readers do not wait for the writer. A writer takes its lock at the start, and waits for it up to 20 seconds: a
+    # transaction that has already read cannot wait for the lock.
     _database["OPTIONS"] |= {
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,
@@ -90,7 +90,7 @@ else:
     _database.setdefault("CONN_HEALTH_CHECKS", True)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-# Cache: the limits are counted in it. A second without it is bearable, a hanging request is not.
+# Cache: holds the rate limits. Its timeouts are short, so that requests do not hang when it is down.
 
 REDIS_URL: str = env.str("REDIS_URL", default="redis://localhost:6379/0" if DEBUG else REQUIRED)
 CACHES = {
@@ -102,7 +102,7 @@ CACHES = {
     }
 }
 
-# Celery: a wake-up and nothing more. What is due stands in the database.
+# Celery: a message only wakes a worker. The database says what to send.
 
 CELERY_BROKER_URL: str = env.str("CELERY_BROKER_URL", default=broker_address(REDIS_URL))
 CELERY_ACCEPT_CONTENT = ["json"]
@@ -111,19 +111,19 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_BEAT_SCHEDULE = {**BEAT_SCHEDULE}
 CELERY_BROKER_CONNECTION_TIMEOUT = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # a worker waits for its broker as long as it takes
-CELERY_BROKER_TRANSPORT_OPTIONS = {"max_retries": 0}  # a request does not wait for it: two seconds for each retry
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # a worker waits for its broker forever
+CELERY_BROKER_TRANSPORT_OPTIONS = {"max_retries": 0}  # a retry would hold a request for two seconds
 if CELERY_BROKER_URL.startswith(("redis", "sentinel")):
     CELERY_BROKER_TRANSPORT_OPTIONS |= {
         "socket_timeout": 1,
         "socket_connect_timeout": 1,
-        "visibility_timeout": 120,  # a message whose worker died is handed out again; the default is an hour
+        "visibility_timeout": 120,  # redeliver a message whose worker died; the default is an hour
         "unacked_restore_interval": 5,
         "unacked_restore_throttle": 1,
     }
-CELERY_WORKER_REDIRECT_STDOUTS = False  # `consolemail://` prints mails, not log lines
+CELERY_WORKER_REDIRECT_STDOUTS = False  # `consolemail://` prints emails to standard output
 
-# Mail
+# Email
 
 EMAIL_URL: str = env.str("EMAIL_URL", default="consolemail://" if DEBUG else REQUIRED)
 MAIL_FOLDER = mail_folder(EMAIL_URL)
@@ -131,7 +131,7 @@ globals().update(mail_settings(EMAIL_URL))
 DEFAULT_FROM_EMAIL: str = env.str("DEFAULT_FROM_EMAIL", default="login@localhost" if DEBUG else REQUIRED)
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
 
-# The login
+# dfns_login
 
 DFNS_LOGIN = {
     "PUBLIC_URL": PUBLIC_URL,
@@ -149,7 +149,7 @@ AUTH_PASSWORD_VALIDATORS = [
     )
 ]
 
-# What a browser is told
+# Cookies, security headers and static files
 
 SECRET_KEY: str = env.str("SECRET_KEY", default="django-insecure-for-development-only" if DEBUG else REQUIRED)
 SECURE_SSL_REDIRECT: bool = env.bool("SECURE_SSL_REDIRECT", default=not DEBUG)
@@ -162,9 +162,9 @@ CSRF_COOKIE_NAME = "csrftoken" if DEBUG else "__Host-csrftoken"
 X_FRAME_OPTIONS = "DENY"
 STATIC_URL = "static/"
 STATICFILES_DIRS = [BASE_DIR / "project" / "static"]
-WHITENOISE_USE_FINDERS = True  # static files are served from where they lie: there is nothing to collect
+WHITENOISE_USE_FINDERS = True  # no collectstatic: files are served from the apps
 
-# Language, time
+# Languages and time
 
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("fr", "Français"), ("ar", "العربية")]
@@ -173,7 +173,7 @@ USE_I18N = True
 USE_TZ = True
 TIME_ZONE = "UTC"
 
-# Log: one JSON object a line
+# Logging: one JSON object per line
 
 LOGGING = {
     "version": 1,
@@ -181,5 +181,5 @@ LOGGING = {
     "formatters": {"json": {"()": "project.log.JSONFormatter"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
     "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="INFO").upper()},
-    "loggers": {"django": {"handlers": [], "level": "INFO"}},  # and not Django's own handlers besides
+    "loggers": {"django": {"handlers": [], "level": "INFO"}},  # replaces Django's own handlers
 }

@@ -1,4 +1,4 @@
-"""What the runnable project serves."""
+"""URLs of the runnable project."""
 
 from django.conf import settings
 from django.contrib import admin

@@ -1,6 +1,6 @@
-"""The start page, the admin's sign-in with limits, and the development page of mails.
+"""The start page, the admin's rate-limited sign-in, and the page of sent emails.
 
-That page is there only with `DEBUG`, and only where mails are written to files.
+The page of emails exists only with `DEBUG`, if emails are written to files.
 """
 
 from django.conf import settings
@@ -13,11 +13,11 @@ from django.views.decorators.cache import never_cache
 from dfns_login.errors import RateExceeded
 from dfns_login.limits import CODE_RATES, count_requester
 from dfns_login.requester import Requester
-from project.mailbox import Mail, read_mails
+from project.mailbox import Email, read_emails
 
 
 def home(request: HttpRequest) -> HttpResponse:
-    """Say what is served here."""
+    """Link to the pages of the project."""
     try:
         mailbox_url = reverse("mailbox")
     except NoReverseMatch:
@@ -27,7 +27,7 @@ def home(request: HttpRequest) -> HttpResponse:
 
 @never_cache
 def admin_login(request: HttpRequest) -> HttpResponse:
-    """Django's own sign-in, at the rates of asking for a code: nobody tries passwords without end (CVE-2022-24857)."""
+    """Django's own sign-in, with the rates of requests for a code (CVE-2022-24857)."""
     if request.method == "POST":
         try:
             count_requester(CODE_RATES, requester=Requester.of(request), scope="admin")
@@ -39,20 +39,20 @@ def admin_login(request: HttpRequest) -> HttpResponse:
 
 @never_cache
 def mailbox(request: HttpRequest) -> HttpResponse:
-    """Show every mail, the newest first."""
+    """Show every email, newest first."""
     mails = list(enumerate(_mails()))
     return render(request, "mailbox.html", {"mails": reversed(mails)})
 
 
 @never_cache
 def mail_as_html(_request: HttpRequest, number: int) -> HttpResponse:
-    """Show one mail as a mail reader would, with no script and nothing loaded."""
+    """Show one email in HTML, without scripts and without loading anything."""
     mails = _mails()
     if number >= len(mails) or not mails[number].html:
         raise Http404
-    policy = "default-src 'none'; style-src 'unsafe-inline'; sandbox"  # mail has inline styles
+    policy = "default-src 'none'; style-src 'unsafe-inline'; sandbox"  # emails have inline styles
     return HttpResponse(mails[number].html, headers={"Content-Security-Policy": policy})
 
 
-def _mails() -> list[Mail]:
-    return read_mails(settings.MAIL_FOLDER) if settings.MAIL_FOLDER else []
+def _mails() -> list[Email]:
+    return read_emails(settings.MAIL_FOLDER) if settings.MAIL_FOLDER else []

@@ -12,9 +12,10 @@ import pytest
 from django.core.mail import EmailMultiAlternatives
 from django.test import Client
 
+from dfns_login.audit import log_outage
 from project.addresses import broker_address, mail_settings
 from project.log import JSONFormatter
-from project.mailbox import END_OF_MAIL, read_mails
+from project.mailbox import END_OF_EMAIL, read_emails
 from tests.support.services import ROOT
 
 PRODUCTION = {
@@ -118,17 +119,30 @@ def test_a_log_line_stays_one_line_whatever_is_in_it():
     assert "request" not in json.loads(line)
 
 
-def test_mails_are_read_once_they_are_whole(tmp_path: Path):
+def test_an_event_of_the_app_is_written_with_its_fields(caplog: pytest.LogCaptureFixture):
+    log_outage("cache", error=TimeoutError())
+    line = json.loads(JSONFormatter().format(caplog.records[0]))
+    assert line.pop("time")
+    assert line == {
+        "level": "ERROR",
+        "logger": "dfns_login.audit",
+        "event": "outage",
+        "what": "cache",
+        "error": "TimeoutError",
+    }
+
+
+def test_emails_are_read_once_they_are_whole(tmp_path: Path):
     written = b""
     for subject in ("First", "Second"):
         mail = EmailMultiAlternatives(subject, f"{subject} in plain", "login@example.com", ["jane@example.com"])
         mail.attach_alternative(f"<p>{subject}</p>", "text/html")
-        written += mail.message().as_bytes() + END_OF_MAIL
+        written += mail.message().as_bytes() + END_OF_EMAIL
     file = tmp_path / "20261123-120000-1.log"
     file.write_bytes(written[:-1])
-    assert [mail.subject for mail in read_mails(tmp_path)] == ["First"]
+    assert [mail.subject for mail in read_emails(tmp_path)] == ["First"]
     file.write_bytes(written)
-    first, second = read_mails(tmp_path)
+    first, second = read_emails(tmp_path)
     assert (first.recipient, first.text.strip(), first.html.strip()) == (
         "jane@example.com",
         "First in plain",

@@ -15,7 +15,7 @@ import httpx
 import pytest
 from django.conf import settings as django_settings
 
-from project.mailbox import END_OF_MAIL, Mail
+from project.mailbox import END_OF_EMAIL, Email
 from tests.support.authenticators import Members, SoftwareKey
 from tests.support.services import PostgreSQL, Site, Valkey
 
@@ -116,10 +116,10 @@ class LiveProject:
         if isinstance(answer, dict):
             self.bearers.extend(str(answer[name]) for name in BEARERS if name in answer)
 
-    def mails_to(self, email: str) -> list[Mail]:
+    def mails_to(self, email: str) -> list[Email]:
         return [mail for mail in self.site.mails() if mail.recipient == email]
 
-    def mail_to(self, email: str, *, number: int = 1) -> Mail:
+    def mail_to(self, email: str, *, number: int = 1) -> Email:
         """The person's mail of this number; waits for it."""
         return wait_for(
             lambda: next(iter(self.mails_to(email)[number - 1 :]), None),
@@ -128,7 +128,7 @@ class LiveProject:
 
     def written_mails(self) -> list[bytes]:
         """Every mail, as it left the project."""
-        return [mail for file in self.mail_folder.glob("*.log") for mail in file.read_bytes().split(END_OF_MAIL)[:-1]]
+        return [mail for file in self.mail_folder.glob("*.log") for mail in file.read_bytes().split(END_OF_EMAIL)[:-1]]
 
 
 @contextmanager
@@ -158,7 +158,7 @@ def operate(site: Site, *verb: str) -> Members:
     return said
 
 
-def code_in(mail: Mail) -> str:
+def code_in(mail: Email) -> str:
     """The code, where autofill looks for it: on the last line of the text, behind the host."""
     host, _, code = mail.text.rstrip("\n").rpartition("\n")[2].partition(" #")
     assert host.startswith("@"), mail.text

@@ -17,7 +17,7 @@ import psycopg
 
 from project import programs
 from project.addresses import mail_folder
-from project.mailbox import Mail, read_mails
+from project.mailbox import Email, read_emails
 from project.processes import ROOT, Program, ProgramFailedError, packaged_program
 from project.programs import Scheduler, Web, Worker
 
@@ -166,9 +166,9 @@ class Site:
             raise ProgramFailedError(msg)
         return done.stdout
 
-    def mails(self) -> list[Mail]:
+    def mails(self) -> list[Email]:
         folder = mail_folder(self.environment["EMAIL_URL"])
-        return read_mails(folder) if folder else []
+        return read_emails(folder) if folder else []
 
     def __enter__(self) -> Self:
         self.manage("migrate", "--verbosity=0")

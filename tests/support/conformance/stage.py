@@ -7,7 +7,7 @@ from functools import cached_property
 from itertools import cycle
 from typing import Final
 
-from project.mailbox import Mail
+from project.mailbox import Email
 from tests.support.authenticators import Kind, Members, SoftwareKey, base64url, compact_json
 from tests.support.live_project import Invitee, LiveProject, code_in, operate, wait_for
 
@@ -55,7 +55,7 @@ class Stage:
         self.scene = scene
         self._invited: list[str] = []
         self._recovering: list[Member] = []
-        self._mails: dict[str, list[Mail]] = {}
+        self._mails: dict[str, list[Email]] = {}
 
     @cached_property
     def operator(self) -> Member:
@@ -182,7 +182,7 @@ class Stage:
     def _mailed_code(self, email: str, *, number: int = 1) -> str:
         """Code in the person's mail of this number; waits for it."""
 
-        def found() -> Mail | None:
+        def found() -> Email | None:
             if len(self._mails.get(email, ())) < number:
                 self._mails = {}
                 for mail in self.scene.site.mails():
