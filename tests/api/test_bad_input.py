@@ -1,4 +1,4 @@
-"""Bad input: refused with what is wrong, quickly, and nothing is written (R-47)."""
+"""Bad input is refused quickly, the refusal names what is wrong, and nothing is written (R-47)."""
 
 import gc
 import io
@@ -45,13 +45,13 @@ from tests.support.signed_in import SignedIn
 
 NOT_VALID = (400, "The request is not valid.")
 QUICKLY = 0.5
-"""Seconds of this process; R-47 wants 50 ms of a machine that does nothing else."""
+"""Seconds of CPU time. R-47 requires 50 ms on an idle machine."""
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db, pytest.mark.usefixtures("without_rates")]
 
 
 SIGNING_LEAVES = {"dfns_login.SpentToken", "dfns_login.AuditEvent"}
-"""Where signing a request leaves its traces, whatever becomes of the request."""
+"""Tables that signing a request writes to, whatever happens to the request."""
 
 
 def everything() -> dict[str, list[dict[str, Any]]]:
@@ -66,8 +66,8 @@ def all_but_signing() -> dict[str, list[dict[str, Any]]]:
 
 @contextmanager
 def quickly(what: str) -> Iterator[None]:
-    """What is done here takes no time to speak of."""
-    gc.disable()  # a collection of what thousands of tests have left takes longer than any request
+    """Assert that the block takes little CPU time."""
+    gc.disable()  # collecting the garbage of thousands of tests takes longer than a request
     try:
         started = time.process_time()
         yield
@@ -130,7 +130,7 @@ OVER_THE_LIMIT = {
 
 
 @of_each_unsigned_with_body
-def test_what_is_no_body_is_refused(client: Client, endpoint: Endpoint, bearer: Any) -> None:
+def test_malformed_bodies_are_refused(client: Client, endpoint: Endpoint, bearer: Any) -> None:
     token = bearer(endpoint)
     before = everything()
     for name, (body, wrong) in BODIES.items():
@@ -142,15 +142,15 @@ def test_what_is_no_body_is_refused(client: Client, endpoint: Endpoint, bearer: 
 
 
 @of_each_signed
-def test_what_is_no_body_was_never_signed(client: Client, endpoint: Endpoint, signed: SignedIn) -> None:
-    """With a user action for the right body; nothing is written, and it is good for that body still."""
+def test_malformed_bodies_do_not_match_the_user_action(client: Client, endpoint: Endpoint, signed: SignedIn) -> None:
+    """The user action is for the right body. Nothing is written, and it stays valid for that body."""
     action = signed.user_action(endpoint.method, endpoint.path, json.dumps(endpoint.body))
     headers = {"bearer": signed.token, "x_dfns_useraction": action}
     before = everything()
     for name, (body, _) in BODIES.items():
         with quickly(name):
             refused = send(client, endpoint, body=body, **headers)
-        # where an empty body was signed, white space alone is one, and no JSON
+        # if an empty body was signed, white space matches it, and is not JSON
         assert told(refused) == (UNSIGNED if endpoint.body or body.strip() else NOT_VALID), name
     assert everything() == before
     assert "user action" not in send(client, endpoint, **headers).content.decode()
@@ -170,7 +170,7 @@ def test_what_is_no_body_was_never_signed(client: Client, endpoint: Endpoint, si
         (nested(60), "It is nested too deeply."),
     ],
 )
-def test_what_was_signed_may_be_no_body_still(
+def test_a_signed_body_is_still_validated(
     client: Client, endpoint: Endpoint, signed: SignedIn, body: bytes, wrong: str
 ) -> None:
     action = signed.user_action(endpoint.method, endpoint.path, body.decode())
@@ -202,24 +202,24 @@ def test_a_body_over_the_limit_is_refused(client: Client, endpoint: Endpoint, be
         ("PUT", "/auth/login", "application/json", 405),
     ],
 )
-def test_who_is_refused_is_heard_to_the_end(
+def test_the_rest_of_a_refused_body_is_read(
     client: Client, method: str, path: str, content_type: str, status: int
 ) -> None:
-    """A server that closes on a sender cuts it off: it reads no refusal."""
+    """If the server closes the connection early, the client never reads the refusal."""
     sent = io.BytesIO(bytes(10 * 2**20))
     given: dict[str, Any] = {"wsgi.input": sent, "CONTENT_LENGTH": str(10 * 2**20), "CONTENT_TYPE": content_type}
     assert client.generic(method, path, **given).status_code == status
     assert sent.tell() == 10 * 2**20
 
 
-def test_who_sends_no_end_is_not(client: Client) -> None:
+def test_an_endless_body_is_not_read_to_the_end(client: Client) -> None:
     sent = io.BytesIO(bytes(20 * 2**20))
     given: dict[str, Any] = {"wsgi.input": sent, "CONTENT_LENGTH": str(20 * 2**20), "CONTENT_TYPE": "application/json"}
     assert client.generic("POST", "/auth/login/code", **given).status_code == 413
     assert sent.tell() < 17 * 2**20
 
 
-def test_who_asks_too_often_is_not_listened_to(client: Client, configure: Any) -> None:
+def test_the_body_of_a_rate_limited_request_is_not_read(client: Client, configure: Any) -> None:
     configure(RATES={"code_per_address": ("1/d",)})
     call(client, "POST", "/auth/login/code", NAMES)
     sent = io.BytesIO(b"x" * 1000)
@@ -228,7 +228,7 @@ def test_who_asks_too_often_is_not_listened_to(client: Client, configure: Any) -
     assert sent.tell() == 0
 
 
-def test_the_limit_is_on_the_bytes(client: Client) -> None:
+def test_the_limit_counts_bytes(client: Client) -> None:
     def of_length(length: int) -> bytes:
         body = json.dumps({**NAMES, "more": ""}).encode()
         return body[:-2] + b"m" * (length - len(body)) + body[-2:]
@@ -271,12 +271,12 @@ def test_unknown_members_are_ignored(client: Client, endpoint: Endpoint, signed:
         headers["x_dfns_useraction"] = signed.user_action(endpoint.method, endpoint.path, body.decode())
     answer = send(client, endpoint, body=body, **headers)
     assert answer.status_code == STATUS_OF_A_RIGHT_SHAPE.get(endpoint.name, 200)
-    known = {"expiration"} if endpoint.name == "credential-code" else set()  # which is past
+    known = {"expiration"} if endpoint.name == "credential-code" else set()  # it is in the past
     assert set(answer.json().get("error", {}).get("details", {})) == known
     assert "user action" not in answer.content.decode()
 
 
-# Wrong types, field by field
+# Invalid values, field by field
 
 NOT_TEXT: list[Any] = [None, 0, 1.5, 10**100, True, [], ["jane@example.co"], {}, {"a": 1}]
 NAMES_THAT_ARE_NONE = [
@@ -419,9 +419,7 @@ def without(body: dict[str, Any], path: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("name", "path", "values"), FIELDS, ids=[f"{name} {path}" for name, path, _ in FIELDS])
-def test_a_field_that_is_wrong_is_named(
-    client: Client, signed: SignedIn, name: str, path: str, values: list[Any]
-) -> None:
+def test_an_invalid_field_is_named(client: Client, signed: SignedIn, name: str, path: str, values: list[Any]) -> None:
     endpoint = next(each for each in WITH_BODY if each.name == name)
     member = path.rpartition(".")[2]
 
@@ -444,13 +442,13 @@ def test_a_field_that_is_wrong_is_named(
 
 
 @pytest.mark.parametrize("value", [None, 0, 1, 1.0, "", "true", "false", "yes", "on", [], {}, [True]])
-def test_a_flag_is_true_or_false(client: Client, token: str, value: Any) -> None:
+def test_a_flag_must_be_a_boolean(client: Client, token: str, value: Any) -> None:
     assert list(details(log_out(client, token, {"allSessions": value}))) == ["allSessions"]
     assert Session.objects.get().revoked_at is None
 
 
-def test_combining_characters_cost_no_time(client: Client) -> None:
-    """Python orders them in quadratic time: two seconds for a body of 64 KiB."""
+def test_many_combining_characters_are_refused_quickly(client: Client) -> None:
+    """Python sorts them in quadratic time: two seconds for a body of 64 KiB."""
     marks = "\u0345" * 8000 + "\u0315" * 8000 + "\u0300" * 8000 + "\u0323" * 8000
     body = with_username(json.dumps(marks, ensure_ascii=False).encode())
     with quickly("combining characters"):
@@ -468,7 +466,7 @@ def test_combining_characters_cost_no_time(client: Client) -> None:
         ("registration", "recoveryCredential", ["credentialKind", "credentialInfo"]),
     ],
 )
-def test_what_is_empty_is_not_dropped_in_silence(
+def test_an_empty_optional_value_is_not_ignored(
     client: Client, token: str, name: str, member: str, inner: list[str]
 ) -> None:
     endpoint = next(each for each in WITH_BODY if each.name == name)
@@ -481,7 +479,7 @@ def test_what_is_empty_is_not_dropped_in_silence(
     assert details(null) == {}
 
 
-def test_a_second_factor_that_is_null_is_none(client: Client, lee: Account) -> None:
+def test_a_null_second_factor_counts_as_absent(client: Client, lee: Account) -> None:
     code = issue(lee.recipient, purpose=CodePurpose.REGISTRATION)
     names = {"username": lee.username, "orgId": lee.organization_id}
     opened = open_registration(client, names, code).json()
@@ -496,7 +494,7 @@ def test_a_second_factor_that_is_null_is_none(client: Client, lee: Account) -> N
     assert call(client, "POST", "/auth/login", body).status_code == 200
 
 
-def test_headers_that_are_no_text_are_harmless(client: Client) -> None:
+def test_undecodable_headers_are_harmless(client: Client) -> None:
     headers = {
         "user_agent": "\x00\n\ud800é" * 100,
         "accept_language": "*" * 10_000,
@@ -515,7 +513,7 @@ VALUES = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3) | st.di
 
 
 def shaped(value: Any) -> st.SearchStrategy[Any]:
-    """Values like this one: its members, each as it is, like it, or anything."""
+    """Return values that resemble this one. Each member is the same, similar or arbitrary."""
     if isinstance(value, dict):
         members = {name: shaped(inner) for name, inner in value.items()}
         return st.fixed_dictionaries({}, optional=members) | VALUES
@@ -527,7 +525,7 @@ def shaped(value: Any) -> st.SearchStrategy[Any]:
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 @given(data=st.data())
-def test_any_body_gives_an_answer_or_a_refusal(client: Client, endpoint: Endpoint, data: st.DataObject) -> None:
+def test_any_body_gets_a_reply_or_a_refusal(client: Client, endpoint: Endpoint, data: st.DataObject) -> None:
     body = data.draw(st.binary(max_size=50) | shaped(endpoint.body).map(lambda each: json.dumps(each).encode()))
     answer = send(client, endpoint, body=body)
     assert answer.status_code in {200, 400, 401, 403}

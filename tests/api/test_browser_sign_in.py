@@ -1,4 +1,4 @@
-"""`/login/complete`, and what a browser may do with the Django session that it makes."""
+"""`/login/complete`, and what a browser can do with the Django session that it opens."""
 
 import json
 from collections.abc import Callable
@@ -37,7 +37,6 @@ from tests.support.api_client import (
 from tests.support.authenticators import Fault, Kind, SoftwareKey
 from tests.support.clock import HOUR, MINUTE, SECOND
 from tests.support.factories import SOMEWHERE, Person, issue, make_organization, make_person
-from tests.support.signed_in import SignedIn
 
 pytestmark = pytest.mark.django_db
 
@@ -62,19 +61,19 @@ def only_session() -> Session:
 # Signing in
 
 
-def test_it_answers_with_where_to_go_and_no_token(browser: Browser, jane: Person) -> None:
+def test_the_reply_says_where_to_go_and_has_no_token(browser: Browser, jane: Person) -> None:
     answer = browser.sign_in(jane, next="/wallets/?page=2")
     assert answer.json() == {"next": "/wallets/?page=2"}
     assert answer["Cache-Control"] == "no-store"
 
 
-def test_it_signs_the_projects_user_in(signed_in: Browser, jane: Person) -> None:
+def test_it_signs_in_the_user_of_the_project(signed_in: Browser, jane: Person) -> None:
     data = SessionStore(signed_in.session_key)
     assert data[USER_KEY] == str(jane.account.user_id)
     assert signed_in.is_signed_in()
 
 
-def test_the_session_is_that_of_any_sign_in(signed_in: Browser, jane: Person) -> None:
+def test_the_session_row_is_like_that_of_any_sign_in(signed_in: Browser, jane: Person) -> None:
     session = only_session()
     assert (session.account, session.code_presented, session.revoked_at) == (jane.account, True, None)
     assert session.django_session_key == signed_in.session_key
@@ -92,45 +91,39 @@ def test_a_passkey_signs_in_without_a_code(browser: Browser, kim: Person) -> Non
     [("", "/account/"), ("/", "/"), ("//evil.example", "/account/"), ("https://evil.example", "/account/")],
 )
 def test_next_stays_on_this_site(browser: Browser, jane: Person, wish: str, leads_to: str) -> None:
-    """R-96; every twist is in `tests/browsers/test_destinations.py`."""
+    """R-96. `tests/browsers/test_destinations.py` has all cases."""
     assert browser.sign_in(jane, next=wish).json() == {"next": leads_to}
 
 
-def test_a_code_alone_signs_nobody_in(browser: Browser, jane: Person) -> None:
+def test_a_code_alone_does_not_sign_in(browser: Browser, jane: Person) -> None:
     """R-20."""
     assert open_login(browser, jane.names, loginCode=issue(jane.account.recipient)).status_code == 200
     assert not browser.is_signed_in()
 
 
-def test_a_wrong_code_signs_nobody_in(browser: Browser, jane: Person) -> None:
+def test_a_wrong_code_does_not_sign_in(browser: Browser, jane: Person) -> None:
     issue(jane.account.recipient)
     assert told(open_login(browser, jane.names, loginCode="0000-0000-0000-0000")) == INVALID_CODE
 
 
 @pytest.mark.parametrize("fault", [Fault.FLIPPED_BIT, Fault.CHALLENGE_OF_ANOTHER])
-def test_a_proof_that_fails_signs_nobody_in(browser: Browser, jane: Person, fault: Fault) -> None:
+def test_a_failed_assertion_does_not_sign_in(browser: Browser, jane: Person, fault: Fault) -> None:
     challenge = open_login(browser, jane.names, loginCode=issue(jane.account.recipient)).json()
     refused = browser.send("POST", "/login/complete", login_body(challenge, jane.key, fault=fault))
     assert told(refused) == NOT_AUTHORIZED
     assert not browser.is_signed_in()
     assert not refused.cookies
-    assert browser.complete(jane, challenge).status_code == 200  # a mistake costs no new code
+    assert browser.complete(jane, challenge).status_code == 200  # a failed attempt needs no new code
 
 
-def test_a_challenge_is_good_for_one_sign_in_whichever_way(browser: Browser, jane: Person) -> None:
+def test_a_challenge_signs_in_once_by_token_or_by_browser(browser: Browser, jane: Person) -> None:
     challenge = open_login(browser, jane.names, loginCode=issue(jane.account.recipient)).json()
     assert browser.complete(jane, challenge).status_code == 200
     assert told(Browser().complete(jane, challenge)) == CHALLENGE_NOT_VALID
     assert told(call(Browser(), "POST", "/auth/login", login_body(challenge, jane.key))) == CHALLENGE_NOT_VALID
 
 
-def test_a_challenge_of_another_ceremony_is_refused(client: Client, signed: SignedIn) -> None:
-    """R-86."""
-    challenge = signed.open_action("POST", "/wallets")
-    assert told(Browser().complete(signed.person, challenge)) == CHALLENGE_NOT_VALID
-
-
-# Whose page it comes from
+# Requests from other sites
 
 
 @pytest.mark.parametrize(
@@ -143,8 +136,8 @@ def test_a_challenge_of_another_ceremony_is_refused(client: Client, signed: Sign
         {"origin": "http://testserver.evil.example"},
     ],
 )
-def test_another_sites_page_signs_nobody_in(browser: Browser, jane: Person, headers: dict[str, str]) -> None:
-    """R-95: whoever is signed in as somebody else by a page of a stranger's would do their work there."""
+def test_a_page_of_another_site_cannot_sign_in(browser: Browser, jane: Person, headers: dict[str, str]) -> None:
+    """R-95: otherwise an attacker could sign people in to the attacker's account."""
     challenge = open_login(browser, jane.names, loginCode=issue(jane.account.recipient)).json()
     body = login_body(challenge, jane.key)
     assert told(browser.send("POST", "/login/complete", body, **headers)) == CSRF
@@ -162,7 +155,7 @@ def test_a_browser_without_the_cookie_is_refused(browser: Browser, jane: Person)
 @pytest.mark.parametrize(
     "content_type", ["application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "text/plain"]
 )
-def test_a_form_signs_nobody_in(browser: Browser, jane: Person, content_type: str) -> None:
+def test_a_form_cannot_sign_in(browser: Browser, jane: Person, content_type: str) -> None:
     """R-95."""
     challenge = open_login(browser, jane.names, loginCode=issue(jane.account.recipient)).json()
     body = json.dumps(login_body(challenge, jane.key)).encode()
@@ -178,7 +171,7 @@ def test_a_form_signs_nobody_in(browser: Browser, jane: Person, content_type: st
         ("PUT", "/auth/sessions/end", {"sessionId": "1"}),
     ],
 )
-def test_a_signed_in_browser_does_nothing_for_another_site(
+def test_another_site_cannot_use_a_signed_in_browser(
     signed_in: Browser, method: str, path: str, body: dict[str, str]
 ) -> None:
     assert told(signed_in.send(method, path, body, x_csrftoken="")) == CSRF
@@ -190,16 +183,14 @@ def test_reading_needs_no_csrf_token(signed_in: Browser) -> None:
     assert signed_in.send("GET", "/auth/credentials", x_csrftoken="").status_code == 200
 
 
-def test_a_bearer_needs_no_csrf_token(signed_in: Browser, jane: Person) -> None:
+def test_a_bearer_token_needs_no_csrf_token(signed_in: Browser, jane: Person) -> None:
     token = sign_in(Client(), jane, loginCode=issue(jane.account.recipient))
     assert call(signed_in, "PUT", "/auth/logout", {}, bearer=token).status_code == 200
-    assert signed_in.is_signed_in()  # it was the bearer's own session
+    assert signed_in.is_signed_in()  # only the session of the token ended
 
 
 @pytest.mark.parametrize("name", ["x_csrftoken", "x_xsrf_token"])
-def test_the_pages_sign_in_whatever_the_projects_own_scripts_call_the_header(
-    browser: Browser, jane: Person, settings: Any, name: str
-) -> None:
+def test_the_pages_work_with_any_csrf_header_name(browser: Browser, jane: Person, settings: Any, name: str) -> None:
     settings.CSRF_HEADER_NAME = "HTTP_X_XSRF_TOKEN"
     challenge = open_login(browser, jane.names, loginCode=issue(jane.account.recipient)).json()
     body = login_body(challenge, jane.key)
@@ -207,7 +198,7 @@ def test_the_pages_sign_in_whatever_the_projects_own_scripts_call_the_header(
     assert call(browser, "POST", "/login/complete", body, **{name: browser.csrf}).status_code == 200
 
 
-def test_a_project_without_sessions_has_no_such_path(browser: Browser, jane: Person, settings: Any) -> None:
+def test_the_path_is_not_found_in_a_project_without_sessions(browser: Browser, jane: Person, settings: Any) -> None:
     settings.MIDDLEWARE = ["django.middleware.common.CommonMiddleware"]
     challenge = open_login(browser, jane.names, loginCode=issue(jane.account.recipient)).json()
     assert told(browser.complete(jane, challenge)) == (404, "Not found.")
@@ -217,8 +208,8 @@ def test_a_project_without_sessions_has_no_such_path(browser: Browser, jane: Per
 # The Django session
 
 
-def test_its_key_and_the_csrf_token_are_fresh(browser: Browser, jane: Person) -> None:
-    """R-74: neither is what somebody may have planted before."""
+def test_the_session_key_and_the_csrf_token_are_new(browser: Browser, jane: Person) -> None:
+    """R-74: neither can have been planted before."""
     planted = SessionStore()
     planted["basket"] = "three pears"
     planted.save()
@@ -231,7 +222,7 @@ def test_its_key_and_the_csrf_token_are_fresh(browser: Browser, jane: Person) ->
     assert not SessionStore().exists(str(planted.session_key))
 
 
-def test_what_another_user_left_in_it_is_gone(signed_in: Browser, kim: Person) -> None:
+def test_data_of_another_user_is_removed_from_the_session(signed_in: Browser, kim: Person) -> None:
     key = signed_in.session_key
     assert signed_in.complete(kim, open_login(signed_in, kim.names).json()).status_code == 200
     assert not SessionStore().exists(key)
@@ -239,8 +230,8 @@ def test_what_another_user_left_in_it_is_gone(signed_in: Browser, kim: Person) -
 
 
 @pytest.mark.django_db(transaction=True)
-def test_who_signs_in_again_has_a_fresh_key_and_outlives_the_session_before(signed_in: Browser, jane: Person) -> None:
-    """R-74: Django itself keeps the key of a user who is signed in."""
+def test_signing_in_again_makes_a_new_session_key_and_ends_the_old_session(signed_in: Browser, jane: Person) -> None:
+    """R-74: Django itself would keep the session key of a signed-in user."""
     key, before = signed_in.session_key, only_session()
     assert signed_in.sign_in(jane).status_code == 200
     assert signed_in.session_key != key
@@ -250,15 +241,13 @@ def test_who_signs_in_again_has_a_fresh_key_and_outlives_the_session_before(sign
 
 
 class Guard:
-    """A backend as django-axes has one: it counts passwords, and knows no user."""
+    """A backend like that of django-axes: it counts passwords and has no `get_user`."""
 
     def authenticate(self, *_: object, **__: object) -> None:
         pass
 
 
-def test_a_backend_that_only_guards_passwords_stands_in_nobodys_way(
-    browser: Browser, jane: Person, settings: Any
-) -> None:
+def test_a_backend_without_get_user_does_not_block_sign_in(browser: Browser, jane: Person, settings: Any) -> None:
     guard = f"{__name__}.Guard"
     settings.AUTHENTICATION_BACKENDS = [guard, "django.contrib.auth.backends.ModelBackend"]
     assert browser.sign_in(jane).status_code == 200
@@ -268,7 +257,7 @@ def test_a_backend_that_only_guards_passwords_stands_in_nobodys_way(
     assert not browser.is_signed_in()
 
 
-def test_its_cookie_is_for_our_host_and_no_script(browser: Browser, jane: Person) -> None:
+def test_the_session_cookie_is_host_only_and_hidden_from_scripts(browser: Browser, jane: Person) -> None:
     """R-76."""
     cookie = browser.sign_in(jane).cookies[django_settings.SESSION_COOKIE_NAME]
     assert cookie.key.startswith("__Host-")
@@ -276,8 +265,8 @@ def test_its_cookie_is_for_our_host_and_no_script(browser: Browser, jane: Person
     assert cookie["max-age"] == 12 * 3600
 
 
-def test_a_planted_session_that_names_a_row_opens_nothing(signed_in: Browser, jane: Person) -> None:
-    """The row names its Django session too: what an operator or a bug writes into another one is not believed."""
+def test_a_forged_django_session_that_names_a_row_is_not_accepted(signed_in: Browser, jane: Person) -> None:
+    """The row must name the Django session too, so that writing its id into another session is not enough."""
     planted = SessionStore()
     planted.update(dict(SessionStore(signed_in.session_key).items()))
     planted.save()
@@ -286,12 +275,12 @@ def test_a_planted_session_that_names_a_row_opens_nothing(signed_in: Browser, ja
     assert not other.is_signed_in()
 
 
-def test_a_django_session_of_the_projects_own_is_none_of_ours(browser: Browser, jane: Person) -> None:
+def test_a_django_session_of_the_project_is_not_ours(browser: Browser, jane: Person) -> None:
     browser.force_login(get_user_model().objects.get(pk=jane.account.user_id))
     assert told(browser.send("GET", "/auth/credentials")) == NOT_AUTHORIZED
 
 
-def test_a_session_that_ended_while_it_was_opened_signs_nobody_in(jane: Person, rf: RequestFactory) -> None:
+def test_a_session_that_ends_while_it_is_opened_does_not_sign_in(jane: Person, rf: RequestFactory) -> None:
     sign_in(Client(), jane, loginCode=issue(jane.account.recipient))
     session = Session.objects.select_related("account__user").get()
     Session.objects.revoke(now=timezone.now())
@@ -329,7 +318,7 @@ ENDS: list[Callable[[Person], object]] = [
 
 
 @pytest.mark.parametrize("end", ENDS)
-def test_whatever_ends_it_the_browser_is_signed_out_on_the_next_request(
+def test_every_ending_signs_the_browser_out_on_its_next_request(
     signed_in: Browser, jane: Person, end: Callable[[Person], object]
 ) -> None:
     """R-72, R-76."""
@@ -341,7 +330,7 @@ def test_whatever_ends_it_the_browser_is_signed_out_on_the_next_request(
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("end", [operator_ends, other_device_ends_all])
-def test_who_ends_it_deletes_the_django_session(
+def test_ending_the_session_deletes_the_django_session(
     signed_in: Browser, jane: Person, end: Callable[[Person], None]
 ) -> None:
     key = signed_in.session_key
@@ -359,14 +348,14 @@ def test_signing_out_ends_the_row_and_the_django_session(signed_in: Browser) -> 
     assert AuditEvent.objects.filter(kind=AuditKind.SIGNED_OUT).count() == 1
 
 
-def test_signing_out_everywhere_ends_them_all(signed_in: Browser, jane: Person) -> None:
+def test_signing_out_everywhere_ends_all_sessions(signed_in: Browser, jane: Person) -> None:
     token = sign_in(Client(), jane, loginCode=issue(jane.account.recipient))
     assert signed_in.send("PUT", "/auth/logout", {"allSessions": True}).status_code == 200
     assert list_credentials(Client(), token).status_code == 401
     assert not signed_in.is_signed_in()
 
 
-def test_the_projects_own_logout_ends_the_row(signed_in: Browser, rf: RequestFactory) -> None:
+def test_the_logout_of_the_project_ends_the_row(signed_in: Browser, rf: RequestFactory) -> None:
     request = rf.get("/")
     request.session = SessionStore(signed_in.session_key)
     logout(request)
@@ -374,7 +363,7 @@ def test_the_projects_own_logout_ends_the_row(signed_in: Browser, rf: RequestFac
     assert AuditEvent.objects.filter(kind=AuditKind.SIGNED_OUT).count() == 1
 
 
-def test_a_form_of_the_project_signs_out(signed_in: Browser) -> None:
+def test_a_logout_form_of_the_project_signs_out(signed_in: Browser) -> None:
     assert signed_in.get("/logout/").status_code == 405
     assert signed_in.post("/logout/").status_code == 403
     assert signed_in.is_signed_in()
@@ -383,15 +372,15 @@ def test_a_form_of_the_project_signs_out(signed_in: Browser) -> None:
     assert not signed_in.is_signed_in()
 
 
-def test_a_logout_of_somebody_else_ends_nothing(signed_in: Browser, rf: RequestFactory) -> None:
+def test_a_logout_of_another_user_ends_nothing(signed_in: Browser, rf: RequestFactory) -> None:
     request = rf.get("/")
     request.session = SessionStore()
     logout(request)
     assert signed_in.is_signed_in()
 
 
-def test_its_use_keeps_it_alive(signed_in: Browser) -> None:
-    """R-73: idle for an hour, and it is over; used in between, it is not."""
+def test_using_the_session_keeps_it_alive(signed_in: Browser) -> None:
+    """R-73: it ends after an idle hour, but not if it was used in between."""
     Session.objects.update(last_seen_at=timezone.now() - timedelta(minutes=59))
     assert signed_in.is_signed_in()
     assert only_session().last_seen_at > timezone.now() - MINUTE
@@ -400,9 +389,7 @@ def test_its_use_keeps_it_alive(signed_in: Browser) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_who_ends_the_session_at_hand_is_answered_also_where_every_request_saves_it(
-    browser: Browser, settings: Any
-) -> None:
+def test_ending_the_current_session_succeeds_with_session_save_every_request(browser: Browser, settings: Any) -> None:
     settings.SESSION_SAVE_EVERY_REQUEST = True
     keys = [SoftwareKey.make(kind=Kind.KEY) for _ in range(2)]
     kim = make_person(make_organization(), "kim@example.co", *keys)
@@ -413,7 +400,7 @@ def test_who_ends_the_session_at_hand_is_answered_also_where_every_request_saves
     assert not browser.is_signed_in()
 
 
-# What it opens
+# What it gives access to
 
 
 def test_it_signs_user_actions(signed_in: Browser, jane: Person) -> None:
@@ -424,13 +411,13 @@ def test_it_signs_user_actions(signed_in: Browser, jane: Person) -> None:
         "userActionHttpPath": "/auth/credentials/rename",
     }
     challenge = signed_in.send("POST", "/auth/action/init", asked).json()
-    assert challenge["allowCredentials"]["passwordProtectedKey"]  # it was opened with a code (D-4)
+    assert challenge["allowCredentials"]["passwordProtectedKey"]  # the session was opened with a code (D-4)
     action = signed_in.send("POST", "/auth/action", login_body(challenge, jane.key)).json()["userAction"]
     renamed = signed_in.send("PUT", "/auth/credentials/rename", body, x_dfns_useraction=action)
     assert (renamed.status_code, renamed.json()["name"]) == (200, "Mine")
 
 
-def test_it_sees_its_own_organization_only(signed_in: Browser, jane: Person) -> None:
+def test_a_browser_session_sees_only_its_own_organization(signed_in: Browser, jane: Person) -> None:
     other = make_person(make_organization(), "other@example.co", SoftwareKey.make(kind=Kind.KEY))
     listed = signed_in.send("GET", "/auth/credentials").json()["items"]
     assert [each["credentialUuid"] for each in listed] == [jane.account.credentials.get().pk]
@@ -438,26 +425,28 @@ def test_it_sees_its_own_organization_only(signed_in: Browser, jane: Person) -> 
 
 
 @pytest.mark.parametrize("purpose", [CodePurpose.REGISTRATION, CodePurpose.RECOVERY])
-def test_a_code_of_another_purpose_opens_no_sign_in(browser: Browser, jane: Person, purpose: CodePurpose) -> None:
+def test_a_code_of_another_purpose_does_not_start_a_sign_in(
+    browser: Browser, jane: Person, purpose: CodePurpose
+) -> None:
     code = issue(jane.account.recipient, purpose=purpose)
     assert told(open_login(browser, jane.names, loginCode=code)) == INVALID_CODE
 
 
-def test_nothing_of_it_is_said(signed_in: Browser, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_session_data_and_the_logs_contain_no_secret(signed_in: Browser, caplog: pytest.LogCaptureFixture) -> None:
     session = only_session()
     assert SessionStore(signed_in.session_key)[SESSION_KEY] == session.pk
     assert session.jti not in str(dict(SessionStore(signed_in.session_key).items()))
     assert signed_in.session_key not in caplog.text
 
 
-def test_what_a_request_costs(signed_in: Browser, django_assert_num_queries: Any) -> None:
-    """Django's session, its user, and our row, which the middleware has read already; and what the endpoint reads."""
+def test_a_request_runs_few_queries(signed_in: Browser, django_assert_num_queries: Any) -> None:
+    """The Django session, the user, our row (which the middleware has already read) and what the endpoint reads."""
     with django_assert_num_queries(3 + 1):
         assert signed_in.send("GET", "/auth/credentials").status_code == 200
 
 
-def test_signing_in_again_ends_the_earlier_one(signed_in: Browser, jane: Person, kim: Person) -> None:
-    """Or it would be listed for its owner until it idles, and nobody could reach it."""
+def test_signing_in_again_ends_the_earlier_session(signed_in: Browser, jane: Person, kim: Person) -> None:
+    """Otherwise it would stay in the owner's list until it idles, although no browser can use it."""
     first = only_session()
     assert signed_in.sign_in(jane).status_code == 200
     second = Session.objects.exclude(pk=first.pk).get()
@@ -467,7 +456,7 @@ def test_signing_in_again_ends_the_earlier_one(signed_in: Browser, jane: Person,
 
 
 @pytest.mark.django_db(transaction=True)
-def test_while_the_database_is_out_of_reach_the_api_says_so(signed_in: Browser, jane: Person) -> None:
+def test_the_api_reports_an_unreachable_database(signed_in: Browser, jane: Person) -> None:
     def fail(*_: object) -> None:
         raise OperationalError
 
@@ -478,8 +467,8 @@ def test_while_the_database_is_out_of_reach_the_api_says_so(signed_in: Browser, 
     assert signed_in.is_signed_in()
 
 
-def test_a_change_of_password_gives_the_browser_a_fresh_session(signed_in: Browser, jane: Person) -> None:
-    """Whoever has a copy of the cookie from before is out with the other sessions."""
+def test_changing_the_password_renews_the_django_session(signed_in: Browser, jane: Person) -> None:
+    """A copy of the old cookie stops working, as do the other sessions."""
     before = signed_in.session_key
     body = {"credentialUuid": str(jane.account.credentials.get().pk), "encryptedPrivateKey": opaque_envelope()}
     assert signed_in.signed(jane, "PUT", "/auth/credentials/key", body).status_code == 200

@@ -65,7 +65,7 @@ from tests.support.signed_in import SignedIn
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND")
 
 
-def test_every_url_is_here() -> None:
+def test_every_url_is_in_the_table() -> None:
     assert {each.name for each in ENDPOINTS} == set(PATTERNS) - {"unknown"}
     for each in ENDPOINTS:
         assert resolve(each.path).url_name == each.name
@@ -75,14 +75,14 @@ def test_every_url_is_here() -> None:
 
 
 def test_every_change_by_a_session_is_signed() -> None:
-    """R-84: but for what opens a challenge, answers one, or ends a session."""
+    """R-84, except for requests that open or answer a challenge or end a session."""
     unsigned = {each.name for each in AUTHENTICATED if each.method != "GET" and each not in SIGNED}
     assert unsigned == {"logout", "session-end", "credential-init", "action-init", "action"}
 
 
 @of_each
-def test_no_view_is_wrapped_in_a_transaction_or_guarded_by_the_csrf_middleware(endpoint: Endpoint) -> None:
-    """R-121: what a cookie vouches for, the views guard themselves, and refuse in the envelope."""
+def test_no_view_is_atomic_or_checked_by_the_csrf_middleware(endpoint: Endpoint) -> None:
+    """R-121: the views check the CSRF token themselves and refuse with the error envelope."""
     view = PATTERNS[endpoint.name].callback
     assert vars(view)["_non_atomic_requests"] == set(django_settings.DATABASES)
     assert view.csrf_exempt
@@ -95,7 +95,7 @@ def test_every_open_endpoint_has_rates_of_its_own(endpoint: Endpoint) -> None:
     assert rates
     assert all(isinstance(rate, Rate) and len(DEFAULT_RATES[rate.name]) == 2 for rate in rates)
     views = {view_of(each) for each in OPEN} - {CompleteBrowserLogin}
-    assert CompleteBrowserLogin.scope == CompleteLogin.scope  # one login, completed in two ways
+    assert CompleteBrowserLogin.scope == CompleteLogin.scope  # both complete a login
     assert len({view.scope for view in views}) == len(views)
 
 
@@ -111,13 +111,13 @@ def test_400(client: Client, endpoint: Endpoint, bearer: Any) -> None:
 
 @pytest.mark.django_db
 @of_each_signed
-def test_400_where_it_was_signed(client: Client, endpoint: Endpoint, signed: SignedIn) -> None:
+def test_400_for_a_signed_request(client: Client, endpoint: Endpoint, signed: SignedIn) -> None:
     action = signed.user_action(endpoint.method, endpoint.path, "[]")
     refused = send(client, endpoint, body=b"[]", bearer=signed.token, x_dfns_useraction=action)
     assert told(refused) == (400, "The request is not valid.")
     assert refused.json()["error"]["details"] == {"body": ["It is not a JSON object."]}
     again = send(client, endpoint, body=b"[]", bearer=signed.token, x_dfns_useraction=action)
-    assert again.status_code == 400  # and not spent
+    assert again.status_code == 400  # the user action is still valid
     assert again.content == refused.content
 
 
@@ -138,10 +138,8 @@ def test_401_where_the_temporary_token_is_missing(client: Client, name: str, hea
 
 @pytest.mark.django_db
 @of_each_open
-def test_a_bearer_token_that_is_no_good_changes_nothing_where_none_is_needed(
-    client: Client, endpoint: Endpoint
-) -> None:
-    """The official Python client sends one everywhere."""
+def test_an_invalid_bearer_token_is_ignored_on_public_endpoints(client: Client, endpoint: Endpoint) -> None:
+    """The official Python client always sends one."""
     if endpoint.bearer:
         return
     without, with_one = send(client, endpoint), send(client, endpoint, bearer="no-such-token")
@@ -172,7 +170,7 @@ def test_403(client: Client, name: str, body: dict[str, str]) -> None:
 def test_403_without_a_user_action(
     client: Client, endpoint: Endpoint, token: str, body: bytes | None, content_type: str
 ) -> None:
-    """R-84: before anything of the body is looked at."""
+    """R-84: the refusal comes before the body is validated."""
     changes = {} if body is None else {"body": body}
     refused = send(client, endpoint, bearer=token, content_type=content_type, **changes)
     assert told(refused) == UNSIGNED
@@ -184,7 +182,7 @@ def test_403_without_a_user_action(
 @pytest.mark.django_db
 @of_each_signed
 @pytest.mark.parametrize("action", ["x", "a.b.c", "é", "x" * 5000])
-def test_403_with_a_user_action_that_is_none(client: Client, endpoint: Endpoint, token: str, action: str) -> None:
+def test_403_with_a_malformed_user_action(client: Client, endpoint: Endpoint, token: str, action: str) -> None:
     assert told(send(client, endpoint, bearer=token, x_dfns_useraction=action)) == UNSIGNED
 
 
@@ -231,7 +229,7 @@ def test_404(client: Client, path: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["//auth/login/code", "/AUTH/login/code", "/authx", "/./auth/login/code", "/auth%"])
-def test_what_is_not_below_auth_is_not_ours(client: Client, path: str) -> None:
+def test_other_paths_are_left_to_the_project(client: Client, path: str) -> None:
     assert client.generic("POST", path).status_code == 404
 
 
@@ -288,12 +286,12 @@ def test_415(client: Client, endpoint: Endpoint, content_type: str, bearer: Any)
 
 
 def any_action(endpoint: Endpoint) -> dict[str, str]:
-    """A user action that covers nothing: what the endpoint looks at first is the body's form."""
+    """An invalid user action. The endpoint checks the size and type of the body first."""
     return {"x_dfns_useraction": "x"} if endpoint in SIGNED else {}
 
 
 @pytest.mark.parametrize("content_type", ["application/json", "Application/JSON", "application/json; charset=utf-8"])
-def test_json_is_json_in_any_writing(client: Client, db: None, content_type: str) -> None:
+def test_every_spelling_of_the_json_content_type_is_accepted(client: Client, db: None, content_type: str) -> None:
     assert call(client, "POST", "/auth/login/code", NAMES, content_type=content_type).status_code == 200
 
 
@@ -301,7 +299,7 @@ def test_json_is_json_in_any_writing(client: Client, db: None, content_type: str
 @of_each_open
 @pytest.mark.parametrize("method", ["OPTIONS", "HEAD", "PATCH", None])
 def test_429(client: Client, endpoint: Endpoint, method: str | None, configure: Any) -> None:
-    """R-48: a rate counts on every method."""
+    """R-48: a rate counts requests of every method."""
     configure(RATES=dict.fromkeys(DEFAULT_RATES, ("1/h",)))
     send(client, endpoint, method=method or endpoint.method)
     refused = send(client, endpoint)
@@ -313,7 +311,7 @@ def test_429(client: Client, endpoint: Endpoint, method: str | None, configure: 
 @of_each
 def test_500(client: Client, endpoint: Endpoint, bearer: Any, configure: Any, caplog: pytest.LogCaptureFixture) -> None:
     if endpoint.name == "openapi":
-        return  # reads a file
+        return  # it reads only a file
     token = bearer(endpoint)
     configure(KEYS={})
     refused = send(client, endpoint, bearer=token)
@@ -335,11 +333,11 @@ def broken_database(error: type[DatabaseError]) -> Iterator[None]:
 @of_each
 def test_503(client: Client, endpoint: Endpoint, bearer: Any) -> None:
     if endpoint.name in {"token-keys", "openapi"}:
-        return  # reads no database
+        return  # they do not read the database
     token = bearer(endpoint)
     body = {**endpoint.body}
     if endpoint.name in {"login", "browser-login", "registration", "recovery", "credential-code-verify"}:
-        return  # is refused before the database is asked; see below
+        return  # they refuse before they read the database; see below
     with broken_database(OperationalError):
         refused = send(client, endpoint, bearer=token, body=body if endpoint.method != "GET" else None)
     assert told(refused) == (503, "Service unavailable")
@@ -353,12 +351,12 @@ def test_503_at_the_end_of_a_login(client: Client, kim: Person) -> None:
     assert complete_login(client, challenge, kim.key).status_code == 200
 
 
-def test_a_database_that_refuses_a_statement_is_a_fault_of_ours(client: Client, kim: Person) -> None:
+def test_a_database_error_is_an_internal_error(client: Client, kim: Person) -> None:
     with broken_database(DatabaseError):
         assert told(open_login(client, kim.names)) == (500, "Internal Server Error")
 
 
-def test_a_body_that_breaks_off_is_refused(client: Client, db: None) -> None:
+def test_a_truncated_body_is_refused(client: Client, db: None) -> None:
     class BrokenOff(io.RawIOBase):
         def read(self, *_: object) -> bytes:
             raise OSError
@@ -371,7 +369,7 @@ def test_a_body_that_breaks_off_is_refused(client: Client, db: None) -> None:
     assert response.status_code == 400
 
 
-# What a request costs. The numbers fall; they must not grow.
+# What a request costs. The numbers may fall but not grow.
 
 BY_ADDRESS_AND_NETWORK_AND_NAME_AND_ORGANIZATION = 8
 BY_ADDRESS_AND_NETWORK_AND_NAME = 6
@@ -384,12 +382,12 @@ STATEMENT = re.compile(r'^(\w+)(?:.*?(?:FROM|INTO|UPDATE) "dfns_login_(\w+)")?',
 
 
 def counted(windows: int) -> dict[str, int]:
-    """Commands of so many windows that were counted before."""
+    """Return the cache commands for this many windows that already have a count."""
     return {"set": windows, "exists": windows, "incrby": windows}
 
 
 def cost_of(request: Callable[[], HttpResponse]) -> tuple[list[str], dict[str, int]]:
-    """Statements and commands of an accepted request, sent a second time."""
+    """Return the SQL statements and cache commands of an accepted request."""
     with CaptureQueriesContext(connection) as captured, redis.Redis.from_url(django_settings.REDIS_URL) as server:
         before = server.info("commandstats")
         response = request()
@@ -533,7 +531,7 @@ class TestCost:
     def test_of_completing_a_login_in_a_browser(self, client: Client) -> None:
         """As without one, and: Django's session, the user's last login, and which of Django's sessions it is."""
         person = make_person()
-        sign_in(client, person, loginCode=code_of(person))  # is counted with it
+        sign_in(client, person, loginCode=code_of(person))  # both logins share their rates
         body = login_body(open_login(client, person.names, loginCode=code_of(person)).json(), person.key)
         statements, commands = cost_of(lambda: call(client, "POST", "/login/complete", body))
         saved = ["BEGIN", "UPDATE", "COMMIT"]
@@ -553,7 +551,7 @@ class TestCost:
         ]
         assert commands == counted(BY_ADDRESS_AND_NETWORK)
 
-    def test_of_looking_after_ones_sessions(self, client: Client) -> None:
+    def test_of_listing_and_ending_sessions(self, client: Client) -> None:
         person = make_person()
         tokens = [sign_in(client, person, loginCode=code_of(person)) for _ in range(2)]
         listing = cost_of(lambda: call(client, "GET", "/auth/sessions", bearer=tokens[0]))

@@ -1,4 +1,4 @@
-"""Credentials over HTTP that stay and change: another name, and the same private key under another password."""
+"""Changing a credential over HTTP: its name, and the password of its private key."""
 
 import json
 from collections.abc import Callable
@@ -47,7 +47,7 @@ PROTECTED = Kind.PASSWORD_PROTECTED_KEY
 
 @pytest.fixture
 def jane(client: Client) -> SignedIn:
-    """Holds two password-protected keys and a recovery key, and came in with a code by the first."""
+    """Has two password-protected keys and a recovery key, and signed in with a code and the first one."""
     keys = [SoftwareKey.make(kind=kind) for kind in (PROTECTED, PROTECTED, Kind.RECOVERY_KEY)]
     return signed_in(client, make_person(None, "jane@example.co", *keys))
 
@@ -65,13 +65,13 @@ def replace_key(jane: SignedIn, envelope: str, *, uuid: str = "") -> HttpRespons
 
 
 def released(client: Client, person: Person) -> dict[str, str]:
-    """What a sign-in with a fresh code gets, by credential id."""
+    """Return the envelopes that a new code releases, by credential id."""
     opened = open_login(client, person.names, loginCode=issue(person.account.recipient)).json()
     return {each["id"]: each["encryptedPrivateKey"] for each in opened["allowCredentials"]["passwordProtectedKey"]}
 
 
 def strangers(jane: SignedIn) -> dict[str, str]:
-    """Credentials that are not Jane's."""
+    """Credentials of other accounts."""
     here, there = jane.person.account.organization, make_organization()
     return {
         "nobody's": "cr-x",
@@ -80,10 +80,10 @@ def strangers(jane: SignedIn) -> dict[str, str]:
     }
 
 
-# Another name
+# Renaming
 
 
-def test_a_credential_gets_another_name(jane: SignedIn) -> None:
+def test_a_credential_is_renamed(jane: SignedIn) -> None:
     renamed = rename(jane, "  At home ✓ ")
     assert renamed.status_code == 200, renamed.content
     assert renamed.json() == jane.call("GET", "/auth/credentials").json()["items"][0]
@@ -94,7 +94,7 @@ def test_a_credential_gets_another_name(jane: SignedIn) -> None:
     assert not Notice.objects.exists()
 
 
-def test_it_is_told_to_the_projects_receivers(jane: SignedIn, django_capture_on_commit_callbacks: Any) -> None:
+def test_renaming_sends_a_signal(jane: SignedIn, django_capture_on_commit_callbacks: Any) -> None:
     heard: list[dict[str, object]] = []
 
     def hear(*, detail: dict[str, object], **_: object) -> None:
@@ -120,8 +120,8 @@ def test_the_same_name_is_no_change(jane: SignedIn) -> None:
 
 
 @pytest.mark.parametrize("number", [1, 2])
-def test_any_credential_of_ones_own_has_a_name(jane: SignedIn, number: int) -> None:
-    """A recovery key too, and one that is shut."""
+def test_every_credential_can_be_renamed(jane: SignedIn, number: int) -> None:
+    """Including a recovery key and a deactivated one."""
     uuid = uuid_of(jane.person.keys[number])
     Credential.objects.filter(pk=uuid).update(active=False)
     assert rename(jane, uuid=uuid).json()["name"] == "Laptop"
@@ -144,7 +144,7 @@ def test_without_a_user_action_nothing_changes(jane: SignedIn, path: str, action
 
 @pytest.mark.parametrize("whose", ["nobody's", "a neighbour's", "a namesake's"])
 @pytest.mark.parametrize("change", [rename, lambda jane, uuid: replace_key(jane, opaque_envelope(), uuid=uuid)])
-def test_only_ones_own_is_changed(jane: SignedIn, change: Callable[..., HttpResponse], whose: str) -> None:
+def test_only_own_credentials_can_be_changed(jane: SignedIn, change: Callable[..., HttpResponse], whose: str) -> None:
     """R-87."""
     uuid = strangers(jane)[whose]
     before = list(Credential.objects.order_by("pk").values())
@@ -171,17 +171,17 @@ def test_only_ones_own_is_changed(jane: SignedIn, change: Callable[..., HttpResp
         ["x"],
     ],
 )
-def test_what_is_no_name_is_refused(jane: SignedIn, name: Any) -> None:
+def test_an_invalid_name_is_refused(jane: SignedIn, name: Any) -> None:
     refused = rename(jane, name)
     assert (refused.status_code, list(details(refused))) == (400, ["credentialName"])
     assert not Credential.objects.exclude(name="Default Credential").exists()
     assert rename(jane, "x" * 200).status_code == 200
 
 
-# Another password
+# Changing the password
 
 
-def test_the_new_envelope_takes_the_place_of_the_old_one(client: Client, jane: SignedIn) -> None:
+def test_the_new_envelope_replaces_the_old_one(client: Client, jane: SignedIn) -> None:
     old, new = jane.key.encrypted_private_key, opaque_envelope()
     other = jane.person.keys[1]
     assert released(client, jane.person) == {
@@ -216,8 +216,8 @@ def test_the_same_key_signs_and_the_new_password_opens_it(client: Client) -> Non
     assert signed_in(client, jane.person).call("GET", "/auth/credentials").status_code == 200
 
 
-def test_every_other_session_ends_and_this_one_lives(client: Client, jane: SignedIn) -> None:
-    """R-72: bearers and browsers."""
+def test_every_other_session_ends(client: Client, jane: SignedIn) -> None:
+    """R-72: tokens and browsers. The current session stays open."""
     token = sign_in(client, jane.person, loginCode=issue(jane.person.account.recipient))
     browser = Browser()
     assert browser.sign_in(jane.person).status_code == 200
@@ -240,7 +240,7 @@ def test_a_browser_keeps_its_own_session(client: Client, jane: SignedIn) -> None
     assert told(jane.call("GET", "/auth/credentials")) == NOT_AUTHORIZED
 
 
-def test_what_was_opened_before_is_dead(client: Client, jane: SignedIn) -> None:
+def test_everything_opened_before_is_void(client: Client, jane: SignedIn) -> None:
     """R-14."""
     recovery_key = jane.person.keys[2]
     login = open_login(client, jane.person.names, loginCode=issue(jane.person.account.recipient)).json()
@@ -292,7 +292,7 @@ UNSAFE: dict[str, Callable[[SoftwareKey], str]] = {
 
 
 @pytest.mark.parametrize("what", UNSAFE)
-def test_what_is_unsafe_to_keep_is_refused_and_the_old_one_stays(client: Client, jane: SignedIn, what: str) -> None:
+def test_an_unsafe_envelope_is_refused_and_the_old_one_kept(client: Client, jane: SignedIn, what: str) -> None:
     """R-23."""
     other = signed_in(client, jane.person)
     envelope = UNSAFE[what](jane.key)
@@ -307,7 +307,7 @@ def test_what_is_unsafe_to_keep_is_refused_and_the_old_one_stays(client: Client,
 
 
 @pytest.mark.parametrize("kind", [*CredentialKind, "shut"])
-def test_only_a_usable_password_protected_key_has_a_password(client: Client, jane: SignedIn, kind: str) -> None:
+def test_only_an_active_password_protected_key_can_be_replaced(client: Client, jane: SignedIn, kind: str) -> None:
     key = SoftwareKey.make(kind=PROTECTED if kind in {"shut", PROTECTED} else Kind.KEY)
     credential = make_credential(jane.person.account, key)
     kept = CredentialKind.PASSWORD_PROTECTED_KEY if kind == "shut" else kind
@@ -322,7 +322,7 @@ def test_only_a_usable_password_protected_key_has_a_password(client: Client, jan
     assert (credential.encrypted_key_at_rest and bytes(credential.encrypted_key_at_rest)) == sealed
 
 
-def test_its_owner_is_told(jane: SignedIn, mailoutbox: list[EmailMultiAlternatives]) -> None:
+def test_the_owner_is_notified(jane: SignedIn, mailoutbox: list[EmailMultiAlternatives]) -> None:
     """R-82."""
     assert replace_key(jane, opaque_envelope()).status_code == 200
     event = AuditEvent.objects.get(kind=AuditKind.CREDENTIAL_KEY_REPLACED)
@@ -333,10 +333,10 @@ def test_its_owner_is_told(jane: SignedIn, mailoutbox: list[EmailMultiAlternativ
     assert "password" in str(sent.body)
 
 
-# At once
+# Concurrent changes
 
 
-def test_who_reseals_meanwhile_does_not_put_the_old_one_back(client: Client, jane: SignedIn) -> None:
+def test_re_encrypting_meanwhile_does_not_restore_the_old_envelope(client: Client, jane: SignedIn) -> None:
     new = opaque_envelope()
     replaced: list[HttpResponse] = []
 
@@ -354,8 +354,8 @@ def test_who_reseals_meanwhile_does_not_put_the_old_one_back(client: Client, jan
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_two_at_once_one_is_kept_whole(client: Client, jane: SignedIn) -> None:
-    """Both are signed for; what the first has voided, the second may not use."""
+def test_two_concurrent_changes_do_not_mix(client: Client, jane: SignedIn) -> None:
+    """Both are signed. The first change voids the user action of the second."""
     for _ in range(5):
         envelopes = [opaque_envelope() for _ in range(2)]
         bodies = [{"credentialUuid": uuid_of(jane.key), "encryptedPrivateKey": each} for each in envelopes]

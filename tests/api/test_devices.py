@@ -1,4 +1,4 @@
-"""A browser that has signed in has rates and guesses of its own, which no stranger can spend (R-45, D-2, D-8)."""
+"""A browser that has signed in before has its own rates and guesses, which no stranger can use up (R-45, D-2, D-8)."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -29,7 +29,7 @@ KIM = Recipient(organization="or-x", username="kim@example.co")
 
 @pytest.fixture
 def device(jane: Person) -> Browser:
-    """Where Jane has signed in before."""
+    """A browser that Jane has signed in with."""
     browser = Browser()
     assert browser.sign_in(jane).status_code == 200
     return browser
@@ -46,13 +46,13 @@ def row_of(person: Person) -> OneTimeCode:
 # The cookie
 
 
-def test_a_sign_in_leaves_it(jane: Person) -> None:
+def test_signing_in_sets_the_cookie(jane: Person) -> None:
     cookie = Browser().sign_in(jane).cookies[cookie_name()]
     assert (cookie["httponly"], cookie["samesite"], cookie["path"], cookie["domain"]) == (True, "Strict", "/", "")
     assert cookie["max-age"] == 180 * 24 * 3600
 
 
-def test_it_is_bound_to_the_host_wherever_it_can_be(jane: Person, configure: Any) -> None:
+def test_the_cookie_has_the_host_prefix_over_https(jane: Person, configure: Any) -> None:
     configure(PUBLIC_URL="https://login.example.com")
     request, response = HttpRequest(), HttpResponse()
     remember_device(request, response, recipient=JANE, now=NOW)
@@ -60,13 +60,13 @@ def test_it_is_bound_to_the_host_wherever_it_can_be(jane: Person, configure: Any
     assert (cookie.key, cookie["secure"]) == ("__Host-dfns-device", True)
 
 
-def test_it_names_nobody(device: Browser, jane: Person) -> None:
+def test_the_cookie_names_nobody(device: Browser, jane: Person) -> None:
     text = device.cookies[cookie_name()].value
     for secret in (jane.account.username, jane.account.pk, jane.account.organization_id):
         assert secret not in text
 
 
-def test_an_api_client_gets_none(jane: Person) -> None:
+def test_an_api_client_gets_no_cookie(jane: Person) -> None:
     client = Client()
     sign_in(client, jane, loginCode=issue(jane.account.recipient))
     assert not client.cookies
@@ -78,7 +78,7 @@ def marked(*marks: object) -> HttpRequest:
     return request
 
 
-def test_it_is_known_as_what_it_was_made_for() -> None:
+def test_the_cookie_is_valid_only_for_its_account() -> None:
     mark = DeviceMark.make(JANE, now=NOW)
     assert known_device(marked(mark), recipient=JANE, now=NOW) == mark.device
     assert known_device(marked(mark), recipient=KIM, now=NOW) == ""
@@ -86,27 +86,27 @@ def test_it_is_known_as_what_it_was_made_for() -> None:
     assert known_device(marked(mark), recipient=elsewhere, now=NOW) == ""
 
 
-def test_names_and_organizations_do_not_run_into_each_other() -> None:
+def test_names_and_organizations_are_separated_in_the_mac() -> None:
     mark = DeviceMark.make(Recipient(organization="or-x", username="1@example.co"), now=NOW)
     other = Recipient(organization="or-x1", username="@example.co")
     assert known_device(marked(mark), recipient=other, now=NOW) == ""
 
 
-def test_a_name_is_read_as_no_other_part_of_the_mac() -> None:
+def test_a_name_cannot_imitate_another_part_of_the_mac() -> None:
     mark = DeviceMark.make(Recipient(organization="or-x", username=f"a 99999999999 4:or-x{JANE.username}"), now=NOW)
     forged = f"{mark.device} {mark.signed_in} 4:or-xa.99999999999.{mark.mac}"
     assert known_device(marked(forged), recipient=JANE, now=NOW) == ""
 
 
 @pytest.mark.parametrize("age", [timedelta(0), 180 * DAY])
-def test_it_lives_for_half_a_year(age: timedelta) -> None:
+def test_the_cookie_is_valid_for_half_a_year(age: timedelta) -> None:
     mark = DeviceMark.make(JANE, now=NOW)
     assert known_device(marked(mark), recipient=JANE, now=NOW + age) == mark.device
     assert known_device(marked(mark), recipient=JANE, now=NOW + 180 * DAY + SECOND) == ""
 
 
 @pytest.mark.parametrize("position", range(3))
-def test_a_forged_one_is_a_strangers(position: int) -> None:
+def test_a_forged_cookie_is_ignored(position: int) -> None:
     parts = str(DeviceMark.make(JANE, now=NOW)).split(".")
     parts[position] = parts[position][:-2] + "11"
     assert known_device(marked(".".join(parts)), recipient=JANE, now=NOW) == ""
@@ -116,11 +116,11 @@ MALFORMED = ["", ".", "..", "~", "a.b.c", "a.1.", ".1.a", "a.-1.b", "é.1.b", "a
 
 
 @pytest.mark.parametrize("text", [*MALFORMED, "a." + "9" * 30 + ".b", "x" * 5000])
-def test_what_is_none_is_a_strangers(text: str) -> None:
+def test_a_malformed_cookie_is_ignored(text: str) -> None:
     assert known_device(marked(text), recipient=JANE, now=NOW) == ""
 
 
-def test_a_browser_keeps_the_last_few_people() -> None:
+def test_a_browser_keeps_the_last_few_accounts() -> None:
     people = [Recipient(organization="or-x", username=f"{n}@example.co") for n in range(PEOPLE + 1)]
     request = HttpRequest()
     for each in people:
@@ -131,7 +131,7 @@ def test_a_browser_keeps_the_last_few_people() -> None:
     assert known == [False, *[True] * PEOPLE]
 
 
-def test_signing_in_again_makes_a_fresh_one(device: Browser, jane: Person) -> None:
+def test_signing_in_again_makes_a_new_cookie(device: Browser, jane: Person) -> None:
     before = device.cookies[cookie_name()].value
     assert device.sign_in(jane).status_code == 200
     after = device.cookies[cookie_name()].value
@@ -142,7 +142,7 @@ def test_signing_in_again_makes_a_fresh_one(device: Browser, jane: Person) -> No
 # Guesses
 
 
-def test_a_stranger_cannot_spend_its_guesses(device: Browser, jane: Person) -> None:
+def test_a_stranger_cannot_use_up_its_guesses(device: Browser, jane: Person) -> None:
     code = issue(jane.account.recipient)
     stranger = Client()
     for _ in range(GUESSES + 1):
@@ -161,7 +161,7 @@ def test_its_own_guesses_are_counted_too(device: Browser, jane: Person) -> None:
     assert guess(Client(), jane, code).status_code == 200
 
 
-def test_whose_guesses_are_spent_gets_a_new_code(device: Browser, jane: Person) -> None:
+def test_after_its_guesses_are_used_up_a_device_gets_a_new_code(device: Browser, jane: Person) -> None:
     issue(jane.account.recipient)
     first = row_of(jane).pk
     for _ in range(GUESSES):
@@ -172,7 +172,7 @@ def test_whose_guesses_are_spent_gets_a_new_code(device: Browser, jane: Person) 
     assert row_of(jane).pk != first
 
 
-def test_it_is_a_stranger_as_somebody_else(device: Browser) -> None:
+def test_a_device_is_unknown_to_another_account(device: Browser) -> None:
     other = make_person(make_organization(), "other@example.co")
     issue(other.account.recipient)
     guess(device, other)
@@ -184,7 +184,7 @@ def test_it_is_a_stranger_as_somebody_else(device: Browser) -> None:
 
 
 @pytest.mark.parametrize("asked", ["device first", "stranger first"])
-def test_a_stranger_cannot_spend_its_rates(device: Browser, jane: Person, configure: Any, asked: str) -> None:
+def test_a_stranger_cannot_use_up_its_rates(device: Browser, jane: Person, configure: Any, asked: str) -> None:
     configure(RATES={"code_per_user": ("5/h",)})
     first, second = (device, Client()) if asked == "device first" else (Client(), device)
     for _ in range(5):
@@ -193,10 +193,10 @@ def test_a_stranger_cannot_spend_its_rates(device: Browser, jane: Person, config
     assert ask_code(second, jane.names).status_code == 200
 
 
-def test_a_stranger_cannot_spend_its_mails(
+def test_a_stranger_cannot_use_up_its_emails(
     device: Browser, jane: Person, configure: Any, mailoutbox: list[EmailMessage]
 ) -> None:
-    """By default the budget of a mailbox leaves a device what strangers may ask for, and as much again (R-45)."""
+    """By default, strangers can use up only half of a mailbox's budget (R-45)."""
     configure(CODE_COOLDOWN=timedelta(0))
     for client, peer in ((Client(), "192.0.2.1"), (device, "192.0.2.2")):
         for path in ("/auth/login/code", "/auth/recover/user/code"):
@@ -217,14 +217,14 @@ def test_two_devices_have_rates_of_their_own(jane: Person, configure: Any) -> No
         assert told(ask_code(each, jane.names)) == TOO_MANY
 
 
-def test_what_counts_addresses_counts_it_like_anybody(device: Browser, jane: Person, configure: Any) -> None:
+def test_rates_by_address_count_devices_too(device: Browser, jane: Person, configure: Any) -> None:
     configure(RATES={"code_per_address": ("1/h",)})
     assert ask_code(device, jane.names).status_code == 200
     assert told(ask_code(device, jane.names)) == TOO_MANY
 
 
-def test_asking_costs_the_same(device: Browser, jane: Person, django_assert_num_queries: Any) -> None:
-    """Nothing is looked up for the cookie: it tells nothing by time or by statements."""
+def test_requests_with_a_cookie_cost_the_same(device: Browser, jane: Person, django_assert_num_queries: Any) -> None:
+    """The cookie causes no query, so it reveals nothing by timing."""
     known = Client()
     known.cookies[cookie_name()] = device.cookies[cookie_name()].value
     for client in (known, Client()):
@@ -232,7 +232,7 @@ def test_asking_costs_the_same(device: Browser, jane: Person, django_assert_num_
             assert ask_code(client, jane.names).status_code == 200
 
 
-def test_the_clock_of_the_mark_is_that_of_the_sign_in(device: Browser, windows: StillClock) -> None:
+def test_the_cookie_dates_from_the_sign_in(device: Browser, windows: StillClock) -> None:
     mark = DeviceMark.parse(device.cookies[cookie_name()].value)
     assert mark is not None
     made = datetime.fromtimestamp(mark.signed_in, timezone.get_current_timezone())

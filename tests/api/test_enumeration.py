@@ -1,4 +1,4 @@
-"""Nobody learns who is there: the same answers and the same work for everybody (R-30, R-31, R-34, R-36)."""
+"""Replies do not reveal whether an account exists: same reply, same work (R-30, R-31, R-34, R-36)."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -47,7 +47,7 @@ of_each_question = pytest.mark.parametrize("ask", ASKING.values(), ids=ASKING.ke
 
 @pytest.fixture
 def everybody() -> dict[str, Names]:
-    """Names of equal length, in every state that a name can be in."""
+    """Names of equal length, in every possible state."""
     here = make_organization()
     closed = make_organization()
     accounts = {
@@ -80,7 +80,7 @@ def ask_every_code(client: Client, names: Names) -> None:
 
 
 def shape(value: Any) -> Any:
-    """What a value is made of."""
+    """Return the structure of a value, with the lengths of its texts."""
     if isinstance(value, dict):
         return {name: shape(inner) for name, inner in value.items()}
     if isinstance(value, list):
@@ -89,7 +89,7 @@ def shape(value: Any) -> Any:
 
 
 def without_lists(response: HttpResponse) -> dict[str, Any]:
-    """The body but for the lists of credentials, which are exempt and judged by R-31."""
+    """Return the body without the lists of credentials, for which R-31 applies instead."""
     body: dict[str, Any] = json.loads(response.content)
     if "allowCredentials" in body:
         body["allowCredentials"] = sorted(body["allowCredentials"])
@@ -97,8 +97,8 @@ def without_lists(response: HttpResponse) -> dict[str, Any]:
 
 
 @of_each_question
-def test_everybody_is_answered_alike(client: Client, everybody: dict[str, Names], ask: Ask) -> None:
-    """R-30. The second time, codes are open for all."""
+def test_every_name_gets_the_same_reply(client: Client, everybody: dict[str, Names], ask: Ask) -> None:
+    """R-30. The second time, every name has open codes."""
     for _ in range(2):
         seen = set()
         for names in everybody.values():
@@ -115,7 +115,7 @@ def test_everybody_is_answered_alike(client: Client, everybody: dict[str, Names]
 
 @contextmanager
 def recorded() -> Iterator[list[str]]:
-    """Texts of the statements that are sent, without their parameters."""
+    """Record the SQL statements, without their parameters."""
     texts: list[str] = []
 
     def note(execute: Any, sql: str, params: Any, many: Any, context: Any) -> Any:
@@ -127,8 +127,8 @@ def recorded() -> Iterator[list[str]]:
 
 
 @of_each_question
-def test_everybody_costs_the_same_work(client: Client, everybody: dict[str, Names], ask: Ask) -> None:
-    """R-34: the same statements, whether or not anybody is there, and whether or not a code is open."""
+def test_every_name_costs_the_same_queries(client: Client, everybody: dict[str, Names], ask: Ask) -> None:
+    """R-34: the same statements, whether or not the account exists and has an open code."""
     for _ in range(2):
         seen = set()
         for names in everybody.values():
@@ -140,7 +140,7 @@ def test_everybody_costs_the_same_work(client: Client, everybody: dict[str, Name
             ask_every_code(client, names)
 
 
-def test_everybody_has_the_same_rows(client: Client, everybody: dict[str, Names]) -> None:
+def test_every_name_gets_the_same_rows(client: Client, everybody: dict[str, Names]) -> None:
     for names in everybody.values():
         ask_every_code(client, names)
     rows = OneTimeCode.objects.values(
@@ -150,9 +150,7 @@ def test_everybody_has_the_same_rows(client: Client, everybody: dict[str, Names]
     assert rows.distinct().count() == 3
 
 
-def test_a_login_with_a_challenge_of_nobody_is_refused_as_any_other(
-    client: Client, everybody: dict[str, Names]
-) -> None:
+def test_completing_a_login_of_an_unknown_name_is_refused_alike(client: Client, everybody: dict[str, Names]) -> None:
     """R-36."""
     key = SoftwareKey.make()
     refusals = set()
@@ -164,8 +162,8 @@ def test_a_login_with_a_challenge_of_nobody_is_refused_as_any_other(
     assert len(refusals) == 1
 
 
-def test_what_unknown_names_are_shown_does_not_change(client: Client, everybody: dict[str, Names]) -> None:
-    """R-31: not from call to call, not with a code, wrong or open, and not with the writing of the name."""
+def test_the_decoys_of_an_unknown_name_do_not_change(client: Client, everybody: dict[str, Names]) -> None:
+    """R-31: not between calls, not with an open or wrong code, not with another spelling of the name."""
     for number in range(20):
         names = {"username": f"somebody{number}@example.co", "orgId": everybody["unknown"]["orgId"]}
         shown = open_login(client, names).json()["allowCredentials"]
@@ -177,7 +175,7 @@ def test_what_unknown_names_are_shown_does_not_change(client: Client, everybody:
         assert "passwordProtectedKey" not in shown
 
 
-def test_deactivated_people_look_like_nobody(client: Client) -> None:
+def test_deactivated_accounts_look_unknown(client: Client) -> None:
     person = make_person(make_organization(), "kim@example.co", SoftwareKey.make())
     Account.objects.deactivate(account=person.account)
     shown = open_login(client, person.names).json()["allowCredentials"]
@@ -185,8 +183,8 @@ def test_deactivated_people_look_like_nobody(client: Client) -> None:
     assert open_login(client, person.names).json()["allowCredentials"] == shown
 
 
-def test_a_code_that_was_right_for_nobody_says_no_more(client: Client) -> None:
-    """The account goes while its code is open."""
+def test_a_right_code_of_a_deactivated_account_looks_wrong(client: Client) -> None:
+    """The account is deactivated while its code is open."""
     person = make_person()
     code = issue(person.account.recipient)
     make_credential(person.account, SoftwareKey.make())

@@ -1,4 +1,4 @@
-"""The default rates over HTTP: each is exceeded by one, for names that are there and names that are not (R-40)."""
+"""The default rates over HTTP: each is exceeded by one, for known and unknown names (R-40)."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -24,7 +24,7 @@ LIFTED = ("1000000/m",)
 
 @pytest.fixture
 def only(configure: Any) -> Callable[..., None]:
-    """Keep one rate, or one window of it, and lift all others."""
+    """Keep one rate, or one of its windows, and lift all others."""
 
     def keep(name: str, window: str = "") -> None:
         windows = (window,) if window else DEFAULT_RATES[name]
@@ -34,7 +34,7 @@ def only(configure: Any) -> Callable[..., None]:
 
 
 def assert_limit(request: Callable[[int], HttpResponse], *, limit: int, status: int = 200) -> HttpResponse:
-    """So many are answered, the next is not. request: of a number."""
+    """Assert that this many requests are served and the next is not. request: makes the n-th request."""
     for number in range(limit):
         assert request(number).status_code == status, number
     refused = request(limit)
@@ -112,18 +112,18 @@ def test_completing_logins(client: Client, only: Any, kim: Person) -> None:
     assert told(complete_login(client, challenge, kim.key)) == TOO_MANY
 
 
-def test_a_right_code_over_the_limit_is_not_looked_at(client: Client, only: Any, jane: Person) -> None:
-    """R-48: the limit holds at redemption, too."""
+def test_a_right_code_over_the_limit_is_refused(client: Client, only: Any, jane: Person) -> None:
+    """R-48: the limit also applies when a code is presented."""
     only("init_per_user", "2/m")
     ask_code(client, jane.names)
     assert_limit(lambda _: open_login(client, jane.names, loginCode="1"), limit=2, status=403)
     assert OneTimeCode.objects.get().guesses == 2
 
 
-# Whom a name counts (R-43)
+# Which names count together (R-43)
 
 
-def test_a_name_in_any_writing_is_one(client: Client, only: Any, kim: Person) -> None:
+def test_all_spellings_of_a_name_count_together(client: Client, only: Any, kim: Person) -> None:
     only("code_per_user")
     writings = [
         "kim@example.co",
@@ -148,27 +148,27 @@ def test_a_name_in_any_writing_is_one(client: Client, only: Any, kim: Person) ->
         "kim@example.c0",
     ],
 )
-def test_names_that_only_look_alike_are_others(client: Client, kim: Person, writing: str) -> None:
+def test_similar_names_count_separately(client: Client, kim: Person, writing: str) -> None:
     assert ask_code(client, {**kim.names, "username": writing}).status_code == 200
     assert OneTimeCode.objects.get().recipient != kim.account.username
 
 
-def test_the_same_name_in_another_organization_is_another(client: Client, only: Any) -> None:
+def test_a_name_counts_separately_in_each_organization(client: Client, only: Any) -> None:
     only("code_per_user")
     assert_limit(lambda _: ask_code(client, somebody()), limit=5)
     assert ask_code(client, somebody(0, "or-y")).status_code == 200
 
 
-def test_login_and_registration_codes_are_counted_apart(client: Client, only: Any) -> None:
+def test_login_and_registration_codes_count_separately(client: Client, only: Any) -> None:
     only("code_per_user")
     assert_limit(lambda _: ask_code(client, somebody()), limit=5)
     assert ask_registration_code(client, somebody()).status_code == 200
 
 
-# What is counted first
+# The order of counting
 
 
-def test_who_is_stopped_by_address_spends_nobodys_name(client: Client, configure: Any, kim: Person) -> None:
+def test_a_request_stopped_by_address_does_not_count_the_name(client: Client, configure: Any, kim: Person) -> None:
     configure(RATES={"code_per_address": ("3/m",), "code_per_user": ("5/h",)})
     for _ in range(20):
         ask_code(client, kim.names)
@@ -177,9 +177,7 @@ def test_who_is_stopped_by_address_spends_nobodys_name(client: Client, configure
 
 
 @of_each_open
-def test_who_is_stopped_by_address_is_stopped_whatever_the_body(
-    client: Client, endpoint: Endpoint, configure: Any
-) -> None:
+def test_the_limit_by_address_applies_to_any_body(client: Client, endpoint: Endpoint, configure: Any) -> None:
     configure(RATES={name: ("2/m",) for name in DEFAULT_RATES if name.endswith("_address")})
     for body in (b"[]", b"\xff"):
         assert send(client, endpoint, body=body).status_code == 400
@@ -202,7 +200,7 @@ def test_who_is_stopped_by_address_is_stopped_whatever_the_body(
         ("fe80::1%eth0", "fe80::1"),
     ],
 )
-def test_two_addresses_of_one_client_are_one(client: Client, only: Any, one: str, other: str) -> None:
+def test_addresses_of_one_client_count_together(client: Client, only: Any, one: str, other: str) -> None:
     only("code_per_address", "1/m")
     assert post(client, "/auth/login/code", somebody(), peer=one).status_code == 200
     assert told(post(client, "/auth/login/code", somebody(), peer=other)) == TOO_MANY
@@ -217,13 +215,13 @@ def test_two_addresses_of_one_client_are_one(client: Client, only: Any, one: str
         ("::1", "127.0.0.1"),
     ],
 )
-def test_two_clients_are_two(client: Client, only: Any, one: str, other: str) -> None:
+def test_different_clients_count_separately(client: Client, only: Any, one: str, other: str) -> None:
     only("code_per_address", "1/m")
     assert post(client, "/auth/login/code", somebody(), peer=one).status_code == 200
     assert post(client, "/auth/login/code", somebody(), peer=other).status_code == 200
 
 
-def test_the_networks_of_one_customer_have_a_budget(client: Client, configure: Any) -> None:
+def test_the_network_of_one_customer_has_a_budget(client: Client, configure: Any) -> None:
     lifted = dict.fromkeys(DEFAULT_RATES, LIFTED)
     configure(RATES={**lifted, "code_per_address": ("1/m",), "code_per_network": ("3/m",)})
     for peer in (lambda number: f"2001:db8:1:{number:x}::1", lambda number: f"192.0.2.{number}"):
@@ -248,8 +246,8 @@ FORGED = [
 
 
 @pytest.mark.parametrize("hops", [0, 1, 2])
-def test_no_header_makes_another_client(client: Client, configure: Any, hops: int) -> None:
-    """The proxies append the true address; whatever was there before them is not believed."""
+def test_no_header_changes_the_client(client: Client, configure: Any, hops: int) -> None:
+    """The proxies append the true address. Earlier entries are ignored."""
     configure(RATES={"code_per_address": (f"{len(FORGED)}/m",)}, TRUSTED_PROXY_HOPS=hops)
     appended = ["198.51.100.7", "10.0.0.2"][:hops]
     for forged in [*FORGED, {}]:
@@ -259,7 +257,7 @@ def test_no_header_makes_another_client(client: Client, configure: Any, hops: in
     assert told(answer) == TOO_MANY
 
 
-def test_two_clients_behind_a_proxy_are_two(client: Client, configure: Any) -> None:
+def test_clients_behind_a_proxy_count_separately(client: Client, configure: Any) -> None:
     configure(RATES={"code_per_address": ("1/m",)}, TRUSTED_PROXY_HOPS=1)
     for address in ("198.51.100.7", "198.51.100.8"):
         forwarded = {"x_forwarded_for": address}
@@ -280,7 +278,7 @@ def test_a_window_ends(client: Client, only: Any, windows: StillClock) -> None:
 def test_the_longer_window_holds_around_the_edge_of_the_shorter(
     client: Client, configure: Any, windows: StillClock
 ) -> None:
-    """A fixed window lets twice its rate through around its edge; the pair does not."""
+    """A fixed window lets twice its rate through around its edge. The pair of windows does not."""
     lifted = dict.fromkeys(DEFAULT_RATES, LIFTED)
     configure(RATES={**lifted, "code_per_address": ("1/h",)})
     refused = assert_limit(lambda number: ask_code(client, somebody(number)), limit=1)
@@ -303,7 +301,7 @@ def dead_cache(settings: Any, tmp_path: Any) -> None:
 def test_without_the_cache_requests_pass(
     client: Client, jane: Person, dead_cache: None, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """On what the database bounds: one open row, and counted guesses."""
+    """The database still limits them: one open row, and counted guesses."""
     for _ in range(12):
         assert ask_code(client, jane.names).status_code == 200
     assert OneTimeCode.objects.count() == 1
@@ -315,7 +313,7 @@ def test_without_the_cache_requests_pass(
 
 
 @of_each_open
-def test_without_the_cache_a_project_may_refuse(
+def test_without_the_cache_a_project_can_refuse(
     client: Client, endpoint: Endpoint, dead_cache: None, configure: Any
 ) -> None:
     configure(CACHE_OUTAGE="refuse")

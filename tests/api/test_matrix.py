@@ -44,7 +44,7 @@ SWITCH = "/auth/credentials/activate"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
-    """One organization with a person who has everything, and somebody who is invited; and what they open."""
+    """An organization with a registered person and an invited one, and the challenges they open."""
 
     client: Client
     organization: Organization
@@ -73,7 +73,7 @@ class Scene:
     def invited_names(self) -> dict[str, str]:
         return {"username": self.invited.username, "orgId": self.organization.pk}
 
-    # What is opened
+    # Codes, challenges and tokens
 
     def code(self, purpose: CodePurpose, *, of: Account | None = None) -> str:
         account = of or (self.invited if purpose == CodePurpose.REGISTRATION else self.person.account)
@@ -176,7 +176,7 @@ def recovering(scene: Scene) -> Send:
 
 
 def claims(token: str) -> str:
-    """What a token says of itself, so that the body answers the challenge that is in it."""
+    """Return the claims of a token, so that the body can answer the challenge in it."""
     try:
         return decode_base64url(token.split(".")[1]).decode()
     except (EncodingError, IndexError, UnicodeError):
@@ -213,7 +213,7 @@ BEARERS: dict[str, tuple[str, Callable[[Scene], Send]]] = {
 
 @of_each_token
 @pytest.mark.parametrize("endpoint", BEARERS)
-def test_a_bearer_is_good_where_it_belongs(scene: Scene, endpoint: str, kind: str) -> None:
+def test_a_bearer_token_works_only_at_its_own_endpoints(scene: Scene, endpoint: str, kind: str) -> None:
     """R-71."""
     belongs, prepare = BEARERS[endpoint]
     send = prepare(scene)
@@ -226,7 +226,7 @@ def test_a_bearer_is_good_where_it_belongs(scene: Scene, endpoint: str, kind: st
 
 
 @of_each_token
-def test_a_user_action_is_one_and_nothing_else_is(scene: Scene, kind: str) -> None:
+def test_only_a_user_action_is_accepted_as_a_user_action(scene: Scene, kind: str) -> None:
     """R-71, R-84."""
     answer = scene.session.call("PUT", SWITCH, scene.switch, x_dfns_useraction=TOKENS[kind](scene))
     if kind == "user action":
@@ -241,7 +241,7 @@ def test_a_user_action_is_one_and_nothing_else_is(scene: Scene, kind: str) -> No
 
 
 def of_ceremony(ceremony: Ceremony, *, bound: str = "") -> Callable[[Scene], Members]:
-    """A challenge that is sealed by us for this ceremony, for the same account."""
+    """Return a challenge that we sealed for this ceremony and the same account."""
 
     def make(scene: Scene) -> Members:
         account = scene.person.account
@@ -307,8 +307,8 @@ LOGINS = {"POST login", "POST login/complete"}
 
 @pytest.mark.parametrize("kind", CHALLENGES)
 @pytest.mark.parametrize("endpoint", ANSWERS)
-def test_a_challenge_is_good_where_it_belongs(scene: Scene, endpoint: str, kind: str) -> None:
-    """R-86: signed as the endpoint wants it, by whom it was opened for."""
+def test_a_challenge_works_only_in_its_own_ceremony(scene: Scene, endpoint: str, kind: str) -> None:
+    """R-86: signed as the endpoint requires, by the account it was opened for."""
     belongs, answer = ANSWERS[endpoint]
     if kind == belongs:
         assert answer(scene, CHALLENGES[kind](scene)).status_code == 200
@@ -319,8 +319,8 @@ def test_a_challenge_is_good_where_it_belongs(scene: Scene, endpoint: str, kind:
 
 @pytest.mark.parametrize("kind", CHALLENGES)
 @pytest.mark.parametrize("endpoint", ANSWERS)
-def test_the_text_of_one_challenge_answers_no_other(scene: Scene, endpoint: str, kind: str) -> None:
-    """R-86: the identifier is right, and what is signed is of another."""
+def test_signing_another_challenge_is_refused(scene: Scene, endpoint: str, kind: str) -> None:
+    """R-86: the identifier is right, but the signed text is that of another challenge."""
     belongs, answer = ANSWERS[endpoint]
     right = CHALLENGES[belongs](scene)
     mixed = {**right, "challenge": CHALLENGES[kind](scene)["challenge"]}
@@ -333,8 +333,8 @@ def test_the_text_of_one_challenge_answers_no_other(scene: Scene, endpoint: str,
 
 
 @pytest.mark.parametrize("kind", CHALLENGES)
-def test_no_other_text_registers_or_recovers(scene: Scene, kind: str) -> None:
-    """R-86: a temporary token carries the challenge that it is for."""
+def test_registration_and_recovery_require_the_challenge_of_their_token(scene: Scene, kind: str) -> None:
+    """R-86: a temporary token contains its challenge."""
     text = CHALLENGES[kind](scene)["challenge"]
     registration, recovery = scene.registration(), scene.recovery()
     bearer = {"bearer": registration["temporaryAuthenticationToken"]}
@@ -365,8 +365,8 @@ DOORS: dict[CodePurpose, Present] = {
 
 @pytest.mark.parametrize("purpose", CodePurpose)
 @pytest.mark.parametrize("door", CodePurpose)
-def test_a_code_is_good_where_it_belongs(scene: Scene, door: CodePurpose, purpose: CodePurpose) -> None:
-    """R-09: of the same account, which the door knows."""
+def test_a_code_works_only_for_its_purpose(scene: Scene, door: CodePurpose, purpose: CodePurpose) -> None:
+    """R-09: codes of one account, at endpoints that know the account."""
     owner = scene.invited if door == CodePurpose.REGISTRATION else scene.person.account
     answer = DOORS[door](scene, scene.code(purpose, of=owner))
     if purpose == door:
@@ -378,7 +378,7 @@ def test_a_code_is_good_where_it_belongs(scene: Scene, door: CodePurpose, purpos
 
 @pytest.mark.parametrize("door", CodePurpose)
 @pytest.mark.parametrize("kind", [each for each in TOKENS if each != "login code"])
-def test_a_token_is_no_code(scene: Scene, door: CodePurpose, kind: str) -> None:
+def test_a_token_is_not_accepted_as_a_code(scene: Scene, door: CodePurpose, kind: str) -> None:
     text = TOKENS[kind](scene)
     answer = DOORS[door](scene, text)
     assert answer.status_code == (400 if not text or len(text) > 64 else 403)
@@ -389,18 +389,18 @@ def test_a_token_is_no_code(scene: Scene, door: CodePurpose, kind: str) -> None:
 
 @pytest.fixture
 def there(client: Client) -> Scene:
-    """Another organization's, with the same names."""
+    """The same names in another organization."""
     return Scene.make(client)
 
 
-def test_they_have_the_same_names_and_nothing_else(scene: Scene, there: Scene) -> None:
+def test_the_organizations_share_only_names(scene: Scene, there: Scene) -> None:
     assert scene.person.account.username == there.person.account.username
     assert scene.invited.username == there.invited.username
     assert scene.organization != there.organization
 
 
 @pytest.mark.parametrize("door", [each for each in CodePurpose if each != CodePurpose.CREDENTIAL])
-def test_no_code_crosses(scene: Scene, there: Scene, door: CodePurpose) -> None:
+def test_a_code_does_not_work_in_another_organization(scene: Scene, there: Scene, door: CodePurpose) -> None:
     """R-09, R-87."""
     assert told(DOORS[door](there, scene.code(door))) == INVALID_CODE
     there.code(door)
@@ -408,8 +408,8 @@ def test_no_code_crosses(scene: Scene, there: Scene, door: CodePurpose) -> None:
     assert DOORS[door](scene, scene.code(door)).status_code == 200
 
 
-def test_a_shown_code_opens_its_own_account_wherever_it_is_typed(scene: Scene, there: Scene) -> None:
-    """It names its row, and the row its organization."""
+def test_a_shown_code_always_opens_its_own_account(scene: Scene, there: Scene) -> None:
+    """The code names its row, and the row its organization."""
     made = scene.credential_by_code()
     assert made["user"]["id"] == scene.person.account.pk
     assert post(scene.client, "/auth/credentials/code/verify", create(made)).status_code == 200
@@ -417,21 +417,21 @@ def test_a_shown_code_opens_its_own_account_wherever_it_is_typed(scene: Scene, t
 
 
 @pytest.mark.parametrize("endpoint", ANSWERS)
-def test_no_challenge_crosses(scene: Scene, there: Scene, endpoint: str) -> None:
-    """R-52, R-87: opened here, answered there."""
+def test_a_challenge_does_not_work_in_another_organization(scene: Scene, there: Scene, endpoint: str) -> None:
+    """R-52, R-87: opened in one organization, answered in the other."""
     belongs, answer = ANSWERS[endpoint]
     opened_here = CHALLENGES[belongs](scene)
     crossed = answer(there, opened_here)
     if endpoint == "POST credentials/code/verify":
-        made = Credential.objects.get(pk=crossed.json()["credentialUuid"])  # nobody has said from where it comes
+        made = Credential.objects.get(pk=crossed.json()["credentialUuid"])  # the request names no organization
         assert made.account == scene.person.account
         return
     assert told(crossed) == (NOT_AUTHORIZED if endpoint in LOGINS else CHALLENGE_NOT_VALID)
     assert answer(scene, opened_here).status_code == 200
 
 
-def test_no_temporary_token_crosses(scene: Scene, there: Scene) -> None:
-    """R-87: whose recovery it is, the token says, and whose key, the recovery key's signature."""
+def test_a_temporary_token_does_not_work_in_another_organization(scene: Scene, there: Scene) -> None:
+    """R-87: the token names the account, and only its recovery key can sign."""
     mine, theirs = scene.recovery(), there.recovery()
     bearer = mine["temporaryAuthenticationToken"]
     for body in (
@@ -450,15 +450,15 @@ def test_no_temporary_token_crosses(scene: Scene, there: Scene) -> None:
     assert there.invited.state == AccountState.INVITED
 
 
-def test_no_user_action_crosses(scene: Scene, there: Scene) -> None:
+def test_a_user_action_does_not_work_in_another_organization(scene: Scene, there: Scene) -> None:
     action = there.user_action()
     assert told(scene.session.call("PUT", SWITCH, there.switch, x_dfns_useraction=action)) == UNSIGNED
     assert told(scene.session.signed("PUT", SWITCH, there.switch)) == NOT_FOUND
     assert there.session.call("PUT", SWITCH, there.switch, x_dfns_useraction=action).status_code == 200
 
 
-def test_no_key_crosses(scene: Scene, there: Scene) -> None:
-    """R-55, R-87: with a name and, for passkeys, without; nor is one listed elsewhere."""
+def test_a_credential_does_not_work_in_another_organization(scene: Scene, there: Scene) -> None:
+    """R-55, R-87: with a username and, for passkeys, without. It is not listed there either."""
     shown = there.login()
     assert scene.person.key.credential_id not in json.dumps(shown)
     answer = {

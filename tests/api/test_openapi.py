@@ -1,4 +1,4 @@
-"""The OpenAPI document: made from the code, committed, served, and true of every answer."""
+"""The OpenAPI document is made from the code, committed, served, and true of every reply."""
 
 import json
 from collections.abc import Iterator
@@ -28,31 +28,31 @@ from tests.support.openapi.contract import (
     request_validator,
 )
 from tests.support.openapi.refusals import OF_ONE, provoke
-from tests.support.openapi.requests import ACCEPTED, Scene
+from tests.support.openapi.requests import ACCEPTED, Actors
 
 of_each = pytest.mark.parametrize("operation", OPERATIONS, ids=lambda each: each.name)
 
 
 @pytest.fixture(scope="module")
 def contract_client() -> ContractClient:
-    """One for all: a client of Django's loads the middleware of its own."""
+    """One client for all tests: each client of Django loads the middleware again."""
     return ContractClient()
 
 
 @pytest.fixture
-def scene(contract_client: ContractClient, db: None, without_rates: None) -> Scene:
-    return Scene(contract_client)
+def actors(contract_client: ContractClient, db: None, without_rates: None) -> Actors:
+    return Actors(contract_client)
 
 
 # The file
 
 
 def test_the_committed_document_is_what_the_code_makes() -> None:
-    """drf-spectacular has no warning, and the document is valid OpenAPI 3.1, or none is made."""
+    """`make_document` fails on a warning of drf-spectacular and on invalid OpenAPI 3.1."""
     assert FILE.read_text(encoding="utf-8") == to_text(make_document()), "run `make openapi` and commit the file"
 
 
-def test_it_is_served_as_it_was_committed() -> None:
+def test_the_committed_document_is_served() -> None:
     served = Client().get("/auth/openapi.json")
     assert served.content == FILE.read_bytes()
     assert served["Content-Type"] == "application/json"
@@ -79,7 +79,7 @@ def test_it_names_every_refusal() -> None:
     assert {each.code for each in refusals} == named
 
 
-# Its examples
+# Examples
 
 
 @of_each
@@ -98,54 +98,54 @@ def test_every_example_has_its_shape(operation: Operation) -> None:
     [(shape, example) for shape, examples in REQUESTS.items() for example in examples.values()],
     ids=lambda each: each.__name__ if isinstance(each, type) else "",
 )
-def test_every_example_of_a_request_is_taken(shape: Any, example: Any) -> None:
+def test_every_example_of_a_request_is_valid(shape: Any, example: Any) -> None:
     shape(data=example).is_valid(raise_exception=True)
 
 
-# Its answers
+# Replies
 
 
 @pytest.mark.slow
 @of_each
-def test_an_accepted_request_is_answered_as_documented(scene: Scene, operation: Operation) -> None:
-    answer = scene.send(ACCEPTED[operation.name](scene))
+def test_the_reply_to_an_accepted_request_is_documented(actors: Actors, operation: Operation) -> None:
+    answer = actors.send(ACCEPTED[operation.name](actors))
     assert answer.status_code == 200, answer.content
 
 
 @pytest.mark.slow
 @of_each
 def test_every_documented_refusal_can_be_provoked(
-    scene: Scene, operation: Operation, subtests: pytest.Subtests
+    actors: Actors, operation: Operation, subtests: pytest.Subtests
 ) -> None:
     for code in operation.codes():
         with subtests.test(code), rolled_back():
-            refused = json.loads(provoke(scene, operation.name, code).content)
+            refused = json.loads(provoke(actors, operation.name, code).content)
             assert refused["error"]["code"] == code
 
 
-def test_there_is_no_way_to_provoke_what_is_not_documented() -> None:
+def test_only_documented_refusals_have_a_way_to_provoke_them() -> None:
     assert set(OF_ONE) <= {(each.name, code) for each in OPERATIONS for code in each.codes()}
 
 
 @pytest.mark.slow
-def test_every_documented_member_is_answered_by_somebody(scene: Scene) -> None:
-    scene.client.seen.clear()
+def test_every_documented_member_occurs_in_a_reply(actors: Actors) -> None:
+    actors.client.seen.clear()
     for accepted in ACCEPTED.values():
         with rolled_back():
-            assert scene.send(accepted(scene)).status_code == 200
-    provoke(scene, "sendLoginCode", "invalid_request")
-    assert documented_members() - scene.client.seen == set()
+            assert actors.send(accepted(actors)).status_code == 200
+    provoke(actors, "sendLoginCode", "invalid_request")
+    assert documented_members() - actors.client.seen == set()
 
 
 @contextmanager
 def rolled_back() -> Iterator[None]:
-    """What happens inside leaves no row behind."""
+    """Roll back what the block writes."""
     with transaction.atomic():
         yield
         transaction.set_rollback(True)
 
 
-# That the tests above have teeth
+# The tests above can fail
 
 
 def answer(status: int, body: Any) -> HttpResponse:
@@ -167,11 +167,11 @@ def answer(status: int, body: Any) -> HttpResponse:
     ],
     ids=lambda each: each.content.decode(),
 )
-def test_what_is_not_documented_is_seen(undocumented: HttpResponse) -> None:
+def test_an_undocumented_reply_is_detected(undocumented: HttpResponse) -> None:
     with pytest.raises((AssertionError, ValidationError)):
         check(undocumented, method="POST", path="/auth/login/code", body=b"")
 
 
-def test_the_client_checks_what_it_gets(db: None) -> None:
+def test_the_client_checks_every_reply(db: None) -> None:
     with pytest.raises((AssertionError, StopIteration)):
         ContractClient().get("/auth/nothing")

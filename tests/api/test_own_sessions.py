@@ -1,4 +1,4 @@
-"""What an account's owner sees of it over HTTP: where they are signed in, and what happened."""
+"""An account's own sessions and activity over HTTP."""
 
 from collections.abc import Callable
 from typing import Any
@@ -28,7 +28,7 @@ FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Firefox/140.0"
 
 @pytest.fixture
 def browser(jane: Person) -> Browser:
-    """Jane's, who is signed in."""
+    """Jane's browser, signed in."""
     browser = Browser()
     assert browser.sign_in(jane).status_code == 200
     return browser
@@ -53,10 +53,10 @@ def newest() -> Session:
     return Session.objects.latest("pk")
 
 
-# Where they are signed in
+# Sessions
 
 
-def test_every_live_session_is_listed_the_newest_first_and_this_one_marked(client: Client, kim: Person) -> None:
+def test_open_sessions_are_listed_newest_first_and_the_current_one_is_marked(client: Client, kim: Person) -> None:
     tokens = [sign_in(client, kim) for _ in range(3)]
     rows = list(Session.objects.order_by("-pk"))
     for token, row in zip(reversed(tokens), rows, strict=True):
@@ -86,7 +86,7 @@ def test_a_session_says_when_and_from_where_it_was_opened(client: Client, kim: P
         assert row.expires_at - row.issued_at == 12 * HOUR
 
 
-def test_what_a_session_is_made_of_is_nowhere(client: Client, browser: Browser, jane: Person) -> None:
+def test_the_list_reveals_no_token_or_session_key(client: Client, browser: Browser, jane: Person) -> None:
     token = signed_in(client, jane).token
     answers = [call(client, "GET", path, bearer=token) for path in ("/auth/sessions", "/auth/activity?limit=100")]
     answers.append(browser.send("GET", "/auth/sessions"))
@@ -99,7 +99,7 @@ def test_what_a_session_is_made_of_is_nowhere(client: Client, browser: Browser, 
     assert len(answers[0].json()["items"]) == 2
 
 
-def test_bearers_and_browsers_are_in_one_list(client: Client, browser: Browser, jane: Person) -> None:
+def test_tokens_and_browsers_are_in_one_list(client: Client, browser: Browser, jane: Person) -> None:
     token = signed_in(client, jane).token
     by_browser = browser.send("GET", "/auth/sessions", x_csrftoken="").json()["items"]
     assert [each["isCurrent"] for each in by_browser] == [False, True]
@@ -118,7 +118,7 @@ OVER: dict[str, Callable[[Session], object]] = {
 
 
 @pytest.mark.parametrize("what", OVER)
-def test_what_is_over_or_anothers_is_not_listed(client: Client, kim: Person, what: str) -> None:
+def test_ended_sessions_and_those_of_others_are_not_listed(client: Client, kim: Person, what: str) -> None:
     token = sign_in(client, kim)
     second = SoftwareKey.make()
     make_credential(kim.account, second)
@@ -130,7 +130,7 @@ def test_what_is_over_or_anothers_is_not_listed(client: Client, kim: Person, wha
     assert len(listed(client, token)) == 1
 
 
-def test_no_more_are_listed_than_can_be_read(client: Client, kim: Person) -> None:
+def test_the_list_has_a_maximum_length(client: Client, kim: Person) -> None:
     token = sign_in(client, kim)
     row = newest()
     rows = [
@@ -148,7 +148,7 @@ def test_no_more_are_listed_than_can_be_read(client: Client, kim: Person) -> Non
     assert len(listed(client, token)) == SHOWN
 
 
-# Ending one
+# Ending a session
 
 
 def test_another_session_is_ended(client: Client, kim: Person) -> None:
@@ -162,7 +162,7 @@ def test_another_session_is_ended(client: Client, kim: Person) -> None:
     assert (event.account, event.detail) == (kim.account, {"session": row.pk})
 
 
-def test_the_session_that_asks_is_ended(client: Client, kim: Person) -> None:
+def test_the_current_session_is_ended(client: Client, kim: Person) -> None:
     token, other = sign_in(client, kim), sign_in(client, kim)
     (current,) = [each["sessionId"] for each in listed(client, token) if each["isCurrent"]]
     assert end(client, token, current).status_code == 200
@@ -170,7 +170,7 @@ def test_the_session_that_asks_is_ended(client: Client, kim: Person) -> None:
     assert list_credentials(client, other).status_code == 200
 
 
-def test_it_is_ended_once(client: Client, kim: Person) -> None:
+def test_a_session_is_ended_once(client: Client, kim: Person) -> None:
     token = sign_in(client, kim)
     sign_in(client, kim)
     for _ in range(2):
@@ -178,7 +178,7 @@ def test_it_is_ended_once(client: Client, kim: Person) -> None:
     assert AuditEvent.objects.filter(kind=AuditKind.SIGNED_OUT).count() == 1
 
 
-def test_a_browser_is_signed_out_by_its_owner_elsewhere(client: Client, browser: Browser, jane: Person) -> None:
+def test_a_browser_can_be_signed_out_from_elsewhere(client: Client, browser: Browser, jane: Person) -> None:
     row = newest()
     token = signed_in(client, jane).token
     assert browser.is_signed_in()
@@ -199,7 +199,7 @@ def test_a_browser_signs_itself_out_and_others(client: Client, browser: Browser,
     assert AuditEvent.objects.filter(kind=AuditKind.SIGNED_OUT).count() == 2
 
 
-def test_all_of_them_are_ended(client: Client, browser: Browser, jane: Person) -> None:
+def test_all_sessions_are_ended(client: Client, browser: Browser, jane: Person) -> None:
     tokens = [signed_in(client, jane).token for _ in range(2)]
     assert log_out(client, tokens[0], {"allSessions": True}).status_code == 200
     assert [list_credentials(client, each).status_code for each in tokens] == [401, 401]
@@ -208,7 +208,7 @@ def test_all_of_them_are_ended(client: Client, browser: Browser, jane: Person) -
 
 
 @pytest.mark.parametrize("whose", ["a neighbour's", "a namesake's"])
-def test_only_ones_own_is_ended(client: Client, kim: Person, whose: str) -> None:
+def test_only_own_sessions_can_be_ended(client: Client, kim: Person, whose: str) -> None:
     """R-87."""
     organization = kim.account.organization if whose == "a neighbour's" else make_organization()
     email = "lee@example.co" if whose == "a neighbour's" else kim.account.email
@@ -223,15 +223,15 @@ def test_only_ones_own_is_ended(client: Client, kim: Person, whose: str) -> None
 @pytest.mark.parametrize(
     "session", ["0", "-1", "+1", "1.0", " 1", "1 ", "1_0", "0x1", "٣", "²", "x", "9" * 18, "9" * 19, "9" * 64]
 )
-def test_what_is_no_session_is_not_found(client: Client, token: str, session: str) -> None:
+def test_an_unknown_session_is_not_found(client: Client, token: str, session: str) -> None:
     assert told(end(client, token, session)) == NOT_FOUND
     assert list_credentials(client, token).status_code == 200
 
 
-# What happened
+# Activity
 
 
-def test_ones_own_events_are_listed_the_newest_first(client: Client, jane: Person, kim: Person) -> None:
+def test_own_events_are_listed_newest_first(client: Client, jane: Person, kim: Person) -> None:
     namesake = make_person(make_organization(), jane.account.email)
     neighbour = make_person(jane.account.organization, "lee@example.co")
     for other in (namesake, neighbour):
@@ -246,7 +246,7 @@ def test_ones_own_events_are_listed_the_newest_first(client: Client, jane: Perso
     ]
 
 
-def test_events_of_one_moment_stand_as_they_were_written(client: Client, kim: Person) -> None:
+def test_simultaneous_events_keep_their_order(client: Client, kim: Person) -> None:
     token = sign_in(client, kim)
     now = timezone.now() + MINUTE
     kinds = [AuditKind.CREDENTIAL_CREATED, AuditKind.CREDENTIAL_RENAMED, AuditKind.CREDENTIAL_DEACTIVATED]
@@ -258,7 +258,7 @@ def test_events_of_one_moment_stand_as_they_were_written(client: Client, kim: Pe
     assert "cr-secret" not in str(found)
 
 
-def test_as_many_are_listed_as_are_asked_for(client: Client, kim: Person) -> None:
+def test_the_limit_is_respected(client: Client, kim: Person) -> None:
     token = sign_in(client, kim)
     for _ in range(SHOWN + 5):
         record_event(AuditKind.ACTION_SIGNED, account=kim.account, requester=SOMEWHERE, now=timezone.now())
@@ -268,12 +268,12 @@ def test_as_many_are_listed_as_are_asked_for(client: Client, kim: Person) -> Non
 
 
 @pytest.mark.parametrize("limit", ["0", "-1", "101", "9" * 30, "x", "", "1.5", "٣٣٣", "NaN"])
-def test_a_limit_that_is_none_is_refused(client: Client, token: str, limit: str) -> None:
+def test_an_invalid_limit_is_refused(client: Client, token: str, limit: str) -> None:
     refused = call(client, "GET", f"/auth/activity?limit={limit}", bearer=token)
     assert (refused.status_code, list(details(refused))) == (400, ["limit"])
 
 
-def test_a_change_of_ones_own_is_seen_at_once(client: Client, jane: Person) -> None:
+def test_an_own_change_is_listed_at_once(client: Client, jane: Person) -> None:
     mine: SignedIn = signed_in(client, jane)
     body = {"credentialUuid": jane.account.credentials.get().pk, "credentialName": "Laptop"}
     assert mine.signed("PUT", "/auth/credentials/rename", body).status_code == 200

@@ -1,4 +1,4 @@
-"""Recovery over HTTP: a mailed code and the recovery key, and nothing older survives."""
+"""Recovery over HTTP: it takes an emailed code and the recovery key, and voids everything older."""
 
 import json
 from typing import Any
@@ -70,7 +70,7 @@ def recovery_body(opened: Members, *, by: SoftwareKey, new: SoftwareKey | Passke
 
 
 def signed_body(credentials: Members, *, by: SoftwareKey, text: str = "", fault: Fault | None = None) -> Members:
-    """text: what is signed instead of what is sent."""
+    """text: signed in place of the sent credentials."""
     signed = base64url((text or compact_json(credentials)).encode())
     return {
         "recovery": {"kind": "RecoveryKey", "credentialAssertion": by.answer(signed, fault=fault)},
@@ -97,14 +97,14 @@ def test_a_code_and_the_recovery_key_replace_everything(client: Client, jane: Si
     assert jane.call("GET", "/auth/credentials").status_code == 401
     assert complete_login(client, before, jane.key).status_code == 401
     assert open_login(client, jane.person.names, loginCode=live_code).status_code == 403
-    assert open_recovery(client, jane).status_code == 401  # the recovery key is spent
+    assert open_recovery(client, jane).status_code == 401  # the recovery key has been used
     challenge = open_login(client, jane.person.names).json()
     assert complete_login(client, challenge, new).status_code == 200
     event = AuditEvent.objects.get(kind=AuditKind.RECOVERED)
     assert Notice.objects.filter(event=event).exists()
 
 
-def test_a_challenge_from_before_the_recovery_is_dead_for_the_new_key_too(client: Client, jane: SignedIn) -> None:
+def test_an_older_challenge_does_not_work_for_the_new_key(client: Client, jane: SignedIn) -> None:
     before = open_login(client, jane.person.names).json()
     opened = open_recovery(client, jane).json()
     new = SoftwareKey.make(kind=Kind.KEY)
@@ -120,20 +120,20 @@ def test_a_recovery_is_completed_once(client: Client, jane: SignedIn) -> None:
     assert recover(client, opened, body).status_code == 401
 
 
-def test_without_the_mailed_code_nothing_is_recovered(client: Client, jane: SignedIn) -> None:
+def test_recovery_requires_the_emailed_code(client: Client, jane: SignedIn) -> None:
     """R-80."""
     refused = open_recovery(client, jane, verificationCode="0000-0000-0000-0000")
     assert (refused.status_code, message(refused)) == (403, "Invalid code")
 
 
-def test_without_the_recovery_key_nothing_is_recovered(client: Client, jane: SignedIn) -> None:
+def test_recovery_requires_the_recovery_key(client: Client, jane: SignedIn) -> None:
     """R-80."""
     opened = open_recovery(client, jane).json()
     body = recovery_body(opened, by=recovery_key(), new=SoftwareKey.make(kind=Kind.KEY))
     assert recover(client, opened, body).status_code == 401
 
 
-def test_the_recovery_key_signs_these_very_credentials(client: Client, jane: SignedIn) -> None:
+def test_the_recovery_key_must_sign_the_new_credentials(client: Client, jane: SignedIn) -> None:
     """R-80."""
     opened = open_recovery(client, jane).json()
     body = recovery_body(opened, by=jane.person.keys[1], new=SoftwareKey.make(kind=Kind.KEY))
@@ -142,7 +142,7 @@ def test_the_recovery_key_signs_these_very_credentials(client: Client, jane: Sig
     assert recover(client, opened, swapped).status_code == 401
 
 
-def test_a_credential_that_is_no_recovery_key_is_told(client: Client, jane: SignedIn) -> None:
+def test_a_credential_that_is_not_a_recovery_key_is_refused(client: Client, jane: SignedIn) -> None:
     refused = open_recovery(client, jane, credentialId=jane.key.credential_id)
     assert (refused.status_code, message(refused)) == (401, "Credential cannot be used as a recovery factor.")
 
@@ -155,17 +155,11 @@ def test_a_recovery_code_is_asked_for_by_both_methods(client: Client, jane: Sign
     assert answer.json() == {"message": "success"}
 
 
-def test_a_recovery_key_never_signs_in(client: Client, jane: SignedIn) -> None:
-    """R-55."""
-    challenge = open_login(client, jane.person.names, loginCode=issue(jane.person.account.recipient)).json()
-    assert complete_login(client, challenge, jane.person.keys[1]).status_code == 400  # no such kind at login
-
-
 # Nothing older survives (R-14, R-81)
 
 
-def test_whatever_is_older_is_dead(client: Client, jane: SignedIn) -> None:
-    """R-81: each thing that the account had opened, tried after the recovery."""
+def test_everything_older_is_void(client: Client, jane: SignedIn) -> None:
+    """R-81: everything that the account had open, tried after the recovery."""
     account = jane.person.account
     make_credential(account, other_key := SoftwareKey.make())
     other = SignedIn(client=client, person=jane.person, token=sign_in_by(client, jane, other_key))
@@ -226,8 +220,8 @@ def make_person_of(account: Account, key: SoftwareKey) -> Person:
 
 
 @pytest.mark.parametrize("which", [0, 1], ids=["the old key", "the recovery key"])
-def test_what_a_recovery_replaced_is_never_activated_again(client: Client, jane: SignedIn, which: int) -> None:
-    """R-81: a recovery key is good once, also where its owner would have it otherwise."""
+def test_a_replaced_credential_can_never_be_activated(client: Client, jane: SignedIn, which: int) -> None:
+    """R-81: a recovery key works once, even if its owner activates it again."""
     account = jane.person.account
     opened, new = open_recovery(client, jane).json(), SoftwareKey.make()
     assert recover(client, opened, recovery_body(opened, by=jane.person.keys[1], new=new)).status_code == 200
@@ -239,7 +233,7 @@ def test_what_a_recovery_replaced_is_never_activated_again(client: Client, jane:
     assert account.credentials.usable().count() == 1
 
 
-def test_what_is_made_after_a_recovery_is_switched_as_ever(client: Client, jane: SignedIn) -> None:
+def test_credentials_added_after_a_recovery_can_be_switched(client: Client, jane: SignedIn) -> None:
     opened, new, more = open_recovery(client, jane).json(), SoftwareKey.make(), SoftwareKey.make()
     body = recovery_body(
         opened, by=jane.person.keys[1], new=new, secondFactorCredential=more.credential(opened["challenge"])
@@ -253,7 +247,7 @@ def test_what_is_made_after_a_recovery_is_switched_as_ever(client: Client, jane:
     assert sign_in_by(client, jane, more)
 
 
-def test_a_recovery_brings_the_next_recovery_key(client: Client, jane: SignedIn) -> None:
+def test_a_recovery_can_register_the_next_recovery_key(client: Client, jane: SignedIn) -> None:
     opened, next_key = open_recovery(client, jane).json(), recovery_key()
     body = recovery_body(
         opened,
@@ -269,7 +263,7 @@ def test_a_recovery_brings_the_next_recovery_key(client: Client, jane: SignedIn)
     assert done.status_code == 200
 
 
-def test_a_passkey_may_come_out_of_a_recovery(client: Client, jane: SignedIn) -> None:
+def test_a_recovery_can_register_a_passkey(client: Client, jane: SignedIn) -> None:
     account = jane.person.account
     passkey = Passkey.make(account_id=account.pk, origin="http://localhost:8000", rp_id="localhost")
     opened = open_recovery(client, jane).json()
@@ -288,9 +282,7 @@ def test_asking_for_a_code_changes_nothing(client: Client, jane: SignedIn) -> No
 # The encrypted recovery key (R-21)
 
 
-def test_the_encrypted_recovery_key_is_released_to_a_presented_recovery_code_alone(
-    client: Client, jane: SignedIn
-) -> None:
+def test_only_a_recovery_code_releases_the_encrypted_recovery_key(client: Client, jane: SignedIn) -> None:
     """R-21, R-22."""
     key, envelope = recovery_key(), opaque_envelope()
     added = jane.call("POST", "/auth/credentials/init", {"kind": "RecoveryKey"}).json()
@@ -318,7 +310,7 @@ def test_the_encrypted_recovery_key_is_released_to_a_presented_recovery_code_alo
     assert envelope not in done.content.decode()
 
 
-def test_a_shut_recovery_key_is_neither_released_nor_good(client: Client, jane: SignedIn) -> None:
+def test_a_deactivated_recovery_key_is_neither_released_nor_accepted(client: Client, jane: SignedIn) -> None:
     opened = open_recovery(client, jane).json()
     Credential.objects.filter(kind="RecoveryKey").update(active=False)
     assert told(open_recovery(client, jane)) == (401, "Credential cannot be used as a recovery factor.")
@@ -326,11 +318,11 @@ def test_a_shut_recovery_key_is_neither_released_nor_good(client: Client, jane: 
     assert told(recover(client, opened, body)) == NOT_AUTHORIZED
 
 
-# Who recovers what (R-52, R-80, R-87)
+# Whose recovery (R-52, R-80, R-87)
 
 
 @pytest.mark.parametrize("where", ["a neighbour", "a namesake"])
-def test_anothers_recovery_key_recovers_nothing(client: Client, jane: SignedIn, where: str) -> None:
+def test_the_recovery_key_of_another_account_is_refused(client: Client, jane: SignedIn, where: str) -> None:
     """R-80, R-87."""
     here = jane.person.account.organization
     keys = (SoftwareKey.make(), recovery_key())
@@ -347,14 +339,7 @@ def test_anothers_recovery_key_recovers_nothing(client: Client, jane: SignedIn, 
     assert other.account.credentials.usable().count() == 2
 
 
-def test_a_code_of_a_namesake_opens_nothing(client: Client, jane: SignedIn) -> None:
-    """R-09, R-87."""
-    namesake = make_person(None, "jane@example.co", SoftwareKey.make(), recovery_key())
-    code = issue(namesake.account.recipient, purpose=CodePurpose.RECOVERY)
-    assert told(open_recovery(client, jane, verificationCode=code)) == INVALID_CODE
-
-
-def test_the_new_credentials_answer_this_very_recovery(client: Client, jane: SignedIn) -> None:
+def test_the_new_credentials_must_sign_this_challenge(client: Client, jane: SignedIn) -> None:
     first, second = open_recovery(client, jane).json(), open_recovery(client, jane).json()
     body = recovery_body(first, by=jane.person.keys[1], new=SoftwareKey.make())
     assert list(details(recover(client, second, body))) == ["credentialInfo.clientData"]
@@ -362,7 +347,7 @@ def test_the_new_credentials_answer_this_very_recovery(client: Client, jane: Sig
 
 
 @pytest.mark.parametrize("state", ["deactivated", "deactivated and let in again", "organization", "deleted"])
-def test_who_is_gone_recovers_nothing(client: Client, jane: SignedIn, state: str) -> None:
+def test_a_deactivated_account_cannot_recover(client: Client, jane: SignedIn, state: str) -> None:
     """R-14, R-72."""
     account = jane.person.account
     opened = open_recovery(client, jane).json()
@@ -387,7 +372,7 @@ def test_who_is_gone_recovers_nothing(client: Client, jane: SignedIn, state: str
     assert told(refused) == INVALID_CODE
 
 
-def test_a_user_who_is_inactive_recovers_and_comes_no_further(client: Client, jane: SignedIn) -> None:
+def test_an_inactive_user_can_recover_but_not_sign_in(client: Client, jane: SignedIn) -> None:
     get_user_model()._default_manager.update(is_active=False)
     opened, new = open_recovery(client, jane).json(), SoftwareKey.make()
     assert recover(client, opened, recovery_body(opened, by=jane.person.keys[1], new=new)).status_code == 200
@@ -395,10 +380,10 @@ def test_a_user_who_is_inactive_recovers_and_comes_no_further(client: Client, ja
     assert told(complete_login(client, challenge, new)) == (400, "User account has been deactivated.")
 
 
-# What the recovery key has to sign, R-80
+# What the recovery key must sign, R-80
 
 
-def test_what_is_signed_may_be_written_in_any_way(client: Client, jane: SignedIn) -> None:
+def test_the_signed_text_may_have_any_json_format(client: Client, jane: SignedIn) -> None:
     opened = open_recovery(client, jane).json()
     credentials = {
         "firstFactorCredential": {**SoftwareKey.make().credential(opened["challenge"]), "credentialName": "Zoë"}
@@ -422,7 +407,7 @@ def test_what_is_signed_may_be_written_in_any_way(client: Client, jane: SignedIn
         pytest.param(lambda text: "challenge", id="no JSON"),
     ],
 )
-def test_another_text_is_refused(client: Client, jane: SignedIn, change: Any) -> None:
+def test_signing_another_text_is_refused(client: Client, jane: SignedIn, change: Any) -> None:
     opened = open_recovery(client, jane).json()
     credentials = {
         "firstFactorCredential": {**SoftwareKey.make().credential(opened["challenge"]), "credentialName": "Zoe"}
@@ -432,7 +417,7 @@ def test_another_text_is_refused(client: Client, jane: SignedIn, change: Any) ->
     assert recover(client, opened, signed_body(credentials, by=jane.person.keys[1])).status_code == 200
 
 
-def test_the_challenge_itself_is_not_what_is_signed(client: Client, jane: SignedIn) -> None:
+def test_signing_the_challenge_itself_is_refused(client: Client, jane: SignedIn) -> None:
     opened = open_recovery(client, jane).json()
     body = recovery_body(opened, by=jane.person.keys[1], new=SoftwareKey.make())
     body["recovery"]["credentialAssertion"] = jane.person.keys[1].answer(opened["challenge"])
@@ -440,7 +425,7 @@ def test_the_challenge_itself_is_not_what_is_signed(client: Client, jane: Signed
 
 
 @pytest.mark.parametrize("fault", [each for each in Fault if each not in {Fault.ONE_MEGABYTE, Fault.TEN_THOUSAND_DEEP}])
-def test_every_faulty_proof_has_the_same_answer(client: Client, jane: SignedIn, fault: Fault) -> None:
+def test_every_faulty_proof_gets_the_same_reply(client: Client, jane: SignedIn, fault: Fault) -> None:
     """R-53."""
     opened = open_recovery(client, jane).json()
     credentials = {"firstFactorCredential": SoftwareKey.make().credential(opened["challenge"])}
@@ -452,7 +437,7 @@ def test_every_faulty_proof_has_the_same_answer(client: Client, jane: SignedIn, 
 
 
 def name_that_leaves_bits(credentials: Members, jane: SignedIn) -> str:
-    """A name for which the client data do not come in threes of bytes, as a fault of their encoding needs it."""
+    """A name that gives the client data a length that base64url has to pad, which one of the faults needs."""
     for name in ("", "a", "ab", "abc"):
         credentials["firstFactorCredential"]["credentialName"] = name
         signed = signed_body(credentials, by=jane.person.keys[1])["recovery"]["credentialAssertion"]["clientData"]
@@ -461,7 +446,7 @@ def name_that_leaves_bits(credentials: Members, jane: SignedIn) -> str:
     raise AssertionError
 
 
-# How many credentials
+# The number of credentials
 
 
 @pytest.mark.parametrize(
@@ -469,7 +454,7 @@ def name_that_leaves_bits(credentials: Members, jane: SignedIn) -> str:
     [(SecondFactor.NONE, 200, 400), (SecondFactor.OPTIONAL, 200, 200), (SecondFactor.REQUIRED, 400, 200)],
 )
 @pytest.mark.parametrize("second", [False, True])
-def test_a_recovery_brings_as_many_as_the_policy_wants(
+def test_the_policy_decides_how_many_credentials_a_recovery_needs(
     client: Client, jane: SignedIn, policy: SecondFactor, one: int, two: int, *, second: bool
 ) -> None:
     organization = jane.person.account.organization
@@ -482,8 +467,8 @@ def test_a_recovery_brings_as_many_as_the_policy_wants(
     assert recover(client, opened, body).status_code == (two if second else one)
 
 
-def test_what_is_refused_leaves_everything_as_it_was(client: Client, jane: SignedIn) -> None:
-    """R-62: an id that another has ends nothing, and the recovery is completed with another one."""
+def test_a_refused_recovery_changes_nothing(client: Client, jane: SignedIn) -> None:
+    """R-62: after a refused credential id, the recovery can be completed with another one."""
     other = make_person(jane.person.account.organization, "kim@example.co", SoftwareKey.make())
     opened, new = open_recovery(client, jane).json(), SoftwareKey.make()
     credential = new.credential(opened["challenge"])
@@ -496,7 +481,7 @@ def test_what_is_refused_leaves_everything_as_it_was(client: Client, jane: Signe
     assert done.status_code == 200
 
 
-def test_nobody_is_answered_like_somebody(client: Client, jane: SignedIn) -> None:
+def test_unknown_names_get_the_same_reply(client: Client, jane: SignedIn) -> None:
     """R-30."""
     nobody = {"username": "nobody@example.co", "orgId": jane.person.names["orgId"]}
     asked = {"verificationCode": "0000-0000-0000-0000", "credentialId": "AAAA"}

@@ -1,4 +1,4 @@
-"""The registration over HTTP: what is accepted, and each refusal by one change to it."""
+"""Registration over HTTP: the accepted request, and each refusal by one change to it."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -142,7 +142,7 @@ def test_a_registration_is_completed_once(client: Client, opened: dict[str, Any]
     assert Credential.objects.count() == SpentToken.objects.count() == 1
 
 
-def test_of_two_tokens_of_one_account_one_registers(client: Client, lee: Account, names: dict[str, str]) -> None:
+def test_of_two_tokens_of_an_account_only_one_registers(client: Client, lee: Account, names: dict[str, str]) -> None:
     both = [
         open_registration(client, names, issue(lee.recipient, purpose=CodePurpose.REGISTRATION)).json()
         for _ in range(2)
@@ -163,7 +163,7 @@ def test_of_two_tokens_of_one_account_one_registers(client: Client, lee: Account
         ),
     ],
 )
-def test_who_is_invited_no_more_registers_nothing(
+def test_an_account_that_is_no_longer_invited_cannot_register(
     client: Client, opened: dict[str, Any], lee: Account, change: Any
 ) -> None:
     change(lee)
@@ -172,14 +172,14 @@ def test_who_is_invited_no_more_registers_nothing(
     assert not get_user_model()._default_manager.exists()
 
 
-def test_what_fails_spends_nothing(client: Client, opened: dict[str, Any]) -> None:
+def test_a_failed_registration_can_be_repeated(client: Client, opened: dict[str, Any]) -> None:
     key = SoftwareKey.make()
     assert told(complete_registration(client, opened, key, fault=Fault.FLIPPED_BIT)) == CREDENTIAL_NOT_VALID
     assert not SpentToken.objects.exists()
     assert complete_registration(client, opened, key).status_code == 200
 
 
-def test_a_challenge_is_its_tokens(client: Client, opened: dict[str, Any]) -> None:
+def test_a_challenge_is_bound_to_its_token(client: Client, opened: dict[str, Any]) -> None:
     other = {**opened, "challenge": opened["challenge"][::-1]}
     refused = complete_registration(client, other, SoftwareKey.make())
     assert details(refused) == {"credentialInfo.clientData": ["The challenge is not the one that was given."]}
@@ -233,12 +233,12 @@ def test_a_setting_narrows_the_keys(client: Client, opened: dict[str, Any], conf
     assert complete_registration(client, opened, SoftwareKey.make()).status_code == 200
 
 
-def test_a_name_may_be_given(client: Client, opened: dict[str, Any]) -> None:
+def test_a_credential_name_can_be_given(client: Client, opened: dict[str, Any]) -> None:
     named = complete_registration(client, opened, SoftwareKey.make(), credentialName="<Jane's phone> \U0001f511")
     assert named.json()["credential"]["name"] == "<Jane's phone> \U0001f511"
 
 
-def test_an_empty_name_is_none(client: Client, opened: dict[str, Any]) -> None:
+def test_an_empty_name_counts_as_absent(client: Client, opened: dict[str, Any]) -> None:
     named = complete_registration(client, opened, SoftwareKey.make(), credentialName="")
     assert named.json()["credential"]["name"] == "Default Credential"
 
@@ -246,19 +246,21 @@ def test_an_empty_name_is_none(client: Client, opened: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("kind", "field"),
     [
-        ("Fido2", "credentialInfo.clientData"),  # of which a key's are none
+        ("Fido2", "credentialInfo.clientData"),  # the client data of a key are not valid for a passkey
         ("RecoveryKey", "firstFactorCredential"),
         ("Password", "firstFactorCredential.credentialKind"),
     ],
 )
-def test_a_key_is_registered_as_no_other_kind(client: Client, opened: dict[str, Any], kind: str, field: str) -> None:
+def test_a_key_cannot_be_registered_as_another_kind(
+    client: Client, opened: dict[str, Any], kind: str, field: str
+) -> None:
     refused = complete_registration(client, opened, SoftwareKey.make(), credentialKind=kind)
     assert (refused.status_code, list(details(refused))) == (400, [field])
     assert not Credential.objects.exists()
 
 
 @pytest.mark.parametrize("kind", [Kind.KEY, Kind.PASSWORD_PROTECTED_KEY])
-def test_only_a_recovery_key_is_registered_for_recovery(client: Client, opened: dict[str, Any], kind: Kind) -> None:
+def test_only_a_recovery_key_can_be_registered_for_recovery(client: Client, opened: dict[str, Any], kind: Kind) -> None:
     body = {
         "firstFactorCredential": SoftwareKey.make().credential(opened["challenge"]),
         "recoveryCredential": SoftwareKey.make(kind=kind).credential(opened["challenge"]),
@@ -280,7 +282,7 @@ def test_no_two_credentials_of_a_registration_share_an_id(client: Client, opened
     assert not Credential.objects.exists()
 
 
-# The envelope (R-23): the server sees to it that no key in clear is stored
+# The envelope (R-23): the server stores no key in clear text
 
 PASSPHRASE = "correct horse battery staple"
 
@@ -294,13 +296,13 @@ def with_two_stanzas(age: bytes) -> bytes:
     return age.replace(stanza, stanza + b"\n" + stanza, 1)
 
 
-def test_a_password_protected_key_has_an_envelope(client: Client, opened: dict[str, Any]) -> None:
+def test_a_password_protected_key_requires_an_envelope(client: Client, opened: dict[str, Any]) -> None:
     key = SoftwareKey.make(kind=Kind.KEY)
     refused = complete_registration(client, opened, key, credentialKind="PasswordProtectedKey")
     assert details(refused) == {"encryptedPrivateKey": ["This field is required."]}
 
 
-def test_a_key_has_none(client: Client, opened: dict[str, Any]) -> None:
+def test_a_key_must_not_have_an_envelope(client: Client, opened: dict[str, Any]) -> None:
     refused = complete_registration(client, opened, SoftwareKey.make(), encryptedPrivateKey="x" * 200)
     assert details(refused) == {"encryptedPrivateKey": ["A Key has no encrypted private key."]}
 
@@ -325,7 +327,7 @@ def test_a_key_has_none(client: Client, opened: dict[str, Any]) -> None:
     ],
 )
 def test_an_envelope_that_is_unsafe_to_keep_is_refused(client: Client, opened: dict[str, Any], make: Any) -> None:
-    """R-23, R-25: among others an age file whose password is cheap to guess."""
+    """R-23, R-25: among others, an age file whose password is cheap to guess."""
     key = SoftwareKey.make(kind=Kind.PASSWORD_PROTECTED_KEY)
     refused = complete_registration(client, opened, key, encryptedPrivateKey=make(key))
     assert told(refused) == CREDENTIAL_NOT_VALID
@@ -337,7 +339,7 @@ def test_an_envelope_that_is_unsafe_to_keep_is_refused(client: Client, opened: d
 
 
 @pytest.mark.parametrize("write", [lambda text: text, lambda text: text + "="], ids=["as it is", "padded"])
-def test_a_credential_id_is_an_organizations_once(
+def test_a_credential_id_is_unique_in_an_organization(
     client: Client, opened: dict[str, Any], lee: Account, write: Any
 ) -> None:
     other = make_account(lee.organization, "other@example.co")
@@ -358,7 +360,7 @@ def test_a_credential_id_is_an_organizations_once(
     assert complete_registration(client, opened, mine).status_code == 200
 
 
-def test_in_another_organization_it_is_free(client: Client, opened: dict[str, Any]) -> None:
+def test_another_organization_can_have_the_same_credential_id(client: Client, opened: dict[str, Any]) -> None:
     theirs = make_person(make_organization(), "other@example.co", SoftwareKey.make())
     mine = SoftwareKey.make()
     info = {**mine.register(opened["challenge"]), "credId": theirs.key.credential_id}
@@ -368,7 +370,7 @@ def test_in_another_organization_it_is_free(client: Client, opened: dict[str, An
 # The user
 
 
-def test_an_account_that_is_linked_keeps_its_user(client: Client, opened: dict[str, Any], lee: Account) -> None:
+def test_a_linked_account_keeps_its_user(client: Client, opened: dict[str, Any], lee: Account) -> None:
     user = get_user_model()._default_manager.create(username="lee")
     Account.objects.filter(pk=lee.pk).update(user=user)
     assert complete_registration(client, opened, SoftwareKey.make()).status_code == 200
@@ -376,7 +378,9 @@ def test_an_account_that_is_linked_keeps_its_user(client: Client, opened: dict[s
     assert lee.user == user
 
 
-def test_nobody_becomes_somebody_by_reading_a_mailbox(client: Client, opened: dict[str, Any], lee: Account) -> None:
+def test_an_email_address_alone_does_not_link_an_existing_user(
+    client: Client, opened: dict[str, Any], lee: Account
+) -> None:
     get_user_model()._default_manager.create(username="lee@example.co", email="lee@example.co", is_superuser=True)
     assert complete_registration(client, opened, SoftwareKey.make()).status_code == 200
     lee.refresh_from_db()
@@ -384,7 +388,7 @@ def test_nobody_becomes_somebody_by_reading_a_mailbox(client: Client, opened: di
     assert (lee.user.username, lee.user.is_superuser) == (lee.pk, False)
 
 
-def test_a_user_who_is_inactive_signs_in_to_nothing(client: Client, opened: dict[str, Any], lee: Account) -> None:
+def test_an_inactive_user_cannot_sign_in(client: Client, opened: dict[str, Any], lee: Account) -> None:
     key = SoftwareKey.make()
     complete_registration(client, opened, key)
     get_user_model()._default_manager.update(is_active=False)
@@ -420,7 +424,7 @@ class TestRevealing:
         issue(lee.recipient, purpose=CodePurpose.REGISTRATION)
         assert told(open_registration(client, names, code)) == INVALID_CODE
 
-    def test_a_wrong_code_is_no_more_than_wrong(
+    def test_a_wrong_code_is_not_called_expired(
         self, client: Client, names: dict[str, str], code: str, revealing: None
     ) -> None:
         assert told(open_registration(client, names, "1")) == INVALID_CODE
@@ -428,13 +432,13 @@ class TestRevealing:
         assert told(open_registration(client, names, code)) == INVALID_CODE
 
 
-def test_by_default_an_expired_code_is_a_wrong_one(client: Client, names: dict[str, str], code: str) -> None:
+def test_by_default_an_expired_code_looks_wrong(client: Client, names: dict[str, str], code: str) -> None:
     OneTimeCode.objects.update(expires_at=F("issued_at"))
     assert told(open_registration(client, names, code)) == INVALID_CODE
 
 
-def test_a_public_key_of_the_wrong_sort_is_refused(client: Client, opened: dict[str, Any]) -> None:
-    """R-60, R-61 over HTTP; every key is tried in tests/verification."""
+def test_an_unsupported_public_key_is_refused(client: Client, opened: dict[str, Any]) -> None:
+    """R-60, R-61 over HTTP. `tests/verification` tries every key."""
     key = SoftwareKey.make()
     pem = key.public_pem
     for wrong in (f"{pem}\n{pem}", f"x{pem}", f"{pem}\nx", private_pem(key), pem.replace("PUBLIC KEY", "CERTIFICATE")):
@@ -443,8 +447,3 @@ def test_a_public_key_of_the_wrong_sort_is_refused(client: Client, opened: dict[
         assert list(details(refused)) == ["credentialInfo.attestationData"]
     final_line = key.register(opened["challenge"], pem=f"{pem}\n")
     assert complete_registration(client, opened, key, credentialInfo=final_line).status_code == 200
-
-
-def test_the_bearer_is_needed(client: Client, opened: dict[str, Any]) -> None:
-    credential = SoftwareKey.make().credential(opened["challenge"])
-    assert told(post(client, "/auth/registration", {"firstFactorCredential": credential})) == NOT_AUTHORIZED

@@ -18,7 +18,7 @@ from schemathesis.config import SchemathesisConfig
 
 from tests.support.openapi.contract import DOCUMENT, ContractClient
 from tests.support.openapi.operator import OperatorDoor
-from tests.support.openapi.requests import Scene
+from tests.support.openapi.requests import Actors
 
 pytestmark = [
     pytest.mark.fuzz,
@@ -35,13 +35,13 @@ Answer = Callable[[Any], None]
 
 
 def described(application: Any, *, checks: Any = None, **more: Any) -> Any:
-    """The document, and what is to be asked of the application by it."""
+    """Return the document's schema for schemathesis, with the checks to run."""
     config = SchemathesisConfig.from_dict(
         {
             "seed": SEED,
             "generation": {"deterministic": True, "max-examples": EXAMPLES},
             "checks": {
-                # a code, a signature, a challenge of the right shape is not therefore good
+                # a code, signature or challenge of the right form need not be valid
                 "positive_data_acceptance": DISABLED,
                 "negative_data_rejection": {"expected-statuses": ["400", "401", "403", "404", "405", "413", "415"]},
                 **(checks or {}),
@@ -56,7 +56,7 @@ def described(application: Any, *, checks: Any = None, **more: Any) -> Any:
 
 @pytest.fixture
 def kept_connections() -> Iterator[None]:
-    """Requests leave the connection open that the test's transaction is on, as they do under Django's test client."""
+    """Keep requests from closing the connection of the test's transaction, as Django's test client does."""
     signals = (request_started, request_finished)
     for signal in signals:
         signal.disconnect(close_old_connections)
@@ -67,13 +67,13 @@ def kept_connections() -> Iterator[None]:
 
 @pytest.fixture
 def named_node(request: pytest.FixtureRequest) -> None:
-    """schemathesis 4.32 reads, and writes, what nodes have no more in pytest 9.2."""
+    """schemathesis 4.32 uses an attribute of nodes that pytest 9.2 has removed."""
     request.node._nodeid = request.node.nodeid  # noqa: SLF001
 
 
 @pytest.fixture
 def answer() -> Answer:
-    """Has the case answered and judged, if it is its turn; what the answer did is undone."""
+    """Send the case if it is selected, check the response, and roll back what it wrote."""
     numbers = count()
 
     def answered(case: Any) -> None:
@@ -93,17 +93,17 @@ def by_stranger() -> Any:
 
 @pytest.fixture
 def by_operator() -> Any:
-    scene = Scene(ContractClient())
-    door = OperatorDoor(get_wsgi_application(), operator=scene.operator)
-    # the door makes a good token of any that comes
-    return described(door, checks={"ignored_auth": DISABLED}, parameters={"path.userId": scene.invited.pk})
+    actors = Actors(ContractClient())
+    door = OperatorDoor(get_wsgi_application(), operator=actors.operator)
+    # `OperatorDoor` replaces any token by a valid one
+    return described(door, checks={"ignored_auth": DISABLED}, parameters={"path.userId": actors.invited.pk})
 
 
 @schemathesis.pytest.from_fixture("by_stranger").parametrize()
-def test_a_stranger_is_answered_as_documented(case: Any, answer: Answer) -> None:
+def test_anonymous_requests_get_documented_replies(case: Any, answer: Answer) -> None:
     answer(case)
 
 
 @schemathesis.pytest.from_fixture("by_operator").parametrize()
-def test_an_operator_is_answered_as_documented(case: Any, answer: Answer) -> None:
+def test_requests_of_an_operator_get_documented_replies(case: Any, answer: Answer) -> None:
     answer(case)

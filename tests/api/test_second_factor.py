@@ -41,7 +41,9 @@ def answer(client: Client, challenge: Members, *keys: SoftwareKey) -> Any:
         (SecondFactor.REQUIRED, 401, 200, "either"),
     ],
 )
-def test_the_policy_decides_and_is_told(client: Client, policy: SecondFactor, one: int, two: int, factor: str) -> None:
+def test_the_policy_decides_and_the_challenge_says_so(
+    client: Client, policy: SecondFactor, one: int, two: int, factor: str
+) -> None:
     jane = person(policy)
     challenge = open_login(client, jane.names).json()
     told = {(each["factor"], each["requiresSecondFactor"]) for each in challenge["supportedCredentialKinds"]}
@@ -50,21 +52,21 @@ def test_the_policy_decides_and_is_told(client: Client, policy: SecondFactor, on
     assert answer(client, open_login(client, jane.names).json(), *jane.keys).status_code == two
 
 
-def test_one_credential_is_not_two_factors(client: Client) -> None:
+def test_one_credential_cannot_be_both_factors(client: Client) -> None:
     """R-55."""
     jane = person(SecondFactor.REQUIRED)
     refused = answer(client, open_login(client, jane.names).json(), jane.keys[0], jane.keys[0])
     assert (refused.status_code, message(refused)) == (401, "Not Authorized.")
 
 
-def test_a_second_factor_of_somebody_else_is_none(client: Client) -> None:
+def test_a_second_factor_of_another_account_is_refused(client: Client) -> None:
     jane = person(SecondFactor.REQUIRED)
     mallory = make_person(jane.account.organization, "mallory@example.co", SoftwareKey.make(kind=Kind.KEY))
     refused = answer(client, open_login(client, jane.names).json(), jane.keys[0], mallory.key)
     assert (refused.status_code, message(refused)) == (401, "Not Authorized.")
 
 
-def test_a_faulty_second_factor_spoils_a_good_first_one(client: Client) -> None:
+def test_a_faulty_second_factor_fails_the_login(client: Client) -> None:
     jane = person(SecondFactor.OPTIONAL)
     challenge = open_login(client, jane.names).json()
     body = {
@@ -90,7 +92,7 @@ def register(client: Client, policy: SecondFactor, *, second: bool) -> Any:
     ("policy", "one", "two"),
     [(SecondFactor.NONE, 200, 400), (SecondFactor.OPTIONAL, 200, 200), (SecondFactor.REQUIRED, 400, 200)],
 )
-def test_registration_brings_as_many_as_the_policy_wants(
+def test_the_policy_decides_how_many_credentials_a_registration_needs(
     client: Client, policy: SecondFactor, one: int, two: int
 ) -> None:
     assert register(client, policy, second=False).status_code == one
@@ -101,7 +103,7 @@ def test_registration_brings_as_many_as_the_policy_wants(
     ]
 
 
-def test_with_a_required_second_factor_two_credentials_stay(client: Client) -> None:
+def test_with_a_required_second_factor_two_credentials_must_stay(client: Client) -> None:
     from tests.support.signed_in import SignedIn  # noqa: PLC0415
 
     jane = person(SecondFactor.REQUIRED)

@@ -1,4 +1,4 @@
-"""Login tokens over HTTP: dead the moment that anything ends them, and good for nothing else."""
+"""Login tokens over HTTP: they end at once, and work for nothing else."""
 
 import base64
 import json
@@ -14,20 +14,18 @@ from django.db.models import F
 from django.test import Client
 
 from dfns_login.key_rings import Ring, key_rings, rotate_ring
-from dfns_login.models import AccountState, AuditEvent, AuditKind, CodePurpose, Credential, Organization, Session
+from dfns_login.models import AuditEvent, AuditKind, Credential, Organization, Session
 from tests.support.api_client import (
     NOT_AUTHORIZED,
     call,
-    complete_registration,
     list_credentials,
     log_out,
-    open_registration,
     sign_in,
     told,
 )
 from tests.support.authenticators import SoftwareKey
 from tests.support.clock import HOUR, SECOND
-from tests.support.factories import Person, issue, make_account, make_organization, make_person
+from tests.support.factories import Person, make_organization, make_person
 
 pytestmark = pytest.mark.django_db
 
@@ -36,7 +34,7 @@ def move(person: Person) -> None:
     type(person.account).objects.update(organization=make_organization())
 
 
-def test_the_token_says_what_clients_look_for(token: str, kim: Person) -> None:
+def test_the_token_has_the_claims_that_clients_read(token: str, kim: Person) -> None:
     claims = jwt.decode(token, options={"verify_signature": False})
     assert claims["https://custom/app_metadata"] == {
         "orgId": kim.account.organization_id,
@@ -78,8 +76,8 @@ def test_a_session_ends_at_once(client: Client, kim: Person, token: str, end: An
     assert told(list_credentials(client, token)) == NOT_AUTHORIZED
 
 
-def test_every_sign_in_is_another_session(client: Client, kim: Person, token: str) -> None:
-    """R-74: 128 random bits each time, whatever the client brings along."""
+def test_every_sign_in_opens_a_new_session(client: Client, kim: Person, token: str) -> None:
+    """R-74: 128 random bits each time, whatever the client sends."""
     for _ in range(3):
         sign_in(client, kim)
     jtis = list(Session.objects.values_list("jti", flat=True))
@@ -90,15 +88,15 @@ def test_every_sign_in_is_another_session(client: Client, kim: Person, token: st
 @pytest.mark.parametrize(
     "name", ["token", "access_token", "bearer", "Authorization", "authorization", "x-dfns-useraction"]
 )
-def test_a_token_in_the_url_is_none(client: Client, token: str, name: str) -> None:
-    """R-77: nor in a cookie."""
+def test_a_token_in_the_url_is_ignored(client: Client, token: str, name: str) -> None:
+    """R-77: in a cookie, too."""
     for value in (token, f"Bearer {token}"):
         assert told(call(client, "GET", f"/auth/credentials?{urlencode({name: value})}")) == NOT_AUTHORIZED
         client.cookies[name] = value
         assert told(call(client, "GET", "/auth/credentials")) == NOT_AUTHORIZED
 
 
-def test_a_session_that_is_used_is_not_idle(client: Client, token: str) -> None:
+def test_using_a_session_keeps_it_from_idling(client: Client, token: str) -> None:
     Session.objects.update(last_seen_at=F("last_seen_at") - HOUR + 30 * SECOND)
     before = Session.objects.get().last_seen_at
     assert list_credentials(client, token).status_code == 200
@@ -133,46 +131,31 @@ def test_logging_out_needs_no_body(client: Client, token: str, body: Any) -> Non
 
 
 def test_logging_out_needs_no_content_type(client: Client, token: str) -> None:
-    """As the official TypeScript client does it."""
+    """The official TypeScript client sends none."""
     response = client.generic("PUT", "/auth/logout", HTTP_AUTHORIZATION=f"Bearer {token}")
     assert response.status_code == 200
 
 
-def test_the_scheme_is_written_in_any_case(client: Client, token: str) -> None:
+def test_the_scheme_is_case_insensitive(client: Client, token: str) -> None:
     for scheme in ("bearer", "BEARER", "Bearer "):
         assert call(client, "GET", "/auth/credentials", authorization=f"{scheme} {token}").status_code == 200
 
 
-def test_every_credential_of_the_account_is_listed_and_nobody_elses(client: Client, kim: Person, jane: Person) -> None:
+def test_only_credentials_of_the_account_are_listed(client: Client, kim: Person, jane: Person) -> None:
     Credential.objects.filter(account=jane.account).update(organization=kim.account.organization)
     listed = list_credentials(client, sign_in(client, kim)).json()
     assert [each["credentialId"] for each in listed["items"]] == [kim.key.credential_id]
 
 
-def test_no_token_is_good_in_anothers_place(client: Client, token: str) -> None:
-    """R-71."""
-    account = make_account(make_organization(), state=AccountState.INVITED)
-    names = {"username": account.username, "orgId": account.organization_id}
-    opened = open_registration(client, names, issue(account.recipient, purpose=CodePurpose.REGISTRATION)).json()
-    temporary = opened["temporaryAuthenticationToken"]
-    assert told(list_credentials(client, temporary)) == NOT_AUTHORIZED
-    assert told(log_out(client, temporary)) == NOT_AUTHORIZED
-    swapped = {**opened, "temporaryAuthenticationToken": token}
-    assert told(complete_registration(client, swapped, SoftwareKey.make())) == NOT_AUTHORIZED
-    assert complete_registration(client, opened, SoftwareKey.make()).status_code == 200
-
-
 def test_a_forged_token_is_refused(client: Client, token: str) -> None:
-    """R-70 over HTTP; every forgery is in tests/proofs/test_session_tokens.py."""
+    """R-70 over HTTP. `tests/proofs/test_session_tokens.py` has every forgery."""
     header, claims, signature = token.split(".")
     none = base64.urlsafe_b64encode(json.dumps({"alg": "none", "typ": "JWT"}).encode()).rstrip(b"=").decode()
     for forged in (f"{none}.{claims}.", f"{header}.{claims}.", f"{header}.{claims}.{signature[:-4]}AAAA"):
         assert told(list_credentials(client, forged)) == NOT_AUTHORIZED
 
 
-def test_a_token_of_an_older_key_is_good_while_the_key_is_in_the_ring(
-    client: Client, token: str, configure: Any
-) -> None:
+def test_a_token_stays_valid_while_its_key_is_in_the_ring(client: Client, token: str, configure: Any) -> None:
     """R-118."""
     rings = json.loads(settings.DFNS_LOGIN["KEYS"])
     turned = rotate_ring(rings, ring=Ring.TOKENS, now=datetime.now(UTC))

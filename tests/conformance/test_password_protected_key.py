@@ -18,11 +18,11 @@ PATH = "/conformance/signer"
 EXAMPLE = (ROOT / "docs" / "client.md").read_text().partition("```js\n")[2].partition("```")[0]
 
 
-DONE = "\ndocument.documentElement.className = 'done'\n"  # the policy bars what waits for a condition in the page
+DONE = "\ndocument.documentElement.className = 'done'\n"  # the page's policy forbids a polling script
 
 
 class Refused(Exception):
-    """What was thrown, by the signer or by the client."""
+    """An error thrown by the signer or the client."""
 
     def __init__(self, told: dict[str, Any]) -> None:
         super().__init__(f"{told['name']}: {told['message']}")
@@ -31,7 +31,7 @@ class Refused(Exception):
 
 
 class Front(Protocol):
-    """Whoever runs `tests/support/javascript/password_protected_key.mjs`. requests: paths of those of the last call."""
+    """Runs `tests/support/javascript/password_protected_key.mjs`. requests: the paths that the last call requested."""
 
     requests: list[str]
 
@@ -78,13 +78,13 @@ def answer_in(said: dict[str, Any]) -> Any:
 
 
 def served(page: Page, path: str, *, content_type: str, body: str, policy: str) -> None:
-    """Have the page find this at a path of the project."""
+    """Serve this to the page at a path of the project."""
     headers = {"Content-Security-Policy": policy}
     page.route(path, lambda route: route.fulfill(content_type=content_type, body=body, headers=headers))
 
 
 def open_page(browser: Browser, *, url: str, script: str) -> Page:
-    """A page of the project in which this module has run, under the policy of the project's own pages."""
+    """Open a page that runs this module, under the content security policy of the project's own pages."""
     page = browser.new_page()
     html = f'<!doctype html><title>Signer</title><script type="module" src="{PATH}.js"></script>'
     served(page, f"{url}{PATH}", content_type="text/html", body=html, policy=POLICY)
@@ -133,7 +133,7 @@ def registration(person: Invitee) -> dict[str, str]:
 
 @pytest.fixture
 def jane(front: Front, stage: Stage) -> Invitee:
-    """Somebody who has registered a password-protected key."""
+    """A person with a registered password-protected key."""
     person = stage.invited()
     front.do("useSigner", passwords=[PASSWORD])
     registered = front.do("register", request=registration(person))
@@ -148,19 +148,21 @@ def test_a_code_and_the_password_sign_in_and_sign_actions(front: Front, jane: In
     token = front.do("login", request=presenting)["token"]
     listed = front.do("call", token=token, method="listCredentials")
     assert [each["kind"] for each in listed["items"]] == ["PasswordProtectedKey"]
-    # a user action, with the key that is open
+    # a user action with the unlocked key
     uuid = listed["items"][0]["credentialUuid"]
     asked = {"body": {"credentialUuid": uuid}}
     assert front.do("call", token=token, method="activateCredential", request=asked) == {"message": "success"}
     assert "/auth/action" in "".join(front.requests)
     assert front.do("timesAsked") == 1
-    # and once more, after the key was forgotten
+    # again, after the key was locked
     front.do("lock")
     assert front.do("call", token=token, method="activateCredential", request=asked) == {"message": "success"}
     assert front.do("timesAsked") == 2
 
 
-def test_a_wrong_password_is_told_here_and_nothing_is_sent(front: Front, jane: Invitee, scene: LiveProject) -> None:
+def test_a_wrong_password_is_detected_locally_and_nothing_is_sent(
+    front: Front, jane: Invitee, scene: LiveProject
+) -> None:
     front.do("useSigner", passwords=["wrong"])
     with pytest.raises(Refused) as thrown:
         front.do("login", request={"username": jane.email, "loginCode": login_code(scene, jane)})
@@ -168,7 +170,7 @@ def test_a_wrong_password_is_told_here_and_nothing_is_sent(front: Front, jane: I
     assert [path for path in front.requests if "/auth/" in path and not path.endswith("/auth/login/init")] == []
 
 
-def test_a_mistyped_password_costs_no_new_code(front: Front, jane: Invitee, scene: LiveProject) -> None:
+def test_a_mistyped_password_needs_no_new_code(front: Front, jane: Invitee, scene: LiveProject) -> None:
     front.do("useSigner", passwords=["wrong", PASSWORD], attempts=3)
     presenting = {"username": jane.email, "loginCode": login_code(scene, jane)}
     assert front.do("login", request=presenting)["token"]

@@ -1,4 +1,4 @@
-"""A browser as the server sees one: it keeps cookies, and sends the CSRF token that only our own pages can read."""
+"""A browser for the API: it keeps cookies and sends the CSRF token, which only our own pages can read."""
 
 import json
 from typing import Any
@@ -13,7 +13,7 @@ from tests.support.factories import Person, issue
 
 
 class Browser(Client):
-    """Enforces CSRF as a server does; `csrf` is the token of the page that is open."""
+    """A test client that enforces CSRF checks. `csrf` is the token of the open page."""
 
     def __init__(self) -> None:
         super().__init__(enforce_csrf_checks=True, raise_request_exception=False)
@@ -28,24 +28,24 @@ class Browser(Client):
         return str(self.cookies[settings.SESSION_COOKIE_NAME].value)
 
     def send(self, method: str, path: str, body: Any = None, **headers: str) -> HttpResponse:
-        """A request by script from a page of ours."""
+        """Send a request as a script of our pages does."""
         return call(self, method, path, body, **{"x_csrftoken": self.csrf, **headers})
 
     def complete(self, person: Person, challenge: dict[str, Any], **more: Any) -> HttpResponse:
         return self.send("POST", "/login/complete", {**login_body(challenge, person.key), **more})
 
     def sign_in(self, person: Person, **more: Any) -> HttpResponse:
-        """Sign in as the page does, with a code."""
+        """Sign in with a code, as the page does."""
         challenge = open_login(self, person.names, loginCode=issue(person.account.recipient)).json()
         return self.complete(person, challenge, **more)
 
     def signed(self, person: Person, method: str, path: str, body: Any) -> HttpResponse:
-        """The request, with a user action for it."""
+        """Send the request with a user action for it."""
         asked = {"userActionPayload": json.dumps(body), "userActionHttpMethod": method, "userActionHttpPath": path}
         challenge = self.send("POST", "/auth/action/init", asked).json()
         action = self.send("POST", "/auth/action", login_body(challenge, person.key)).json()["userAction"]
         return self.send(method, path, body, x_dfns_useraction=action)
 
     def is_signed_in(self) -> bool:
-        """Whether the API and the project's own views take the browser for signed in."""
+        """Return whether the API accepts the browser's session."""
         return self.send("GET", "/auth/credentials").status_code == 200

@@ -18,7 +18,7 @@ WITHOUT_STORE = {"/.well-known/jwks.json", "/auth/openapi.json"}
 
 
 class CheckedClient(Client):
-    """A client that holds every answer against what holds for all: JSON, `no-store`, and the envelope of errors."""
+    """A client that checks what every response must have: JSON, `no-store`, the error envelope."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(raise_request_exception=False, **options)
@@ -31,7 +31,7 @@ class CheckedClient(Client):
 
 
 def check_answer(response: HttpResponse, *, method: str, path: str) -> None:
-    """Assert what holds for every answer of the API."""
+    """Assert what every response of the API must have."""
     stored = "public, max-age=300" if path in WITHOUT_STORE and response.status_code == 200 else "no-store"
     assert response["Cache-Control"] == stored, (path, response.status_code)
     assert response["Content-Type"] == "application/json", (path, response.status_code)
@@ -59,7 +59,7 @@ def check_answer(response: HttpResponse, *, method: str, path: str) -> None:
 def call(
     client: Client, method: str, path: str, body: Any = None, *, bearer: str = "", peer: str = "", **headers: str
 ) -> HttpResponse:
-    """One JSON request; bytes are sent as they are. peer: the address that it comes from."""
+    """Send a JSON request. Bytes are sent as they are. peer: the client's address."""
     data = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
     content_type = headers.pop("content_type", "application/json")
     named = {"HTTP_" + name.upper(): value for name, value in headers.items()}
@@ -97,7 +97,7 @@ def login_body(challenge: dict[str, Any], key: SoftwareKey, *, fault: Fault | No
 
 
 def sign_in(client: Client, person: Person, **more: Any) -> str:
-    """The token of a fresh sign-in."""
+    """Sign in and return the token."""
     challenge = open_login(client, person.names, **more).json()
     token: str = complete_login(client, challenge, person.key).json()["token"]
     return token
@@ -132,7 +132,7 @@ def complete_registration(
 
 
 def told(response: HttpResponse) -> tuple[int, str]:
-    """Status and message of a refusal."""
+    """Return the status and message of a refusal."""
     return response.status_code, message(response)
 
 
@@ -142,7 +142,7 @@ def message(response: HttpResponse) -> str:
 
 
 def details(response: HttpResponse) -> dict[str, list[str]]:
-    """What is said to be wrong with the body, by field."""
+    """Return what is wrong with the body, by field."""
     found: dict[str, list[str]] = json.loads(response.content)["error"].get("details", {})
     return found
 

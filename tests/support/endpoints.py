@@ -1,4 +1,4 @@
-"""Every endpoint, with a request of the right shape."""
+"""Every endpoint, with a request of the right shape for the tests that send one to each of them."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,6 +8,7 @@ from django.http import HttpResponse
 from django.test import Client
 from django.urls import URLPattern
 
+from dfns_login.api.schema.refusals import requires_user_action
 from dfns_login.api.urls import urlpatterns
 from dfns_login.api.view import AuthenticatedAPIView, LoginAPIView
 from tests.support.api_client import call
@@ -154,15 +155,15 @@ def view_of(endpoint: Endpoint) -> type[LoginAPIView]:
 
 
 def methods_of(endpoint: Endpoint) -> set[str]:
-    """Every method that is served at the endpoint's path."""
+    """Return every method that the endpoint's path supports."""
     return {each.method for each in ENDPOINTS if each.path == endpoint.path}
 
 
 WITH_BODY = [each for each in ENDPOINTS if each.method != "GET"]
 AUTHENTICATED = [each for each in ENDPOINTS if issubclass(view_of(each), AuthenticatedAPIView)]
 OPEN = [each for each in WITH_BODY if each not in AUTHENTICATED]
-SIGNED = [each for each in WITH_BODY if hasattr(getattr(view_of(each), each.method.lower()), "__wrapped__")]
-"""Those that `user_action_required` guards."""
+SIGNED = [each for each in WITH_BODY if requires_user_action(view_of(each), each.method)]
+
 UNSIGNED_WITH_BODY = [each for each in WITH_BODY if each not in SIGNED]
 of_each = pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda each: each.name)
 of_each_with_body = pytest.mark.parametrize("endpoint", WITH_BODY, ids=lambda each: each.name)
@@ -173,7 +174,7 @@ of_each_authenticated = pytest.mark.parametrize("endpoint", AUTHENTICATED, ids=l
 
 
 def send(client: Client, endpoint: Endpoint, **changes: Any) -> HttpResponse:
-    """The endpoint's request, with these changes."""
+    """Send the endpoint's request with these changes."""
     request = {"method": endpoint.method, "path": endpoint.path, "bearer": endpoint.bearer} | changes
     body = request.pop("body", endpoint.body if endpoint.method != "GET" else None)
     return call(client, request.pop("method"), request.pop("path"), body, **request)

@@ -1,4 +1,4 @@
-"""Signed calls: a session's owner signs an action, and makes the request with it."""
+"""A signed-in person who can sign requests."""
 
 import json
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from tests.support.factories import Person, issue
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignedIn:
-    """A person with a token, and the key that signs."""
+    """A person with a session token. Their first key signs."""
 
     client: Client
     person: Person
@@ -48,7 +48,7 @@ class SignedIn:
         return call(self.client, method, path, body, bearer=self.token, **headers)
 
     def signed(self, method: str, path: str, body: Any = None) -> HttpResponse:
-        """The request, with a user action for it."""
+        """Send the request with a user action for it."""
         payload = "" if body is None else json.dumps(body)
         return self.call(method, path, body, x_dfns_useraction=self.user_action(method, path, payload))
 

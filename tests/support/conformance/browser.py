@@ -15,13 +15,13 @@ from tests.support.authenticators import Members
 from tests.support.javascript_clients import CLIENTS
 
 PATH: Final = "/conformance"
-"""Of the page, which the browser is handed instead of what the project answers there."""
+"""Path of the page. The browser gets it from the test instead of the project."""
 LAUNCH_MILLISECONDS: Final = 120_000
 ADVICE: Final = "Name one in CHROMIUM, install `chromium`, or have `make test` install the package @sparticuz/chromium."
 
 
 class PageError(Exception):
-    """What the client threw in the page. name: `DfnsError`, or that of the browser's own error."""
+    """An error thrown in the page. name: `DfnsError`, or the name of the browser's own error."""
 
     def __init__(self, told: Members) -> None:
         super().__init__(f"{told['name']}: {told['message']}")
@@ -32,7 +32,7 @@ class PageError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Authenticator:
-    """A virtual authenticator that holds discoverable passkeys, and whose user is verified."""
+    """A virtual authenticator with discoverable passkeys and a verified user."""
 
     session: CDPSession
     id: str
@@ -62,13 +62,13 @@ class Authenticator:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clients:
-    """The clients in the page."""
+    """The official clients in the page."""
 
     page: Page
     organization: str
 
     def do(self, verb: str, **asked: Any) -> Any:
-        """`dfns.<verb>(…)` of `tests/support/javascript/page.mjs`. Raises PageError."""
+        """Call `dfns.<verb>(…)` of `tests/support/javascript/page.mjs`. Raises PageError."""
         said = self.page.evaluate(
             "([verb, asked]) => globalThis.dfns[verb](asked)", [verb, {"orgId": self.organization, **asked}]
         )
@@ -94,7 +94,7 @@ def chromium(playwright: Playwright, *, node: str) -> Iterator[Browser]:
 
 
 def _program(node: str) -> tuple[str, dict[str, str]]:
-    """Path of a Chromium, and what has to stand in its environment."""
+    """Return the path of a Chromium and the environment it needs."""
     found = os.environ.get("CHROMIUM") or shutil.which("chromium")
     if found:
         return found, {}
@@ -105,7 +105,7 @@ def _program(node: str) -> tuple[str, dict[str, str]]:
 
 
 def bundle(folder: Path, *, node: str) -> Path:
-    """Script that brings the clients into a page."""
+    """Build the script that loads the clients into a page."""
     script = folder / "page.js"
     esbuild = [node, "node_modules/esbuild/bin/esbuild", "page.mjs", "--bundle", "--format=iife", "--log-level=warning"]
     subprocess.run([*esbuild, f"--outfile={script}"], cwd=CLIENTS, check=True)
@@ -113,7 +113,7 @@ def bundle(folder: Path, *, node: str) -> Path:
 
 
 def open_page(browser: Browser, *, origin: str, script: Path) -> Page:
-    """A blank page of that origin, with the script in it."""
+    """Open a blank page of that origin with the script."""
     page = browser.new_page()
     html = "<!doctype html><title>Official clients</title>"
     page.route(f"{origin}{PATH}", lambda route: route.fulfill(content_type="text/html", body=html))

@@ -1,4 +1,4 @@
-"""What the methods of a client call, read from their sources."""
+"""The endpoint that each method of a client calls, read from its source."""
 
 import re
 from collections.abc import Mapping
@@ -29,9 +29,9 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Method:
-    """A method of a client, and the endpoint that it calls by its own source.
+    """A method of a client and the endpoint that it calls.
 
-    half: `Init` or `Complete` where signing is left to the caller in between.
+    half: `Init` or `Complete` if the caller signs in between.
     """
 
     name: str
@@ -40,7 +40,7 @@ class Method:
 
 
 def methods_of(sources: Mapping[str, str], elsewhere: Mapping[str, str] = MappingProxyType({})) -> list[Method]:
-    """Every method of a client, by its source. elsewhere: sources of what it may be made of."""
+    """Return every method of a client. elsewhere: sources of classes that it may use."""
     return [
         Method(name=name, endpoint=endpoint_of(name, {**elsewhere, **sources}), half=_half(name, sources))
         for name in sources
@@ -55,7 +55,7 @@ def _half(name: str, sources: Mapping[str, str]) -> str:
 
 
 def endpoint_of(name: str, sources: Mapping[str, str]) -> Endpoint:
-    """Endpoint that the method calls itself, or by the last method that it calls."""
+    """Return the endpoint that the method calls itself or through the last method it calls."""
     source = sources[name]
     verbs, paths = _VERB.findall(source), _PATH.findall(source)
     if not paths:

@@ -22,13 +22,13 @@ from tests.support.conformance.methods import Method
 from tests.support.javascript_clients import ClientError, JavaScript
 
 NO_TOKEN: Final = "none"
-"""The Python client cannot send an empty `Authorization` header, and sends one always."""
+"""The Python client always sends an `Authorization` header, which must not be empty."""
 _IDENTIFIER: Final = re.compile(r"\bus-[\w-]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ask:
-    """What a method is called with. token: of the session. key: what its owner signs with."""
+class Arguments:
+    """Arguments for a method. token: of the session. key: signs user actions."""
 
     path: Mapping[str, str] = field(default_factory=dict)
     body: Members | None = None
@@ -39,7 +39,7 @@ class Ask:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What came of a call: the last request that was answered, and the answer or the refusal as the client tells it."""
+    """The result of a call: the last request with a response, and the reply or refusal as the client reports it."""
 
     request: str
     status: int
@@ -56,13 +56,13 @@ class Outcome:
 
 
 class Surface(Protocol):
-    """Whatever of a client speaks of authentication. title: as the table names it."""
+    """A part of a client with authentication methods. title: its name in the table."""
 
     title: str
 
     def sources(self) -> Mapping[str, str]: ...
 
-    def call(self, method: Method, ask: Ask, signed: Members | None = None) -> Outcome: ...
+    def call(self, method: Method, ask: Arguments, signed: Members | None = None) -> Outcome: ...
 
     def close(self) -> None: ...
 
@@ -79,13 +79,13 @@ class JavaScriptSurface:
         sources: Mapping[str, str] = self._javascript.sources()[self._name]
         return sources
 
-    def call(self, method: Method, ask: Ask, signed: Members | None = None) -> Outcome:
+    def call(self, method: Method, ask: Arguments, signed: Members | None = None) -> Outcome:
         request: Members = {**ask.path, **({"body": ask.body} if ask.body is not None else {})}
         request |= {"query": ask.query} if ask.query else {}
         bare = self._name in {"BaseAuthApi", "DfnsAuthenticator"}
         args: list[Any] = [ask.body if bare else request]
         if method.name == "userLogout":
-            args = []  # the only method that takes its options alone
+            args = []  # the only method that takes nothing but its options
         args += [signed] if signed else []
         key = ask.key if self._name in {"DfnsApiClient.auth", "DfnsAuthenticator"} else None
         told: Members = {}
@@ -104,7 +104,7 @@ class JavaScriptSurface:
         return Outcome(request=_request(verb, path), status=status, **told)
 
     def close(self) -> None:
-        """Nothing is open: every call has a client of its own."""
+        """There is nothing to close: every call has its own client."""
 
 
 class PythonSurface:
@@ -125,7 +125,7 @@ class PythonSurface:
         functions = {name: getattr(self._class, name) for name in vars(self._class) if not name.startswith("_")}
         return {name: _code_of(function) for name, function in functions.items()}
 
-    def call(self, method: Method, ask: Ask, signed: Members | None = None) -> Outcome:
+    def call(self, method: Method, ask: Arguments, signed: Members | None = None) -> Outcome:
         client, target, given = self._use(ask)
         exchanges = self._ears[id(client)]
         exchanges.clear()
@@ -138,7 +138,7 @@ class PythonSurface:
         arguments |= {name: {} for name in missing}
         told: Members = {}
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # what is deprecated is called all the same
+            warnings.simplefilter("ignore", DeprecationWarning)  # deprecated methods are called, too
             try:
                 told["answer"] = function(**arguments)
             except dfns_sdk.DfnsError as error:
@@ -151,22 +151,22 @@ class PythonSurface:
         for client in self._clients.values():
             client.close()
 
-    def _with_signer(self, ask: Ask) -> tuple[Any, Any, Members]:
+    def _with_signer(self, ask: Arguments) -> tuple[Any, Any, Members]:
         client = self._client(ask.token or NO_TOKEN, ask.key)
         return client, client.auth, {}
 
-    def _without_signer(self, ask: Ask) -> tuple[Any, Any, Members]:
+    def _without_signer(self, ask: Arguments) -> tuple[Any, Any, Members]:
         client = self._client(ask.token or NO_TOKEN, None)
         return client, client.auth, {}
 
-    def _as_functions(self, ask: Ask) -> tuple[Any, Any, Members]:
+    def _as_functions(self, ask: Arguments) -> tuple[Any, Any, Members]:
         client, _, _ = self._without_signer(ask)
         body = ask.body or {}
         named = {_snake_case(name): value for name, value in body.items()}
         return client, self._class, {**named, "http_client": client._http, "signed_challenge": body}  # noqa: SLF001
 
     def _client(self, token: str, key: SoftwareKey | None) -> Any:
-        """Client of a session; making one is what costs most of a call."""
+        """Return the client of a session. Making one takes longer than a call."""
         if (token, key) not in self._clients:
             if self._class is AuthClient:
                 signer = _signer(key) if key else None
@@ -187,14 +187,14 @@ def _signer(key: SoftwareKey) -> Any:
 
 
 def _code_of(function: Callable[..., Any]) -> str:
-    """Source of the function without its documentation, which names other paths."""
+    """Return the source without the docstring, which names other paths."""
     tree = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0]
     assert isinstance(tree, ast.FunctionDef)
     return ast.unparse(tree.body[1:] if ast.get_docstring(tree) else tree.body)  # type: ignore[arg-type]
 
 
 def _request(verb: str, path: str) -> str:
-    """Method and path, the ids in it named."""
+    """Return method and path, with named parameters for its ids."""
     return f"{verb} {_IDENTIFIER.sub(':userId', unquote(path.partition('?')[0]))}"
 
 

@@ -1,4 +1,4 @@
-"""Who is there while the official clients are tried: an operator, somebody with a session, and newcomers."""
+"""The accounts that the calls of the official clients need: an operator, a signed-in person, and new ones."""
 
 import json
 from dataclasses import dataclass, field, replace
@@ -18,7 +18,7 @@ COMPANY: Final = 8
 
 @dataclass(frozen=True, kw_only=True)
 class Member:
-    """Somebody who has registered a `Key`, and perhaps a recovery key, and has signed in."""
+    """A signed-in person with a `Key` and possibly a recovery key."""
 
     person: Invitee
     account_id: str
@@ -34,14 +34,14 @@ class Member:
 
 @dataclass(frozen=True, kw_only=True)
 class Recovery:
-    """A recovery that is opened. temporary_token: with which it is completed."""
+    """An open recovery. temporary_token: completes it."""
 
     member: Member
     challenge: str = field(repr=False)
     temporary_token: str = field(repr=False)
 
     def body(self) -> Members:
-        """Recover with a new key, signed by the recovery key."""
+        """Return the body that recovers with a new key, signed by the recovery key."""
         return recovery_body(self.challenge, by=self.member.recovery_key)
 
 
@@ -59,7 +59,7 @@ class Stage:
 
     @cached_property
     def operator(self) -> Member:
-        """A superuser of the project: every Django permission."""
+        """A superuser of the project, with all permissions."""
         site = self.scene.site
         site.manage("createsuperuser", "--noinput", "--username", OPERATOR, "--email", OPERATOR)
         invitation = ("invite", OPERATOR, "--organization", self.scene.organization)
@@ -68,12 +68,12 @@ class Stage:
 
     @cached_property
     def jane(self) -> Member:
-        """Somebody without permissions."""
+        """A person without permissions."""
         return self.newcomer()
 
     @cached_property
     def dead_token(self) -> str:
-        """Token of a session that has ended."""
+        """The token of an ended session."""
         token = self.fresh_token()
         assert self.scene.call("PUT", "/auth/logout", bearer=token).status_code == 200
         return token
@@ -83,15 +83,15 @@ class Stage:
         return cycle([self.newcomer() for _ in range(REGULARS)])
 
     def regular(self) -> Member:
-        """Somebody who has one key that signs in: the next of a few, since what they ask for is counted by name."""
+        """Return a person with one key. There are several, in turn, because of the rates by name."""
         return next(self._regulars)
 
     def fresh_token(self) -> str:
-        """Token of a session that nobody else uses."""
+        """Return the token of a new session."""
         return str(self.scene.post("/auth/login", self.login_answer(self.regular()))["token"])
 
     def account(self) -> str:
-        """Id of somebody who is invited."""
+        """Return the id of a new invited account."""
         return str(self.signed(self.operator, "POST", "/auth/users", self._somebody())["userId"])
 
     def invited(self) -> Invitee:
@@ -106,7 +106,7 @@ class Stage:
         return self._register(self.invited())
 
     def credential(self, challenge: Members, key: SoftwareKey) -> Members:
-        """Body that adds the key as a credential."""
+        """Return the body that adds the key as a credential."""
         answered = {"challengeIdentifier": challenge["challengeIdentifier"], "credentialName": "Another"}
         return {**key.credential(challenge["challenge"]), **answered}
 
@@ -114,7 +114,7 @@ class Stage:
         return self.scene.post("/auth/credentials/init", {"kind": "Key"}, bearer=self.jane.token)
 
     def spare_credential(self) -> str:
-        """Id of a second credential of Jane's."""
+        """Return the id of a second credential of Jane's."""
         body = self.credential(self.credential_challenge(), SoftwareKey.make())
         return str(self.signed(self.jane, "POST", "/auth/credentials", body)["credentialUuid"])
 
@@ -123,7 +123,7 @@ class Stage:
         return str(self.signed(self.jane, "POST", "/auth/credentials/code", asked)["code"])
 
     def registration(self) -> tuple[Members, str]:
-        """Body that completes a registration, and its temporary token."""
+        """Return the body that completes a registration, and its temporary token."""
         person = self.invited()
         asked = person.names | {"registrationCode": person.registration_code}
         opened = self.scene.post("/auth/registration/init", asked)
@@ -131,7 +131,7 @@ class Stage:
         return body, opened["temporaryAuthenticationToken"]
 
     def recovery_request(self) -> tuple[Member, Members]:
-        """Body that opens a recovery, and whose it is."""
+        """Return the account and the body that opens its recovery."""
         if not self._recovering:
             self._recovering = [self.newcomer() for _ in range(COMPANY)]
             for each in self._recovering:
@@ -151,15 +151,15 @@ class Stage:
         )
 
     def login_answer(self, member: Member, *, key: SoftwareKey | None = None) -> Members:
-        """Body that answers a fresh login challenge."""
+        """Return the body that answers a new login challenge."""
         return answer(self.scene.post("/auth/login/init", member.names), key or member.key)
 
     def action_answer(self, member: Member, *, key: SoftwareKey | None = None) -> Members:
-        """Body that answers a fresh user-action challenge."""
+        """Return the body that answers a new user-action challenge."""
         return answer(self.scene.post("/auth/action/init", AN_ACTION, bearer=member.token), key or member.key)
 
     def signed(self, member: Member, verb: str, path: str, body: Members) -> Members:
-        """Make a request that its sender has signed."""
+        """Send a signed request."""
         action = {
             "userActionPayload": json.dumps(body),
             "userActionHttpMethod": verb,
@@ -180,7 +180,7 @@ class Stage:
         return Invitee(email=email, organization=self.scene.organization, registration_code=code)
 
     def _mailed_code(self, email: str, *, number: int = 1) -> str:
-        """Code in the person's mail of this number; waits for it."""
+        """Wait for the person's n-th email and return its code."""
 
         def found() -> Email | None:
             if len(self._mails.get(email, ())) < number:
@@ -230,7 +230,7 @@ def answer(challenge: Members, key: SoftwareKey) -> Members:
 
 
 def another_private_key(key: SoftwareKey) -> SoftwareKey:
-    """Return what claims to be that key, and is not."""
+    """Return a key with the same credential id and another private key."""
     return replace(key, private_key=SoftwareKey.make().private_key)
 
 

@@ -1,4 +1,4 @@
-"""Every method of the official clients, called; and the table of what came of it."""
+"""Calls every method of the official clients and makes a table of the results."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -8,7 +8,7 @@ from typing import Final
 from tests.support.conformance.calls import AUTHENTICATOR_CALLS, CALLS, Call, reason_not_served
 from tests.support.conformance.methods import Method, methods_of
 from tests.support.conformance.official import (
-    Ask,
+    Arguments,
     JavaScriptSurface,
     Outcome,
     PythonSurface,
@@ -23,7 +23,7 @@ HEADINGS: Final = ("method", "request", "served", "success", "refusal")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """What came of one method. success, refusal: None where it was not called for that."""
+    """The results of one method. success, refusal: None if it was not called for that."""
 
     surface: str
     method: Method
@@ -48,7 +48,7 @@ class Row:
 
 
 def surfaces(javascript: JavaScript, *, base_url: str) -> list[tuple[Surface, Mapping[str, str]]]:
-    """Each surface, with the sources of what it may be made of."""
+    """Yield each surface with the sources of the classes that it may use."""
     base = JavaScriptSurface(javascript, "BaseAuthApi").sources()
     names = ("DfnsApiClient.auth", "DfnsDelegatedApiClient.auth", "DfnsAuthenticator", "BaseAuthApi")
     of_javascript: list[Surface] = [JavaScriptSurface(javascript, name) for name in names]
@@ -74,7 +74,7 @@ def _row(surface: Surface, method: Method, methods: Mapping[str, Method], stage:
         assert call, f"{surface.title} {method.name}: neither called nor said not to be served: {method.endpoint}"
     else:
         path = {name: f":{name}" for name in method.endpoint.parameters}
-        ask = Ask(path=path, body={}, token=stage.operator.token, key=stage.operator.key)
+        ask = Arguments(path=path, body={}, token=stage.operator.token, key=stage.operator.key)
         call = Call(success=lambda _: ask, refusal=lambda _: ask)
     success = refusal = None
     if method.half == "Init":
@@ -94,20 +94,20 @@ def _stem(method: Method) -> str:
     return method.name[: -len(method.half)].rstrip("_")
 
 
-def _complete(surface: Surface, opening: Method, completing: Method, ask: Ask) -> Outcome:
-    """Sign between the halves."""
+def _complete(surface: Surface, opening: Method, completing: Method, ask: Arguments) -> Outcome:
+    """Call both halves, and sign in between."""
     opened = surface.call(opening, ask)
     assert ask.key
     assert opened.answer, f"{surface.title} {opening.name}: {opened}"
     return surface.call(completing, ask, answer(opened.answer, ask.key))
 
 
-def _of_nobody(ask: Ask, stage: Stage) -> Ask:
-    return Ask(path=ask.path, body=ask.body, query=ask.query, token=stage.dead_token, key=ask.key)
+def _of_nobody(ask: Arguments, stage: Stage) -> Arguments:
+    return Arguments(path=ask.path, body=ask.body, query=ask.query, token=stage.dead_token, key=ask.key)
 
 
 def in_markdown(rows: Sequence[Row]) -> Iterator[str]:
-    """The tables, one for each surface, line by line."""
+    """Yield the lines of the tables, one table for each surface."""
     for surface in dict.fromkeys(row.surface for row in rows):
         own = [row for row in rows if row.surface == surface]
         yield from ("", f"## {surface}", "", _line(HEADINGS), _line("---" for _ in HEADINGS))

@@ -1,4 +1,4 @@
-"""Holds answers against the OpenAPI document, and more strictly: a member that it does not name is an error."""
+"""Checks responses against the OpenAPI document. An undocumented member is an error."""
 
 import copy
 import json
@@ -20,7 +20,7 @@ DOCUMENT: Schema = json.loads(FILE.read_text(encoding="utf-8"))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """One method of one path, as the document has it."""
+    """One method of one path in the document."""
 
     name: str
     method: str
@@ -36,14 +36,14 @@ class Operation:
         return {int(status): resolved(response) for status, response in self.described["responses"].items()}
 
     def codes(self) -> Iterator[str]:
-        """Codes of every refusal of the operation."""
+        """Yield the code of every documented refusal."""
         for status, response in self.statuses.items():
             if status != 200:
                 yield from json_of(response)["schema"]["allOf"][1]["properties"]["error"]["properties"]["code"]["enum"]
 
 
 def resolved(node: Schema) -> Schema:
-    """What a reference stands for."""
+    """Follow references."""
     while "$ref" in node:
         target: Any = DOCUMENT
         for step in node["$ref"].removeprefix("#/").split("/"):
@@ -60,7 +60,7 @@ def json_of(response: Schema) -> Schema:
 
 
 def closed(node: Any) -> Any:
-    """The same, with no room in objects for members that are not named."""
+    """Return the schema with `additionalProperties: false` on every object."""
     if isinstance(node, list):
         return [closed(each) for each in node]
     if not isinstance(node, dict):
@@ -91,7 +91,7 @@ def operation_at(method: str, path: str) -> Operation:
 
 
 def check(response: HttpResponse, *, method: str, path: str, body: bytes) -> None:
-    """Assert that the answer is documented: its status, its shape and code, its headers; and what was accepted, too."""
+    """Assert that the response is documented (status, shape, code, headers), and the body of an accepted request."""
     operation = operation_at(method, path)
     documented = operation.statuses.get(response.status_code)
     assert documented is not None, f"{operation.name} documents no {response.status_code}: {response.content!r}"
@@ -107,7 +107,7 @@ def check(response: HttpResponse, *, method: str, path: str, body: bytes) -> Non
 
 
 def members(schema: Schema, value: Any) -> Iterator[str]:
-    """Names of the members that the value has, as `Component.member`."""
+    """Yield the members that the value has, as `Component.member`."""
     name = schema.get("$ref", "").rpartition("/")[2]
     schema = resolved(schema)
     for part in schema.get("allOf", ()):
@@ -124,7 +124,7 @@ def members(schema: Schema, value: Any) -> Iterator[str]:
 
 
 def documented_members() -> set[str]:
-    """Members of every shape that an answer may have."""
+    """Return every member that the document allows in a response, as `Component.member`."""
     found: set[str] = set()
     waiting = [json_of(response)["schema"] for each in OPERATIONS for response in each.statuses.values()]
     while waiting:
@@ -140,7 +140,7 @@ def documented_members() -> set[str]:
 
 
 class ContractClient(Client):
-    """A client that holds every answer against the document, and keeps no cookie. seen: members that answers had."""
+    """A client that checks every response and keeps no cookies. seen: the members that responses had."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(raise_request_exception=False, **options)

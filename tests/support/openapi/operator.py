@@ -1,4 +1,4 @@
-"""A door in front of the project: what comes through it comes from an operator who has signed for it."""
+"""A WSGI wrapper that replaces the tokens in a request by valid ones of an operator."""
 
 import io
 from collections.abc import Callable, Iterable
@@ -20,7 +20,7 @@ Application = Callable[[Environ, Any], Iterable[bytes]]
 
 
 class OperatorDoor:
-    """The application, for requests that get good tokens where they bring any: the operator's, actions', our pages'."""
+    """Replaces any bearer token, user action and CSRF token that a request has by a valid one."""
 
     def __init__(self, application: Application, *, operator: SignedIn) -> None:
         self.application = application

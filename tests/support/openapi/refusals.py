@@ -1,4 +1,4 @@
-"""A way to provoke each refusal that the document names: the accepted request, changed in one thing."""
+"""A way to provoke each documented refusal: the accepted request with one change."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,7 +17,7 @@ from dfns_login.settings import DEFAULT_RATES
 from tests.support.authenticators import Fault, Kind, SoftwareKey
 from tests.support.factories import issue, make_person
 from tests.support.openapi import requests
-from tests.support.openapi.requests import ACCEPTED, Asked, Scene, names, new_key, taken_key
+from tests.support.openapi.requests import ACCEPTED, Actors, ApiRequest, names, new_key, taken_key
 
 FAULT = Fault.FLIPPED_BIT
 
@@ -30,76 +30,76 @@ def revealing() -> override_settings:
     return configured(REVEAL_UNKNOWN_USERS=True)
 
 
-# What any operation is refused for
+# Refusals that several operations share
 
 
-def not_an_object(scene: Scene, asked: Asked) -> HttpResponse:
-    changed = replace(asked, data=b"[]")
-    return scene.send(scene.sign(changed) if asked.action else changed)
+def not_an_object(actors: Actors, request: ApiRequest) -> HttpResponse:
+    changed = replace(request, data=b"[]")
+    return actors.send(actors.sign(changed) if request.action else changed)
 
 
-def too_large(scene: Scene, asked: Asked) -> HttpResponse:
-    return scene.send(replace(asked, data=asked.data + b" " * (BODY_LIMIT + 1)))
+def too_large(actors: Actors, request: ApiRequest) -> HttpResponse:
+    return actors.send(replace(request, data=request.data + b" " * (BODY_LIMIT + 1)))
 
 
-def not_json(scene: Scene, asked: Asked) -> HttpResponse:
-    return scene.send(replace(asked, data=asked.data or b"{}", content_type="text/plain"))
+def not_json(actors: Actors, request: ApiRequest) -> HttpResponse:
+    return actors.send(replace(request, data=request.data or b"{}", content_type="text/plain"))
 
 
-def without_token(scene: Scene, asked: Asked) -> HttpResponse:
-    return scene.send(replace(asked, bearer=""))
+def without_token(actors: Actors, request: ApiRequest) -> HttpResponse:
+    return actors.send(replace(request, bearer=""))
 
 
-def without_user_action(scene: Scene, asked: Asked) -> HttpResponse:
-    return scene.send(replace(asked, action=""))
+def without_user_action(actors: Actors, request: ApiRequest) -> HttpResponse:
+    return actors.send(replace(request, action=""))
 
 
-def twice(scene: Scene, asked: Asked) -> HttpResponse:
-    assert scene.send(asked).status_code == 200
-    return scene.send(asked)
+def twice(actors: Actors, request: ApiRequest) -> HttpResponse:
+    assert actors.send(request).status_code == 200
+    return actors.send(request)
 
 
-def too_often(scene: Scene, asked: Asked) -> HttpResponse:
+def too_often(actors: Actors, request: ApiRequest) -> HttpResponse:
     with configured(RATES=dict.fromkeys(DEFAULT_RATES, ("1/h",))):
-        scene.send(asked)
-        return scene.send(asked)
+        actors.send(request)
+        return actors.send(request)
 
 
-def misconfigured(scene: Scene, asked: Asked) -> HttpResponse:
+def misconfigured(actors: Actors, request: ApiRequest) -> HttpResponse:
     with override_settings(DFNS_LOGIN={"NO_SUCH_SETTING": 1}):
-        return scene.send(asked)
+        return actors.send(request)
 
 
-def without_database(scene: Scene, asked: Asked) -> HttpResponse:
+def without_database(actors: Actors, request: ApiRequest) -> HttpResponse:
     def fail(*_: object) -> None:
         raise OperationalError
 
     with connection.execute_wrapper(fail):
-        return scene.send(asked)
+        return actors.send(request)
 
 
-def without_permission(scene: Scene, asked: Asked) -> HttpResponse:
-    scene.user.user_permissions.clear()
-    return scene.send(asked)
+def without_permission(actors: Actors, request: ApiRequest) -> HttpResponse:
+    actors.user.user_permissions.clear()
+    return actors.send(request)
 
 
-def elsewhere(scene: Scene, asked: Asked) -> HttpResponse:
-    changed = replace(asked, path=asked.path.replace(scene.invited.pk, "us-nobody"))
-    return scene.send(scene.sign(changed) if asked.action else changed)
+def elsewhere(actors: Actors, request: ApiRequest) -> HttpResponse:
+    changed = replace(request, path=request.path.replace(actors.invited.pk, "us-nobody"))
+    return actors.send(actors.sign(changed) if request.action else changed)
 
 
-def from_another_site(scene: Scene, asked: Asked) -> HttpResponse:
-    """By the cookie of a browser that has signed in, and without what only our own pages can read."""
-    session = scene.send(ACCEPTED["completeBrowserLogin"](scene)).cookies[settings.SESSION_COOKIE_NAME]
-    scene.client.cookies[settings.SESSION_COOKIE_NAME] = session.value
-    scene.client.handler.enforce_csrf_checks = True
+def from_another_site(actors: Actors, request: ApiRequest) -> HttpResponse:
+    """Send it with the session cookie of a browser, but without the CSRF token."""
+    session = actors.send(ACCEPTED["completeBrowserLogin"](actors)).cookies[settings.SESSION_COOKIE_NAME]
+    actors.client.cookies[settings.SESSION_COOKIE_NAME] = session.value
+    actors.client.handler.enforce_csrf_checks = True
     try:
-        return scene.send(replace(asked, bearer=""))
+        return actors.send(replace(request, bearer=""))
     finally:
-        scene.client.handler.enforce_csrf_checks = False
+        actors.client.handler.enforce_csrf_checks = False
 
 
-OF_ANY: dict[str, Callable[[Scene, Asked], HttpResponse]] = {
+OF_ANY: dict[str, Callable[[Actors, ApiRequest], HttpResponse]] = {
     "invalid_request": not_an_object,
     "body_too_large": too_large,
     "unsupported_media_type": not_json,
@@ -115,156 +115,158 @@ OF_ANY: dict[str, Callable[[Scene, Asked], HttpResponse]] = {
 }
 
 
-# What one operation is refused for
+# Refusals of one operation
 
 
-def no_usable_credential(scene: Scene) -> HttpResponse:
-    person = make_person(scene.organization, "kim@example.co", SoftwareKey.make(kind=Kind.RECOVERY_KEY))
+def no_usable_credential(actors: Actors) -> HttpResponse:
+    person = make_person(actors.organization, "kim@example.co", SoftwareKey.make(kind=Kind.RECOVERY_KEY))
     with revealing():
-        return scene.send(
-            scene.ask("POST", "/auth/login/init", {**person.names, "loginCode": issue(person.account.recipient)})
+        return actors.send(
+            actors.ask("POST", "/auth/login/init", {**person.names, "loginCode": issue(person.account.recipient)})
         )
 
 
-def unknown_name(scene: Scene, path: str, **more: str) -> HttpResponse:
+def unknown_name(actors: Actors, path: str, **more: str) -> HttpResponse:
     with revealing():
-        return scene.send(
-            scene.ask("POST", path, {"username": "nobody@example.co", "orgId": scene.organization.pk, **more})
+        return actors.send(
+            actors.ask("POST", path, {"username": "nobody@example.co", "orgId": actors.organization.pk, **more})
         )
 
 
-def deactivated(scene: Scene, asked: Asked) -> HttpResponse:
-    scene.user.is_active = False
-    scene.user.save()
-    return scene.send(asked)
+def deactivated(actors: Actors, request: ApiRequest) -> HttpResponse:
+    actors.user.is_active = False
+    actors.user.save()
+    return actors.send(request)
 
 
-def lapsed_registration_code(scene: Scene) -> HttpResponse:
+def lapsed_registration_code(actors: Actors) -> HttpResponse:
     two_days_ago = datetime.now(UTC) - timedelta(days=2)
-    code = issue(scene.invited.recipient, purpose=CodePurpose.REGISTRATION, now=two_days_ago)
+    code = issue(actors.invited.recipient, purpose=CodePurpose.REGISTRATION, now=two_days_ago)
     with revealing():
-        return scene.send(
-            scene.ask("POST", "/auth/registration/init", {**names(scene.invited), "registrationCode": code})
+        return actors.send(
+            actors.ask("POST", "/auth/registration/init", {**names(actors.invited), "registrationCode": code})
         )
 
 
-def registered_already(scene: Scene) -> HttpResponse:
+def registered_already(actors: Actors) -> HttpResponse:
     with revealing():
-        return scene.send(
-            scene.ask("POST", "/auth/registration/init", {**scene.person.names, "registrationCode": "0000"})
+        return actors.send(
+            actors.ask("POST", "/auth/registration/init", {**actors.person.names, "registrationCode": "0000"})
         )
 
 
-def wrong_code(path: str, member: str, **more: str) -> Callable[[Scene], HttpResponse]:
-    return lambda scene: scene.send(scene.ask("POST", path, {**scene.person.names, **more, member: "0000-0000"}))
+def wrong_code(path: str, member: str, **more: str) -> Callable[[Actors], HttpResponse]:
+    return lambda actors: actors.send(actors.ask("POST", path, {**actors.person.names, **more, member: "0000-0000"}))
 
 
-def wrong_challenge(scene: Scene, asked: Asked, key: SoftwareKey) -> HttpResponse:
-    """The same request, answering a challenge that nobody has opened."""
+def wrong_challenge(actors: Actors, request: ApiRequest, key: SoftwareKey) -> HttpResponse:
+    """Send the request with a challenge that was never opened."""
     foreign = {"challenge": "AAAA", "challengeIdentifier": "no-such-challenge"}
-    is_creation = "credentials" in asked.path
+    is_creation = "credentials" in request.path
     body = requests.creation(foreign, key) if is_creation else requests.answered(key, foreign)
-    changed = scene.ask(asked.method, asked.path, body, bearer=asked.bearer)
-    return scene.send(scene.sign(changed) if asked.action else changed)
+    changed = actors.ask(request.method, request.path, body, bearer=request.bearer)
+    return actors.send(actors.sign(changed) if request.action else changed)
 
 
-def of_credential(scene: Scene, name: str, uuid: str) -> HttpResponse:
-    return scene.send(scene.signed("PUT", f"/auth/credentials/{name}", {"credentialUuid": uuid}))
+def of_credential(actors: Actors, name: str, uuid: str) -> HttpResponse:
+    return actors.send(actors.signed("PUT", f"/auth/credentials/{name}", {"credentialUuid": uuid}))
 
 
-def last_first_factor(scene: Scene) -> HttpResponse:
-    assert scene.send(ACCEPTED["deactivateCredential"](scene)).status_code == 200
-    return of_credential(scene, "deactivate", scene.uuid(scene.person.key))
+def last_first_factor(actors: Actors) -> HttpResponse:
+    assert actors.send(ACCEPTED["deactivateCredential"](actors)).status_code == 200
+    return of_credential(actors, "deactivate", actors.uuid(actors.person.key))
 
 
-def deactivated_twice(scene: Scene) -> HttpResponse:
-    """Nothing happens where a credential is not active already, and the user action is spent."""
-    scene.person.account.credentials.filter(pk=scene.uuid(scene.person.keys[2])).update(active=False)
-    return twice(scene, ACCEPTED["deactivateCredential"](scene))
+def deactivated_twice(actors: Actors) -> HttpResponse:
+    """Deactivating an inactive credential does nothing, but uses up the user action."""
+    actors.person.account.credentials.filter(pk=actors.uuid(actors.person.keys[2])).update(active=False)
+    return twice(actors, ACCEPTED["deactivateCredential"](actors))
 
 
-def replaced_meanwhile(scene: Scene) -> HttpResponse:
-    """The same request came twice at once: the other one has spent the user action."""
-    asked = ACCEPTED["replaceCredentialKey"](scene)
-    claims = jwt.decode(asked.action, options={"verify_signature": False})
+def replaced_meanwhile(actors: Actors) -> HttpResponse:
+    """As if a concurrent request had used up the user action."""
+    request = ACCEPTED["replaceCredentialKey"](actors)
+    claims = jwt.decode(request.action, options={"verify_signature": False})
     spend_jti(claims["jti"], expires_at=datetime.fromtimestamp(claims["exp"], UTC))
-    return scene.send(asked)
+    return actors.send(request)
 
 
-OF_ONE: dict[tuple[str, str], Callable[[Scene], HttpResponse]] = {
+OF_ONE: dict[tuple[str, str], Callable[[Actors], HttpResponse]] = {
     ("createLoginChallenge", "invalid_code"): wrong_code("/auth/login/init", "loginCode"),
-    ("createLoginChallenge", "user_not_found"): lambda scene: unknown_name(scene, "/auth/login/init"),
+    ("createLoginChallenge", "user_not_found"): lambda actors: unknown_name(actors, "/auth/login/init"),
     ("createLoginChallenge", "no_usable_credential"): no_usable_credential,
-    ("login", "invalid_challenge"): lambda scene: wrong_challenge(scene, ACCEPTED["login"](scene), new_key()),
-    ("login", "account_deactivated"): lambda scene: deactivated(scene, ACCEPTED["login"](scene)),
-    ("login", "not_authorized"): lambda scene: scene.send(requests.login(scene, FAULT)),
-    ("completeBrowserLogin", "invalid_challenge"): lambda scene: wrong_challenge(
-        scene, ACCEPTED["completeBrowserLogin"](scene), new_key()
+    ("login", "invalid_challenge"): lambda actors: wrong_challenge(actors, ACCEPTED["login"](actors), new_key()),
+    ("login", "account_deactivated"): lambda actors: deactivated(actors, ACCEPTED["login"](actors)),
+    ("login", "not_authorized"): lambda actors: actors.send(requests.login(actors, FAULT)),
+    ("completeBrowserLogin", "invalid_challenge"): lambda actors: wrong_challenge(
+        actors, ACCEPTED["completeBrowserLogin"](actors), new_key()
     ),
-    ("completeBrowserLogin", "account_deactivated"): lambda scene: deactivated(
-        scene, ACCEPTED["completeBrowserLogin"](scene)
+    ("completeBrowserLogin", "account_deactivated"): lambda actors: deactivated(
+        actors, ACCEPTED["completeBrowserLogin"](actors)
     ),
-    ("completeBrowserLogin", "not_authorized"): lambda scene: scene.send(requests.browser_login(scene, FAULT)),
+    ("completeBrowserLogin", "not_authorized"): lambda actors: actors.send(requests.browser_login(actors, FAULT)),
     ("createRegistrationChallenge", "invalid_code"): wrong_code("/auth/registration/init", "registrationCode"),
     ("createRegistrationChallenge", "registration_code_expired"): lapsed_registration_code,
-    ("createRegistrationChallenge", "user_not_found"): lambda scene: unknown_name(
-        scene, "/auth/registration/init", registrationCode="0000"
+    ("createRegistrationChallenge", "user_not_found"): lambda actors: unknown_name(
+        actors, "/auth/registration/init", registrationCode="0000"
     ),
     ("createRegistrationChallenge", "user_exists"): registered_already,
-    ("register", "invalid_credential"): lambda scene: scene.send(requests.register(scene, new_key(), FAULT)),
-    ("register", "credential_id_taken"): lambda scene: scene.send(requests.register(scene, taken_key(scene))),
-    ("createCredential", "invalid_challenge"): lambda scene: wrong_challenge(
-        scene, ACCEPTED["createCredential"](scene), new_key()
+    ("register", "invalid_credential"): lambda actors: actors.send(requests.register(actors, new_key(), FAULT)),
+    ("register", "credential_id_taken"): lambda actors: actors.send(requests.register(actors, taken_key(actors))),
+    ("createCredential", "invalid_challenge"): lambda actors: wrong_challenge(
+        actors, ACCEPTED["createCredential"](actors), new_key()
     ),
-    ("createCredential", "invalid_credential"): lambda scene: scene.send(
-        requests.create_credential(scene, new_key(), FAULT)
+    ("createCredential", "invalid_credential"): lambda actors: actors.send(
+        requests.create_credential(actors, new_key(), FAULT)
     ),
-    ("createCredential", "credential_id_taken"): lambda scene: scene.send(
-        requests.create_credential(scene, taken_key(scene))
+    ("createCredential", "credential_id_taken"): lambda actors: actors.send(
+        requests.create_credential(actors, taken_key(actors))
     ),
-    ("activateCredential", "not_found"): lambda scene: of_credential(scene, "activate", "cr-nobody"),
-    ("deactivateCredential", "not_found"): lambda scene: of_credential(scene, "deactivate", "cr-nobody"),
+    ("activateCredential", "not_found"): lambda actors: of_credential(actors, "activate", "cr-nobody"),
+    ("deactivateCredential", "not_found"): lambda actors: of_credential(actors, "deactivate", "cr-nobody"),
     ("deactivateCredential", "last_credential"): last_first_factor,
     ("deactivateCredential", "user_action_used"): deactivated_twice,
-    ("renameCredential", "not_found"): lambda scene: scene.send(requests.rename(scene, "cr-nobody")),
-    ("replaceCredentialKey", "not_found"): lambda scene: scene.send(requests.replace_key(scene, "cr-nobody")),
-    ("replaceCredentialKey", "invalid_credential"): lambda scene: scene.send(
-        requests.replace_key(scene, scene.uuid(scene.person.key), "in clear")
+    ("renameCredential", "not_found"): lambda actors: actors.send(requests.rename(actors, "cr-nobody")),
+    ("replaceCredentialKey", "not_found"): lambda actors: actors.send(requests.replace_key(actors, "cr-nobody")),
+    ("replaceCredentialKey", "invalid_credential"): lambda actors: actors.send(
+        requests.replace_key(actors, actors.uuid(actors.person.key), "in clear")
     ),
     ("replaceCredentialKey", "user_action_used"): replaced_meanwhile,
-    ("endSession", "not_found"): lambda scene: scene.send(requests.end_session(scene, "0")),
-    ("listActivity", "invalid_request"): lambda scene: scene.send(scene.as_operator("GET", "/auth/activity?limit=0")),
+    ("endSession", "not_found"): lambda actors: actors.send(requests.end_session(actors, "0")),
+    ("listActivity", "invalid_request"): lambda actors: actors.send(
+        actors.as_operator("GET", "/auth/activity?limit=0")
+    ),
     ("createCredentialChallengeWithCode", "invalid_code"): wrong_code(
         "/auth/credentials/code/init", "code", credentialKind="Key"
     ),
-    ("createCredentialWithCode", "invalid_challenge"): lambda scene: wrong_challenge(
-        scene, ACCEPTED["createCredentialWithCode"](scene), new_key()
+    ("createCredentialWithCode", "invalid_challenge"): lambda actors: wrong_challenge(
+        actors, ACCEPTED["createCredentialWithCode"](actors), new_key()
     ),
-    ("createCredentialWithCode", "invalid_credential"): lambda scene: scene.send(
-        requests.create_credential_with_code(scene, new_key(), FAULT)
+    ("createCredentialWithCode", "invalid_credential"): lambda actors: actors.send(
+        requests.create_credential_with_code(actors, new_key(), FAULT)
     ),
-    ("createCredentialWithCode", "credential_id_taken"): lambda scene: scene.send(
-        requests.create_credential_with_code(scene, taken_key(scene))
+    ("createCredentialWithCode", "credential_id_taken"): lambda actors: actors.send(
+        requests.create_credential_with_code(actors, taken_key(actors))
     ),
-    ("createUserActionSignature", "invalid_challenge"): lambda scene: wrong_challenge(
-        scene, ACCEPTED["createUserActionSignature"](scene), new_key()
+    ("createUserActionSignature", "invalid_challenge"): lambda actors: wrong_challenge(
+        actors, ACCEPTED["createUserActionSignature"](actors), new_key()
     ),
     ("createRecoveryChallenge", "invalid_code"): wrong_code(
         "/auth/recover/user/init", "verificationCode", credentialId="AAAA"
     ),
-    ("createRecoveryChallenge", "not_a_recovery_credential"): lambda scene: scene.send(
-        scene.ask("POST", "/auth/recover/user/init", requests.recovery_init(scene, scene.person.key))
+    ("createRecoveryChallenge", "not_a_recovery_credential"): lambda actors: actors.send(
+        actors.ask("POST", "/auth/recover/user/init", requests.recovery_init(actors, actors.person.key))
     ),
-    ("recover", "invalid_credential"): lambda scene: scene.send(requests.recover(scene, new_key(), FAULT)),
-    ("recover", "credential_id_taken"): lambda scene: scene.send(requests.recover(scene, taken_key(scene))),
-    ("listUsers", "invalid_request"): lambda scene: scene.send(scene.as_operator("GET", "/auth/users?limit=0")),
-    ("createUser", "user_exists"): lambda scene: scene.send(
-        scene.signed("POST", "/auth/users", {"email": "jane@example.co", "kind": "EndUser"})
+    ("recover", "invalid_credential"): lambda actors: actors.send(requests.recover(actors, new_key(), FAULT)),
+    ("recover", "credential_id_taken"): lambda actors: actors.send(requests.recover(actors, taken_key(actors))),
+    ("listUsers", "invalid_request"): lambda actors: actors.send(actors.as_operator("GET", "/auth/users?limit=0")),
+    ("createUser", "user_exists"): lambda actors: actors.send(
+        actors.signed("POST", "/auth/users", {"email": "jane@example.co", "kind": "EndUser"})
     ),
 }
 
 
-def provoke(scene: Scene, operation: str, code: str) -> HttpResponse:
-    """The operation's answer to a request that is to be refused with this code."""
+def provoke(actors: Actors, operation: str, code: str) -> HttpResponse:
+    """Send a request that the operation refuses with this code."""
     of_one = OF_ONE.get((operation, code))
-    return of_one(scene) if of_one else OF_ANY[code](scene, ACCEPTED[operation](scene))
+    return of_one(actors) if of_one else OF_ANY[code](actors, ACCEPTED[operation](actors))

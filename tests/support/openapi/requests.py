@@ -1,4 +1,4 @@
-"""For each operation a request that is accepted, ready to be sent, or to be changed in one thing and sent."""
+"""For each operation, a request that is accepted. The tests send it, as it is or with one change."""
 
 import json
 import time
@@ -18,8 +18,8 @@ from tests.support.signed_in import SignedIn, signed_in
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """A request. bearer, action: its tokens, where it has them."""
+class ApiRequest:
+    """A request. bearer, action: empty if it has no such token."""
 
     method: str
     path: str
@@ -29,8 +29,8 @@ class Asked:
     content_type: str = "application/json"
 
 
-class Scene:
-    """An operator who may do everything, with three keys of three kinds; and somebody who is invited."""
+class Actors:
+    """An operator with all permissions and three kinds of keys, and an invited person."""
 
     def __init__(self, client: ContractClient) -> None:
         self.client = client
@@ -44,33 +44,35 @@ class Scene:
 
     @property
     def session(self) -> Session:
-        """The operator's, which is the first."""
+        """The operator's first session."""
         return Session.objects.filter(account=self.person.account).earliest("pk")
 
     def uuid(self, key: SoftwareKey) -> str:
         return str(self.person.account.credentials.get(credential_id=key.credential_id).pk)
 
-    def ask(self, method: str, path: str, body: Any = None, *, bearer: str = "") -> Asked:
-        return Asked(method=method, path=path, data=b"" if body is None else json.dumps(body).encode(), bearer=bearer)
+    def ask(self, method: str, path: str, body: Any = None, *, bearer: str = "") -> ApiRequest:
+        return ApiRequest(
+            method=method, path=path, data=b"" if body is None else json.dumps(body).encode(), bearer=bearer
+        )
 
-    def as_operator(self, method: str, path: str, body: Any = None) -> Asked:
+    def as_operator(self, method: str, path: str, body: Any = None) -> ApiRequest:
         return self.ask(method, path, body, bearer=self.operator.token)
 
-    def sign(self, asked: Asked) -> Asked:
-        """The request with a user action for it."""
-        action = self.operator.user_action(asked.method, asked.path, asked.data.decode())
-        return replace(asked, action=action)
+    def sign(self, request: ApiRequest) -> ApiRequest:
+        """Return the request with a user action for it."""
+        action = self.operator.user_action(request.method, request.path, request.data.decode())
+        return replace(request, action=action)
 
-    def signed(self, method: str, path: str, body: Any = None) -> Asked:
+    def signed(self, method: str, path: str, body: Any = None) -> ApiRequest:
         return self.sign(self.as_operator(method, path, body))
 
-    def send(self, asked: Asked) -> HttpResponse:
-        headers = {"HTTP_AUTHORIZATION": f"Bearer {asked.bearer}"} if asked.bearer else {}
-        headers |= {"HTTP_X_DFNS_USERACTION": asked.action} if asked.action else {}
-        return self.client.generic(asked.method, asked.path, asked.data, asked.content_type, **headers)
+    def send(self, request: ApiRequest) -> HttpResponse:
+        headers = {"HTTP_AUTHORIZATION": f"Bearer {request.bearer}"} if request.bearer else {}
+        headers |= {"HTTP_X_DFNS_USERACTION": request.action} if request.action else {}
+        return self.client.generic(request.method, request.path, request.data, request.content_type, **headers)
 
     def given(self, path: str, body: Any, *, bearer: str = "") -> Any:
-        """What an accepted request is answered."""
+        """Send a request that must be accepted, and return the reply."""
         answer = post(self.client, path, body, bearer=bearer)
         assert answer.status_code == 200, answer.content
         return json.loads(answer.content)
@@ -80,8 +82,10 @@ def names(account: Account) -> dict[str, str]:
     return {"username": account.username, "orgId": account.organization_id}
 
 
-def login_challenge(scene: Scene) -> Any:
-    return scene.given("/auth/login/init", {**scene.person.names, "loginCode": issue(scene.person.account.recipient)})
+def login_challenge(actors: Actors) -> Any:
+    return actors.given(
+        "/auth/login/init", {**actors.person.names, "loginCode": issue(actors.person.account.recipient)}
+    )
 
 
 def answered(key: SoftwareKey, challenge: Any, *, fault: Fault | None = None) -> Members:
@@ -91,24 +95,24 @@ def answered(key: SoftwareKey, challenge: Any, *, fault: Fault | None = None) ->
     }
 
 
-def login(scene: Scene, fault: Fault | None = None) -> Asked:
-    return scene.ask("POST", "/auth/login", answered(scene.person.key, login_challenge(scene), fault=fault))
+def login(actors: Actors, fault: Fault | None = None) -> ApiRequest:
+    return actors.ask("POST", "/auth/login", answered(actors.person.key, login_challenge(actors), fault=fault))
 
 
-def browser_login(scene: Scene, fault: Fault | None = None) -> Asked:
-    body = {**answered(scene.person.key, login_challenge(scene), fault=fault), "next": "/wallets/"}
-    return scene.ask("POST", "/login/complete", body)
+def browser_login(actors: Actors, fault: Fault | None = None) -> ApiRequest:
+    body = {**answered(actors.person.key, login_challenge(actors), fault=fault), "next": "/wallets/"}
+    return actors.ask("POST", "/login/complete", body)
 
 
-def registration_init(scene: Scene) -> Members:
-    code = issue(scene.invited.recipient, purpose=CodePurpose.REGISTRATION)
-    return {**names(scene.invited), "registrationCode": code}
+def registration_init(actors: Actors) -> Members:
+    code = issue(actors.invited.recipient, purpose=CodePurpose.REGISTRATION)
+    return {**names(actors.invited), "registrationCode": code}
 
 
-def register(scene: Scene, key: SoftwareKey, fault: Fault | None = None) -> Asked:
-    opened = scene.given("/auth/registration/init", registration_init(scene))
+def register(actors: Actors, key: SoftwareKey, fault: Fault | None = None) -> ApiRequest:
+    opened = actors.given("/auth/registration/init", registration_init(actors))
     body = {"firstFactorCredential": key.credential(opened["challenge"], fault=fault)}
-    return scene.ask("POST", "/auth/registration", body, bearer=opened["temporaryAuthenticationToken"])
+    return actors.ask("POST", "/auth/registration", body, bearer=opened["temporaryAuthenticationToken"])
 
 
 def creation(opened: Any, key: SoftwareKey, fault: Fault | None = None) -> Members:
@@ -116,114 +120,118 @@ def creation(opened: Any, key: SoftwareKey, fault: Fault | None = None) -> Membe
     return {"challengeIdentifier": opened["challengeIdentifier"], "credentialName": "Second", **credential}
 
 
-def create_credential(scene: Scene, key: SoftwareKey, fault: Fault | None = None) -> Asked:
-    opened = scene.given("/auth/credentials/init", {"kind": key.kind}, bearer=scene.operator.token)
-    return scene.signed("POST", "/auth/credentials", creation(opened, key, fault))
+def create_credential(actors: Actors, key: SoftwareKey, fault: Fault | None = None) -> ApiRequest:
+    opened = actors.given("/auth/credentials/init", {"kind": key.kind}, bearer=actors.operator.token)
+    return actors.signed("POST", "/auth/credentials", creation(opened, key, fault))
 
 
-def rename(scene: Scene, uuid: str) -> Asked:
+def rename(actors: Actors, uuid: str) -> ApiRequest:
     body = {"credentialUuid": uuid, "credentialName": "Laptop"}
-    return scene.signed("PUT", "/auth/credentials/rename", body)
+    return actors.signed("PUT", "/auth/credentials/rename", body)
 
 
-def replace_key(scene: Scene, uuid: str, envelope: str | None = None) -> Asked:
+def replace_key(actors: Actors, uuid: str, envelope: str | None = None) -> ApiRequest:
     body = {"credentialUuid": uuid, "encryptedPrivateKey": envelope or opaque_envelope()}
-    return scene.signed("PUT", "/auth/credentials/key", body)
+    return actors.signed("PUT", "/auth/credentials/key", body)
 
 
-def end_session(scene: Scene, session: str) -> Asked:
-    return scene.as_operator("PUT", "/auth/sessions/end", {"sessionId": session})
+def end_session(actors: Actors, session: str) -> ApiRequest:
+    return actors.as_operator("PUT", "/auth/sessions/end", {"sessionId": session})
 
 
-def credential_code(scene: Scene) -> Asked:
-    return scene.signed("POST", "/auth/credentials/code", {"expiration": int(time.time()) + 50})
+def credential_code(actors: Actors) -> ApiRequest:
+    return actors.signed("POST", "/auth/credentials/code", {"expiration": int(time.time()) + 50})
 
 
-def code_init(scene: Scene) -> Members:
-    return {"code": json.loads(scene.send(credential_code(scene)).content)["code"], "credentialKind": "Key"}
+def code_init(actors: Actors) -> Members:
+    return {"code": json.loads(actors.send(credential_code(actors)).content)["code"], "credentialKind": "Key"}
 
 
-def create_credential_with_code(scene: Scene, key: SoftwareKey, fault: Fault | None = None) -> Asked:
-    opened = scene.given("/auth/credentials/code/init", code_init(scene))
-    return scene.ask("POST", "/auth/credentials/code/verify", creation(opened, key, fault))
+def create_credential_with_code(actors: Actors, key: SoftwareKey, fault: Fault | None = None) -> ApiRequest:
+    opened = actors.given("/auth/credentials/code/init", code_init(actors))
+    return actors.ask("POST", "/auth/credentials/code/verify", creation(opened, key, fault))
 
 
-def action(scene: Scene) -> Asked:
-    challenge = scene.operator.open_action("DELETE", "/wallets/1")
-    return scene.as_operator("POST", "/auth/action", answered(scene.operator.key, challenge))
+def action(actors: Actors) -> ApiRequest:
+    challenge = actors.operator.open_action("DELETE", "/wallets/1")
+    return actors.as_operator("POST", "/auth/action", answered(actors.operator.key, challenge))
 
 
-def recovery_init(scene: Scene, key: SoftwareKey | None = None) -> Members:
-    code = issue(scene.person.account.recipient, purpose=CodePurpose.RECOVERY)
-    credential_id = (key or scene.person.keys[1]).credential_id
-    return {**scene.person.names, "verificationCode": code, "credentialId": credential_id}
+def recovery_init(actors: Actors, key: SoftwareKey | None = None) -> Members:
+    code = issue(actors.person.account.recipient, purpose=CodePurpose.RECOVERY)
+    credential_id = (key or actors.person.keys[1]).credential_id
+    return {**actors.person.names, "verificationCode": code, "credentialId": credential_id}
 
 
-def recover(scene: Scene, key: SoftwareKey, fault: Fault | None = None) -> Asked:
-    opened = scene.given("/auth/recover/user/init", recovery_init(scene))
+def recover(actors: Actors, key: SoftwareKey, fault: Fault | None = None) -> ApiRequest:
+    opened = actors.given("/auth/recover/user/init", recovery_init(actors))
     new = {"firstFactorCredential": key.credential(opened["challenge"], fault=fault)}
-    assertion = scene.person.keys[1].answer(base64url(compact_json(new).encode()))
+    assertion = actors.person.keys[1].answer(base64url(compact_json(new).encode()))
     body = {"recovery": {"kind": "RecoveryKey", "credentialAssertion": assertion}, "newCredentials": new}
-    return scene.ask("POST", "/auth/recover/user", body, bearer=opened["temporaryAuthenticationToken"])
+    return actors.ask("POST", "/auth/recover/user", body, bearer=opened["temporaryAuthenticationToken"])
 
 
 def new_key() -> SoftwareKey:
     return SoftwareKey.make(kind=Kind.KEY)
 
 
-def taken_key(scene: Scene) -> SoftwareKey:
-    """A key whose credential id the organization has."""
+def taken_key(actors: Actors) -> SoftwareKey:
+    """Return a key whose credential id is taken in the organization."""
     key = new_key()
-    make_credential(make_account(scene.organization, "kim@example.co"), key)
+    make_credential(make_account(actors.organization, "kim@example.co"), key)
     return key
 
 
-def action_init(scene: Scene) -> Members:
+def action_init(actors: Actors) -> Members:
     return {"userActionPayload": "", "userActionHttpMethod": "POST", "userActionHttpPath": "/wallets"}
 
 
-ACCEPTED: dict[str, Callable[[Scene], Asked]] = {
-    "sendLoginCode": lambda scene: scene.ask("POST", "/auth/login/code", scene.person.names),
-    "createLoginChallenge": lambda scene: scene.ask(
-        "POST", "/auth/login/init", {**scene.person.names, "loginCode": issue(scene.person.account.recipient)}
+ACCEPTED: dict[str, Callable[[Actors], ApiRequest]] = {
+    "sendLoginCode": lambda actors: actors.ask("POST", "/auth/login/code", actors.person.names),
+    "createLoginChallenge": lambda actors: actors.ask(
+        "POST", "/auth/login/init", {**actors.person.names, "loginCode": issue(actors.person.account.recipient)}
     ),
     "login": login,
     "completeBrowserLogin": browser_login,
-    "logout": lambda scene: scene.as_operator("PUT", "/auth/logout", {"allSessions": True}),
-    "resendRegistrationCode": lambda scene: scene.ask("PUT", "/auth/registration/code", names(scene.invited)),
-    "createRegistrationChallenge": lambda scene: scene.ask("POST", "/auth/registration/init", registration_init(scene)),
-    "register": lambda scene: register(scene, new_key()),
-    "listCredentials": lambda scene: scene.as_operator("GET", "/auth/credentials"),
-    "createCredential": lambda scene: create_credential(scene, new_key()),
-    "createCredentialChallenge": lambda scene: scene.as_operator("POST", "/auth/credentials/init", {"kind": "Key"}),
-    "activateCredential": lambda scene: scene.signed(
-        "PUT", "/auth/credentials/activate", {"credentialUuid": scene.uuid(scene.person.key)}
+    "logout": lambda actors: actors.as_operator("PUT", "/auth/logout", {"allSessions": True}),
+    "resendRegistrationCode": lambda actors: actors.ask("PUT", "/auth/registration/code", names(actors.invited)),
+    "createRegistrationChallenge": lambda actors: actors.ask(
+        "POST", "/auth/registration/init", registration_init(actors)
     ),
-    "deactivateCredential": lambda scene: scene.signed(
-        "PUT", "/auth/credentials/deactivate", {"credentialUuid": scene.uuid(scene.person.keys[2])}
+    "register": lambda actors: register(actors, new_key()),
+    "listCredentials": lambda actors: actors.as_operator("GET", "/auth/credentials"),
+    "createCredential": lambda actors: create_credential(actors, new_key()),
+    "createCredentialChallenge": lambda actors: actors.as_operator("POST", "/auth/credentials/init", {"kind": "Key"}),
+    "activateCredential": lambda actors: actors.signed(
+        "PUT", "/auth/credentials/activate", {"credentialUuid": actors.uuid(actors.person.key)}
     ),
-    "renameCredential": lambda scene: rename(scene, scene.uuid(scene.person.key)),
-    "replaceCredentialKey": lambda scene: replace_key(scene, scene.uuid(scene.person.key)),
+    "deactivateCredential": lambda actors: actors.signed(
+        "PUT", "/auth/credentials/deactivate", {"credentialUuid": actors.uuid(actors.person.keys[2])}
+    ),
+    "renameCredential": lambda actors: rename(actors, actors.uuid(actors.person.key)),
+    "replaceCredentialKey": lambda actors: replace_key(actors, actors.uuid(actors.person.key)),
     "createCredentialCode": credential_code,
-    "createCredentialChallengeWithCode": lambda scene: scene.ask(
-        "POST", "/auth/credentials/code/init", code_init(scene)
+    "createCredentialChallengeWithCode": lambda actors: actors.ask(
+        "POST", "/auth/credentials/code/init", code_init(actors)
     ),
-    "createCredentialWithCode": lambda scene: create_credential_with_code(scene, new_key()),
-    "listSessions": lambda scene: scene.as_operator("GET", "/auth/sessions"),
-    "endSession": lambda scene: end_session(scene, str(scene.session.pk)),
-    "listActivity": lambda scene: scene.as_operator("GET", "/auth/activity?limit=5"),
-    "createUserActionChallenge": lambda scene: scene.as_operator("POST", "/auth/action/init", action_init(scene)),
+    "createCredentialWithCode": lambda actors: create_credential_with_code(actors, new_key()),
+    "listSessions": lambda actors: actors.as_operator("GET", "/auth/sessions"),
+    "endSession": lambda actors: end_session(actors, str(actors.session.pk)),
+    "listActivity": lambda actors: actors.as_operator("GET", "/auth/activity?limit=5"),
+    "createUserActionChallenge": lambda actors: actors.as_operator("POST", "/auth/action/init", action_init(actors)),
     "createUserActionSignature": action,
-    "sendRecoveryCode": lambda scene: scene.ask("POST", "/auth/recover/user/code", scene.person.names),
-    "sendRecoveryCodeAsOlderClientsDo": lambda scene: scene.ask("PUT", "/auth/recover/user/code", scene.person.names),
-    "createRecoveryChallenge": lambda scene: scene.ask("POST", "/auth/recover/user/init", recovery_init(scene)),
-    "recover": lambda scene: recover(scene, new_key()),
-    "listUsers": lambda scene: scene.as_operator("GET", "/auth/users?limit=1&kind=EndUser"),
-    "createUser": lambda scene: scene.signed("POST", "/auth/users", {"email": "kim@example.co", "kind": "EndUser"}),
-    "getUser": lambda scene: scene.as_operator("GET", f"/auth/users/{scene.invited.pk}"),
-    "archiveUser": lambda scene: scene.signed("DELETE", f"/auth/users/{scene.invited.pk}"),
-    "activateUser": lambda scene: scene.signed("PUT", f"/auth/users/{scene.invited.pk}/activate"),
-    "deactivateUser": lambda scene: scene.signed("PUT", f"/auth/users/{scene.invited.pk}/deactivate"),
-    "listTokenKeys": lambda scene: scene.ask("GET", "/.well-known/jwks.json"),
-    "describe": lambda scene: scene.ask("GET", "/auth/openapi.json"),
+    "sendRecoveryCode": lambda actors: actors.ask("POST", "/auth/recover/user/code", actors.person.names),
+    "sendRecoveryCodeAsOlderClientsDo": lambda actors: actors.ask(
+        "PUT", "/auth/recover/user/code", actors.person.names
+    ),
+    "createRecoveryChallenge": lambda actors: actors.ask("POST", "/auth/recover/user/init", recovery_init(actors)),
+    "recover": lambda actors: recover(actors, new_key()),
+    "listUsers": lambda actors: actors.as_operator("GET", "/auth/users?limit=1&kind=EndUser"),
+    "createUser": lambda actors: actors.signed("POST", "/auth/users", {"email": "kim@example.co", "kind": "EndUser"}),
+    "getUser": lambda actors: actors.as_operator("GET", f"/auth/users/{actors.invited.pk}"),
+    "archiveUser": lambda actors: actors.signed("DELETE", f"/auth/users/{actors.invited.pk}"),
+    "activateUser": lambda actors: actors.signed("PUT", f"/auth/users/{actors.invited.pk}/activate"),
+    "deactivateUser": lambda actors: actors.signed("PUT", f"/auth/users/{actors.invited.pk}/deactivate"),
+    "listTokenKeys": lambda actors: actors.ask("GET", "/.well-known/jwks.json"),
+    "describe": lambda actors: actors.ask("GET", "/auth/openapi.json"),
 }
