@@ -3,6 +3,7 @@
 import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Self
 
 from django.http import HttpRequest
@@ -87,6 +88,7 @@ def _parse(text: str) -> Address | None:
     return address
 
 
+@lru_cache(maxsize=1024)
 def _network(address: str, *, v4: int, v6: int) -> str:
     parsed = _parse(address)
     if parsed is None:

@@ -11,7 +11,7 @@ from django.urls import NoReverseMatch, reverse
 from django.views.decorators.cache import never_cache
 
 from dfns_login.errors import RateExceeded
-from dfns_login.limits import CODE_RATES, count_requester
+from dfns_login.limits import CODE_RATES, count_request
 from dfns_login.requester import Requester
 from project.mailbox import Email, read_emails
 
@@ -30,7 +30,7 @@ def admin_login(request: HttpRequest) -> HttpResponse:
     """Django's own sign-in, with the rates of requests for a code (CVE-2022-24857)."""
     if request.method == "POST":
         try:
-            count_requester(CODE_RATES, requester=Requester.of(request), scope="admin")
+            count_request(CODE_RATES, requester=Requester.of(request), scope="admin")
         except RateExceeded as refusal:
             seconds = int(refusal.retry_after.total_seconds()) if refusal.retry_after else 60
             return HttpResponse(refusal.message, status=429, headers={"Retry-After": str(seconds)})

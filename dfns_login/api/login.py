@@ -99,11 +99,12 @@ class CreateLoginChallenge(LoginAPIView):
     )
     def post(self, request: Request) -> Response:
         body = self.body()
-        asked = LoginRequest(
-            organization=body["orgId"],
-            recipient=self.count_recipient(body) if "username" in body else None,
-            login_code=body.get("loginCode"),
-        )
+        recipient = None
+        if "username" in body:
+            recipient = self.count_recipient(body)
+        else:
+            self.count_requester()
+        asked = LoginRequest(organization=body["orgId"], recipient=recipient, login_code=body.get("loginCode"))
         return Response(signing_challenge_reply(open_login(asked, requester=self.requester, now=self.now)))
 
 

@@ -30,8 +30,8 @@ from dfns_login.api.fields import Body
 from dfns_login.api.operations import operation_of
 from dfns_login.api.parsing import StrictJSONParser, drain
 from dfns_login.browsers import drop_ended_session, known_device
-from dfns_login.errors import NotFound, RateExceeded, TokenRefused
-from dfns_login.limits import Rate, count_recipient, count_requester
+from dfns_login.errors import NotFound, RateExceeded, Refusal, TokenRefused
+from dfns_login.limits import BY_NAME, Rate, count_request
 from dfns_login.models import Session
 from dfns_login.requester import Requester
 from dfns_login.usernames import Recipient
@@ -65,7 +65,8 @@ class JSONOnly(BaseContentNegotiation):
 class LoginAPIView(APIView):
     """A public view of the API. It ignores the `Authorization` header.
 
-    rates: counted by address before the body is read, and by name in `count_recipient`.
+    rates: counted in one call to the cache. Rates by address alone are counted before the body is read. With a rate by
+    user or organization, all are counted in `count_recipient`; a request refused earlier is counted by address.
     scope: requests with the same scope share their rates.
     """
 
@@ -82,6 +83,7 @@ class LoginAPIView(APIView):
     scope: ClassVar[str] = ""
 
     requester: Requester
+    _counted = False
 
     @classmethod
     def as_view(cls, **options: Any) -> "AsView[Any]":
@@ -94,7 +96,9 @@ class LoginAPIView(APIView):
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         self.now = timezone.now()
         self.requester = Requester.of(self.django_request)
-        count_requester(self.rates, requester=self.requester, scope=self.scope)
+        self._counted = False
+        if not any(rate.subject in BY_NAME for rate in self.rates):
+            self.count_requester()
         super().initial(request, *args, **kwargs)
 
     @property
@@ -109,15 +113,24 @@ class LoginAPIView(APIView):
         """Return the query, validated by the operation's `query`. Raises ValidationError."""
         return self._validated(operation_of(self, self.request.method).query or Body, self.request.query_params.dict())
 
+    def count_requester(self) -> None:
+        """Count the request by address alone, if it has not been counted. Raises RateExceeded."""
+        if not self._counted:
+            self._counted = True
+            count_request(self.rates, requester=self.requester, scope=self.scope)
+
     def count_recipient(self, body: Mapping[str, Any]) -> Recipient:
-        """Return the recipient that a body names, after counting the rates by name. Raises RateExceeded.
+        """Count the request by address and by the recipient that the body names, and return the recipient.
+
+        Raises RateExceeded.
 
         Sets `requester.device`. A device that the account has signed in with before has rates of its own.
         """
         recipient = Recipient(organization=body["orgId"], username=body["username"])
         device = known_device(self.django_request, recipient=recipient, now=self.now)
         self.requester = replace(self.requester, device=device)
-        count_recipient(self.rates, recipient=recipient, scope=self.scope, device=device)
+        self._counted = True
+        count_request(self.rates, requester=self.requester, recipient=recipient, scope=self.scope)
         return recipient
 
     def handle_exception(self, exc: Exception) -> Response:
@@ -125,6 +138,10 @@ class LoginAPIView(APIView):
 
         Except when rate-limited: that request must stay cheap.
         """
+        try:
+            self.count_requester()
+        except Refusal as refusal:
+            exc = refusal
         response = super().handle_exception(exc)
         if response.status_code != RateExceeded.status:
             drain(self.django_request)

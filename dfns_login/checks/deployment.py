@@ -41,14 +41,13 @@ from django.core.cache.backends.db import DatabaseCache
 from django.core.cache.backends.dummy import DummyCache
 from django.core.cache.backends.filebased import FileBasedCache
 from django.core.cache.backends.locmem import LocMemCache
-from django.core.cache.backends.redis import RedisCache
 from django.core.checks import CheckMessage, Error, Info, Warning  # noqa: A004  as Django names it
 from django.core.mail.backends.smtp import EmailBackend
 from django.urls import NoReverseMatch, resolve, reverse
 from django.utils.module_loading import import_string
 
 from dfns_login.delivery import SEND_LIMIT
-from dfns_login.limits import CODE_PER_USER
+from dfns_login.limits import CODE_PER_USER, counts_in_one_call
 from dfns_login.models import CodePurpose
 from dfns_login.proofs import RENEWAL_MARGIN, code_format, guess_cap
 from dfns_login.settings import LoginSettings, Window
@@ -164,8 +163,8 @@ def _check_cache(_conf: LoginSettings) -> Iterator[CheckMessage]:
         yield Error(f"The cache {alias!r} is not shared between processes.", hint=hint, id="dfns_login.E023")
     elif issubclass(backend, DatabaseCache | FileBasedCache):
         yield Warning(f"The cache {alias!r} does not count atomically.", hint=hint, id="dfns_login.W023")
-    elif issubclass(backend, RedisCache) and not given.get("OPTIONS", {}).get("socket_timeout"):
-        hint = "If it hangs, so does every request. Set socket_timeout and socket_connect_timeout in its OPTIONS."
+    elif not counts_in_one_call() and not any("timeout" in name.lower() for name in given.get("OPTIONS", {})):
+        hint = "If it hangs, so does every request. Set timeouts in its OPTIONS, or use Redis or Valkey."
         yield Warning(f"The cache {alias!r} has no timeouts.", hint=hint, id="dfns_login.W024")
 
 

@@ -382,8 +382,8 @@ STATEMENT = re.compile(r'^(\w+)(?:.*?(?:FROM|INTO|UPDATE) "dfns_login_(\w+)")?',
 
 
 def counted(windows: int) -> dict[str, int]:
-    """Return the cache commands for this many windows that already have a count."""
-    return {"set": windows, "exists": windows, "incrby": windows}
+    """Return the cache commands: one script, which increments the counter of each window."""
+    return {"evalsha": 1, "incr": windows}
 
 
 def cost_of(request: Callable[[], HttpResponse]) -> tuple[list[str], dict[str, int]]:

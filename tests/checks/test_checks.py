@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from celery import current_app
 from django.core.cache.backends.locmem import LocMemCache
+from django.core.cache.backends.redis import RedisCache
 from django.core.checks import INFO, CheckMessage, run_checks
 from django.db import connections
 from django.http import HttpResponse
@@ -318,6 +319,19 @@ class OurOwnMemory(LocMemCache):
     """What django-ratelimit's own check passes: a subclass."""
 
 
+class CacheOfItsOwn(RedisCache):
+    """Its counters are not known to be plain integers."""
+
+    def incr(self, key: Any, delta: int = 1, version: int | None = None) -> int:
+        return super().incr(key, delta, version)
+
+
+def test_a_redis_cache_needs_no_timeouts_for_limits(settings):
+    backend = "django.core.cache.backends.redis.RedisCache"
+    settings.CACHES = {"default": {"BACKEND": backend, "LOCATION": "redis://localhost:1"}}
+    assert ids() == []
+
+
 @pytest.mark.parametrize(
     ("backend", "number"),
     [
@@ -325,7 +339,7 @@ class OurOwnMemory(LocMemCache):
         ("django.core.cache.backends.dummy.DummyCache", "E023"),
         ("django.core.cache.backends.db.DatabaseCache", "W023"),
         ("django.core.cache.backends.filebased.FileBasedCache", "W023"),
-        ("django.core.cache.backends.redis.RedisCache", "W024"),
+        ("tests.checks.test_checks.CacheOfItsOwn", "W024"),
     ],
 )
 def test_a_cache_that_cannot_keep_limits_is_told(settings, backend, number):

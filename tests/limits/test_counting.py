@@ -1,5 +1,6 @@
-"""Rates: what is counted, and what a cache that is down or slow does to it. Over HTTP they are in tests/api."""
+"""What is counted, with each kind of cache, and what happens while the cache is down. `tests/api` counts over HTTP."""
 
+import hashlib
 from typing import Any
 
 import pytest
@@ -8,21 +9,20 @@ from django.conf import settings as django_settings
 from django.core.cache.backends.base import BaseCache
 
 from dfns_login.errors import RateExceeded, ServiceUnavailable
-from dfns_login.limits import (
-    CODE_PER_ADDRESS,
-    CODE_PER_NETWORK,
-    CODE_PER_USER,
-    CODE_RATES,
-    Subject,
-    count,
-    count_recipient,
-    count_requester,
-)
+from dfns_login.limits import CODE_PER_USER, CODE_RATES, Subject, count, count_request, counts_in_one_call
+from dfns_login.limits.rates import CODE_PER_ADDRESS, CODE_PER_NETWORK
 from dfns_login.requester import Requester
 from dfns_login.usernames import Recipient
 from tests.support.clock import MINUTE, SECOND, StillClock
 
 HERE = Requester(address="192.0.2.7")
+
+
+@pytest.fixture(params=["in one call", "one by one"], autouse=True)
+def _way(request: pytest.FixtureRequest, settings: Any) -> None:
+    if request.param == "one by one":
+        settings.RATELIMIT_HASH_ALGORITHM = hashlib.sha256
+        assert not counts_in_one_call()
 
 
 @pytest.fixture
@@ -40,33 +40,30 @@ def configure(settings: Any) -> Any:
     return change
 
 
-def times_until_refused(subject: Any = HERE, *, scope: str = "x", at_most: int = 30) -> int:
+def times_until_refused(recipient: Recipient | None = None, *, scope: str = "x", at_most: int = 30) -> int:
     for number in range(at_most):
         try:
-            if isinstance(subject, Requester):
-                count_requester(CODE_RATES, requester=subject, scope=scope)
-            else:
-                count_recipient(CODE_RATES, recipient=subject, scope=scope)
+            count_request(CODE_RATES, requester=HERE, recipient=recipient, scope=scope)
         except RateExceeded:
             return number
     return at_most
 
 
-def test_each_scope_is_counted_apart(windows: StillClock, configure: Any) -> None:
+def test_each_scope_is_counted_separately(windows: StillClock, configure: Any) -> None:
     configure(RATES={"code_per_address": ("3/m",)})
     assert times_until_refused(scope="x") == 3
     assert times_until_refused(scope="y") == 3
     assert times_until_refused(scope="x") == 0
 
 
-def test_no_two_pairs_of_organization_and_name_are_one(windows: StillClock, configure: Any) -> None:
-    configure(RATES={"code_per_user": ("3/m",)})
+def test_each_pair_of_organization_and_name_is_counted_separately(windows: StillClock, configure: Any) -> None:
+    configure(RATES={"code_per_user": ("3/m",), "code_per_address": ("99/m",)})
     assert times_until_refused(Recipient(organization="or-1", username="jane")) == 3
     assert times_until_refused(Recipient(organization="or-1j", username="ane")) == 3
     assert times_until_refused(Recipient(organization="or-", username="1jane")) == 3
 
 
-def test_what_comes_after_a_rate_that_is_used_up_is_not_counted(windows: StillClock, configure: Any) -> None:
+def test_rates_after_one_that_is_used_up_are_not_counted(windows: StillClock, configure: Any) -> None:
     configure(RATES={"code_per_address": ("1/m",), "code_per_network": ("3/m",)})
     values = {Subject.ADDRESS: "a", Subject.NETWORK: "n"}
     count([CODE_PER_ADDRESS, CODE_PER_NETWORK], values, scope="x")
@@ -83,7 +80,7 @@ def test_retry_after_is_when_the_window_ends(windows: StillClock, configure: Any
     configure(RATES={"code_per_address": ("1/m",)})
     assert times_until_refused() == 1
     with pytest.raises(RateExceeded) as refusal:
-        count_requester(CODE_RATES, requester=HERE, scope="x")
+        count_request(CODE_RATES, requester=HERE, scope="x")
     wait = refusal.value.retry_after
     assert wait is not None
     assert SECOND <= wait <= MINUTE + SECOND
@@ -94,10 +91,8 @@ def test_retry_after_is_when_the_window_ends(windows: StillClock, configure: Any
 
 
 def test_the_cache_holds_no_name_and_no_address(windows: StillClock) -> None:
-    count_requester(CODE_RATES, requester=HERE, scope="login_code")
-    count_recipient(
-        CODE_RATES, recipient=Recipient(organization="or-1", username="jane@example.co"), scope="login_code"
-    )
+    jane = Recipient(organization="or-1", username="jane@example.co")
+    count_request(CODE_RATES, requester=HERE, recipient=jane, scope="login_code")
     with redis.Redis.from_url(django_settings.REDIS_URL) as server:
         held = [(key, server.get(key), server.ttl(key)) for key in server.keys("*rl:*")]
     assert len(held) == 8
@@ -105,7 +100,7 @@ def test_the_cache_holds_no_name_and_no_address(windows: StillClock) -> None:
     assert all(value == b"1" and 0 < ttl <= 24 * 3600 + 5 for _, value, ttl in held)  # R-46
 
 
-def test_what_a_project_turns_off_is_off(windows: StillClock, settings: Any, configure: Any) -> None:
+def test_a_project_can_turn_limits_off(windows: StillClock, settings: Any, configure: Any) -> None:
     configure(RATES={"code_per_address": ("1/m",)})
     settings.RATELIMIT_ENABLE = False
     assert times_until_refused(at_most=5) == 5
@@ -166,5 +161,5 @@ class TestWithoutCache:
     def test_a_project_may_refuse(self, configure: Any) -> None:
         configure(CACHE_OUTAGE="refuse")
         with pytest.raises(ServiceUnavailable) as refusal:
-            count_requester(CODE_RATES, requester=HERE, scope="x")
+            count_request(CODE_RATES, requester=HERE, scope="x")
         assert refusal.value.retry_after == 5 * SECOND

@@ -1,0 +1,84 @@
+"""Count a request against its rates.
+
+Rates are counted with django-ratelimit's algorithm and counters, in fixed windows. A fixed window allows twice its
+number around its edge, so a rate has a short and a long one. Counters are named by a keyed hash, so the cache contains
+no names and no addresses.
+
+If the cache is Redis or Valkey, all windows of a request are counted in one call. Other caches take one or two calls
+for each window.
+"""
+
+import hmac
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from typing import Final
+
+from django.conf import settings
+from redis.exceptions import RedisError
+
+from dfns_login.audit import log_outage
+from dfns_login.errors import RateExceeded, ServiceUnavailable
+from dfns_login.key_rings import key_rings
+from dfns_login.limits.rates import Rate, Subject
+from dfns_login.limits.redis_counters import redis_counters
+from dfns_login.limits.windows import Counter, count_one_by_one, windows_of
+from dfns_login.requester import Requester
+from dfns_login.settings import login_settings
+from dfns_login.usernames import Recipient
+
+RETRY_AFTER_OUTAGE: Final = timedelta(seconds=5)
+
+
+def count_request(
+    rates: Iterable[Rate], *, requester: Requester, scope: str, recipient: Recipient | None = None
+) -> None:
+    """Count a request by address and network and, if it names a recipient, by user and organization.
+
+    Whether the recipient exists makes no difference. A known device (`requester.device`) has its own count of the
+    user's rates, which strangers cannot use up.
+
+    Raises: like `count`.
+    """
+    subjects = {Subject.ADDRESS: requester.prefix, Subject.NETWORK: requester.network}
+    if recipient is not None:
+        device = f" device {requester.device}" if requester.device else ""
+        subjects |= {Subject.USER: recipient.key + device, Subject.ORGANIZATION: recipient.organization}
+    count(rates, subjects, scope=scope)
+
+
+def count(rates: Iterable[Rate], subjects: Mapping[Subject, str], *, scope: str) -> None:
+    """Count one request against each rate whose subject is given, in order.
+
+    Rates after the first that is used up are not counted, so a request refused by its address does not use up anybody's
+    rates by name.
+
+    scope: requests with different scopes, such as login and registration codes, are counted separately.
+
+    Raises: RateExceeded, if a rate is used up. ServiceUnavailable, if the cache is down and `CACHE_OUTAGE` is `refuse`.
+    """
+    if not getattr(settings, "RATELIMIT_ENABLE", True):
+        return
+    counters = counters_of(rates, subjects, scope=scope)
+    try:
+        in_redis = redis_counters()
+        exceeded = count_one_by_one(counters) if in_redis is None else in_redis.count(counters)
+    except (RedisError, OSError) as error:
+        log_outage("cache", error=error)
+        if login_settings().cache_outage == "refuse":
+            raise ServiceUnavailable("cache down", retry_after=RETRY_AFTER_OUTAGE) from error
+        return
+    if exceeded is not None:
+        raise RateExceeded(exceeded.window.name, retry_after=timedelta(seconds=exceeded.seconds_left + 1))
+
+
+def counters_of(rates: Iterable[Rate], subjects: Mapping[Subject, str], *, scope: str) -> list[Counter]:
+    """Return the counters of each rate whose subject is given, in order."""
+    configured, key = login_settings().rates, key_rings().rate_pseudonyms
+    counters = []
+    for rate in rates:
+        if rate.subject in subjects:
+            text = f"{rate.subject} {subjects[rate.subject]}"
+            pseudonym = hmac.digest(key, text.encode(), "sha256").hex()
+            windows = windows_of(rate, texts=configured[rate.name], scope=scope)
+            counters += [Counter(window=window, pseudonym=pseudonym) for window in windows]
+    return counters

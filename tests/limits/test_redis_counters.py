@@ -1,0 +1,206 @@
+"""Counting all windows of a request in one call to Redis or Valkey."""
+
+import itertools
+import socket
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any, Final
+
+import pytest
+import redis
+from django.conf import settings as django_settings
+from django.core.cache.backends.redis import RedisCache
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from dfns_login.errors import RateExceeded, ServiceUnavailable
+from dfns_login.limits import CODE_RATES, Subject, count_request, counts_in_one_call
+from dfns_login.limits.counting import counters_of
+from dfns_login.limits.redis_counters import RedisCounters, redis_counters
+from dfns_login.limits.windows import count_one_by_one
+from dfns_login.requester import Requester
+from dfns_login.usernames import Recipient
+from tests.support.clock import StillClock
+
+HERE: Final = Requester(address="192.0.2.7")
+JANE: Final = Recipient(organization="or-1", username="jane@example.co")
+SCOPES = itertools.count()
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> StillClock:
+    clock = StillClock()
+    monkeypatch.setattr("django_ratelimit.core.time", clock)
+    return clock
+
+
+@pytest.fixture
+def server() -> Iterator[redis.Redis]:
+    with redis.Redis.from_url(django_settings.REDIS_URL) as server:
+        yield server
+
+
+@pytest.fixture
+def rates(settings: Any) -> None:
+    """Few enough that a short history uses them up."""
+    settings.DFNS_LOGIN = {
+        **settings.DFNS_LOGIN,
+        "RATES": {
+            "code_per_address": ("3/30s", "5/h"),
+            "code_per_network": ("4/m",),
+            "code_per_user": ("2/s", "6/2h"),
+            "code_per_organization": ("5/m", "9/d"),
+        },
+    }
+
+
+def counters() -> RedisCounters:
+    found = redis_counters()
+    assert found is not None
+    return found
+
+
+SUBJECTS: Final = st.fixed_dictionaries(
+    {Subject.ADDRESS: st.sampled_from("ab"), Subject.NETWORK: st.sampled_from("ab")},
+    optional={Subject.USER: st.sampled_from("ab"), Subject.ORGANIZATION: st.just("a")},
+)
+STEPS: Final = st.tuples(SUBJECTS, st.sampled_from([0, 0, 0, 1, 20, 59, 3600]), st.booleans())
+
+
+@pytest.mark.usefixtures("rates")
+def test_both_ways_of_counting_agree_and_share_their_counters(clock: StillClock) -> None:
+    """A history counted by django-ratelimit alone, and the same history counted in either way at random."""
+
+    @given(history=st.lists(STEPS, min_size=5, max_size=30))
+    @hypothesis_settings(max_examples=60, deadline=None)
+    def agree(history: list[Any]) -> None:
+        number = next(SCOPES)
+        for subjects, seconds, in_one_call in history:
+            clock.move(timedelta(seconds=seconds))
+            expected = count_one_by_one(counters_of(CODE_RATES, subjects, scope=f"first{number}"))
+            mixed = counters_of(CODE_RATES, subjects, scope=f"second{number}")
+            found = counters().count(mixed) if in_one_call else count_one_by_one(mixed)
+            assert (found and (found.window.name, found.seconds_left)) == (
+                expected and (expected.window.name, expected.seconds_left)
+            )
+
+    agree()
+
+
+@pytest.mark.usefixtures("clock")
+def test_a_request_is_one_command(server: redis.Redis) -> None:
+    count_request(CODE_RATES, requester=HERE, recipient=JANE, scope="one")
+    before = server.info("stats")["total_commands_processed"]
+    count_request(CODE_RATES, requester=HERE, recipient=JANE, scope="one")
+    commands = server.info("stats")["total_commands_processed"] - before
+    inside_the_script = 8
+    assert commands == 1 + inside_the_script + 1  # the last is INFO itself
+
+
+@pytest.mark.usefixtures("clock", "rates")
+def test_a_server_that_forgot_the_script_is_given_it_again(
+    server: redis.Redis, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(2):
+        count_request(CODE_RATES, requester=HERE, scope="flush")
+        server.script_flush()
+    count_request(CODE_RATES, requester=HERE, scope="flush")
+    with pytest.raises(RateExceeded):
+        count_request(CODE_RATES, requester=HERE, scope="flush")
+    assert caplog.text == ""
+
+
+@pytest.mark.usefixtures("clock", "rates")
+def test_connections_that_the_server_closed_are_replaced(server: redis.Redis, caplog: pytest.LogCaptureFixture) -> None:
+    count_request(CODE_RATES, requester=HERE, scope="closed")
+    server.client_kill_filter(_type="normal", skipme=True)
+    count_request(CODE_RATES, requester=HERE, scope="closed")
+    assert caplog.text == ""
+
+
+def test_the_connections_are_kept_for_the_process(server: redis.Redis) -> None:
+    count_request(CODE_RATES, requester=HERE, scope="kept")
+    before = server.info("stats")["total_connections_received"]
+    for _ in range(5):
+        count_request(CODE_RATES, requester=HERE, scope="kept")
+    assert server.info("stats")["total_connections_received"] == before
+
+
+@pytest.fixture
+def user_without_scripts(server: redis.Redis, settings: Any) -> Iterator[None]:
+    server.acl_setuser("plain", enabled=True, passwords=["+word"], keys=["*"], categories=["+@all", "-@scripting"])
+    scheme, address = django_settings.REDIS_URL.split("://")
+    settings.CACHES = {"default": {**settings.CACHES["default"], "LOCATION": f"{scheme}://plain:word@{address}"}}
+    yield
+    server.acl_deluser("plain")
+
+
+@pytest.mark.usefixtures("clock", "rates", "user_without_scripts")
+def test_where_scripts_are_not_allowed_windows_are_counted_one_by_one(caplog: pytest.LogCaptureFixture) -> None:
+    for _ in range(3):
+        count_request(CODE_RATES, requester=HERE, scope="plain")
+    with pytest.raises(RateExceeded):
+        count_request(CODE_RATES, requester=HERE, scope="plain")
+    assert caplog.text.count("cannot run scripts") == 1
+    assert "outage" not in caplog.text
+
+
+@pytest.fixture
+def silent_port() -> Iterator[int]:
+    """Port of a server that accepts connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        yield listening.getsockname()[1]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"socket_timeout": 30, "socket_connect_timeout": 30, "retry_on_timeout": True, "health_check_interval": 1},
+        {"pool_class": "redis.BlockingConnectionPool", "timeout": 30},
+    ],
+)
+def test_a_cache_that_hangs_costs_less_than_a_second_whatever_the_project_set(
+    settings: Any, silent_port: int, options: dict[str, Any]
+) -> None:
+    backend = "django.core.cache.backends.redis.RedisCache"
+    location = f"redis://127.0.0.1:{silent_port}/0"
+    settings.CACHES = {"default": {"BACKEND": backend, "LOCATION": location, "OPTIONS": options}}
+    settings.DFNS_LOGIN = {**settings.DFNS_LOGIN, "CACHE_OUTAGE": "refuse"}
+    started = time.monotonic()
+    with pytest.raises(ServiceUnavailable):
+        count_request(CODE_RATES, requester=HERE, recipient=JANE, scope="hangs")
+    assert time.monotonic() - started < 1
+
+
+class CacheOfItsOwn(RedisCache):
+    """Counts in its own way, which nobody may bypass."""
+
+    def incr(self, key: Any, delta: int = 1, version: int | None = None) -> int:
+        return super().incr(key, delta, version)
+
+
+@pytest.mark.parametrize(
+    ("backend", "in_one_call"),
+    [
+        ("django.core.cache.backends.redis.RedisCache", True),
+        (f"{__name__}.CacheOfItsOwn", False),
+        ("django.core.cache.backends.locmem.LocMemCache", False),
+    ],
+)
+def test_only_caches_whose_counters_are_known_are_counted_in_one_call(
+    settings: Any, backend: str, *, in_one_call: bool
+) -> None:
+    settings.CACHES = {"default": {"BACKEND": backend, "LOCATION": "redis://127.0.0.1:1/0"}}
+    assert counts_in_one_call() == in_one_call
+
+
+@pytest.mark.usefixtures("clock")
+def test_the_cache_and_prefix_that_the_project_chose_are_used(server: redis.Redis, settings: Any) -> None:
+    settings.CACHES = {**settings.CACHES, "limits": {**settings.CACHES["default"], "KEY_PREFIX": "elsewhere"}}
+    settings.RATELIMIT_USE_CACHE = "limits"
+    settings.RATELIMIT_CACHE_PREFIX = "counted:"
+    count_request(CODE_RATES, requester=HERE, scope="chosen")
+    assert len(server.keys("elsewhere:1:counted:*")) == 4
