@@ -88,6 +88,7 @@ def test_a_wake_up_waits_for_the_commit_and_carries_nothing(
 
 
 def test_one_wake_up_waits_at_a_time(sent: list[Any], wake: Any) -> None:
+    """R-129."""
     for _ in range(5):
         wake()
     assert len(sent) == 1
@@ -138,6 +139,7 @@ def test_a_full_batch_involves_another_worker(sent: list[Any], mailoutbox: Outbo
 
 
 def test_the_sweep_sends_what_no_wake_up_told_of(jane: Account, mailoutbox: Outbox, no_broker: None) -> None:
+    """R-115."""
     ask(jane)
     sweep()
     assert len(mailoutbox) == 1
@@ -162,7 +164,7 @@ def test_a_sweep_without_a_cache_does_its_work(
 
 
 def test_a_worker_with_another_clock_still_sweeps() -> None:
-    """The expiry of a message is a time on the scheduler's clock, compared with the worker's."""
+    """R-129: the expiry of a message is a time on the scheduler's clock, compared with the worker's."""
     assert all(entry["options"]["expires"] >= 3600 for entry in BEAT_SCHEDULE.values())
 
 
