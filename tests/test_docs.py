@@ -152,6 +152,12 @@ def test_every_page_is_in_an_index() -> None:
         assert [page for page in sorted(pages) if f"]({page})" not in index.read_text()] == []
 
 
+def test_the_index_of_decisions_has_their_titles() -> None:
+    pages = sorted((DOCS / "decisions").glob("0*.md"))
+    lines = [f"- [{page.name[:4]}: {page.read_text().splitlines()[0][2:]}]({page.name})" for page in pages]
+    assert [line for line in (DOCS / "decisions" / "README.md").read_text().splitlines() if line[:3] == "- ["] == lines
+
+
 def test_every_outcome_of_delivery_is_explained() -> None:
     text = (DOCS / "operations.md").read_text()
     assert [each.value for each in DeliveryState if f"| {each.value} |" not in text] == []
