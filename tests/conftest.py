@@ -13,8 +13,8 @@ from django.core.cache import cache
 from playwright.sync_api import Browser, sync_playwright
 
 from tests.support.conformance.browser import chromium
-from tests.support.services import PostgreSQL, Valkey
-from tests.support.services_plugin import started
+from tests.support.plugin import started
+from tests.support.servers import PostgreSQL, Valkey
 
 TESTS = Path(__file__).parent
 MARKERS_BY_FOLDER = {

@@ -9,7 +9,7 @@ from django.contrib.auth import get_user_model
 from django.test import Client
 
 from tests.support.clock import StillClock
-from tests.support.services import ROOT
+from tests.support.servers import ROOT
 from tests.test_project import PRODUCTION
 
 pytestmark = pytest.mark.django_db

@@ -12,7 +12,7 @@ from dfns_login.models import Account, CodePurpose, OneTimeCode
 from dfns_login.proofs import present_code, release_encrypted_keys
 from dfns_login.usernames import Recipient
 from tests.concurrency.conftest import database_url, migrated
-from tests.support.services import ROOT
+from tests.support.servers import ROOT
 
 __all__ = ["database_url", "migrated"]
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.services import ROOT, is_alive
+from tests.support.servers import ROOT, is_alive
 
 PATIENCE_SECONDS = 30
 PROGRAMS = 7  # the demonstration, Valkey, gunicorn with two of its own, Celery's worker and scheduler

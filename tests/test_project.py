@@ -16,7 +16,7 @@ from dfns_login.audit import log_outage
 from project.addresses import broker_address, mail_settings
 from project.log import JSONFormatter
 from project.mailbox import END_OF_EMAIL, read_emails
-from tests.support.services import ROOT
+from tests.support.servers import ROOT
 
 PRODUCTION = {
     "PATH": os.environ["PATH"],

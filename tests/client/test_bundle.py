@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.client_runners import DIST, SOURCES
-from tests.support.services import ROOT
+from tests.support.servers import ROOT
 
 STATIC_IMPORT = re.compile(r"""(?:import|from)\s*["']\./([\w.-]+\.js)["']""")
 SIGNER_LIMIT = 8_000

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tests.support.client_runners import DIST, SOURCES
 from tests.support.javascript_clients import CLIENTS
-from tests.support.services import ROOT
+from tests.support.servers import ROOT
 
 EXAMPLE = (ROOT / "docs" / "client.md").read_text().partition("```ts\n")[2].partition("```")[0]
 

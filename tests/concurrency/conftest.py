@@ -9,7 +9,7 @@ from pytest_django.plugin import DjangoDbBlocker
 from tests.support.databases import MigratedDatabases, working_on
 from tests.support.live_web import live_web
 from tests.support.parallel_requests import PARALLEL, Crew
-from tests.support.services import PostgreSQL, Valkey
+from tests.support.servers import PostgreSQL, Valkey
 
 SOAK = bool(os.environ.get("SOAK"))
 """`SOAK=1` runs more rounds over more rows, and waits where other runs set a clock forward."""

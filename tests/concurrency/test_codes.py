@@ -12,7 +12,7 @@ from tests.support.live_web import live_web
 from tests.support.parallel_requests import PARALLEL, Call, send_at_once
 from tests.support.race_calls import CAP, Figure, asking, codes_of, presenting, successes, wrong_codes
 from tests.support.served_by import ATOMIC_REQUESTS
-from tests.support.services import Valkey
+from tests.support.servers import Valkey
 
 INVALID_CODE = (403, "Invalid code")
 

@@ -10,7 +10,7 @@ from tests.support.factories import make_person
 from tests.support.live_web import live_web
 from tests.support.parallel_requests import PARALLEL, Call, Crew, send_at_once
 from tests.support.race_calls import Figure
-from tests.support.services import Valkey
+from tests.support.servers import Valkey
 
 LIMIT = 10
 FLOOD = 200

@@ -9,7 +9,7 @@ from django.conf import settings
 from tests.support.javascript_clients import JavaScript
 from tests.support.live_project import LiveProject, operate
 from tests.support.login_journey import Journey, travel
-from tests.support.services import Site, Valkey
+from tests.support.servers import Site, Valkey
 from tests.support.traces import DATABASE, CommandCapture, log_every_statement
 
 GUNICORN_ARGUMENTS = "--access-logfile=- --log-level=debug"

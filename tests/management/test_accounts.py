@@ -17,7 +17,7 @@ from django.db import connection
 from dfns_login.models import Account, AccountState, AuditEvent, CodePurpose, OneTimeCode, Organization
 from dfns_login.proofs.codes import derive_code
 from tests.support.factories import make_account, make_organization, make_user
-from tests.support.services import ROOT
+from tests.support.servers import ROOT
 
 pytestmark = pytest.mark.django_db
 

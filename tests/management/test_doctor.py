@@ -30,7 +30,7 @@ from dfns_login.tasks import SWEPT_AT_KEY
 from dfns_login.usernames import Recipient
 from tests.support.doctor import find
 from tests.support.factories import SOMEWHERE, make_person
-from tests.support.services import ROOT, Site, Valkey
+from tests.support.servers import ROOT, Site, Valkey
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

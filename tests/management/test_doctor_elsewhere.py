@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from dfns_login.doctor.probes import Level
 from tests.support.doctor import find
-from tests.support.services import PostgreSQL
+from tests.support.servers import PostgreSQL
 
 
 class Elsewhere:

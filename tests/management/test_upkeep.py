@@ -11,7 +11,7 @@ from django.db import OperationalError, connection
 from dfns_login.key_rings import key_rings, new_rings
 from dfns_login.models import AuditEvent, AuditKind, CodeClosed, Credential, OneTimeCode, SpentToken
 from tests.support.factories import issue, make_organization, make_person
-from tests.support.services import ROOT
+from tests.support.servers import ROOT
 
 NOW = datetime.now(UTC)
 LONG_AGO = NOW - timedelta(days=400)

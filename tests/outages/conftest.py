@@ -9,7 +9,7 @@ import pytest
 from dfns_login.models import OneTimeCode
 from tests.concurrency.conftest import database_url, migrated, own_valkey
 from tests.support.live_web import settings_environment
-from tests.support.services import Site, Valkey
+from tests.support.servers import Site, Valkey
 from tests.support.smtp_sink import SmtpSink
 
 __all__ = ["database_url", "migrated", "own_valkey"]

@@ -13,7 +13,7 @@ from dfns_login.models import Account, CodeClosed, DeliveryState, OneTimeCode
 from dfns_login.proofs.codes import derive_code
 from tests.outages.conftest import StartSite
 from tests.support.race_calls import Figure
-from tests.support.services import Site, Valkey
+from tests.support.servers import Site, Valkey
 from tests.support.smtp_sink import SmtpSink
 from tests.support.timed_requests import (
     asking_all,

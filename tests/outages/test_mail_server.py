@@ -12,7 +12,7 @@ from tests.concurrency.conftest import SOAK
 from tests.outages.conftest import StartSite
 from tests.support.parallel_requests import PARALLEL, send_at_once
 from tests.support.race_calls import asking
-from tests.support.services import Site, Valkey
+from tests.support.servers import Site, Valkey
 from tests.support.smtp_sink import KNOWN, STALLED, TAKEN, ReceivedMail, SmtpSink
 from tests.support.timed_requests import asking_all, make_accounts, names_of, open_row, send_all, timed, wait_until
 

@@ -13,7 +13,7 @@ from tests.support.databases import migrate, working_on
 from tests.support.live_web import live_web
 from tests.support.parallel_requests import Answer, Call, send
 from tests.support.race_calls import Figure
-from tests.support.services import PostgreSQL, Valkey
+from tests.support.servers import PostgreSQL, Valkey
 from tests.support.timed_requests import (
     asking_all,
     assert_answered_alike,

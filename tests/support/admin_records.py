@@ -1,4 +1,4 @@
-"""Rows that operators look at, in every state, some with names that mean harm."""
+"""Rows for the admin in every state. Some names contain HTML and scripts."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -37,7 +37,7 @@ READ_ONLY = ("account", "credential", "session", "onetimecode", "auditevent")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdminRecords:
-    """Somebody with everything, and a stranger's noise."""
+    """A person with a row in every table, among rows of others."""
 
     person: Person
     code: OneTimeCode
@@ -52,7 +52,7 @@ class AdminRecords:
         return self.account.credentials.get()
 
     def pages(self) -> list[str]:
-        """Every page there is: lists, searches, details, histories."""
+        """Return every page: lists, searches, details, histories."""
         lists = [f"{ADMIN}/{model}/" for model in MODELS]
         searches = [f"{each}?q={self.account.username}" for each in lists]
         rows: list[tuple[str, Any]] = [
@@ -73,12 +73,12 @@ def page_of(model: str, pk: object) -> str:
 
 
 def operate(client: Client, model: str, pk: object, name: str) -> Any:
-    """Press the button of a row's page."""
+    """Press a button on a row's page."""
     return client.post(f"{ADMIN}/{model}/{pk}/operate/{name}/")
 
 
 def act(client: Client, model: str, name: str, *pks: object) -> Any:
-    """Choose the action of a list, for these rows."""
+    """Run an action of a list on these rows."""
     return client.post(f"{ADMIN}/{model}/", {"action": name, "_selected_action": [str(pk) for pk in pks]})
 
 
@@ -90,7 +90,7 @@ def make_code(
     now: datetime | None = None,
     **fields: Any,
 ) -> OneTimeCode:
-    """An open login code, unless `closed_as` is given."""
+    """Make a login code, open unless `closed_as` is given."""
     asked = (now or datetime.now(UTC)) - age
     row: dict[str, Any] = {
         "purpose": CodePurpose.LOGIN,
@@ -148,7 +148,7 @@ def make_records() -> AdminRecords:
 
 
 def staff_client(*permissions: str) -> Client:
-    """A browser of staff that has these permissions and no others."""
+    """Return a browser of a staff user with these permissions only."""
     user = get_user_model().objects.create(username=f"staff {' '.join(permissions)}"[:150], is_staff=True)
     user.user_permissions.set(Permission.objects.filter(content_type__app_label="dfns_login", codename__in=permissions))
     client = Client()

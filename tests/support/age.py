@@ -1,4 +1,4 @@
-"""Envelopes of private keys, as clients make them: age passphrase files, and text that only its maker reads."""
+"""Encrypted private keys as clients make them: age passphrase files, and text in a format of their own."""
 
 import base64
 import hmac
@@ -12,18 +12,18 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
 PASSPHRASE: Final = "correct horse battery staple"
-"""Opens the envelope of `SoftwareKey.with_age_envelope`."""
+"""Decrypts the envelope of `SoftwareKey.with_age_envelope`."""
 
 
 def opaque_envelope() -> str:
-    """Text as a client with an envelope of its own might send."""
+    """Return text as a client with its own format might send."""
     return "sealed.v1." + secrets.token_urlsafe(200)
 
 
 def age_file(plaintext: bytes, *, passphrase: str, work_factor: int = 17) -> bytes:
     """Encrypt at most 64 KiB as an age passphrase file (C2SP age).
 
-    pyrage would choose the work factor by the machine's speed, and on a fast one beyond what we accept.
+    pyrage chooses the work factor by the speed of the machine. On a fast one it exceeds what we accept.
     """
     file_key, nonce = secrets.token_bytes(16), secrets.token_bytes(16)
     salt, wrapping_key = _stretched(passphrase, work_factor)
@@ -36,7 +36,7 @@ def age_file(plaintext: bytes, *, passphrase: str, work_factor: int = 17) -> byt
 
 
 def armor(age: bytes) -> str:
-    """Write an age file as text (C2SP age, ASCII armor)."""
+    """Encode an age file as text (C2SP age, ASCII armor)."""
     body = base64.b64encode(age).decode("ascii")
     lines = [body[start : start + 64] for start in range(0, len(body), 64)]
     return "\n".join(["-----BEGIN AGE ENCRYPTED FILE-----", *lines, "-----END AGE ENCRYPTED FILE-----", ""])
@@ -44,7 +44,7 @@ def armor(age: bytes) -> str:
 
 @cache
 def _stretched(passphrase: str, work_factor: int) -> tuple[bytes, bytes]:
-    """A salt and what scrypt makes of both. One for all files of a passphrase, unlike age's: so much work is slow."""
+    """Return a salt and the scrypt key. All files of a passphrase share them, unlike age's: scrypt is slow."""
     salt = secrets.token_bytes(16)
     scrypt = Scrypt(salt=b"age-encryption.org/v1/scrypt" + salt, length=32, n=2**work_factor, r=8, p=1)
     return salt, scrypt.derive(passphrase.encode())

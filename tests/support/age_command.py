@@ -1,4 +1,4 @@
-"""The `age` command, which takes passphrases from a terminal alone: it is given one."""
+"""Run the `age` command. It reads passphrases only from a terminal, so it gets one."""
 
 import os
 import pty
@@ -14,7 +14,7 @@ from typing import Final
 PATIENCE_SECONDS: Final = 60
 ADVICE: Final = "Install `age` (https://age-encryption.org), or let `apt-get download age` reach a mirror."
 PROMPT: Final = b"assphrase"
-# In the child: makes its standard input the terminal that `age` opens as /dev/tty.
+# Runs in the child: makes its standard input the terminal that `age` opens as /dev/tty.
 ON_THE_TERMINAL: Final = """
 import fcntl, os, sys, termios
 os.setsid()
@@ -25,16 +25,19 @@ os.execv(sys.argv[1], sys.argv[1:])
 
 @dataclass(frozen=True, slots=True)
 class Age:
-    """The command. program: its path."""
+    """The `age` command at the path `program`."""
 
     program: str
 
     def decrypt(self, file: bytes, *, passphrase: str) -> bytes:
-        """`age -d`. Raises CalledProcessError, as for a wrong passphrase."""
+        """Run `age -d`.
+
+        Raises: CalledProcessError, for example if the passphrase is wrong.
+        """
         return self._run("-d", data=file, passphrase=passphrase)
 
     def encrypt(self, data: bytes, *, passphrase: str, armored: bool) -> bytes:
-        """`age -p`."""
+        """Run `age -p`."""
         return self._run("-p", *(["-a"] if armored else []), data=data, passphrase=passphrase)
 
     def _run(self, *arguments: str, data: bytes, passphrase: str) -> bytes:
@@ -58,7 +61,7 @@ class Age:
 
     @staticmethod
     def _answer_prompts(process: "subprocess.Popen[bytes]", terminal: int, passphrase: str) -> None:
-        """Type the passphrase whenever it is asked for, until the command has ended."""
+        """Type the passphrase at each prompt, until the command ends."""
         deadline = time.monotonic() + PATIENCE_SECONDS
         shown = b""
         while process.poll() is None and time.monotonic() < deadline:
@@ -70,7 +73,7 @@ class Age:
 
 
 def find_age() -> Age:
-    """The machine's `age`; where there is none, that of the Debian package, unpacked into the virtual environment."""
+    """Find the machine's `age`, or else unpack the Debian package into the virtual environment."""
     folder = Path(sys.prefix) / "age"
     beside = folder / "usr" / "bin" / "age"
     found = shutil.which("age") or (str(beside) if beside.exists() else None)
@@ -85,7 +88,7 @@ def find_age() -> Age:
 
 
 def _unpack_package(folder: Path) -> None:
-    """Download the package, and what apt has to know of mirrors, without root and without a trace in the system."""
+    """Download the package and apt's lists into the folder, without root."""
     (folder / "lists" / "partial").mkdir(parents=True, exist_ok=True)
     own = [f"-oDir::State::lists={folder}/lists", f"-oDir::Cache={folder}/cache", "-oAPT::Sandbox::User="]
     for command in (

@@ -1,7 +1,7 @@
-"""Software authenticators: real keys, real signatures, and one fault at a time.
+"""Software authenticators that sign with real keys, and can make one fault at a time.
 
-An authenticator answers a challenge as an official client does. A fault is a parameter: what comes out differs from
-the accepted answer in that one thing, and where the fault is in what is signed, the signature over it is good.
+They answer a challenge as an official client does. A fault is a parameter. The answer then differs from an accepted one
+in that one thing: if the fault is in the signed data, the signature over them is valid.
 """
 
 import base64
@@ -27,11 +27,11 @@ Members = dict[str, Any]
 Wire = dict[str, str]
 
 PYTHON_CLIENT_ORIGIN: Final = "https://app.dfns.io"
-"""Origin that the official Python client names."""
+"""The origin in the official Python client."""
 
 
 class Kind(StrEnum):
-    """Credential kinds that sign alike."""
+    """Credential kinds that sign in the same way."""
 
     KEY = "Key"
     PASSWORD_PROTECTED_KEY = "PasswordProtectedKey"
@@ -39,7 +39,7 @@ class Kind(StrEnum):
 
 
 class Client(Enum):
-    """Whose client data to imitate, by what they say besides type and challenge."""
+    """Clients to imitate, by the members of their client data besides type and challenge."""
 
     JAVASCRIPT = MappingProxyType[str, object]({})
     PYTHON = MappingProxyType[str, object]({"origin": PYTHON_CLIENT_ORIGIN, "crossOrigin": False})
@@ -47,28 +47,28 @@ class Client(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Says:
-    """What is signed says something else."""
+    """Faults in the signed content."""
 
     change: Callable[[Members], Members]
 
 
 @dataclass(frozen=True, slots=True)
 class Writes:
-    """What is signed is written in another way."""
+    """Faults in the encoding of the signed data."""
 
     write: Callable[[str], bytes]
 
 
 @dataclass(frozen=True, slots=True)
 class Signs:
-    """What is signed is not what is sent, or by somebody else."""
+    """Faults in the signature."""
 
     sign: "Callable[[SoftwareKey, bytes], bytes]"
 
 
 @dataclass(frozen=True, slots=True)
 class Sends:
-    """What is sent is not encoded as it should be. Takes the client data, or the proof: signature or attestation."""
+    """Faults in the encoding on the wire, of the client data or of the proof (signature or attestation)."""
 
     field: str
     change: Callable[[str], str]
@@ -99,14 +99,14 @@ def _flip_bit(signature: bytes) -> bytes:
 
 
 def _bend_last_digit(encoded: str) -> str:
-    """Return another text that a lax decoder reads as the same bytes."""
+    """Return different text that a lenient decoder reads as the same bytes."""
     digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
     assert len(encoded) % 4, "no trailing bits to set"
     return encoded[:-1] + digits[digits.index(encoded[-1]) + 1]
 
 
 class Fault(Enum):
-    """One thing that is wrong."""
+    """One fault."""
 
     TYPE_OF_OTHER_CEREMONY = _swaps_type({"get": "create", "create": "get"})
     TYPE_OF_OTHER_KIND = _swaps_type({"key": "webauthn", "webauthn": "key"})
@@ -177,9 +177,9 @@ class Fault(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SoftwareKey:
-    """A credential in its holder's hands.
+    """A credential and its private key.
 
-    credential_id: base64url. encrypted_private_key: what is registered with a key of a kind that has one.
+    `credential_id` is in base64url. `encrypted_private_key` is set for the kinds that store one.
     """
 
     kind: Kind
@@ -196,7 +196,7 @@ class SoftwareKey:
         kind: Kind = Kind.KEY,
         client: Client = Client.JAVASCRIPT,
     ) -> Self:
-        """Make a key of its own; one that is password-protected gets an opaque envelope, which costs no time."""
+        """Make a key. A password-protected one gets an opaque envelope, which takes no time."""
         return cls(
             kind=kind,
             client=client,
@@ -207,7 +207,7 @@ class SoftwareKey:
 
     @classmethod
     def with_age_envelope(cls) -> Self:
-        """Return a password-protected key whose envelope `PASSPHRASE` opens: the same in each run, for it is slow."""
+        """Return a password-protected key that `PASSPHRASE` decrypts. One run shares it, because it is slow to make."""
         private_key, envelope = _age_protected_key()
         return replace(
             cls.make(kind=Kind.PASSWORD_PROTECTED_KEY), private_key=private_key, encrypted_private_key=envelope
@@ -231,7 +231,7 @@ class SoftwareKey:
 
     @property
     def public_pem(self) -> str:
-        """As the browser client writes it: LF, and none after the last line."""
+        """The public key as the browser client writes it: LF, and none after the last line."""
         return public_pem(self.private_key)
 
     def sign(self, message: bytes) -> bytes:
@@ -258,7 +258,7 @@ class SoftwareKey:
     def register(self, challenge: str, *, fault: Fault | None = None, pem: str | None = None) -> Wire:
         """Answer a registration challenge: `credentialInfo`.
 
-        pem: the public key in another form, which is signed and sent instead.
+        `pem` replaces the public key that is signed and sent.
         """
         client_data = self.client_data(challenge, type_="key.create", fault=fault)
         pem = self.public_pem if pem is None else pem
@@ -294,7 +294,7 @@ def compact_json(value: object) -> str:
 
 
 def written(said: Members, *, fault: Fault | None) -> bytes:
-    """Write client data."""
+    """Encode client data."""
     if fault and isinstance(fault.value, Says):
         said = fault.value.change(said)
     text = compact_json(said)
@@ -315,7 +315,7 @@ def sent(data: bytes, *, as_field: str, fault: Fault | None) -> str:
 
 
 def attested_text(client_data: bytes, *, pem: str) -> bytes:
-    """Text that a key signs when it is registered."""
+    """Return the text that a key signs when it is registered."""
     return compact_json({"clientDataHash": hashlib.sha256(client_data).hexdigest(), "publicKey": pem}).encode()
 
 

@@ -1,4 +1,4 @@
-"""The client of `dfns_login/client`, asked from here: in Node, or in a page of a real Chromium."""
+"""Run the client in `dfns_login/client` from Python, in Node or in a Chromium page."""
 
 import json
 import subprocess
@@ -14,7 +14,7 @@ from typing import Any, Final, Protocol
 from playwright.sync_api import Browser, Page
 
 from tests.support.javascript_clients import CLIENTS
-from tests.support.services import ROOT
+from tests.support.servers import ROOT
 
 SOURCES: Final = ROOT / "dfns_login" / "client"
 DIST: Final = ROOT / "dfns_login" / "static" / "dfns_login" / "dist"
@@ -22,11 +22,11 @@ POLICY: Final = (
     "default-src 'none'; script-src 'self'; worker-src 'self'; connect-src 'self'; base-uri 'none';"
     " require-trusted-types-for 'script'; trusted-types dfns-login"
 )
-"""Of a page of this project."""
+"""Content security policy of the project's pages."""
 
 
 class ClientError(Exception):
-    """What the client threw."""
+    """The error that the client threw."""
 
     def __init__(self, told: dict[str, str]) -> None:
         super().__init__(f"{told['name']}: {told['message']}")
@@ -34,14 +34,17 @@ class ClientError(Exception):
 
 
 class Client(Protocol):
-    """Whoever runs `tests/support/javascript/signer.mjs`."""
+    """Runs `tests/support/javascript/signer.mjs`."""
 
     def do(self, verb: str, **asked: Any) -> Any:
-        """Raises ClientError."""
+        """Run a verb of the client.
+
+        Raises: ClientError.
+        """
 
 
 class NodeClient:
-    """The client in Node. module: of the client."""
+    """The client in Node, from the built `module`."""
 
     def __init__(self, module: Path, *, node: str) -> None:
         self._process = subprocess.Popen(
@@ -68,7 +71,7 @@ class NodeClient:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageClient:
-    """The client as it was built, in a page of its own origin. violations: what the browser said of the policy."""
+    """The built client, in a page on its own origin. `violations` are reports about the policy."""
 
     page: Page
     violations: list[str] = field(default_factory=list)
@@ -84,7 +87,7 @@ def _answer(said: dict[str, Any]) -> Any:
 
 
 class _Handler(SimpleHTTPRequestHandler):
-    """Files under a policy."""
+    """Serves files with the policy."""
 
     def __init__(self, *arguments: Any, policy: str, **options: Any) -> None:
         self._policy = policy
@@ -95,12 +98,12 @@ class _Handler(SimpleHTTPRequestHandler):
         super().end_headers()
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 @contextmanager
 def page_client(browser: Browser, folder: Path, *, policy: str = POLICY) -> Iterator[PageClient]:
-    """Serve the bundle and a page that asks it, both under the policy. folder: an empty one."""
+    """Serve the bundle, and a page that uses it, from an empty folder."""
     assert (DIST / "signer.js").exists(), "The client is not built: `make web` builds it."
     (folder / "dist").symlink_to(DIST)
     (folder / "signer.mjs").symlink_to(CLIENTS / "signer.mjs")
@@ -117,14 +120,14 @@ def page_client(browser: Browser, folder: Path, *, policy: str = POLICY) -> Iter
         page = browser.new_page()
         violations: list[str] = []
         page.on("console", lambda message: violations.append(message.text) if message.type == "error" else None)
-        page.goto(f"http://localhost:{server.server_port}/index.html")  # until its modules have run
+        page.goto(f"http://localhost:{server.server_port}/index.html")  # wait until its modules have run
         yield PageClient(page=page, violations=violations)
         page.close()
         server.shutdown()
 
 
 def modules(folder: Path, *, node: str) -> Path:
-    """Build `modules.ts`, from the sources, for Node. Returns its path."""
+    """Build `modules.ts` for Node, and return the path."""
     esbuild = [node, "node_modules/esbuild/bin/esbuild", str(Path(__file__).with_name("modules.ts"))]
     options = ["--bundle", "--format=esm", "--splitting", "--out-extension:.js=.mjs", f"--outdir={folder}"]
     subprocess.run([*esbuild, *options, "--log-level=warning"], cwd=SOURCES, check=True)

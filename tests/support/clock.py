@@ -1,4 +1,4 @@
-"""The moment that tests begin at. What is below the edge is told the time, so no clock has to be stopped."""
+"""The time for tests. Code below the edge takes the time as an argument, so no clock has to be patched."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -11,7 +11,7 @@ DAY: Final = timedelta(days=1)
 
 
 class StillClock:
-    """Stands in for the module `time` where django-ratelimit reads it: moves only when it is told to."""
+    """Replaces the module `time` in django-ratelimit. It moves only on `move`."""
 
     def __init__(self) -> None:
         self.now = NOW.timestamp()

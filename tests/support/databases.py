@@ -1,4 +1,4 @@
-"""Databases that tests work on beside the run's own: with commits that others see, and with threads."""
+"""Databases besides that of the run, for tests with threads and with commits that other processes see."""
 
 import os
 import runpy
@@ -11,12 +11,12 @@ from unittest import mock
 from django.core.management import call_command
 from django.db import connections
 
-from tests.support.services import ROOT, PostgreSQL
+from tests.support.servers import ROOT, PostgreSQL
 
 
 @contextmanager
 def working_on(database_url: str) -> Iterator[None]:
-    """Make this database the default one, for the models of this process and in each of its threads."""
+    """Make this the default database in all threads of this process."""
     everybodys = connections.settings
     before, mine = everybodys["default"], connections["default"]
     everybodys["default"] = connections.configure_settings({"default": project_database(database_url)})["default"]
@@ -30,7 +30,7 @@ def working_on(database_url: str) -> Iterator[None]:
 
 
 def project_database(database_url: str) -> dict[str, Any]:
-    """Return what the project's settings make of an address."""
+    """Return the project's database settings for this URL."""
     with mock.patch.dict(os.environ, {"DATABASE_URL": database_url}):
         settings: Mapping[str, Any] = runpy.run_path(str(ROOT / "project" / "settings.py"))
     database: dict[str, Any] = settings["DATABASES"]["default"]
@@ -43,7 +43,7 @@ def migrate(database_url: str) -> None:
 
 
 class MigratedDatabases:
-    """Migrates one PostgreSQL database, and copies it as often as one is asked for."""
+    """Migrates one PostgreSQL database, and makes copies of it."""
 
     def __init__(self, postgres: PostgreSQL) -> None:
         self._postgres = postgres
@@ -51,7 +51,7 @@ class MigratedDatabases:
         migrate(postgres.create_database(self._template))
 
     def new(self) -> str:
-        """Address of an empty, migrated database."""
+        """Make an empty, migrated database, and return its URL."""
         name = f"copy_{secrets.token_hex(4)}"
         with working_on(self._postgres.url("postgres")), connections["default"].cursor() as cursor:
             cursor.execute(f'CREATE DATABASE "{name}" TEMPLATE "{self._template}"')

@@ -1,4 +1,4 @@
-"""One finding of the doctor, by the probe that finds it."""
+"""Run one probe of the doctor."""
 
 import time
 

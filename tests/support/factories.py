@@ -1,4 +1,4 @@
-"""Rows that tests start from: typed functions, real keys."""
+"""Rows for tests to start from, with real keys."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -28,7 +28,7 @@ SOMEWHERE = Requester(address="192.0.2.1", agent="tests", locale="en")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Person:
-    """A registered account with the keys that its owner holds."""
+    """A registered account and its private keys."""
 
     account: Account
     keys: tuple[SoftwareKey, ...]
@@ -39,7 +39,7 @@ class Person:
 
     @property
     def names(self) -> dict[str, str]:
-        """What a client sends to say who it is."""
+        """The members that name the account in a request."""
         return {"username": self.account.username, "orgId": self.account.organization_id}
 
 
@@ -79,7 +79,7 @@ def make_credential(account: Account, key: SoftwareKey) -> Credential:
 
 
 def make_person(organization: Organization | None = None, email: str = "jane@example.co", *keys: SoftwareKey) -> Person:
-    """A registered person; with a password-protected key unless keys are given."""
+    """Make a registered person, with a password-protected key unless keys are given."""
     account = make_account(organization or make_organization(), email)
     held = keys or (SoftwareKey.make(kind=Kind.PASSWORD_PROTECTED_KEY),)
     for key in held:
@@ -88,6 +88,6 @@ def make_person(organization: Organization | None = None, email: str = "jane@exa
 
 
 def issue(recipient: Recipient, *, purpose: CodePurpose = CodePurpose.LOGIN, now: datetime | None = None) -> str:
-    """Issue a code as the view does, and derive it as the worker does."""
+    """Issue a code, and return it as the worker would send it."""
     pk = issue_code(recipient, purpose=purpose, requester=SOMEWHERE, now=now or datetime.now(UTC))
     return derive_code(OneTimeCode.objects.get(pk=pk))

@@ -1,7 +1,7 @@
-"""Software passkey: a real key, its CBOR, and one fault at a time.
+"""A software passkey that signs with a real key, and can make one fault at a time.
 
-What is said by the browser, and how it is written, signed and sent, goes wrong by `authenticators.Fault`, as for the
-other kinds; what the authenticator reports, by `PasskeyFault`.
+`authenticators.Fault` changes what the browser says, writes, signs and sends, as for the other kinds. `PasskeyFault`
+changes what the authenticator reports.
 """
 
 import hashlib
@@ -30,7 +30,7 @@ PLAIN = st.recursive(
     ),
     max_leaves=6,
 )
-"""Values that CBOR of authenticators may hold."""
+"""Values in the CBOR of authenticators."""
 
 UP, UV, BE, BS, AT, ED = 0x01, 0x04, 0x08, 0x10, 0x40, 0x80
 SYNCED: Final = UP | UV | BE | BS
@@ -41,7 +41,7 @@ _COSE_ALGORITHMS: Final = {KeyAlgorithm.P256: -7, KeyAlgorithm.RSA: -257, KeyAlg
 
 
 def unfolding(references: int) -> bytes:
-    """Return an array each of whose elements is the one before it, twice: written out, 2 to that power of them."""
+    """Return nested arrays with two references to the same array in each: expanded, 2 to this power."""
     assert references < 24
     doubled = b"".join(b"\xd8\x1c\x82" + 2 * (b"\xd8\x1d" + bytes([each])) for each in range(references))
     return bytes([0x98, references + 1]) + b"\xd8\x1c\x80" + doubled
@@ -49,7 +49,7 @@ def unfolding(references: int) -> bytes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuthenticatorData:
-    """What an authenticator reports (WebAuthn Level 3 §6.1)."""
+    """Authenticator data (WebAuthn Level 3 §6.1)."""
 
     rp_id: str
     flags: int
@@ -65,14 +65,14 @@ class AuthenticatorData:
 
 @dataclass(frozen=True, slots=True)
 class Reports:
-    """The authenticator reports something else."""
+    """Faults in what the authenticator reports."""
 
     change: Callable[[AuthenticatorData], AuthenticatorData]
 
 
 @dataclass(frozen=True, slots=True)
 class Packs:
-    """The authenticator data are packed in another way."""
+    """Faults in the encoding of authenticator data."""
 
     change: Callable[[bytes], bytes]
 
@@ -86,7 +86,7 @@ def _extended(cbor: bytes) -> Reports:
 
 
 class PasskeyFault(Enum):
-    """One thing that is wrong with what the authenticator reports. What it signs is what it reports."""
+    """One fault in what the authenticator reports. Its signature is valid."""
 
     RP_FOREIGN = Reports(lambda said: replace(said, rp_id="evil.example"))
     RP_PARENT = Reports(lambda said: replace(said, rp_id=said.rp_id.partition(".")[2]))
@@ -111,7 +111,7 @@ class PasskeyFault(Enum):
 
 
 class AttestedFault(Enum):
-    """One thing that is wrong with the credential within authenticator data."""
+    """One fault in the attested credential data."""
 
     MISSING = Reports(lambda said: replace(said, flags=said.flags & ~AT, attested=b""))
     NOT_FLAGGED = _without(AT)
@@ -133,7 +133,7 @@ AnyFault = Fault | PasskeyFault | AttestedFault
 
 
 class Statement(Enum):
-    """Attestation statements that a passkey can come with."""
+    """Attestation statements of a passkey."""
 
     NONE = "none"
     SELF_SIGNED = "packed, signed by the passkey"
@@ -144,10 +144,7 @@ class Statement(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Passkey:
-    """A passkey in an authenticator, and the browser in front of it.
-
-    flags: what is reported with each signature, besides what it holds.
-    """
+    """A passkey and its browser. `flags` are reported with each signature."""
 
     key: SoftwareKey = field(repr=False)
     account_id: str = ACCOUNT_ID
@@ -210,7 +207,7 @@ class Passkey:
     ) -> Wire:
         """Answer a registration challenge: `credentialInfo`.
 
-        cose: another key to report. change: of the attestation object, before it is written.
+        `cose` replaces the reported key. `change` edits the attestation object before it is encoded.
         """
         client_data = self._client_data(challenge, type_="webauthn.create", fault=fault)
         key = cose if isinstance(cose, bytes) else encode_cbor(self.cose if cose is None else cose)
@@ -237,7 +234,7 @@ class Passkey:
         return {"credentialKind": "Fido2", "credentialInfo": self.register(challenge, fault=fault)}
 
     def _client_data(self, challenge: str, *, type_: str, fault: AnyFault | None) -> bytes:
-        """Client data as Chromium makes them of a challenge that is given as the official signer gives it."""
+        """Return client data as Chromium writes them when the official signer passes the challenge."""
         said = {
             "type": type_,
             "challenge": base64url(challenge.encode()),

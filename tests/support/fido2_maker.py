@@ -1,4 +1,4 @@
-"""Maker of authenticators: an authority, and what it certifies in attestation statements."""
+"""A manufacturer of authenticators: a certificate authority, and the certificates of attestation statements."""
 
 import hashlib
 import secrets
@@ -33,7 +33,7 @@ def aaguid_extension(aaguid: bytes) -> Extension:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Maker:
-    """An authority, and a key that signs for all authenticators of one make."""
+    """A certificate authority, and one attestation key for all its authenticators."""
 
     name: str
     authority: ec.EllipticCurvePrivateKey = field(repr=False)
@@ -41,12 +41,12 @@ class Maker:
 
     @classmethod
     def make(cls) -> Self:
-        name = f"Maker {secrets.token_hex(4)}"  # OpenSSL looks an issuer up by its name
+        name = f"Maker {secrets.token_hex(4)}"  # OpenSSL finds an issuer by its name
         return cls(name=name, authority=ec.generate_private_key(ec.SECP256R1()), key=SoftwareKey.make())
 
     @property
     def root(self) -> str:
-        """Certificate of the authority, PEM."""
+        """The authority's certificate, PEM."""
         own = (x509.BasicConstraints(ca=True, path_length=None), True)
         certificate = self._certificate(self.authority.public_key(), _name(self.name), own)
         return certificate.public_bytes(Encoding.PEM).decode()
@@ -56,18 +56,18 @@ class Maker:
         return self._certificate(public_key, _name("Authenticator"), *extensions).public_bytes(Encoding.DER)
 
     def packed_certificate(self, aaguid: bytes) -> bytes:
-        """Certify this maker's key for authenticators of a make (WebAuthn Level 3 §8.2.1)."""
+        """Certify the attestation key for an authenticator model (WebAuthn Level 3 §8.2.1)."""
         return self.certify(self.key.private_key.public_key(), NOT_AN_AUTHORITY, aaguid_extension(aaguid))
 
     def apple_certificate(self, public_key: Any, *, signed: bytes) -> bytes:
-        """Certify a passkey for one ceremony (§8.8)."""
+        """Certify a passkey for one registration (§8.8)."""
         nonce = b"\x30\x24\xa1\x22\x04\x20" + hashlib.sha256(signed).digest()
         return self.certify(
             public_key, NOT_AN_AUTHORITY, (x509.UnrecognizedExtension(_APPLE_NONCE_EXTENSION, nonce), False)
         )
 
     def tpm_statement(self, public_key: Any, *, signed: bytes) -> Members:
-        """Certify a passkey that a TPM holds, by its attestation key, which this maker certifies (§8.3)."""
+        """Make the statement of a TPM for a passkey, with a certified attestation key (§8.3)."""
         area = _tpm_public_area(public_key)
         name = b"\x00\x0b" + hashlib.sha256(area).digest()
         # TPMS_ATTEST: magic, type, signer, extra data, clock, firmware, name, qualified name (TPM 2.0 part 2, 10.12.12)

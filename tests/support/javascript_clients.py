@@ -1,4 +1,4 @@
-"""The official JavaScript clients, in a Node of their own."""
+"""The official JavaScript clients, in a Node process."""
 
 import json
 import os
@@ -16,10 +16,7 @@ CLIENTS = Path(__file__).resolve().parent / "javascript"
 
 
 class ClientError(Exception):
-    """What the client threw.
-
-    name: class of what was thrown. is_dfns_error: whether it is the client's own error.
-    """
+    """The error that the client threw. `is_dfns_error` says whether it is of the client's own class."""
 
     def __init__(self, told: Members) -> None:
         super().__init__(f"{told['name']}: {told['message']}")
@@ -34,7 +31,7 @@ class JavaScript:
     """Runs `tests/support/javascript/driver.mjs`. Use it as a context manager."""
 
     exchanges: list[tuple[str, str, int]]
-    """Method, path and status of each request of the last call, as far as they were answered."""
+    """Method, path and status of each answered request of the last call."""
 
     def __init__(self, *, base_url: str, organization: str) -> None:
         self._options = {"baseUrl": base_url, "orgId": organization}
@@ -60,23 +57,23 @@ class JavaScript:
         return self._ask("login", options=self._options, key=_in_pem(key), request=request)
 
     def call(self, method: str, body: Members | None = None, *, token: str = "") -> Members:
-        """`DfnsApiClient.auth.<method>`. Without a body, the method is called without an argument."""
+        """Call `DfnsApiClient.auth.<method>`, without an argument if there is no body."""
         request = {} if body is None else {"request": {"body": body}}
         return self._ask("call", options=self._options | _as_option(token), method=method, **request)
 
     def fetch(self, method: str, path: str, body: Members | None = None, *, token: str = "") -> Members:
-        """`simpleFetch`, through which every call of the client goes."""
+        """Call `simpleFetch`, which the client uses for every request."""
         options = self._options | _as_option(token)
         return self._ask("fetch", options=options, method=method, path=path, body=body)
 
     def sources(self) -> Members:
-        """Source text of every method that speaks of authentication, by surface and name."""
+        """Return the source of every method about authentication, by surface and name."""
         return self._ask("sources")
 
     def invoke(
         self, surface: str, method: str, args: list[Any], *, token: str = "", key: SoftwareKey | None = None
     ) -> Any:
-        """`<surface>.<method>(…)`. key: what the client's signer signs with."""
+        """Call `<surface>.<method>(…)`. The client signs with `key`."""
         signer = {"key": _in_pem(key)} if key else {}
         options = self._options | _as_option(token)
         return self._ask("invoke", surface=surface, options=options, method=method, args=args, **signer)

@@ -1,4 +1,4 @@
-"""The project as its clients meet it: over HTTP, and by mail."""
+"""A running project, used over HTTP and email."""
 
 import json
 import time
@@ -17,7 +17,7 @@ from django.conf import settings as django_settings
 
 from project.mailbox import END_OF_EMAIL, Email
 from tests.support.authenticators import Members, SoftwareKey
-from tests.support.services import PostgreSQL, Site, Valkey
+from tests.support.servers import PostgreSQL, Site, Valkey
 
 T = TypeVar("T")
 PATIENCE_SECONDS: Final = 60.0
@@ -28,12 +28,12 @@ for email in {emails}:
     call_command("dfns", "invite", email, "--organization", "{organization}")
 """
 BEARERS: Final = ("token", "temporaryAuthenticationToken", "challengeIdentifier")
-"""Members of an answer that open something to whoever holds them."""
+"""Members of an answer that are bearer tokens."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Invitee:
-    """Somebody who was invited. registration_code: as it was mailed."""
+    """An invited person, with the emailed registration code."""
 
     email: str
     organization: str
@@ -41,16 +41,15 @@ class Invitee:
 
     @property
     def names(self) -> dict[str, str]:
-        """What a client sends to say who it is."""
+        """The members that name the account in a request."""
         return {"username": self.email, "orgId": self.organization}
 
 
 @dataclass(frozen=True, kw_only=True)
 class LiveProject:
-    """The live project, and everything that was said in it.
+    """A running project. It keeps every token and encrypted key that it sees, for the search for traces.
 
-    postgres: the server of its database, unless that is SQLite.
-    bearers, envelopes: every token and every encrypted key that came by here.
+    `postgres` is the server of its database, or None on SQLite.
     """
 
     site: Site
@@ -71,8 +70,9 @@ class LiveProject:
         return f"person-{next(self._numbers)}@example.co"
 
     def invite(self) -> Invitee:
-        """Have an operator invite somebody, and read the mail. Several are invited ahead: a process takes a second to
-        start, however many it invites.
+        """Invite somebody, and read the code in the email.
+
+        One process invites several people in advance, because it takes a second to start.
         """
         if not self._invited:
             self._invited.extend(self.new_email() for _ in range(INVITED_AT_ONCE))
@@ -83,7 +83,7 @@ class LiveProject:
         return Invitee(email=email, organization=self.organization, registration_code=registration_code)
 
     def register(self, person: Invitee, key: SoftwareKey) -> Members:
-        """Register the person with this key."""
+        """Register the person with the key."""
         if key.encrypted_private_key:
             self.envelopes.append(key.encrypted_private_key)
         opened = self.post("/auth/registration/init", person.names | {"registrationCode": person.registration_code})
@@ -99,14 +99,14 @@ class LiveProject:
         bearer: str = "",
         headers: Mapping[str, str] = MappingProxyType({}),
     ) -> httpx.Response:
-        """Send one request; the tokens in its answer are noted."""
+        """Send one request, and keep the tokens in its answer."""
         authorization = {"Authorization": f"Bearer {bearer}"} if bearer else {}
         response = self.http.request(method, path, json=body, headers={**headers, **authorization})
         self.note_bearers(response.json())
         return response
 
     def post(self, path: str, body: object, *, bearer: str = "") -> Members:
-        """Send one request that is to succeed, and return its answer."""
+        """Send one request that must succeed, and return its answer."""
         response = self.call("POST", path, body, bearer=bearer)
         assert response.status_code == 200, response.text
         answer: Members = response.json()
@@ -120,22 +120,22 @@ class LiveProject:
         return [mail for mail in self.site.mails() if mail.recipient == email]
 
     def mail_to(self, email: str, *, number: int = 1) -> Email:
-        """The person's mail of this number; waits for it."""
+        """Wait for the person's email of this number."""
         return wait_for(
             lambda: next(iter(self.mails_to(email)[number - 1 :]), None),
             what=lambda: f"mail {number} to {email}; the worker says:\n{self.site.worker.log[-3000:]}",
         )
 
     def written_mails(self) -> list[bytes]:
-        """Every mail, as it left the project."""
+        """Return every email as it was written."""
         return [mail for file in self.mail_folder.glob("*.log") for mail in file.read_bytes().split(END_OF_EMAIL)[:-1]]
 
 
 @contextmanager
 def live_project(request: pytest.FixtureRequest, folder: Path, *, name: str, settings: str) -> Iterator[LiveProject]:
-    """A live project of its own, on the database that the tests run on, with one organization.
+    """Start a project on the kind of database that the tests run on, with one organization.
 
-    name: of its database, and of the organization. settings: module of its Django settings.
+    `name` names its database and its organization. `settings` is the module of its Django settings.
     """
     if django_settings.DATABASES["default"]["ENGINE"].endswith("sqlite3"):
         postgres, database_url = None, f"sqlite:///{folder}/{name}.sqlite3"
@@ -153,13 +153,13 @@ def live_project(request: pytest.FixtureRequest, folder: Path, *, name: str, set
 
 
 def operate(site: Site, *verb: str) -> Members:
-    """Run one of the operator's verbs on the site, and return what it says."""
+    """Run `manage.py dfns` on the site, and return its output."""
     said: Members = json.loads(site.manage("dfns", *verb, "--json"))
     return said
 
 
 def code_in(mail: Email) -> str:
-    """The code, where autofill looks for it: on the last line of the text, behind the host."""
+    """Return the code on the last line, where browsers look for it."""
     host, _, code = mail.text.rstrip("\n").rpartition("\n")[2].partition(" #")
     assert host.startswith("@"), mail.text
     assert code, mail.text
@@ -167,7 +167,7 @@ def code_in(mail: Email) -> str:
 
 
 def wait_for(found: Callable[[], T | None], *, what: Callable[[], str]) -> T:
-    """What is found, once it is. Fails, saying what did not come, when patience ends."""
+    """Wait for a value that is not empty, and return it. The message of a failure is from `what`."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
         value = found()

@@ -1,4 +1,4 @@
-"""Settings of the live project that `tests/live` calls: the project's own, with less patience and more to say."""
+"""Settings for `tests/live`: the project's own with short times, higher rates and more logs."""
 
 from datetime import timedelta
 
@@ -12,7 +12,7 @@ PLENTY = ("100000/m", "100000/h")
 DFNS_LOGIN = {
     **DFNS_LOGIN,
     "CODE_COOLDOWN": CODE_COOLDOWN,
-    # Every request comes from this machine. What counts names keeps its windows.
+    # Every request comes from this machine. The rates per username stay.
     "RATES": {name: PLENTY for name in DEFAULT_RATES if not name.endswith(("_user", "_mailbox"))},
 }
 LANGUAGES = [("en", "English"), ("de", "Deutsch"), ("fr", "Français"), ("ar", "العربية")]

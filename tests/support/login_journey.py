@@ -1,4 +1,4 @@
-"""The whole flow with a password-protected key, as its owner lives through it."""
+"""The whole flow with a password-protected key."""
 
 from dataclasses import dataclass, field, replace
 
@@ -13,7 +13,7 @@ from tests.support.live_project import Invitee, LiveProject, code_in
 
 @dataclass(frozen=True, kw_only=True)
 class Journey:
-    """What the person sent, got and found, each member a step."""
+    """What each step of the flow sent and returned."""
 
     person: Invitee
     key: SoftwareKey = field(repr=False)
@@ -31,14 +31,14 @@ class Journey:
 
     @property
     def released(self) -> Members:
-        """The one released key, with its id."""
+        """The released key, with its id."""
         (released,) = self.opened_with_code["allowCredentials"]["passwordProtectedKey"]
         found: Members = released
         return found
 
 
 def travel(scene: LiveProject) -> Journey:
-    """Be invited, register, ask for a code, present it, open the key with the password, sign, come in, go out."""
+    """Accept an invitation, register, get a code, decrypt the key, sign in, and sign out."""
     person = scene.invite()
     key = SoftwareKey.with_age_envelope()
     registered = scene.register(person, key)

@@ -1,4 +1,4 @@
-"""Which backend mails go through, in the words of either Django."""
+"""Choose the email backend, in the settings of each Django version."""
 
 from datetime import datetime
 from typing import Any

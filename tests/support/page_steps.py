@@ -1,4 +1,4 @@
-"""Whom the pages are opened as: people of the live project, with a password-protected key or a passkey."""
+"""People who use the pages, and the steps they take."""
 
 import time
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""A visitor of the live pages in a real Chromium: what is shown, what the browser sends, what goes wrong in it."""
+"""A Chromium profile on the live pages. It records requests and problems."""
 
 import json
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ addEventListener('securitypolicyviolation', (event) => {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sent:
-    """A request of the browser. body: as it was sent, empty where there is none."""
+    """A request of the browser. The body is empty if there is none."""
 
     method: str
     url: str
@@ -36,7 +36,7 @@ class Sent:
 
 @dataclass(kw_only=True)
 class Visitor:
-    """One browser profile with one page. problems: what the console, CSP and uncaught errors say."""
+    """One browser profile with one page. `problems` come from the console, CSP and uncaught errors."""
 
     page: Page
     look: str
@@ -44,7 +44,7 @@ class Visitor:
     sent: list[Sent] = field(default_factory=list)
 
     def show(self, name: str) -> None:
-        """Keep a picture of the page, and let axe-core look at it (WCAG 2.2 AA)."""
+        """Take a screenshot, and check the page with axe-core (WCAG 2.2 AA)."""
         self.picture(name)
         self.page.evaluate(_axe())
         found = self.page.evaluate("(rules) => axe.run({runOnly: rules})", RULES)
@@ -60,7 +60,7 @@ class Visitor:
         self.page.screenshot(path=SCREENSHOTS / f"{name}-{self.look}.png", full_page=True, animations="disabled")
 
     def stored(self) -> dict[str, Any]:
-        """What the site keeps in this browser besides cookies."""
+        """Return what the site stores in this browser besides cookies."""
         kept: dict[str, Any] = self.page.evaluate(
             """async () => ({
               local: {...localStorage},
@@ -74,9 +74,9 @@ class Visitor:
 
 @contextmanager
 def visiting(browser: Browser, *, url: str, look: str = "light", **options: Any) -> Iterator[Visitor]:
-    """A fresh browser profile. options: Playwright's, such as `locale`, `color_scheme`, `viewport`.
+    """Open a new browser profile, and fail at the end if it has problems.
 
-    At the end nothing may have gone wrong in the browser.
+    `options` are Playwright's, such as `locale`, `color_scheme`, `viewport`.
     """
     context = browser.new_context(base_url=url, **options)
     context.set_default_timeout(PATIENCE_MILLISECONDS)
@@ -94,7 +94,7 @@ def visiting(browser: Browser, *, url: str, look: str = "light", **options: Any)
 
 
 def _note(visitor: Visitor, message: ConsoleMessage) -> None:
-    # Chromium writes a line for every answer that is an error, which is no fault of the page
+    # Chromium writes a line for every error response, which is not the page's fault
     refused = message.type == "error" and message.text.startswith("Failed to load resource: the server responded")
     if message.type in {"error", "warning"} and not refused:
         visitor.problems.append(f"{message.type}: {message.text}")

@@ -1,4 +1,4 @@
-"""Settings of the live project whose pages `tests/pages` opens: codes can be asked for again at once."""
+"""Settings for `tests/pages`: the project's own with a short cooldown for codes."""
 
 from datetime import timedelta
 

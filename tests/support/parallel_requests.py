@@ -1,4 +1,4 @@
-"""Real parallelism, as tight as a test can make it: threads behind a barrier, requests that lack their last byte."""
+"""Run things at the same moment: requests that wait for their last byte, threads behind a barrier."""
 
 import json
 import socket
@@ -60,7 +60,7 @@ class Answer:
 
 
 def send_at_once(url: str, calls: Sequence[Call]) -> list[Answer]:
-    """Send every request but its last byte, then all the last bytes: the servers have them all in hand by then."""
+    """Send all requests except their last bytes, and then all last bytes, when the servers hold them all."""
     address = urlsplit(url)
     host, port = str(address.hostname), int(address.port or 80)
     sockets = []
@@ -72,7 +72,7 @@ def send_at_once(url: str, calls: Sequence[Call]) -> list[Answer]:
             connection.sendall(call.encode(address.netloc)[:-1])
         for connection, call in zip(sockets, calls, strict=True):
             connection.sendall(call.encode(address.netloc)[-1:])
-            connection.shutdown(socket.SHUT_WR)  # gunicorn's one accepting thread waits up to two seconds for the end
+            connection.shutdown(socket.SHUT_WR)  # gunicorn's accepting thread would wait up to two seconds for the end
         return [_read(connection) for connection in sockets]
     finally:
         for connection in sockets:
@@ -91,7 +91,7 @@ def _read(connection: socket.socket) -> Answer:
 
 
 class Crew:
-    """Threads that do something at once, again and again, each with its own connection to the database."""
+    """Threads that run functions at the same moment, each with its own database connection."""
 
     def __init__(self, size: int) -> None:
         self._barrier = Barrier(size, timeout=PATIENCE_SECONDS)
@@ -99,7 +99,7 @@ class Crew:
         self.size = size
 
     def at_once(self, calls: Sequence[Callable[[], T]]) -> list[T]:
-        """Call all of them at the same moment, one in each thread. Raises what one of them raised."""
+        """Call each function in its own thread, at the same moment. Raises the first exception."""
         assert len(calls) == self.size
         return list(self._threads.map(self._in_step, calls))
 

@@ -1,4 +1,4 @@
-"""What the races send, and what they count in the answers."""
+"""Requests of the races, and counts of their answers."""
 
 from collections.abc import Callable, Sequence
 
@@ -8,10 +8,10 @@ from tests.support.factories import Person
 from tests.support.parallel_requests import Answer, Call
 
 Figure = Callable[[str, object], None]
-"""What `record_property` is. `--junitxml=FILE -o junit_family=xunit1` keeps the figures that a run has seen."""
+"""The type of `record_property`. `--junitxml=FILE -o junit_family=xunit1` writes the figures to a file."""
 
 CAP = 10
-"""Guesses that one code takes, by default."""
+"""Default number of guesses per code."""
 
 
 def asking(names: dict[str, str]) -> Call:
@@ -27,12 +27,12 @@ def wrong_codes(number: int) -> list[str]:
 
 
 def successes(answers: Sequence[Answer], *, refusal: tuple[int, str]) -> int:
-    """How many succeeded, where all others were refused in one way."""
+    """Count the successes, and assert that all others got this refusal."""
     refused = [(answer.status, answer.message) for answer in answers if answer.status != 200]
     assert set(refused) <= {refusal}
     return len(answers) - len(refused)
 
 
 def codes_of(recipient: Recipient) -> list[OneTimeCode]:
-    """Rows of the recipient's login codes, the oldest first."""
+    """Return the recipient's login codes, oldest first."""
     return list(OneTimeCode.objects.of(recipient, purpose=CodePurpose.LOGIN).order_by("pk"))

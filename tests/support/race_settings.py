@@ -1,7 +1,7 @@
-"""The project's settings for live servers under test, with what a test wants otherwise.
+"""The project's settings for live servers, with changes from the environment variable `TEST_SETTINGS`.
 
-`TEST_SETTINGS` holds JSON. `DFNS_LOGIN`: settings of the app, durations in seconds. `ATOMIC_REQUESTS`, `SWEEP_SECONDS`.
-The rates are generous unless a test names its own: where races are run, no limit may be what stops them.
+It holds a JSON object with `DFNS_LOGIN` (settings of the app, durations in seconds), `ATOMIC_REQUESTS` and
+`SWEEP_SECONDS`. Rates that a test does not name are out of reach, so that no rate decides a race.
 """
 
 import dataclasses
@@ -16,7 +16,7 @@ from project.settings import DATABASES, DFNS_LOGIN, MIDDLEWARE
 
 
 def app_settings(given: dict[str, Any]) -> dict[str, Any]:
-    """Turn what came as JSON into what the app expects."""
+    """Convert JSON values to those of `LoginSettings`."""
     durations = {each.name.upper() for each in dataclasses.fields(LoginSettings) if each.type is timedelta}
     values = {name: timedelta(seconds=value) if name in durations else value for name, value in given.items()}
     return values | {"RATES": dict.fromkeys(DEFAULT_RATES, ("1000000/h",)) | given.get("RATES", {})}

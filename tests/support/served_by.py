@@ -1,4 +1,4 @@
-"""Says which process has answered, and how it handles transactions: a test sees that it met what it asked for."""
+"""Middleware that adds headers with the process id and `ATOMIC_REQUESTS`, so that tests can check them."""
 
 import os
 from collections.abc import Callable
@@ -11,7 +11,7 @@ ATOMIC_REQUESTS = "X-Atomic-Requests"
 
 
 def served_by(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
-    """Middleware that writes both into headers."""
+    """Add the headers."""
 
     def respond(request: HttpRequest) -> HttpResponse:
         response = get_response(request)

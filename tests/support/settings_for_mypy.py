@@ -1,4 +1,4 @@
-"""The project's settings for the type checker, which reads them without an environment."""
+"""The project's settings for mypy, which has no environment variables."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""A mail server that does what a test wants: takes mail, refuses it, repeats it, stalls, goes away, comes back."""
+"""An SMTP server that accepts, refuses or stalls as a test tells it, and can be stopped and started."""
 
 import email
 import email.policy
@@ -14,7 +14,7 @@ from itertools import takewhile
 from types import TracebackType
 from typing import Self
 
-from tests.support.services import free_port
+from tests.support.servers import free_port
 
 CODE = re.compile(r"\b(?:[0-9]{4}-){3}[0-9]{4}\b")
 KNOWN = "250 2.1.5 known"
@@ -32,9 +32,9 @@ class ReceivedMail:
 class SmtpSink:
     """Listens on a loopback port that stays the same.
 
-    mails: what was taken.
-    answer_recipient, answer_mail: what is said to `RCPT`, and to a whole mail, which is taken where that is 250.
-    stall_before, stall_after: wait for `go_on` before or after a mail is taken; `stalled` counts who waits.
+    `mails` are the accepted emails. `answer_recipient` and `answer_mail` answer `RCPT` and a whole email, which is
+    accepted if the answer is 250. With `stall_before` or `stall_after` it waits for `go_on` before or after it accepts
+    an email, and releases `stalled` once for each.
     """
 
     def __init__(self) -> None:
@@ -44,7 +44,7 @@ class SmtpSink:
         self.behave()
 
     def behave(self) -> None:
-        """Take every mail from now on."""
+        """Accept every email from now on."""
         self.answer_recipient: Callable[[str], str] = lambda _recipient: KNOWN
         self.answer_mail: Callable[[ReceivedMail], str] = lambda _mail: TAKEN
         self.stall_before = self.stall_after = False
@@ -79,7 +79,7 @@ class SmtpSink:
             self._server = None
 
     def converse(self, session: socketserver.StreamRequestHandler) -> None:
-        """Speak as much of SMTP (RFC 5321) as Django's client needs."""
+        """Speak the part of SMTP (RFC 5321) that Django's client needs."""
 
         def say(line: str) -> None:
             session.wfile.write(f"{line}\r\n".encode())

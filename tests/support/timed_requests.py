@@ -1,4 +1,4 @@
-"""Many who ask for a code at the same time, each with a clock."""
+"""Many timed requests for codes at the same time."""
 
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -11,7 +11,7 @@ from tests.support.parallel_requests import Answer, Call, send
 from tests.support.race_calls import Figure, asking
 
 BEARABLE_SECONDS = 10.0
-"""Longest that anybody waits for an answer: three time-outs of a second, and whatever else a busy machine does."""
+"""Longest bearable time of an answer: three timeouts of a second, on a busy machine."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +34,7 @@ def send_all(
     parallel: int = 16,
     meanwhile: Mapping[int, Callable[[], object]] | None = None,
 ) -> list[TimedAnswer]:
-    """Send every request, so many at a time. meanwhile: what to do once so many are answered."""
+    """Send every request, `parallel` at a time. `meanwhile` maps a number of answers to what to do after them."""
     answers = []
     with ThreadPoolExecutor(parallel) as threads:
         for done in as_completed([threads.submit(timed, url, call) for call in calls]):
@@ -48,18 +48,18 @@ def names_of(account: Account) -> dict[str, str]:
 
 
 def make_accounts(number: int) -> list[Account]:
-    """Registered accounts of one new organization, with addresses that no other test has."""
+    """Make registered accounts of a new organization, with unique addresses."""
     organization = make_organization()
     return [make_account(organization, f"jane-{each}@{organization.pk}.example.co") for each in range(number)]
 
 
 def strangers_to(account: Account, number: int) -> list[dict[str, str]]:
-    """Names that nobody has in the account's organization."""
+    """Return names that are unknown in the account's organization."""
     return [{"username": f"nobody-{each}@example.co", "orgId": account.organization_id} for each in range(number)]
 
 
 def asking_all(known: Iterable[Account], unknown: Iterable[dict[str, str]] = ()) -> list[Call]:
-    """Requests for a code of everybody, the unknown ones scattered among the others."""
+    """Return requests for a code of everybody, with the unknown names among the others."""
     calls = [asking(names_of(account)) for account in known]
     for place, names in enumerate(unknown):
         calls.insert(place * 6 % (len(calls) + 1), asking(names))
@@ -67,7 +67,7 @@ def asking_all(known: Iterable[Account], unknown: Iterable[dict[str, str]] = ())
 
 
 def seen_in(answers: Iterable[TimedAnswer], *, names: Iterable[str]) -> set[tuple[int, str, str]]:
-    """What these names were told: status, body, and headers but for those that differ from process to process."""
+    """Return the answers to these names: status, body, and headers without those that differ by process."""
     wanted, volatile = set(names), {"Date", "X-Served-By"}
     return {
         (
@@ -83,7 +83,7 @@ def seen_in(answers: Iterable[TimedAnswer], *, names: Iterable[str]) -> set[tupl
 def assert_answered_alike(
     answers: list[TimedAnswer], *, known: list[Account], unknown: list[dict[str, str]], record_property: Figure
 ) -> None:
-    """Everybody was told the same, success, within bearable time."""
+    """Assert that everybody got the same successful answer in bearable time."""
     seconds = sorted(answer.seconds for answer in answers)
     record_property("seconds", [round(each, 3) for each in (seconds[0], seconds[len(seconds) // 2], seconds[-1])])
     told = seen_in(answers, names=[account.username for account in known])
@@ -97,7 +97,7 @@ def open_row(account: Account) -> OneTimeCode:
 
 
 def wait_until(holds: Callable[[], object], *, seconds: float = 30) -> None:
-    """Return once it holds; fail after so many seconds."""
+    """Wait until it holds, and fail after these seconds."""
     deadline = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < deadline, f"still not so after {seconds} s"

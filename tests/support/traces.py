@@ -1,4 +1,4 @@
-"""What the live project leaves behind wherever it writes, and the search for what must not be there."""
+"""Collect everything that a live project writes, and search it for secrets."""
 
 import base64
 import json
@@ -18,14 +18,14 @@ import redis
 
 from project.processes import packaged_program
 from tests.support.live_project import LiveProject, wait_for
-from tests.support.services import PostgreSQL, Valkey
+from tests.support.servers import PostgreSQL, Valkey
 
 Traces = Mapping[str, bytes]
-"""Bytes by the name of the place where they lie."""
+"""Bytes by the name of the place where they were found."""
 
 DATABASE: Final = "live"
 SHORTEST_LINE: Final = 20
-"""Characters of a line that is searched for by itself."""
+"""Minimum length of a line that is searched for on its own."""
 HEX_LITERAL: Final = re.compile(rb"(?:\\+x|X')((?:[0-9a-fA-F]{2})+)")
 COMMAND_ARGUMENT: Final = re.compile(rb'"((?:[^"\\]|\\.)*)"')
 ESCAPED: Final = re.compile(rb"\\(x[0-9a-f]{2}|.)")
@@ -34,29 +34,29 @@ PLAIN: Final = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"a": b"\a", b"b": b"\b"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Secret:
-    """What must not be found. Its name is told, its value is not."""
+    """A value that must not be found. Failures show its name only."""
 
     name: str
     value: bytes = field(repr=False)
 
     @property
     def forms(self) -> frozenset[bytes]:
-        """The value as it might be written down: as it is, in JSON, in base64 wherever it begins, in hex."""
+        """The value as it is, in JSON, in base64 at each offset, and in hex."""
         return frozenset(form for text in _writings(self.value) for form in _encodings(text))
 
 
 def places_of(secret: Secret, *, traces: Traces) -> set[str]:
-    """Where the secret lies, in any form."""
+    """Return the places that hold the secret in any form."""
     return {place for place, content in traces.items() if any(form in content for form in secret.forms)}
 
 
 def found(secrets: Iterable[Secret], *, traces: Traces) -> list[str]:
-    """Which secret lies where."""
+    """Return each secret that was found, with its place."""
     return [f"{secret.name} in {place}" for secret in secrets for place in sorted(places_of(secret, traces=traces))]
 
 
 def secret_text(name: str, text: str) -> Iterator[Secret]:
-    """The text, and each longer line of it by itself."""
+    """Yield the text, and each longer line of it."""
     yield Secret(name=name, value=text.encode())
     lines = [line for line in text.splitlines() if len(line) >= SHORTEST_LINE and not line.startswith("-----")]
     if len(lines) > 1:
@@ -64,7 +64,7 @@ def secret_text(name: str, text: str) -> Iterator[Secret]:
 
 
 def secret_code(name: str, code: str) -> Iterator[Secret]:
-    """The code as it was mailed, without its dashes, and in small letters."""
+    """Yield the code as it was emailed, without dashes, and in lower case."""
     for text in {code, code.replace("-", ""), code.replace("-", " ")}:
         yield from (Secret(name=name, value=each.encode()) for each in {text, text.lower()})
 
@@ -84,14 +84,14 @@ def _encodings(value: bytes) -> Iterator[bytes]:
     yield value.hex().upper().encode()
     for encode in (base64.b64encode, base64.urlsafe_b64encode):
         for before in range(3):
-            # the characters that would hold bits of what stands before and behind are left out
+            # without the characters that mix in bits of the bytes before and after
             start = -(-before * 8 // 6)
             end = (before + len(value)) * 8 // 6
             yield encode(bytes(before) + value)[start:end]
 
 
 class CommandCapture:
-    """Listens to every command that a Valkey gets. Use it as a context manager, before anybody else calls."""
+    """Records every command that a Valkey receives (`MONITOR`). Start it before any other client."""
 
     def __init__(self, valkey: Valkey) -> None:
         self._valkey = valkey
@@ -112,7 +112,7 @@ class CommandCapture:
         self._socket.close()
 
     def heard(self) -> bytes:
-        """Every command up to now, as it was told, a line each."""
+        """Every command up to now, one per line."""
         until = f"until {os.urandom(8).hex()}"
         with self._valkey.client() as client:
             client.echo(until)
@@ -125,13 +125,13 @@ class CommandCapture:
 
 
 def arguments_of(heard: bytes) -> list[list[bytes]]:
-    """Commands of a capture, each with its arguments as they were sent."""
-    lines = heard.split(b"\r\n")[1:-1]  # the last may be cut
+    """Return the arguments of each command as they were sent."""
+    lines = heard.split(b"\r\n")[1:-1]  # the last line may be incomplete
     return [[_unescaped(argument) for argument in COMMAND_ARGUMENT.findall(line)] for line in lines if line]
 
 
 def _unescaped(argument: bytes) -> bytes:
-    """Argument of a command as it was sent, before it was told in quotes."""
+    """Decode a quoted argument of `MONITOR`."""
 
     def plain(escaped: re.Match[bytes]) -> bytes:
         text = escaped[1]
@@ -141,13 +141,13 @@ def _unescaped(argument: bytes) -> bytes:
 
 
 def celery_messages(heard: bytes) -> list[tuple[str, list[Any]]]:
-    """Celery messages that were put into a queue: the task, and its body `[arguments, named arguments, …]`."""
+    """Return the Celery messages in a queue: task and body, `[arguments, named arguments, …]`."""
     messages = [json.loads(command[2]) for command in arguments_of(heard) if command[:1] == [b"LPUSH"]]
     return [(each["headers"]["task"], json.loads(base64.b64decode(each["body"]))) for each in messages]
 
 
 def traces_of(scene: LiveProject, commands: CommandCapture) -> Traces:
-    """Everything that is written down anywhere, by the name of the place; all but the mails."""
+    """Return everything that was written anywhere except emails, by place."""
     heard = commands.heard()
     arguments = b"\n".join(argument for command in arguments_of(heard) for argument in command)
     traces = {
@@ -164,13 +164,13 @@ def traces_of(scene: LiveProject, commands: CommandCapture) -> Traces:
         for file in sorted(folder.rglob("*")):
             if file.is_file() and scene.mail_folder not in file.parents:
                 place = _place_of(file.name)
-                with suppress(FileNotFoundError):  # gone meanwhile
+                with suppress(FileNotFoundError):  # deleted in the meantime
                     traces[place] = traces.get(place, b"") + file.read_bytes()
     return {place: content + _bytes_in_hex(content) for place, content in traces.items()}
 
 
 def _place_of(file_name: str) -> str:
-    """Name of the place that the file is a part of."""
+    """Return the name of the place that the file belongs to."""
     stores = {
         "appendonly": "append-only file",
         "beat-schedule": "beat-schedule",
@@ -191,7 +191,7 @@ def _database_dump(scene: LiveProject) -> bytes:
 
 
 def _bytes_in_hex(content: bytes) -> bytes:
-    """What stands in the content as a literal of bytes, in SQLite's or PostgreSQL's writing."""
+    """Decode the byte literals of SQLite and PostgreSQL in the content."""
     return b"\n".join(bytes.fromhex(digits.decode()) for digits in HEX_LITERAL.findall(content))
 
 
@@ -209,6 +209,6 @@ def _keys_and_values(valkey: Valkey) -> bytes:
 
 
 def log_every_statement(postgres: PostgreSQL) -> None:
-    """Have PostgreSQL write every statement on the live database into its log, values included."""
+    """Make PostgreSQL log every statement on the live database, with its values."""
     with psycopg.connect(host=str(postgres.folder), user="postgres", dbname="postgres", autocommit=True) as connection:
         connection.execute(f"ALTER DATABASE {DATABASE} SET log_statement = 'all'")

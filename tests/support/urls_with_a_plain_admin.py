@@ -1,4 +1,4 @@
-"""A project that serves Django's admin as it comes."""
+"""URLs of a project that serves Django's admin unchanged."""
 
 from django.contrib import admin
 from django.urls import include, path

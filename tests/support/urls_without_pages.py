@@ -1,4 +1,4 @@
-"""URLs of a project that has pages of its own: the API alone."""
+"""URLs of a project with its own pages: the API only."""
 
 from django.urls import include, path
 

@@ -1,6 +1,6 @@
-"""Sets the scene before Django reads its settings: a production-like environment on servers of this run.
+"""Start the servers of the run, and set a production-like environment, before Django reads its settings.
 
-`pytest --db=postgres` runs on PostgreSQL instead of SQLite. `REDIS_URL` and `DATABASE_URL` name servers to use instead.
+`pytest --db=postgres` runs on PostgreSQL instead of SQLite. `REDIS_URL` and `DATABASE_URL` name other servers to use.
 """
 
 import atexit
@@ -13,10 +13,10 @@ from typing import Any, TypeVar
 
 import pytest
 
-from tests.support.services import PostgreSQL, Valkey
+from tests.support.servers import PostgreSQL, Valkey
 
 SERVERS = ExitStack()
-atexit.register(SERVERS.close)  # also where pytest fails before its own end
+atexit.register(SERVERS.close)  # also if pytest fails early
 STARTED: dict[type, Any] = {}
 S = TypeVar("S", Valkey, PostgreSQL)
 
@@ -25,7 +25,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--db", choices=("sqlite", "postgres"), default="sqlite", help="Database that the tests run on.")
 
 
-@pytest.hookimpl(wrapper=True)  # a wrapper runs before pytest-django's, which reads the settings
+@pytest.hookimpl(wrapper=True)  # wrappers run before pytest-django's hook, which reads the settings
 def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None, object, object]:
     from dfns_login.key_rings import new_rings  # noqa: PLC0415  not while plugins load: coverage is measured from here on
 
@@ -46,7 +46,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
 
 
 def started(kind: type[S]) -> S:
-    """The one server of this kind that the whole run shares."""
+    """Return the server of this kind that the whole run shares."""
     if kind not in STARTED:
         STARTED[kind] = SERVERS.enter_context(kind())
     return STARTED[kind]

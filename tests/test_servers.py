@@ -9,7 +9,7 @@ import time
 import psycopg
 import pytest
 
-from tests.support.services import ROOT, PostgreSQL, Valkey, is_alive
+from tests.support.servers import ROOT, PostgreSQL, Valkey, is_alive
 
 PATIENCE_SECONDS = 15
 
@@ -47,7 +47,7 @@ def test_postgresql_keeps_what_was_committed_through_a_kill():
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child of its parent's death")
 def test_servers_end_with_the_process_that_started_them():
     program = (
-        "import time; from tests.support.services import *; a, b = Valkey().start(), PostgreSQL().start();"
+        "import time; from tests.support.servers import *; a, b = Valkey().start(), PostgreSQL().start();"
         "print(a.pid, b.pid, a.folder, b.folder, flush=True); time.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, stdout=subprocess.PIPE, text=True) as parent:
