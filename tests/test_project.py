@@ -155,4 +155,4 @@ def test_emails_are_read_once_they_are_whole(tmp_path: Path):
 def test_the_start_page_is_served_and_the_page_of_mails_only_in_development(client: Client):
     assert client.get("/").status_code == 200
     assert client.get("/mail/").status_code == 404
-    assert "There is no such page" in client.get("/nowhere").content.decode()
+    assert "Page not found" in client.get("/nowhere").content.decode()

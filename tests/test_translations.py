@@ -69,7 +69,7 @@ def singular(message_id: object) -> str:
 
 def test_there_are_texts() -> None:
     assert len(texts("dfns_login")) > 200
-    assert "Your login code for %(rp_name)s" in texts("dfns_login")
+    assert "Your sign-in code for %(rp_name)s" in texts("dfns_login")
 
 
 @of_each_catalogue

@@ -1,6 +1,6 @@
-// Requests to the API, from a page of its own origin.
+// Requests to the API from a page of the same origin.
 
-/** What the server refused. code: what to tell apart. retryAfter: seconds, where it says so. */
+/** An error response. `code`: machine-readable reason. `retryAfter`: seconds, if the server sent it. */
 export class Refusal extends Error {
   override name = 'Refusal'
   readonly status: number
@@ -18,12 +18,12 @@ export class Refusal extends Error {
   }
 }
 
-/** Nobody answered, or not this server. */
+/** No response, or a response that is not JSON. */
 export class UnreachableError extends Error {
   override name = 'UnreachableError'
 }
 
-/** csrfToken: for what a session's cookie may do. bearer: a temporary token. userAction: from `signed`. */
+/** `bearer`: a temporary token. `userAction`: token of a signed user action. */
 export interface CallOptions {
   bearer?: string
   userAction?: string
@@ -35,7 +35,7 @@ export interface SignedFactors {
   secondFactor?: object
 }
 
-/** base: path under which `auth/…` lies, with its last slash. csrfToken: read at each call. */
+/** `base`: path that precedes `auth/…`, with a trailing slash. `csrfToken`: read for each request. */
 export class Api {
   readonly #base: string
   readonly #csrfToken: () => string
@@ -46,17 +46,17 @@ export class Api {
   }
 
   /**
-   * One request. path: under the base, without a slash before it. Throws Refusal or UnreachableError, and
-   * the signal's reason.
+   * Send a request. `path`: relative to the base, without a leading slash. Throws Refusal, UnreachableError, or the
+   * signal's reason.
    */
-  async call<Answer = unknown>(method: string, path: string, body?: object, options: CallOptions = {}): Promise<Answer> {
+  async call<Reply = unknown>(method: string, path: string, body?: object, options: CallOptions = {}): Promise<Reply> {
     const { bearer, userAction, signal } = options
     const headers = new Headers({ Accept: 'application/json', 'X-CSRFToken': this.#csrfToken() })
     if (body !== undefined) headers.set('Content-Type', 'application/json')
     if (bearer !== undefined) headers.set('Authorization', `Bearer ${bearer}`)
     if (userAction !== undefined) headers.set('X-DFNS-USERACTION', userAction)
     let response: Response
-    let answer: unknown
+    let reply: unknown
     try {
       response = await fetch(this.#base + path, {
         method,
@@ -67,22 +67,22 @@ export class Api {
         ...(body !== undefined && { body: JSON.stringify(body) }),
         ...(signal && { signal }),
       })
-      answer = await response.json()
+      reply = await response.json()
     } catch (error) {
       signal?.throwIfAborted()
-      throw new UnreachableError('The server does not answer.', { cause: error })
+      throw new UnreachableError('The server could not be reached.', { cause: error })
     }
-    if (!response.ok) throw new Refusal(response, (answer as { error?: object } | null)?.error ?? {})
-    return answer as Answer
+    if (!response.ok) throw new Refusal(response, (reply as { error?: object } | null)?.error ?? {})
+    return reply as Reply
   }
 
-  /** One request that a user action covers. sign: answers its challenge, by password or passkey. Throws as `call`. */
-  async signed<Challenge extends { challengeIdentifier: string }, Answer = unknown>(
+  /** Sign a user action, then send the request it covers. Throws what `call` and `sign` throw. */
+  async signed<Challenge extends { challengeIdentifier: string }, Reply = unknown>(
     method: string,
     path: string,
     body: object,
     sign: (challenge: Challenge) => Promise<SignedFactors>,
-  ): Promise<Answer> {
+  ): Promise<Reply> {
     const challenge = await this.call<Challenge>('POST', 'auth/action/init', {
       userActionPayload: JSON.stringify(body),
       userActionHttpMethod: method,
@@ -92,6 +92,6 @@ export class Api {
     const { challengeIdentifier } = challenge
     const proof = { challengeIdentifier, ...(await sign(challenge)) }
     const { userAction } = await this.call<{ userAction: string }>('POST', 'auth/action', proof)
-    return this.call<Answer>(method, path, body, { userAction })
+    return this.call<Reply>(method, path, body, { userAction })
   }
 }

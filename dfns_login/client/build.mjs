@@ -1,4 +1,4 @@
-// Builds the bundle into `static/dfns_login/dist`: what of it has a fixed name, others load; the chunks belong to it.
+// Builds the bundle into `static/dfns_login/dist`. Pages load the files with fixed names, which load the chunks.
 
 import { execFile } from 'node:child_process'
 import fs from 'node:fs/promises'
@@ -31,12 +31,12 @@ const common = {
   metafile: true,
   target: 'es2022',
   charset: 'utf8',
-  legalComments: 'none', // THIRD_PARTY_LICENSES.txt says it for all of them
+  legalComments: 'none', // THIRD_PARTY_LICENSES.txt has them all
   logLevel: 'warning',
   outdir,
 }
 
-/** Names of the packages whose files went into the bundle. */
+/** Names of the bundled packages. */
 function packagesIn(results) {
   const inputs = results.flatMap((result) => Object.keys(result.metafile.inputs))
   const found = inputs.flatMap((input) => /^node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(input)?.[1] ?? [])
@@ -47,7 +47,7 @@ async function licenseOf(name) {
   const folder = path.join(here, 'node_modules', name)
   const { version, license } = JSON.parse(await fs.readFile(path.join(folder, 'package.json'), 'utf8'))
   const files = (await fs.readdir(folder)).filter((file) => /^(licen[cs]e|notice|third_party)/i.test(file)).sort()
-  if (!files.some((file) => /^licen/i.test(file))) throw new Error(`${name} comes without its license`)
+  if (!files.some((file) => /^licen/i.test(file))) throw new Error(`${name} has no license file`)
   const texts = await Promise.all(files.map((file) => fs.readFile(path.join(folder, file), 'utf8')))
   return [`${name} ${version} (${license})`, ...texts.map((text) => text.trim())].join('\n\n')
 }
@@ -56,7 +56,7 @@ await fs.rm(outdir, { recursive: true, force: true })
 const results = await Promise.all([
   build({
     ...common,
-    // All in one folder: `envelope.worker.js` lies beside whichever script asks for it.
+    // All in one folder, so that scripts find `envelope.worker.js` next to them.
     entryPoints: ['signer.ts', ...(await present(pages))],
     format: 'esm',
     splitting: true,
@@ -68,12 +68,12 @@ const results = await Promise.all([
 const compiler = path.join(here, 'node_modules', 'typescript', 'bin', 'tsc')
 await promisify(execFile)(process.execPath, [compiler, '--project', path.join(here, 'tsconfig.types.json')])
 
-// Makes the folder a package, for Node and for front ends with a bundler of their own.
+// Make the folder a package, for Node and for front ends with their own bundler.
 const { name, license } = JSON.parse(await fs.readFile(path.join(here, 'package.json'), 'utf8'))
 const exports = { '.': { types: './types/signer.d.ts', default: './signer.js' } }
 const manifest = { name, version: '0.0.0', private: true, license, type: 'module', sideEffects: false, exports }
 await fs.writeFile(path.join(outdir, 'package.json'), JSON.stringify(manifest, null, 2) + '\n')
 
-// The last: `make` takes it for the whole.
+// Written last: `make` uses it as the timestamp of the whole build.
 const licenses = await Promise.all(packagesIn(results).map(licenseOf))
 await fs.writeFile(path.join(outdir, 'THIRD_PARTY_LICENSES.txt'), licenses.join(`\n\n${'-'.repeat(72)}\n\n`) + '\n')

@@ -1,4 +1,4 @@
-// The encodings of the wire: base64url, hexadecimal, PEM, and signatures as ASN.1 DER.
+// Wire encodings: base64url, hexadecimal, PEM and ASN.1 DER signatures.
 
 export type Bytes = Uint8Array<ArrayBuffer>
 
@@ -20,23 +20,23 @@ export function base64url(bytes: Uint8Array | ArrayBuffer): string {
   return digits.replaceAll('+', '-').replaceAll('/', '_').replace(/=+$/, '')
 }
 
-/** Bytes of base64url or base64, with padding or without. Throws a DOMException if it is neither. */
+/** Decode base64url or base64, with or without padding. Throws DOMException. */
 export function fromBase64url(text: string): Bytes {
-  const found = atob(text.replaceAll('-', '+').replaceAll('_', '/'))
-  return Uint8Array.from(found, (character) => character.charCodeAt(0))
+  const decoded = atob(text.replaceAll('-', '+').replaceAll('_', '/'))
+  return Uint8Array.from(decoded, (character) => character.charCodeAt(0))
 }
 
 export function hex(bytes: Uint8Array | ArrayBuffer): string {
   return Array.from(new Uint8Array(bytes), (byte) => byte.toString(16).padStart(2, '0')).join('')
 }
 
-/** PEM in lines of 64, ended by LF, with none after the last one (RFC 7468 §3). */
+/** PEM with 64-character lines separated by LF, without a trailing LF (RFC 7468 §3). */
 export function pem(label: string, der: ArrayBuffer): string {
   const lines = btoa(binary(new Uint8Array(der))).match(/.{1,64}/g) ?? []
   return [`-----BEGIN ${label}-----`, ...lines, `-----END ${label}-----`].join('\n')
 }
 
-/** DER of the one PEM block of this label that the text is; null if it is something else. */
+/** Decode a text that is exactly one PEM block with this label; null for any other text. */
 export function fromPem(label: string, text: string): Bytes | null {
   const body = new RegExp(`^\\s*-----BEGIN ${label}-----([A-Za-z0-9+/=\\s]+)-----END ${label}-----\\s*$`).exec(text)?.[1]
   return body === undefined ? null : fromBase64url(body.replace(/\s/g, ''))
@@ -45,18 +45,18 @@ export function fromPem(label: string, text: string): Bytes | null {
 function derInteger(bytes: Uint8Array): number[] {
   const start = bytes.findIndex((byte) => byte !== 0)
   const digits = start < 0 ? [0] : [...bytes.subarray(start)]
-  const unsigned = (digits[0] ?? 0) < 0x80 ? digits : [0, ...digits] // or it would read as negative
+  const unsigned = (digits[0] ?? 0) < 0x80 ? digits : [0, ...digits] // a high bit would make it negative
   return [DER_INTEGER, unsigned.length, ...unsigned]
 }
 
 /**
- * A P-256 signature as ASN.1 DER, the form of the wire (RFC 3279 §2.2.3).
+ * Convert a P-256 signature from WebCrypto's format to ASN.1 DER (RFC 3279 §2.2.3).
  *
- * raw: r and s in 32 bytes each, as WebCrypto gives it (Web Cryptography API §23.7.1).
+ * `raw`: r and s, 32 bytes each (Web Cryptography API §23.7.1).
  */
 export function derSignature(raw: ArrayBuffer): Bytes {
   const bytes = new Uint8Array(raw)
-  if (bytes.length !== 2 * P256_INTEGER) throw new RangeError('The signature is not one of P-256.')
+  if (bytes.length !== 2 * P256_INTEGER) throw new RangeError('This is not a P-256 signature.')
   const integers = [...derInteger(bytes.subarray(0, P256_INTEGER)), ...derInteger(bytes.subarray(P256_INTEGER))]
   return Uint8Array.from([DER_SEQUENCE, integers.length, ...integers])
 }

@@ -1,24 +1,24 @@
-// The worker: the only place in a browser where a private key is in clear.
+// The worker: the only place in a browser that holds a private key in the clear.
 
-import { createKey, openKey, resealKey } from './envelope.js'
-import { told } from './errors.js'
-import type { Asked, Job, Said } from './jobs.js'
+import { createKey, openKey, reencryptKey } from './envelope.js'
+import { serializeError } from './errors.js'
+import type { JobRequest, Job, JobResponse } from './jobs.js'
 
-function done(job: Job): Promise<unknown> {
-  switch (job.do) {
+function perform(job: Job): Promise<unknown> {
+  switch (job.type) {
     case 'create':
       return createKey(job.password)
     case 'open':
       return openKey(job.envelope, job.password)
-    case 'reseal':
-      return resealKey(job.envelope, job.oldPassword, job.newPassword)
+    case 'reencrypt':
+      return reencryptKey(job.envelope, job.oldPassword, job.newPassword)
   }
 }
 
-addEventListener('message', ({ data }: MessageEvent<Asked>) => {
-  const say = (said: Said): void => postMessage(said)
-  done(data).then(
-    (answer) => say({ id: data.id, answer }),
-    (error: unknown) => say({ id: data.id, error: told(error) }),
+addEventListener('message', ({ data }: MessageEvent<JobRequest>) => {
+  const respond = (response: JobResponse): void => postMessage(response)
+  perform(data).then(
+    (result) => respond({ id: data.id, result }),
+    (error: unknown) => respond({ id: data.id, error: serializeError(error) }),
   )
 })

@@ -1,31 +1,32 @@
-// What can go wrong with a key envelope. Each crosses the worker's boundary by its name.
+// Errors of key envelopes. The worker sends them to the page by name.
 
-/** The password does not open the envelope, which is whole as far as can be seen from outside. */
+/** The envelope looks intact, but this password doesn't decrypt it. */
 export class WrongPasswordError extends Error {
   override name = 'WrongPasswordError'
 }
 
-/** The envelope opens under no password: it is cut, altered, of another form, or holds no P-256 key. */
+/** No password can decrypt the envelope: it is truncated, altered, in another format, or has no P-256 key. */
 export class DamagedEnvelopeError extends Error {
   override name = 'DamagedEnvelopeError'
 }
 
-/** Nobody was there to open it: the worker was not let in, did not start, or was closed meanwhile. */
+/** The worker was blocked, failed to start, or was closed before it finished. */
 export class VaultError extends Error {
   override name = 'VaultError'
 }
 
-export interface ToldError {
+export interface SerializedError {
   name: string
   message: string
 }
 
-export function told(error: unknown): ToldError {
-  return error instanceof Error ? { name: error.name, message: error.message } : { name: 'Error', message: String(error) }
+export function serializeError(error: unknown): SerializedError {
+  if (!(error instanceof Error)) return { name: 'Error', message: String(error) }
+  return { name: error.name, message: error.message }
 }
 
-/** The error again, as one of its class. What has no class of its own broke the worker. */
-export function asThrown({ name, message }: ToldError): Error {
+/** Restore the error's class. An unknown error is one that broke the worker. */
+export function deserializeError({ name, message }: SerializedError): Error {
   switch (name) {
     case 'WrongPasswordError':
       return new WrongPasswordError(message)

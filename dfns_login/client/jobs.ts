@@ -1,12 +1,28 @@
-// What the page and its worker say to each other.
+// Messages between the page and its worker.
 
-import type { ToldError } from './errors.js'
+import type { SerializedError } from './errors.js'
+
+/**
+ * A new key. `key`: private, can sign but can't be exported. `publicKey`: SPKI as PEM, without a trailing line feed.
+ * `envelope`: the private key in an armored age file, encrypted with the password.
+ */
+export interface NewKey {
+  key: CryptoKey
+  publicKey: string
+  envelope: string
+}
+
+/** The same private key, encrypted with another password. */
+export interface ReencryptedKey {
+  key: CryptoKey
+  envelope: string
+}
 
 export type Job =
-  | { do: 'create'; password: string }
-  | { do: 'open'; envelope: string; password: string }
-  | { do: 'reseal'; envelope: string; oldPassword: string; newPassword: string }
+  | { type: 'create'; password: string }
+  | { type: 'open'; envelope: string; password: string }
+  | { type: 'reencrypt'; envelope: string; oldPassword: string; newPassword: string }
 
-export type Asked = Job & { id: number }
+export type JobRequest = Job & { id: number }
 
-export type Said = { id: number } & ({ answer: unknown } | { error: ToldError })
+export type JobResponse = { id: number } & ({ result: unknown } | { error: SerializedError })

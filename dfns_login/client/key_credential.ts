@@ -1,4 +1,4 @@
-// What a key signs, as the wire has it: assertions, and the attestation of a new key (Dfns API, Key credentials).
+// Assertions and attestations signed by a key (Dfns API, Key credentials).
 
 import { base64url, derSignature, hex, utf8, type Bytes } from './encoding.js'
 import type { KeyAssertion, KeyAttestation, KeyKind } from './wire.js'
@@ -11,17 +11,17 @@ async function signature(key: CryptoKey, message: Bytes): Promise<Bytes> {
   return derSignature(await crypto.subtle.sign(SIGNING, key, message))
 }
 
-// No origin, as the official key signers have it: whatever runs with the key in hand could name any.
+// No origin, like the official key signers: code that holds the key could claim any origin.
 function clientData(type: 'key.get' | 'key.create', challenge: string): Bytes {
   return utf8(JSON.stringify({ type, challenge }))
 }
 
-/** A new credential id: base64url of 32 random bytes. */
+/** Generate a credential id: base64url of 32 random bytes. */
 export function newCredentialId(): string {
   return base64url(crypto.getRandomValues(new Uint8Array(CREDENTIAL_ID_BYTES)))
 }
 
-/** Answer a challenge. challenge: the text as it was given. */
+/** Sign a challenge. `challenge`: the text as received. */
 export async function assertion<Kind extends KeyKind>(
   kind: Kind,
   key: CryptoKey,
@@ -33,7 +33,7 @@ export async function assertion<Kind extends KeyKind>(
   return { kind, credentialAssertion: { credId, clientData: base64url(data), signature: signed } }
 }
 
-/** Answer a registration challenge. publicKey: SPKI as PEM, of the key. Members and their order are those of the API. */
+/** Sign a registration challenge. `publicKey`: the key's SPKI as PEM. The API fixes the order of the JSON members. */
 export async function attestation(
   key: CryptoKey,
   publicKey: string,

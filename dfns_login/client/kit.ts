@@ -1,42 +1,43 @@
-// The recovery kit: a kit key on paper, and the recovery key in an age file that the kit key's secret opens.
+// The recovery kit: a kit key to print, and a recovery key in an age file encrypted with the kit key's secret.
 
 import { base64url, utf8 } from './encoding.js'
 import { assertion, attestation } from './key_credential.js'
 import { newKitKey, parseKit } from './kit_key.js'
-import type { NewKey, Vault } from './vault.js'
+import type { NewKey } from './jobs.js'
+import type { Vault } from './vault.js'
 import type { KeyAssertion, RecoveryKeyAttestation } from './wire.js'
 
-export { KitMistypedError, parseKit, type KitKey } from './kit_key.js'
+export { InvalidKitKeyError, parseKit, type KitKey } from './kit_key.js'
 
-/** A recovery kit. kitKey: in groups, as it is printed; whoever has it needs but a mailed code more. */
+/** A recovery kit. `kitKey`: as printed, in groups. With it, only an emailed code is needed to recover the account. */
 export interface Kit extends NewKey {
   kitKey: string
   credId: string
 }
 
-/** The sentences of a kit's file, in the language of whoever keeps it. Of each, lines end where the text says so. */
+/** The texts of a kit file, in the person's language, with their line breaks. */
 export interface KitText {
   title: string
-  /** Whose kit it is: name, organization, site and day. */
+  /** Username, organization, site and date. */
   owner: string
-  /** Stands before the kit key: what it is, and how to keep it. */
+  /** Precedes the kit key: what it is and how to keep it. */
   kitKey: string
-  /** How to recover on the site. */
+  /** How to recover the account on the site. */
   recover: string
-  /** Stands before the passphrase. */
+  /** Precedes the passphrase. */
   passphrase: string
-  /** Stands before the age file: how to open it without the site. */
+  /** Precedes the age file: how to open it without the site. */
   file: string
 }
 
-/** Make a recovery key and the kit that opens it; takes as long as any new key. */
+/** Create a recovery key and its kit. Takes as long as any new key. */
 export async function newKit(vault: Vault): Promise<Kit> {
   const kitKey = newKitKey()
   const { credId, secret } = parseKit(kitKey)
   return { kitKey, credId, ...(await vault.create(secret)) }
 }
 
-/** The recovery key as a credential to register. challenge: that of the registration, as text. */
+/** Build the recovery credential to register. `challenge`: the registration challenge, as text. */
 export async function recoveryCredential(kit: Kit, challenge: string): Promise<RecoveryKeyAttestation> {
   return {
     credentialKind: 'RecoveryKey',
@@ -46,9 +47,9 @@ export async function recoveryCredential(kit: Kit, challenge: string): Promise<R
 }
 
 /**
- * Sign new credentials with the recovery key: `recovery` of the body that sends them.
+ * Sign new credentials with the recovery key, for the `recovery` member of the request.
  *
- * newCredentials: the very value that is sent as `newCredentials`; its JSON text is what is signed.
+ * `newCredentials`: the object sent as `newCredentials`; the signature covers its JSON text.
  * Source: Dfns API, Recover User.
  */
 export function signNewCredentials(
@@ -62,21 +63,23 @@ export function signNewCredentials(
 const ENGLISH: Omit<KitText, 'owner'> = {
   title: 'Recovery kit',
   kitKey:
-    'Your kit key. With it, and a code that is mailed to you, you get back in when the password is lost.\n' +
-    'Keep it on paper or in a password manager, and show it to nobody.',
-  recover: 'To recover: open the sign-in page, choose to recover, and enter the mailed code and the kit key.',
-  passphrase: 'Passphrase of the key file below; it is part of the kit key:',
+    'Your kit key. If you lose your password, use this key and an emailed code to choose a new one.\n' +
+    "Keep it on paper or in a password manager, and don't share it with anyone.",
+  recover: 
+    'To recover your account, choose "Use your recovery kit" on the sign-in page, then enter the emailed code and\n' +
+    'the kit key.',
+  passphrase: 'Passphrase of the key file below (it is part of the kit key):',
   file:
-    'The key file, of the public format age (https://age-encryption.org). To open it without the site, save the lines\n' +
-    'below as kit.age and run:  age -d kit.age',
+    'Key file, in the open age format (https://age-encryption.org). To open it without this site, save the lines\n' +
+    'below as kit.age and run: age -d kit.age',
 }
 
-/** The sentences in English. owner: as in `KitText`. */
+/** The texts in English. `owner`: as in `KitText`. */
 export function englishKitText(owner: string): KitText {
   return { ...ENGLISH, owner }
 }
 
-/** The kit as a text file, to be printed or kept. It is a secret: it never leaves its owner's machine. */
+/** Build the kit's text file, to print or save. It is secret: never send it anywhere. */
 export function kitFile(kit: Pick<Kit, 'kitKey' | 'envelope'>, text: KitText): string {
   const { secret } = parseKit(kit.kitKey)
   const paragraphs = [

@@ -1,8 +1,8 @@
-// The kit key: what a person types from the printed recovery kit. Crockford's base32, in ten groups of four.
+// The kit key, which a person types from the printed recovery kit: Crockford's base32 in ten groups of four.
 //
-//   12 characters   selector: names the recovery key, is no secret (60 random bits)
+//   12 characters   selector: identifies the recovery key; not secret (60 random bits)
 //   26 characters   secret: the passphrase of the recovery key's age file (130 random bits)
-//    2 characters   check: a mistyped kit key is told before the mailed code is spent
+//    2 characters   check: finds typos before the emailed code is used up
 
 import { base64url, utf8 } from './encoding.js'
 
@@ -14,23 +14,23 @@ const LENGTH = SELECTOR_LENGTH + SECRET_LENGTH + CHECK_LENGTH
 const GROUP = /.{4}(?=.)/g
 const ID_PREFIX = 'kit:'
 
-// All forty digits, read as one number in base 32, leave 1 when divided by the greatest prime below 32². Neither one
-// wrong digit nor two neighbours exchanged can leave the same: they add (a-b)·32^i or (a-b)·31·32^i, of which no
-// factor divides by the prime. (ISO/IEC 7064 calls such systems pure, and has them for other alphabets.)
+// The forty digits, read as one base-32 number, are 1 modulo the greatest prime below 32². One wrong digit changes the
+// number by (a-b)·32^i, two swapped neighbors by (a-b)·31·32^i. The prime divides neither, so both errors are found.
+// (ISO/IEC 7064 describes such "pure" systems for other alphabets.)
 const MODULUS = 1021
 
-/** Not a kit key. problem: what a person can look for. */
-export class KitMistypedError extends Error {
-  override name = 'KitMistypedError'
+/** The text is not a kit key. `problem`: what the person should check. */
+export class InvalidKitKeyError extends Error {
+  override name = 'InvalidKitKeyError'
   readonly problem: 'length' | 'character' | 'check'
 
-  constructor(problem: KitMistypedError['problem']) {
-    super(`The kit key is mistyped: ${problem}.`)
+  constructor(problem: InvalidKitKeyError['problem']) {
+    super(`Invalid kit key: ${problem}.`)
     this.problem = problem
   }
 }
 
-/** A kit key, read. credId: of the recovery key, base64url of "kit:" and the selector in ASCII. */
+/** A parsed kit key. `credId`: the recovery key's credential id, base64url of "kit:" and the selector in ASCII. */
 export interface KitKey {
   credId: string
   secret: string
@@ -47,25 +47,26 @@ function checkDigits(payload: string): string {
 
 function randomDigits(count: number): string {
   const bytes = crypto.getRandomValues(new Uint8Array(count))
-  return Array.from(bytes, (byte) => ALPHABET.charAt(byte % ALPHABET.length)).join('') // 256 is 8·32: no digit is likelier
+  // 256 is a multiple of 32, so all digits are equally likely.
+  return Array.from(bytes, (byte) => ALPHABET.charAt(byte % ALPHABET.length)).join('')
 }
 
-/** A kit key at random, in groups of four with dashes between them. */
+/** Generate a kit key, in groups of four separated by dashes. */
 export function newKitKey(): string {
   const payload = randomDigits(SELECTOR_LENGTH + SECRET_LENGTH)
   return (payload + checkDigits(payload)).replace(GROUP, '$&-')
 }
 
 /**
- * Read a kit key as it was typed: any case, spaces and dashes anywhere, O for 0, I and L for 1, full-width forms.
- * Throws KitMistypedError.
+ * Parse a kit key as typed: ignores case, spaces and dashes, reads O as 0, I and L as 1, and accepts full-width
+ * characters. Throws InvalidKitKeyError.
  */
 export function parseKit(text: string): KitKey {
   const plain = text.normalize('NFKC').toUpperCase()
   const digits = plain.replace(/[\s\p{Pd}\p{Cf}−]/gu, '').replaceAll('O', '0').replace(/[IL]/g, '1')
-  if (Array.from(digits).some((digit) => !ALPHABET.includes(digit))) throw new KitMistypedError('character')
-  if (digits.length !== LENGTH) throw new KitMistypedError('length')
-  if (remainder(digits) !== 1) throw new KitMistypedError('check')
+  if (Array.from(digits).some((digit) => !ALPHABET.includes(digit))) throw new InvalidKitKeyError('character')
+  if (digits.length !== LENGTH) throw new InvalidKitKeyError('length')
+  if (remainder(digits) !== 1) throw new InvalidKitKeyError('check')
   const selector = digits.slice(0, SELECTOR_LENGTH)
   return {
     credId: base64url(utf8(ID_PREFIX + selector)),

@@ -1,4 +1,4 @@
-// The word lists have no types of their own.
+// The word lists ship without types.
 
 declare module '@zxcvbn-ts/language-en/dist/*.json.mjs' {
   const words: string[]

@@ -1,25 +1,25 @@
-// Passkeys, as the official WebAuthn signer has them: the challenge is the UTF-8 of its text, and so is the user's id.
+// Passkeys, encoded like the official WebAuthn signer: challenge and user id are the UTF-8 bytes of their text.
 
 import { base64url, fromBase64url, utf8 } from './encoding.js'
 import type { AllowedCredential, CreationChallenge, Fido2Assertion, Fido2Attestation, PasskeyChallenge } from './wire.js'
 
 /**
- * conditional: offer passkeys among what the browser fills into the field for the username, and wait for one to be
- * picked; see `passkeysFillIn`. signal: ends the wait.
+ * `conditional`: offer passkeys in the autofill of the username field and wait for a choice; see
+ * `passkeyAutofillSupported`. `signal`: cancels the request.
  */
 export interface PasskeyOptions {
   conditional?: boolean
   signal?: AbortSignal
 }
 
-/** Whether this browser has passkeys here at all: not on plain HTTP, nor where its authenticators are shut off. */
-export function passkeysAreThere(): boolean {
+/** Whether passkeys are available. They are not on plain HTTP, or when the browser disables authenticators. */
+export function passkeysSupported(): boolean {
   return typeof PublicKeyCredential !== 'undefined'
 }
 
-/** Whether the browser offers passkeys in the field for the username (`autocomplete="username webauthn"`). */
-export async function passkeysFillIn(): Promise<boolean> {
-  return passkeysAreThere() && ((await PublicKeyCredential.isConditionalMediationAvailable?.()) ?? false)
+/** Whether the browser offers passkeys in the username field (`autocomplete="username webauthn"`). */
+export async function passkeyAutofillSupported(): Promise<boolean> {
+  return passkeysSupported() && ((await PublicKeyCredential.isConditionalMediationAvailable?.()) ?? false)
 }
 
 function descriptors(allowed: readonly AllowedCredential[]): PublicKeyCredentialDescriptor[] {
@@ -27,8 +27,8 @@ function descriptors(allowed: readonly AllowedCredential[]): PublicKeyCredential
 }
 
 /**
- * Make a passkey. Throws a DOMException: `NotAllowedError` where the person declined, or time ran out;
- * `InvalidStateError` where this authenticator has one of the account already.
+ * Create a passkey. Throws a DOMException: `NotAllowedError` if the person declined or the request timed out;
+ * `InvalidStateError` if this authenticator already has a passkey for the account.
  * Source: WebAuthn Level 3 §5.1.3.
  */
 export async function createPasskey(
@@ -36,7 +36,7 @@ export async function createPasskey(
   options: Pick<PasskeyOptions, 'signal'> = {},
 ): Promise<Fido2Attestation> {
   const { user } = challenge
-  const made = (await navigator.credentials.create({
+  const created = (await navigator.credentials.create({
     ...options,
     publicKey: {
       challenge: utf8(challenge.challenge),
@@ -48,11 +48,11 @@ export async function createPasskey(
       ...(challenge.authenticatorSelection && { authenticatorSelection: challenge.authenticatorSelection }),
     },
   })) as PublicKeyCredential
-  const response = made.response as AuthenticatorAttestationResponse
+  const response = created.response as AuthenticatorAttestationResponse
   return {
     credentialKind: 'Fido2',
     credentialInfo: {
-      credId: made.id,
+      credId: created.id,
       clientData: base64url(response.clientDataJSON),
       attestationData: base64url(response.attestationObject),
       transports: response.getTransports?.() ?? [],
@@ -61,8 +61,8 @@ export async function createPasskey(
 }
 
 /**
- * Answer a challenge with a passkey: one of those that it allows, or, where it names none, any of this site.
- * Throws a DOMException: `NotAllowedError` where the person declined, or has none; `AbortError` after the signal.
+ * Sign a challenge with one of the passkeys it allows, or with any passkey for this site if it names none.
+ * Throws a DOMException: `NotAllowedError` if the person declined or has no passkey; `AbortError` after the signal.
  * Source: WebAuthn Level 3 §5.1.4.
  */
 export async function getPasskey(challenge: PasskeyChallenge, options: PasskeyOptions = {}): Promise<Fido2Assertion> {

@@ -1,4 +1,4 @@
-// The public module: a signer and a store for password-protected keys, for the official Dfns client and for any front end.
+// Public module: signer and store for password-protected keys, for the official Dfns client and other front ends.
 
 import { assertion, attestation, newCredentialId } from './key_credential.js'
 import { DamagedEnvelopeError, VaultError, WrongPasswordError } from './errors.js'
@@ -15,7 +15,7 @@ export { assertion, attestation, newCredentialId } from './key_credential.js'
 export {
   englishKitText,
   kitFile,
-  KitMistypedError,
+  InvalidKitKeyError,
   newKit,
   parseKit,
   recoveryCredential,
@@ -24,20 +24,27 @@ export {
   type KitKey,
   type KitText,
 } from './kit.js'
-export { createPasskey, getPasskey, passkeysAreThere, passkeysFillIn, type PasskeyOptions } from './passkey.js'
-export { localVault, standardVault, workerVault, type NewKey, type ResealedKey, type Vault } from './vault.js'
+export {
+  createPasskey,
+  getPasskey,
+  passkeyAutofillSupported,
+  passkeysSupported,
+  type PasskeyOptions,
+} from './passkey.js'
+export type { NewKey, ReencryptedKey } from './jobs.js'
+export { localVault, standardVault, workerVault, type Vault } from './vault.js'
 export type * from './wire.js'
 
-/** The challenge releases no encrypted key: it was asked for without a code, or the account has none. */
+/** The challenge has no encrypted key: it was requested without a code, or the account has no such key. */
 export class NoEncryptedKeyError extends Error {
   override name = 'NoEncryptedKeyError'
 }
 
 /**
- * password: asks for the password. attempt: 1, and one more after each wrong one.
- * attempts: how often it is asked before WrongPasswordError is thrown; 1 where it is not said. A wrong password costs
- * no request and no new code.
- * vault: where keys are made and opened; `standardVault()` where it is not said.
+ * `password`: asks for the password. `attempt` starts at 1 and goes up after each wrong password.
+ * `attempts`: how many times to ask before throwing WrongPasswordError; default 1. A wrong password causes no request
+ * and needs no new code.
+ * `vault`: where keys are created and decrypted; default `standardVault()`.
  */
 export interface PasswordProtectedKeyOptions {
   password: (attempt: number) => string | Promise<string>
@@ -51,10 +58,10 @@ interface OpenedKey {
 }
 
 /**
- * Makes and registers password-protected keys: `CredentialStore` of the official client.
+ * Creates password-protected keys. Implements `CredentialStore` of the official client.
  *
- * Attestation: the official types know no such kind where a store is asked for, though the API does. Name what they
- * ask for instead: `PasswordProtectedKeyStore<FirstFactorAttestation>`. It changes nothing but the types.
+ * `Attestation`: the official types don't include this kind of key, though the API does. Name the type they expect:
+ * `PasswordProtectedKeyStore<FirstFactorAttestation>`. This changes only the types.
  */
 export class PasswordProtectedKeyStore<Attestation = PasswordProtectedKeyAttestation> {
   readonly #options: PasswordProtectedKeyOptions
@@ -66,28 +73,28 @@ export class PasswordProtectedKeyStore<Attestation = PasswordProtectedKeyAttesta
   }
 
   /**
-   * Make a key, encrypt it under the password, and answer a registration challenge with it: of a registration, or for
-   * one more credential. Throws TypeError for a challenge of a kind that is no key, VaultError, and what `password`
-   * throws.
+   * Create a key, encrypt it with the password, and sign the challenge of a registration or of a new credential with
+   * it. Throws TypeError if the challenge is for another kind of credential, VaultError, and what `password` throws.
    */
   async create(challenge: { challenge: string } | { kind: string }): Promise<Attestation> {
-    if (!('challenge' in challenge)) throw new TypeError('The challenge is not for a key.')
-    const made = await this.#vault.create(await this.#options.password(1))
-    const credentialInfo = await attestation(made.key, made.publicKey, challenge.challenge, newCredentialId())
+    if (!('challenge' in challenge)) throw new TypeError('The challenge is not for a password-protected key.')
+    const created = await this.#vault.create(await this.#options.password(1))
+    const credentialInfo = await attestation(created.key, created.publicKey, challenge.challenge, newCredentialId())
     const credential: PasswordProtectedKeyAttestation = {
       credentialKind: 'PasswordProtectedKey',
       credentialInfo,
-      encryptedPrivateKey: made.envelope,
+      encryptedPrivateKey: created.envelope,
     }
     return credential as Attestation
   }
 }
 
 /**
- * Signs login challenges and user actions with a password-protected key: `CredentialSigner` of the official client.
+ * Signs login challenges and user actions with a password-protected key. Implements `CredentialSigner` of the official
+ * client.
  *
- * The password is asked for once: the opened key, which cannot be exported, stays in memory until `lock()`.
- * Assertion, Attestation: as in `PasswordProtectedKeyStore`; `FirstFactorAssertion`, `FirstFactorAttestation`.
+ * Asks for the password once: the decrypted key, which can't be exported, stays in memory until `lock()`.
+ * `Assertion`, `Attestation`: see `PasswordProtectedKeyStore`; use `FirstFactorAssertion`, `FirstFactorAttestation`.
  */
 export class PasswordProtectedKeySigner<
   Assertion = PasswordProtectedKeyAssertion,
@@ -96,7 +103,7 @@ export class PasswordProtectedKeySigner<
   readonly #options: PasswordProtectedKeyOptions
   readonly #vault: Vault
   #opened = new Map<string, CryptoKey>()
-  #turn: Promise<unknown> = Promise.resolve()
+  #queue: Promise<unknown> = Promise.resolve()
 
   constructor(options: PasswordProtectedKeyOptions) {
     const vault = options.vault ?? standardVault()
@@ -106,8 +113,8 @@ export class PasswordProtectedKeySigner<
   }
 
   /**
-   * Answer a challenge. Throws NoEncryptedKeyError; WrongPasswordError, after which the same challenge can be signed
-   * again; DamagedEnvelopeError; VaultError; and what `password` throws.
+   * Sign a challenge. Throws NoEncryptedKeyError, WrongPasswordError (you can retry with the same challenge),
+   * DamagedEnvelopeError, VaultError, and what `password` throws.
    */
   async sign(challenge: KeyChallenge): Promise<Assertion> {
     const allowed = challenge.allowCredentials.passwordProtectedKey ?? []
@@ -115,20 +122,20 @@ export class PasswordProtectedKeySigner<
     return (await assertion('PasswordProtectedKey', key, credId, challenge.challenge)) as Assertion
   }
 
-  /** Forget every opened key, and end what is being opened. The next challenge asks for the password again. */
+  /** Forget decrypted keys and cancel work in progress. The next challenge asks for the password again. */
   lock(): void {
     this.#opened = new Map()
     this.#vault.close()
   }
 
-  // One after the other: two challenges at once ask for one password.
+  // One at a time, so that two simultaneous challenges ask for the password once.
   #key(allowed: readonly AllowedEncryptedKey[]): Promise<OpenedKey> {
-    const turn = this.#turn.then(() => this.#held(allowed) ?? this.#ask(allowed))
-    this.#turn = turn.catch(() => undefined)
-    return turn
+    const result = this.#queue.then(() => this.#alreadyOpened(allowed) ?? this.#ask(allowed))
+    this.#queue = result.catch(() => undefined)
+    return result
   }
 
-  #held(allowed: readonly AllowedEncryptedKey[]): OpenedKey | undefined {
+  #alreadyOpened(allowed: readonly AllowedEncryptedKey[]): OpenedKey | undefined {
     for (const { id } of allowed) {
       const key = this.#opened.get(id)
       if (key) return { credId: id, key }
@@ -138,13 +145,13 @@ export class PasswordProtectedKeySigner<
 
   async #ask(allowed: readonly AllowedEncryptedKey[]): Promise<OpenedKey> {
     if (allowed.length === 0) {
-      throw new NoEncryptedKeyError('The challenge releases no encrypted key: present a mailed code when asking for it.')
+      throw new NoEncryptedKeyError('The challenge has no encrypted key. Request it with an emailed code.')
     }
     const opened = this.#opened
     for (let attempt = 1; ; attempt++) {
       try {
         const password = await this.#options.password(attempt)
-        if (opened !== this.#opened) throw new VaultError('The signer was locked meanwhile.')
+        if (opened !== this.#opened) throw new VaultError('The signer was locked while asking for the password.')
         const found = await this.#open(allowed, password)
         opened.set(found.credId, found.key)
         return found
@@ -154,7 +161,7 @@ export class PasswordProtectedKeySigner<
     }
   }
 
-  /** The first key that the password opens. */
+  /** Decrypt the first key that the password fits. */
   async #open(allowed: readonly AllowedEncryptedKey[], password: string): Promise<OpenedKey> {
     let failure: unknown
     for (const { id, encryptedPrivateKey } of allowed) {

@@ -1,31 +1,16 @@
-// Where envelopes are made and opened: in a worker of the page, or in place where there is none.
+// Vaults encrypt and decrypt key envelopes: in a worker, or in place where there are no workers.
 
-import { asThrown, VaultError } from './errors.js'
-import type { Asked, Job, Said } from './jobs.js'
+import { deserializeError, VaultError } from './errors.js'
+import type { Job, JobRequest, JobResponse, NewKey, ReencryptedKey } from './jobs.js'
 
-/**
- * A new key. key: private, signs, and cannot be exported. publicKey: SPKI as PEM, without a last line end.
- * envelope: the same private key, as an armored age file under the password.
- */
-export interface NewKey {
-  key: CryptoKey
-  publicKey: string
-  envelope: string
-}
-
-export interface ResealedKey {
-  key: CryptoKey
-  envelope: string
-}
-
-/** Every method takes about a second of a fast processor, and 128 MiB (scrypt, work factor 17). */
+/** Each method takes about a second on a fast processor and 128 MiB of memory (scrypt, work factor 17). */
 export interface Vault {
   create(password: string): Promise<NewKey>
   /** Throws WrongPasswordError, DamagedEnvelopeError or VaultError. */
   open(envelope: string, password: string): Promise<CryptoKey>
-  /** The same private key under another password. Throws as `open` does. */
-  reseal(envelope: string, oldPassword: string, newPassword: string): Promise<ResealedKey>
-  /** End what is under way: it throws VaultError. The vault can be used again. */
+  /** Encrypt the same private key with another password. Throws what `open` throws. */
+  reencrypt(envelope: string, oldPassword: string, newPassword: string): Promise<ReencryptedKey>
+  /** Cancel work in progress, which then throws VaultError. The vault can be used again. */
   close(): void
 }
 
@@ -33,23 +18,23 @@ interface TrustedTypes {
   createPolicy(name: string, rules: { createScriptURL(url: string): string }): { createScriptURL(url: string): string }
 }
 
-interface Waiting {
-  resolve(answer: unknown): void
+interface PendingJob {
+  resolve(result: unknown): void
   reject(error: Error): void
 }
 
 const POLICY = 'dfns-login'
-const permitted = new Set<string>()
+const allowedUrls = new Set<string>()
 let policy: { createScriptURL(url: string): string } | undefined
 
-/** The URL in the form that `Worker` takes under Trusted Types, from the one policy, which lets pass nothing else. */
+/** Convert the URL for `Worker` under Trusted Types. The policy allows only the worker's URL. */
 function scriptUrl(url: string): string {
   const { trustedTypes } = globalThis as { trustedTypes?: TrustedTypes }
   if (!trustedTypes) return url
   policy ??= trustedTypes.createPolicy(POLICY, {
-    createScriptURL(asked) {
-      if (permitted.has(asked)) return asked
-      throw new TypeError('That is not the worker of dfns_login.')
+    createScriptURL(requested) {
+      if (allowedUrls.has(requested)) return requested
+      throw new TypeError('This is not the URL of the dfns_login worker.')
     },
   })
   return policy.createScriptURL(url)
@@ -57,8 +42,8 @@ function scriptUrl(url: string): string {
 
 class WorkerVault implements Vault {
   #worker: Worker | undefined
-  #last = 0
-  readonly #waiting = new Map<number, Waiting>()
+  #lastId = 0
+  readonly #pending = new Map<number, PendingJob>()
   readonly #url: string
 
   constructor(url: string) {
@@ -66,99 +51,98 @@ class WorkerVault implements Vault {
   }
 
   create(password: string): Promise<NewKey> {
-    return this.#ask({ do: 'create', password })
+    return this.#perform({ type: 'create', password })
   }
 
   open(envelope: string, password: string): Promise<CryptoKey> {
-    return this.#ask({ do: 'open', envelope, password })
+    return this.#perform({ type: 'open', envelope, password })
   }
 
-  reseal(envelope: string, oldPassword: string, newPassword: string): Promise<ResealedKey> {
-    return this.#ask({ do: 'reseal', envelope, oldPassword, newPassword })
+  reencrypt(envelope: string, oldPassword: string, newPassword: string): Promise<ReencryptedKey> {
+    return this.#perform({ type: 'reencrypt', envelope, oldPassword, newPassword })
   }
 
   close(): void {
     this.#fail(new VaultError('The vault was closed.'))
   }
 
-  async #ask<Answer>(job: Job): Promise<Answer> {
-    const id = ++this.#last
-    const asked: Asked = { ...job, id }
-    this.#worker ??= this.#started()
+  async #perform<Result>(job: Job): Promise<Result> {
+    const id = ++this.#lastId
+    const request: JobRequest = { ...job, id }
+    this.#worker ??= this.#startWorker()
     const worker = this.#worker
-    return new Promise<Answer>((resolve, reject) => {
-      this.#waiting.set(id, { resolve: (answer) => resolve(answer as Answer), reject })
-      worker.postMessage(asked)
+    return new Promise<Result>((resolve, reject) => {
+      this.#pending.set(id, { resolve: (result) => resolve(result as Result), reject })
+      worker.postMessage(request)
     })
   }
 
-  #started(): Worker {
+  #startWorker(): Worker {
     let worker: Worker
     try {
       worker = new Worker(scriptUrl(this.#url), { name: POLICY })
     } catch (error) {
-      throw new VaultError('The worker was not let in by the policies of the page, or is of another origin.', {
+      throw new VaultError("The page's policies blocked the worker, or its URL is on another origin.", {
         cause: error,
       })
     }
-    worker.addEventListener('message', ({ data }: MessageEvent<Said>) => this.#hear(data))
+    worker.addEventListener('message', ({ data }: MessageEvent<JobResponse>) => this.#receive(data))
     worker.addEventListener('error', (event) => {
       event.preventDefault()
-      this.#fail(new VaultError(`The worker did not start, or broke down. ${event.message ?? ''}`.trim()))
+      this.#fail(new VaultError(`The worker did not start, or failed. ${event.message ?? ''}`.trim()))
     })
     worker.addEventListener('messageerror', () => {
-      this.#fail(new VaultError('This browser does not let a worker hand over a key.'))
+      this.#fail(new VaultError('This browser does not let a worker send a key to the page.'))
     })
     return worker
   }
 
-  #hear(said: Said): void {
-    const waiting = this.#waiting.get(said.id)
-    this.#waiting.delete(said.id)
-    if (this.#waiting.size === 0) this.#end()
-    if ('error' in said) waiting?.reject(asThrown(said.error))
-    else waiting?.resolve(said.answer)
+  #receive(response: JobResponse): void {
+    const pending = this.#pending.get(response.id)
+    this.#pending.delete(response.id)
+    if (this.#pending.size === 0) this.#terminate()
+    if ('error' in response) pending?.reject(deserializeError(response.error))
+    else pending?.resolve(response.result)
   }
 
   #fail(error: VaultError): void {
-    this.#end()
-    const waiting = [...this.#waiting.values()]
-    this.#waiting.clear()
-    for (const each of waiting) each.reject(error)
+    this.#terminate()
+    const pending = [...this.#pending.values()]
+    this.#pending.clear()
+    for (const each of pending) each.reject(error)
   }
 
-  // The worker ends with its work: its memory, with the key and the password in it, goes back at once.
-  #end(): void {
+  // The worker ends when it has no more work, which frees its memory with the key and the password.
+  #terminate(): void {
     this.#worker?.terminate()
     this.#worker = undefined
   }
 }
 
 /**
- * A vault in a worker, which is started when there is something to do, and ends when it is done.
+ * Create a vault that starts a worker when there is work and ends it afterwards.
  *
- * url: of `envelope.worker.js`, of the page's own origin; it becomes the one that the Trusted Types policy
- * `dfns-login` lets pass.
+ * `url`: URL of `envelope.worker.js`, on the page's own origin. The Trusted Types policy `dfns-login` allows it.
  */
 export function workerVault(url: URL | string): Vault {
   const { href } = new URL(url, location.href)
-  permitted.add(href)
+  allowedUrls.add(href)
   return new WorkerVault(href)
 }
 
-/** A vault in place: for Node and tests. In a page it would stop everything for seconds, with the key in clear. */
+/** Create a vault that works in place, for Node and tests. In a page it would block the main thread for seconds. */
 export function localVault(): Vault {
   const envelopes = (): Promise<typeof import('./envelope.js')> => import('./envelope.js')
   return {
     create: async (password) => (await envelopes()).createKey(password),
     open: async (envelope, password) => (await envelopes()).openKey(envelope, password),
-    reseal: async (envelope, oldPassword, newPassword) =>
-      (await envelopes()).resealKey(envelope, oldPassword, newPassword),
+    reencrypt: async (envelope, oldPassword, newPassword) =>
+      (await envelopes()).reencryptKey(envelope, oldPassword, newPassword),
     close: () => undefined,
   }
 }
 
-/** A vault in the worker that lies beside this script; in place where there are no workers, as in Node. */
+/** Create a vault in the worker next to this script, or in place if there are no workers, as in Node. */
 export function standardVault(): Vault {
   return typeof Worker === 'undefined' ? localVault() : workerVault(new URL('./envelope.worker.js', import.meta.url))
 }

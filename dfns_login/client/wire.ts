@@ -1,4 +1,4 @@
-// Shapes of the wire that the signers read and write.
+// Wire types that the signers read and write.
 
 export interface AllowedCredential {
   type: 'public-key'
@@ -9,13 +9,13 @@ export interface AllowedEncryptedKey extends AllowedCredential {
   encryptedPrivateKey: string
 }
 
-/** What a password-protected key signs: a login challenge, or that of a user action. */
+/** The part of a login or user action challenge that a password-protected key signs. */
 export interface KeyChallenge {
   challenge: string
   allowCredentials: { passwordProtectedKey?: readonly AllowedEncryptedKey[] }
 }
 
-/** What a passkey signs. */
+/** The part of a challenge that a passkey signs. */
 export interface PasskeyChallenge {
   challenge: string
   rp?: { id: string }
@@ -23,7 +23,7 @@ export interface PasskeyChallenge {
   userVerification: UserVerificationRequirement
 }
 
-/** A whole challenge to sign, of a login or a user action. */
+/** A login or user action challenge. */
 export interface SigningChallenge extends PasskeyChallenge {
   challengeIdentifier: string
   supportedCredentialKinds: readonly {
@@ -38,7 +38,7 @@ export interface SigningChallenge extends PasskeyChallenge {
   }
 }
 
-/** What a new passkey is made for: the challenge of a registration, of a recovery, or for one more credential. */
+/** A challenge for a new passkey: of a registration, a recovery, or a new credential. */
 export interface CreationChallenge {
   challenge: string
   rp?: { id: string; name: string }
@@ -49,7 +49,7 @@ export interface CreationChallenge {
   authenticatorSelection?: AuthenticatorSelectionCriteria
 }
 
-/** Kinds that sign alike. */
+/** Credential kinds that sign the same way. */
 export type KeyKind = 'Key' | 'PasswordProtectedKey' | 'RecoveryKey'
 
 export interface KeyAssertion<Kind extends KeyKind> {

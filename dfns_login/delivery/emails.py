@@ -1,6 +1,6 @@
 """Content of the emails: subject, text and HTML, from templates that a project may override.
 
-The templates are `dfns_login/mail/{<purpose>_code,notice}.{subject.txt,txt,html}`. A
+The templates are `dfns_login/email/{<purpose>_code,notice}.{subject.txt,txt,html}`. A
 code appears in the body only (R-12). Nothing that a stranger typed appears
 anywhere (R-113).
 """
@@ -75,7 +75,7 @@ def _page(name: str, *, account: Account) -> str:
 
 
 def _email(name: str, context: dict[str, Any], *, to: str) -> EmailMultiAlternatives:
-    path = f"dfns_login/mail/{name}"
+    path = f"dfns_login/email/{name}"
     subject = " ".join(render_to_string(f"{path}.subject.txt", context).split())
     text = render_to_string(f"{path}.txt", context)
     html = render_to_string(f"{path}.html", context)

@@ -111,7 +111,7 @@ def test_the_server_takes_it_with_its_work_factor(made: Made) -> None:
 
 def test_sealed_again_under_the_same_password_all_of_it_is_new(made: Made) -> None:
     """R-26."""
-    again = made.client.do("reseal", envelope=made.envelope, oldPassword=PASSWORD, newPassword=PASSWORD)
+    again = made.client.do("reencrypt", envelope=made.envelope, oldPassword=PASSWORD, newPassword=PASSWORD)
     before, after = fields(made.envelope), fields(again["envelope"])
     assert all(before[name] != after[name] for name in ("salt", "body", "mac", "nonce", "payload"))
     assert public_pem(opened_key(again["envelope"], PASSPHRASE)) == made.public_key
@@ -119,7 +119,7 @@ def test_sealed_again_under_the_same_password_all_of_it_is_new(made: Made) -> No
 
 
 def test_sealed_again_under_another_password_only_that_one_opens_it(made: Made) -> None:
-    again = made.client.do("reseal", envelope=made.envelope, oldPassword=PASSWORD, newPassword="another one")
+    again = made.client.do("reencrypt", envelope=made.envelope, oldPassword=PASSWORD, newPassword="another one")
     assert public_pem(opened_key(again["envelope"], "another one")) == made.public_key
     with pytest.raises(pyrage.DecryptError):
         opened_key(again["envelope"], PASSPHRASE)

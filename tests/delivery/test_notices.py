@@ -80,11 +80,11 @@ def unwilling(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 TOLD = {
-    AuditKind.RECOVERED: "Your account was recovered with your recovery key.",
-    AuditKind.CREDENTIAL_CREATED: "A new key was added to your account.",
-    AuditKind.CREDENTIAL_DEACTIVATED: "A key of your account was deactivated.",
-    AuditKind.CREDENTIAL_ACTIVATED: "A key of your account was activated again.",
-    AuditKind.CREDENTIAL_SUSPECTED: "A sign-in with your passkey was refused",
+    AuditKind.RECOVERED: "Your account was recovered with your recovery kit.",
+    AuditKind.CREDENTIAL_CREATED: "A sign-in method or recovery kit was added to your account.",
+    AuditKind.CREDENTIAL_DEACTIVATED: "A sign-in method or recovery kit was deactivated.",
+    AuditKind.CREDENTIAL_ACTIVATED: "A sign-in method for your account was reactivated.",
+    AuditKind.CREDENTIAL_SUSPECTED: "We blocked a sign-in with your passkey",
 }
 
 
@@ -94,12 +94,12 @@ def test_the_mail(jane: Account, mailoutbox: Outbox, kind: AuditKind, text: str)
     notice = deliver(tell(jane, kind))
     (sent,) = mailoutbox
     assert (sent.to, sent.cc, sent.bcc) == (["Jane@example.co"], [], [])
-    assert sent.subject == "Your account at localhost has changed"
+    assert sent.subject == "Security alert for your localhost account"
     for body in (str(sent.body), str(sent.alternatives[0][0])):
         assert text in body
         assert "2026-11-23 12:00 UTC" in body
         assert "jane@example.co" in body
-        assert "If this was not you, tell whoever runs localhost at once" in body
+        assert "If this wasn't you, contact your administrator right away" in body
     assert sent.message()["Auto-Submitted"] == "auto-generated"
     assert (notice.delivery, notice.sent_at, notice.tries, notice.last_error) == (DeliveryState.SENT, NOW, 1, "")
 
@@ -116,7 +116,7 @@ def test_the_text_is_unchanged_and_the_html_escaped(jane: Account, mailoutbox: O
     assert "<script" not in page
     assert name in html.unescape(page)
     assert "Äcme &amp; &lt;Söhne&gt;" in page
-    assert sent.subject == "Your account at Äcme & <Söhne> Bcc: x@y.z has changed"
+    assert sent.subject == "Security alert for your Äcme & <Söhne> Bcc: x@y.z account"
     assert "Bcc" not in sent.message()
 
 
@@ -161,7 +161,7 @@ def test_a_new_credential_is_told(kim: SignedIn, mailoutbox: Outbox) -> None:
     body = {"challengeIdentifier": opened["challengeIdentifier"], "credentialName": "New"}
     added = kim.signed("POST", "/auth/credentials", body | SoftwareKey.make().credential(opened["challenge"]))
     assert added.status_code == 200
-    assert mailed(mailoutbox) == [("kim@example.co", "A new key was added to your account")]
+    assert mailed(mailoutbox) == [("kim@example.co", "A sign-in method or recovery kit was added to your account")]
 
 
 def test_a_credential_that_goes_and_comes_back_is_told(kim: SignedIn, mailoutbox: Outbox) -> None:
@@ -169,8 +169,8 @@ def test_a_credential_that_goes_and_comes_back_is_told(kim: SignedIn, mailoutbox
     for how in ("deactivate", "deactivate", "activate", "activate"):
         assert kim.signed("PUT", f"/auth/credentials/{how}", {"credentialUuid": uuid}).status_code == 200
     assert mailed(mailoutbox) == [
-        ("kim@example.co", "A key of your account was deactivated"),
-        ("kim@example.co", "A key of your account was activated again"),
+        ("kim@example.co", "A sign-in method or recovery kit was deactivated"),
+        ("kim@example.co", "A sign-in method for your account was reactivated"),
     ]
 
 
@@ -179,7 +179,7 @@ def test_a_credential_that_an_operator_shuts_is_told(kim: SignedIn, mailoutbox: 
     assert credential is not None
     for _ in range(2):
         deactivate_credential(credential, requester=SOMEWHERE, now=timezone.now())
-    assert mailed(mailoutbox) == [("kim@example.co", "A key of your account was deactivated")]
+    assert mailed(mailoutbox) == [("kim@example.co", "A sign-in method or recovery kit was deactivated")]
 
 
 def test_a_recovery_is_told(client: Client, kim: SignedIn, mailoutbox: Outbox) -> None:
@@ -192,7 +192,7 @@ def test_a_recovery_is_told(client: Client, kim: SignedIn, mailoutbox: Outbox) -
     recovery = {"recovery": {"kind": "RecoveryKey", "credentialAssertion": assertion}, "newCredentials": new}
     done = post(client, "/auth/recover/user", recovery, bearer=opened["temporaryAuthenticationToken"])
     assert done.status_code == 200
-    assert mailed(mailoutbox) == [("kim@example.co", "Your account was recovered with your recovery key")]
+    assert mailed(mailoutbox) == [("kim@example.co", "Your account was recovered with your recovery kit")]
 
 
 def test_a_count_that_falls_is_told(client: Client, mailoutbox: Outbox) -> None:
@@ -208,7 +208,7 @@ def test_a_count_that_falls_is_told(client: Client, mailoutbox: Outbox) -> None:
     }
     assert post(client, "/auth/login", body).status_code == 401
     ((to, told),) = mailed(mailoutbox)
-    assert (to, told.partition(":")[0]) == ("kim@example.co", "A sign-in with your passkey was refused")
+    assert (to, told.partition(" because")[0]) == ("kim@example.co", "We blocked a sign-in with your passkey")
 
 
 def test_what_is_refused_or_unremarkable_is_not_told(client: Client, kim: SignedIn, mailoutbox: Outbox) -> None:

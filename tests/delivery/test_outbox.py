@@ -118,7 +118,7 @@ def test_the_mail(jane: Account, mailoutbox: Outbox) -> None:
     assert mail.to == ["Jane@example.co"]  # the stored address, as it was stored
     assert not mail.cc
     assert not mail.bcc
-    assert mail.subject == "Your login code for localhost"
+    assert mail.subject == "Your sign-in code for localhost"
     html = str(mail.alternatives[0][0])
     assert code in mail.body
     assert code in html
@@ -146,7 +146,7 @@ def test_the_mail_of_an_invitation(mailoutbox: Outbox) -> None:
     lee = make_account(make_organization("Äcme & <Söhne>"), "lee@example.co", state=AccountState.INVITED)
     row = deliver(ask(lee, purpose=CodePurpose.REGISTRATION))
     (mail,) = mailoutbox
-    assert mail.subject == "You are invited to localhost"
+    assert mail.subject == "You've been invited to localhost"
     html = str(mail.alternatives[0][0])
     assert "Äcme & <Söhne>" in mail.body
     assert "Äcme &amp; &lt;Söhne&gt;" in html
@@ -154,7 +154,7 @@ def test_the_mail_of_an_invitation(mailoutbox: Outbox) -> None:
         assert derive_code(row) in text
         assert lee.organization_id in text
         assert lee.username in text
-        assert "24 more hours" in text
+        assert "expires in 24 hours" in text
 
 
 @pytest.mark.parametrize(("locale", "written"), [("", "en"), ("en", "en"), ("de", "de"), ("xx", "xx")])
@@ -168,10 +168,10 @@ def test_the_mail_is_in_the_locale_of_the_request_or_the_projects(
 def test_the_mail_says_how_long_is_left(jane: Account, mailoutbox: Outbox) -> None:
     row = ask(jane)
     deliver(row, now=NOW + 7 * MINUTE)
-    assert "3 more minutes" in mailoutbox[0].body
+    assert "expires in 3 minutes" in mailoutbox[0].body
     OneTimeCode.objects.update(asked_at=NOW + 9 * MINUTE + SECOND)
     deliver(row, now=NOW + 9 * MINUTE + 30 * SECOND)
-    assert "1 more minute." in mailoutbox[1].body
+    assert "expires in 1 minute." in mailoutbox[1].body
 
 
 # Who is mailed
@@ -603,7 +603,7 @@ def test_a_server_out_of_reach_is_tried_once_for_a_batch(server: type[Server]) -
 
 
 def test_an_email_that_cannot_be_composed_holds_up_nobody(settings: Any, tmp_path: Any, mailoutbox: Outbox) -> None:
-    folder = tmp_path / "dfns_login" / "mail"
+    folder = tmp_path / "dfns_login" / "email"
     folder.mkdir(parents=True)
     (folder / "login_code.txt").write_text("{% if account.username == 'a@example.co' %}{% include 'no' %}{% endif %}")
     settings.TEMPLATES = [{**settings.TEMPLATES[0], "DIRS": [tmp_path]}]

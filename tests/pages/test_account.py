@@ -35,7 +35,7 @@ def rows(page: Page, heading: str) -> Locator:
 
 
 def confirm(page: Page, password: str = PASSWORD) -> None:
-    dialog = page.get_by_role("dialog", name="Confirm with your password")
+    dialog = page.get_by_role("dialog", name="Confirm your password")
     dialog.get_by_label("Password", exact=True).fill(password)
     dialog.get_by_role("button", name="Confirm").click()
 
@@ -43,10 +43,10 @@ def confirm(page: Page, password: str = PASSWORD) -> None:
 def test_it_shows_how_one_signs_in_where_and_what_happened(visitor: Visitor, resident: Resident) -> None:
     page = visitor.page
     expect(rows(page, "How you sign in")).to_have_count(1)
-    expect(rows(page, "Where you are signed in")).to_have_count(1)
-    expect(rows(page, "Where you are signed in")).to_contain_text("This session")
+    expect(rows(page, "Where you're signed in")).to_have_count(1)
+    expect(rows(page, "Where you're signed in")).to_contain_text("This session")
     expect(section(page, "Recent activity")).to_contain_text("Signed in")
-    expect(section(page, "Recovery kit")).to_contain_text("You have none")
+    expect(section(page, "Recovery kit")).to_contain_text("You don't have a recovery kit")
     expect(page.get_by_text(resident.email).first).to_be_visible()
 
 
@@ -77,7 +77,7 @@ def test_the_password_is_changed_and_only_the_new_one_signs_in(
         dialog = page.get_by_role("dialog", name="Change password")
         dialog.get_by_label("Current password").fill("not it")
         dialog.get_by_label("New password", exact=True).fill(CHANGED)
-        dialog.get_by_label("The same password again").fill(CHANGED)
+        dialog.get_by_label("Confirm new password").fill(CHANGED)
         dialog.get_by_role("button", name="Change password").click()
         expect(dialog.get_by_label("Current password")).to_have_attribute("aria-invalid", "true")
         expect(dialog.get_by_label("New password", exact=True)).to_have_value(CHANGED)
@@ -98,7 +98,7 @@ def test_the_password_is_changed_and_only_the_new_one_signs_in(
     enter_password(page, CHANGED)
     page.wait_for_url("**/account/")
     told = [mail.text for mail in scene.mails_to(resident.email)]
-    assert any("The password of your account was changed." in text for text in told) or "changed" in newest_mail(
+    assert any("Your password was changed." in text for text in told) or "changed" in newest_mail(
         scene, resident.email, after=len(told)
     )
 
@@ -108,9 +108,9 @@ def test_another_session_is_ended(visitor: Visitor, browser: Browser, scene: Liv
     with visiting(browser, url=scene.site.url) as elsewhere:
         sign_in(elsewhere, resident)
         page.reload()
-        expect(rows(page, "Where you are signed in")).to_have_count(2)
-        section(page, "Where you are signed in").get_by_role("button", name="End").click()  # this one has none
-        expect(rows(page, "Where you are signed in")).to_have_count(1)
+        expect(rows(page, "Where you're signed in")).to_have_count(2)
+        section(page, "Where you're signed in").get_by_role("button", name="End session").click()  # this one has none
+        expect(rows(page, "Where you're signed in")).to_have_count(1)
         elsewhere.page.goto("/account/")
         elsewhere.page.wait_for_url("**/login/**")
     page.reload()
@@ -143,18 +143,18 @@ def test_a_passkey_is_added_used_and_deactivated(visitor: Visitor) -> None:
     expect(rows(page, "How you sign in")).to_have_count(1)  # it was signed for by the passkey
     rows(page, "How you sign in").get_by_role("button", name="Deactivate").click()
     page.get_by_role("dialog", name="Deactivate").get_by_role("button", name="Deactivate").click()
-    expect(page.get_by_text("Without this you could sign in no more")).to_be_visible()
+    expect(page.get_by_text("You need at least one way to sign in")).to_be_visible()
 
 
 def test_a_recovery_kit_is_made(visitor: Visitor) -> None:
     page = visitor.page
-    section(page, "Recovery kit").get_by_role("button", name="Make a new recovery kit").click()
+    section(page, "Recovery kit").get_by_role("button", name="Create a new recovery kit").click()
     confirm(page)
     dialog = page.get_by_role("dialog", name="Your new recovery kit")
-    dialog.get_by_label("I have put my recovery kit in a safe place").check(timeout=60_000)
+    dialog.get_by_label("I've saved my recovery kit in a safe place").check(timeout=60_000)
     dialog.get_by_role("button", name="Done").click()
     expect(dialog).to_be_hidden()
-    expect(section(page, "Recovery kit")).to_contain_text("Made on")
+    expect(section(page, "Recovery kit")).to_contain_text("Created on")
 
 
 def test_after_signing_out_nothing_is_left(visitor: Visitor, resident: Resident) -> None:

@@ -46,7 +46,7 @@ def invitation_link(scene: LiveProject, person: Invitee) -> str:
 
 def choose_password(page: Page, password: str) -> None:
     page.get_by_label("New password", exact=True).fill(password)
-    page.get_by_label("The same password again").fill(password)
+    page.get_by_label("Confirm new password").fill(password)
     page.get_by_role("button", name="Continue").filter(visible=True).click()
 
 
@@ -58,7 +58,7 @@ def keep_kit(page: Page) -> tuple[str, str]:
     with page.expect_download() as downloading:
         page.get_by_role("button", name="Download").click()
     text = Path(downloading.value.path()).read_text()
-    page.get_by_label("I have put my recovery kit in a safe place").check()
+    page.get_by_label("I've saved my recovery kit in a safe place").check()
     return shown[0], text
 
 
@@ -66,13 +66,13 @@ def register(visitor: Visitor, scene: LiveProject, *, passkey: bool = False) -> 
     person = scene.invite()
     page = visitor.page
     page.goto(invitation_link(scene, person))
-    expect(page.get_by_role("textbox", name="E-mail")).to_have_value(person.email)
-    page.get_by_label("Code from the invitation").fill(person.registration_code)
+    expect(page.get_by_role("textbox", name="Email")).to_have_value(person.email)
+    page.get_by_label("Registration code").fill(person.registration_code)
     page.get_by_role("button", name="Continue").click()
     choose_password(page, CHOSEN)
     page.get_by_role("button", name="Add a passkey" if passkey else "Not now").click()
     kit_key, kit_file = keep_kit(page)
-    page.get_by_role("button", name="Go to sign in").click()
+    page.get_by_role("button", name="Continue to sign in").click()
     page.wait_for_url("**/login/**")
     return Registered(person=person, kit_key=kit_key, kit_file=kit_file)
 
@@ -87,7 +87,7 @@ def sign_in_as(visitor: Visitor, resident: Resident, password: str) -> None:
 def test_an_invited_person_registers_and_signs_in(visitor: Visitor, scene: LiveProject) -> None:
     made = register(visitor, scene)
     page = visitor.page
-    expect(page.get_by_role("textbox", name="E-mail")).to_have_value(made.person.email)
+    expect(page.get_by_role("textbox", name="Email")).to_have_value(made.person.email)
     assert made.person.email not in page.url
     present_code(page, ask_code(page, Resident(scene=scene, person=made.person)))
     enter_password(page, CHOSEN)
@@ -134,7 +134,7 @@ def test_a_wrong_code_is_told_and_nothing_is_lost(visitor: Visitor, scene: LiveP
     person = scene.invite()
     page = visitor.page
     page.goto(invitation_link(scene, person))
-    field = page.get_by_label("Code from the invitation")
+    field = page.get_by_label("Registration code")
     field.fill(WRONG)
     page.get_by_role("button", name="Continue").click()
     expect(field).to_have_attribute("aria-invalid", "true")
@@ -146,7 +146,7 @@ def test_a_wrong_code_is_told_and_nothing_is_lost(visitor: Visitor, scene: LiveP
 
 @pytest.mark.parametrize(
     ("password", "again", "told"),
-    [("short", "short", "8 characters"), ("password", "password", "guess"), (CHOSEN, CHOSEN + "r", "not the same")],
+    [("short", "short", "8 characters"), ("password", "password", "guess"), (CHOSEN, CHOSEN + "r", "don't match")],
 )
 def test_a_password_that_will_not_do_is_told(
     visitor: Visitor, scene: LiveProject, password: str, again: str, told: str
@@ -154,10 +154,10 @@ def test_a_password_that_will_not_do_is_told(
     person = scene.invite()
     page = visitor.page
     page.goto(invitation_link(scene, person))
-    page.get_by_label("Code from the invitation").fill(person.registration_code)
+    page.get_by_label("Registration code").fill(person.registration_code)
     page.get_by_role("button", name="Continue").click()
     page.get_by_label("New password", exact=True).fill(password)
-    page.get_by_label("The same password again").fill(again)
+    page.get_by_label("Confirm new password").fill(again)
     page.get_by_role("button", name="Continue").filter(visible=True).click()
     expect(page.locator("[aria-invalid=true]")).to_have_count(1)
     error = page.locator("[aria-invalid=true]").get_attribute("aria-describedby")
@@ -177,7 +177,7 @@ def test_the_kit_and_a_mailed_code_give_a_new_password(visitor: Visitor, scene: 
     sent = len(visitor.sent)
     last = made.kit_key[-1]
     kit.fill(made.kit_key[:-1] + ("0" if last != "0" else "1"))
-    page.get_by_label("Code from the mail").fill(code)
+    page.get_by_label("Code", exact=True).fill(code)
     page.get_by_role("button", name="Continue").click()
     expect(kit).to_have_attribute("aria-invalid", "true")
     assert len(visitor.sent) == sent
@@ -192,7 +192,7 @@ def test_the_kit_and_a_mailed_code_give_a_new_password(visitor: Visitor, scene: 
     page.get_by_role("button", name="Not now").click()
     new_kit, _ = keep_kit(page)
     assert new_kit != made.kit_key
-    page.get_by_role("button", name="Go to sign in").click()
+    page.get_by_role("button", name="Continue to sign in").click()
     page.wait_for_url("**/login/**")
     digits = re.sub(r"[\s-]", "", made.kit_key)
     assert not [each for each in visitor.sent if digits[12:38].encode() in each.body]
@@ -209,7 +209,7 @@ def test_the_kit_and_a_mailed_code_give_a_new_password(visitor: Visitor, scene: 
     page.goto("/recover/")
     code = ask_code(page, resident)
     page.get_by_label("Kit key", exact=True).fill(made.kit_key)
-    page.get_by_label("Code from the mail").fill(code)
+    page.get_by_label("Code", exact=True).fill(code)
     page.get_by_role("button", name="Continue").click()
     expect(page.get_by_label("Kit key", exact=True)).to_have_attribute("aria-invalid", "true")
 

@@ -36,20 +36,20 @@ def test_a_passkey_is_wanted_at_registration_at_sign_in_and_for_changes(visitor:
     link = re.search(r"http\S+/register/\S+", newest_mail(scene, person.email, after=0))
     assert link is not None
     page.goto(link[0])
-    page.get_by_label("Code from the invitation").fill(person.registration_code)
+    page.get_by_label("Registration code").fill(person.registration_code)
     page.get_by_role("button", name="Continue").click()
     page.get_by_label("New password", exact=True).fill(PASSWORD)
-    page.get_by_label("The same password again").fill(PASSWORD)
+    page.get_by_label("Confirm new password").fill(PASSWORD)
     page.get_by_role("button", name="Continue").filter(visible=True).click()
     page.get_by_role("button", name="Not now").click()  # the wire does not say beforehand that it will not do
-    expect(page.get_by_text("Your organization asks for a passkey as well.").first).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("Your organization requires a passkey.").first).to_be_visible(timeout=30_000)
     page.get_by_role("button", name="Add a passkey").click()
-    page.get_by_label("I have put my recovery kit in a safe place").check(timeout=60_000)
-    page.get_by_role("button", name="Go to sign in").click()
+    page.get_by_label("I've saved my recovery kit in a safe place").check(timeout=60_000)
+    page.get_by_role("button", name="Continue to sign in").click()
     page.wait_for_url("**/login/**")
 
     # the organization and the name came along
-    expect(page.get_by_label("Organization's id")).to_be_hidden()
+    expect(page.get_by_label("Organization ID")).to_be_hidden()
     present_code(page, ask_code(page, Resident(scene=scene, person=person)))
     enter_password(page, PASSWORD)
     page.wait_for_url("**/account/")  # the passkey was asked for behind the password, and this device gave it
@@ -60,7 +60,7 @@ def test_a_passkey_is_wanted_at_registration_at_sign_in_and_for_changes(visitor:
     dialog = page.get_by_role("dialog", name="Rename")
     dialog.get_by_label("New name").fill("Mine")
     dialog.get_by_role("button", name="Rename").click()
-    confirm = page.get_by_role("dialog", name="Confirm with your password")
+    confirm = page.get_by_role("dialog", name="Confirm your password")
     confirm.get_by_label("Password", exact=True).fill(PASSWORD)
     confirm.get_by_role("button", name="Confirm").click()
     expect(page.get_by_role("heading", name="Mine", exact=True)).to_be_visible(timeout=30_000)
@@ -69,9 +69,9 @@ def test_a_passkey_is_wanted_at_registration_at_sign_in_and_for_changes(visitor:
 def test_of_several_organizations_the_page_asks_for_the_id(visitor: Visitor, scene: LiveProject) -> None:
     page = visitor.page
     page.goto("/login/")
-    page.get_by_role("textbox", name="E-mail").fill("nobody@example.co")
-    page.get_by_role("button", name="Mail me a code").click()
-    expect(page.get_by_label("Organization's id")).to_have_attribute("aria-invalid", "true")
-    page.get_by_label("Organization's id").fill(scene.organization)
-    page.get_by_role("button", name="Mail me a code").click()
-    expect(page.get_by_label("Code from the mail")).to_be_visible()
+    page.get_by_role("textbox", name="Email").fill("nobody@example.co")
+    page.get_by_role("button", name="Email me a code").click()
+    expect(page.get_by_label("Organization ID")).to_have_attribute("aria-invalid", "true")
+    page.get_by_label("Organization ID").fill(scene.organization)
+    page.get_by_role("button", name="Email me a code").click()
+    expect(page.get_by_label("Code", exact=True)).to_be_visible()

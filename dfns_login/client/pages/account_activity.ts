@@ -1,9 +1,9 @@
-// What happened to the account, the newest first.
+// The account's events, newest first.
 
-import { showRows, type AccountPage } from './account_page.js'
+import { type AccountPage, showRows } from './account_page.js'
 import { agentName } from './agents.js'
-import { copyOf, find } from './dom.js'
-import { timeElement } from './moments.js'
+import { timeElement } from './dates.js'
+import { cloneTemplate, find } from './dom.js'
 import { api } from './page_data.js'
 import { hasText, text } from './texts.js'
 
@@ -14,33 +14,33 @@ interface Event {
   userAgent: string
 }
 
-const FEW = 10
-const MANY = 100
+const INITIAL_LIMIT = 10
+const MAX_LIMIT = 100
 
 export class Activity {
   readonly #heading = find('#activity-heading', HTMLElement)
   readonly #list = find('[data-activity]', HTMLElement)
   readonly #more = find('[data-more-activity]', HTMLButtonElement)
-  #limit = FEW
+  #limit = INITIAL_LIMIT
 
   constructor(account: AccountPage) {
     this.#more.addEventListener('click', () => {
-      this.#limit = MANY
+      this.#limit = MAX_LIMIT
       this.#heading.focus()
-      void account.desk.work('loading', () => this.#load(), account.told(account.desk))
+      void account.guard.run('loading', () => this.#load(), account.errorHandler(account.guard))
     })
-    account.add(() => this.#load())
+    account.addSection(() => this.#load())
   }
 
   async #load(): Promise<void> {
     const { items } = await api.call<{ items: Event[] }>('GET', `auth/activity?limit=${this.#limit}`)
-    this.#more.hidden = items.length < this.#limit || this.#limit === MANY
-    const told = items.filter(({ kind }) => hasText(`activity.${kind}`))
-    showRows(this.#list, told.map((each) => this.#row(each)), this.#heading)
+    this.#more.hidden = items.length < this.#limit || this.#limit === MAX_LIMIT
+    const known = items.filter(({ kind }) => hasText(`activity.${kind}`))
+    showRows(this.#list, known.map((each) => this.#row(each)), this.#heading)
   }
 
   #row({ kind, date, address, userAgent }: Event): HTMLElement {
-    const row = copyOf('template[data-activity-row]')
+    const row = cloneTemplate('template[data-activity-row]')
     find('[data-name]', HTMLElement, row).textContent = text(`activity.${kind}`)
     find('[data-moment]', HTMLElement, row).append(timeElement(date))
     find('[data-agent-part]', HTMLElement, row).hidden = userAgent === ''

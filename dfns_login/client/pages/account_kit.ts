@@ -1,13 +1,13 @@
-// A new recovery kit. The one before it ends when this one is said to be kept, and not sooner.
+// Create a new recovery kit. The previous kit stays active until the person confirms that they saved the new one.
 
 import { newKit, recoveryCredential } from '../kit.js'
 import { standardVault } from '../vault.js'
 import type { Credential, CredentialChallenge, Credentials } from './account_credentials.js'
 import type { AccountPage } from './account_page.js'
+import { dayElement } from './dates.js'
 import { Dialog } from './dialogs.js'
 import { find } from './dom.js'
 import { KitView } from './kit_view.js'
-import { dayElement } from './moments.js'
 import { api } from './page_data.js'
 import { text, textWith } from './texts.js'
 
@@ -17,69 +17,69 @@ export class RecoveryKits {
   readonly #vault = standardVault()
   readonly #dialog: Dialog
   readonly #view: KitView
-  readonly #made = find('[data-kit-made]', HTMLElement)
+  readonly #created = find('[data-kit-made]', HTMLElement)
   readonly #missing = find('[data-kit-missing]', HTMLElement)
-  readonly #formerEnds = find('[data-former-kit]', HTMLElement)
-  #former: readonly Credential[] = []
+  readonly #previousNote = find('[data-former-kit]', HTMLElement)
+  #previous: readonly Credential[] = []
 
   constructor(account: AccountPage, credentials: Credentials) {
     this.#account = account
     this.#credentials = credentials
-    this.#dialog = new Dialog('kit', () => this.#keep())
-    this.#view = new KitView(this.#dialog.desk.messages)
-    find('[data-new-kit]', HTMLButtonElement).addEventListener('click', () => void this.#make())
+    this.#dialog = new Dialog('kit', () => this.#confirm())
+    this.#view = new KitView(this.#dialog.guard.messages)
+    find('[data-new-kit]', HTMLButtonElement).addEventListener('click', () => void this.#create())
   }
 
-  /** Say which kit there is. */
+  /** Show when the current kit was created, or that there is none. */
   show(): void {
     const newest = this.#kits().at(-1)
-    this.#made.hidden = newest === undefined
+    this.#created.hidden = newest === undefined
     this.#missing.hidden = newest !== undefined
-    if (newest) this.#made.replaceChildren(...textWith('kit.made', { date: dayElement(newest.dateCreated) }))
+    if (newest) this.#created.replaceChildren(...textWith('kit.created', { date: dayElement(newest.dateCreated) }))
   }
 
   #kits(): readonly Credential[] {
     return this.#credentials.all.filter(({ kind, isActive }) => kind === 'RecoveryKey' && isActive)
   }
 
-  async #make(): Promise<void> {
-    const { desk, confirmation, person } = this.#account
-    const former = this.#kits()
-    await desk.work(
-      'asking',
+  async #create(): Promise<void> {
+    const { guard, confirmation, person } = this.#account
+    const previous = this.#kits()
+    await guard.run(
+      'working',
       async () => {
         await confirmation.prepare()
-        desk.messages.say('kit.making')
+        guard.messages.showStatus('kit.creating')
         const kit = await newKit(this.#vault)
         const challenge = await api.call<CredentialChallenge>('POST', 'auth/credentials/init', { kind: 'RecoveryKey' })
         const { challengeIdentifier } = challenge
-        const made = await recoveryCredential(kit, challenge.challenge)
-        const body = { challengeIdentifier, credentialName: text('name.kit'), ...made }
+        const credential = await recoveryCredential(kit, challenge.challenge)
+        const body = { challengeIdentifier, credentialName: text('name.kit'), ...credential }
         await api.signed('POST', 'auth/credentials', body, confirmation.sign)
-        this.#former = former
-        this.#formerEnds.hidden = former.length === 0
+        this.#previous = previous
+        this.#previousNote.hidden = previous.length === 0
         this.#view.show(kit, person)
         this.#dialog.open()
       },
-      this.#account.told(desk),
+      this.#account.errorHandler(guard),
     )
   }
 
-  async #keep(): Promise<void> {
-    if (!this.#view.isKept()) return
-    const { desk } = this.#dialog
-    const ended = await desk.work('asking', () => this.#endFormer(), this.#account.told(desk))
-    if (!ended) return
+  async #confirm(): Promise<void> {
+    if (!this.#view.isSaved()) return
+    const { guard } = this.#dialog
+    const deactivated = await guard.run('working', () => this.#deactivatePrevious(), this.#account.errorHandler(guard))
+    if (!deactivated) return
     this.#view.clear()
     this.#dialog.close()
-    await this.#account.show('done.kit')
+    await this.#account.reload('done.kit')
   }
 
-  async #endFormer(): Promise<void> {
-    for (const { credentialUuid } of this.#former) {
+  async #deactivatePrevious(): Promise<void> {
+    for (const { credentialUuid } of this.#previous) {
       const { confirmation } = this.#account
       await api.signed('PUT', 'auth/credentials/deactivate', { credentialUuid }, confirmation.sign)
     }
-    this.#former = []
+    this.#previous = []
   }
 }

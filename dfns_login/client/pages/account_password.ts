@@ -1,4 +1,4 @@
-// Changing the password: the key is opened with the old one, locked with the new one, and replaced in one step.
+// Change the password: re-encrypt the key with the new password and replace it in one step.
 
 import { WrongPasswordError } from '../errors.js'
 import { standardVault } from '../vault.js'
@@ -27,16 +27,16 @@ export class PasswordChange {
     this.#new = new NewPassword(() => [account.person.username, location.hostname])
   }
 
-  /** Ask for the passwords, or to sign in again where this session is not given the key. */
-  async ask(credential: Credential): Promise<void> {
-    const { desk, confirmation } = this.#account
-    await desk.work(
-      'asking',
+  /** Open the dialog, or ask the person to sign in again if this session can't use the key. */
+  async open(credential: Credential): Promise<void> {
+    const { guard, confirmation } = this.#account
+    await guard.run(
+      'working',
       async () => {
         const keys = await confirmation.encryptedKeys()
         this.#envelope = keys.find(({ id }) => id === credential.credentialId)?.encryptedPrivateKey ?? ''
       },
-      this.#account.told(desk),
+      this.#account.errorHandler(guard),
     )
     this.#credential = credential
     if (this.#envelope === '') this.#account.askToSignInAgain()
@@ -45,21 +45,21 @@ export class PasswordChange {
 
   async #submit(): Promise<void> {
     const current = this.#current.value
-    if (current === '') return this.#current.refuse(text('missing.current-password'))
-    const { desk } = this.#dialog
-    const usual = this.#account.told(desk)
+    if (current === '') return this.#current.showError(text('missing.current-password'))
+    const { guard } = this.#dialog
+    const handleError = this.#account.errorHandler(guard)
     let chosen: string | null = null
-    await desk.work('password.checking', async () => {
-      chosen = await this.#new.ask()
+    await guard.run('password.checking', async () => {
+      chosen = await this.#new.validated()
     })
     if (chosen === null) return
     const password: string = chosen
-    const changed = await desk.work(
+    const changed = await guard.run(
       'key.changing',
       () => this.#replace(current, password),
       (error) => {
-        if (!(error instanceof WrongPasswordError)) return usual(error)
-        this.#current.refuse(text('wrong_password'))
+        if (!(error instanceof WrongPasswordError)) return handleError(error)
+        this.#current.showError(text('wrong_password'))
         this.#current.input.select()
         return true
       },
@@ -67,12 +67,12 @@ export class PasswordChange {
     if (!changed) return
     this.#dialog.close()
     this.#forget()
-    await this.#account.show('done.password')
+    await this.#account.reload('done.password')
   }
 
   async #replace(current: string, password: string): Promise<void> {
     const { credentialUuid = '', credentialId = '' } = this.#credential ?? {}
-    const { key, envelope } = await this.#vault.reseal(this.#envelope, current, password)
+    const { key, envelope } = await this.#vault.reencrypt(this.#envelope, current, password)
     const body = { credentialUuid, encryptedPrivateKey: envelope }
     await api.signed('PUT', 'auth/credentials/key', body, (challenge: SigningChallenge) =>
       this.#account.confirmation.signWith(key, credentialId, challenge),

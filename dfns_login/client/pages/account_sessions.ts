@@ -1,9 +1,9 @@
-// Where somebody is signed in, and ending it.
+// Open sessions: list and end them.
 
-import { showRows, type AccountPage } from './account_page.js'
+import { type AccountPage, showRows } from './account_page.js'
 import { agentName } from './agents.js'
-import { apart, copyOf, find } from './dom.js'
-import { timeElement } from './moments.js'
+import { timeElement } from './dates.js'
+import { cloneTemplate, find, isolate } from './dom.js'
 import { api } from './page_data.js'
 import { text, textWith } from './texts.js'
 
@@ -30,7 +30,7 @@ export class Sessions {
       })
     })
     find('[data-end-all]', HTMLButtonElement).addEventListener('click', () => void this.#endAll())
-    account.add(() => this.#load())
+    account.addSection(() => this.#load())
   }
 
   async #load(): Promise<void> {
@@ -44,7 +44,7 @@ export class Sessions {
 
   #row(session: Session): HTMLElement {
     const { sessionId, isCurrent, userAgent, address, dateLastSeen } = session
-    const row = copyOf('template[data-session-row]')
+    const row = cloneTemplate('template[data-session-row]')
     row.dataset['row'] = sessionId
     const heading = find('[data-name]', HTMLElement, row)
     heading.id = `session-${sessionId}`
@@ -52,7 +52,7 @@ export class Sessions {
     find('[data-current]', HTMLElement, row).hidden = !isCurrent
     const seen = isCurrent ? [] : textWith('seen', { date: timeElement(dateLastSeen) })
     find('[data-seen]', HTMLElement, row).append(...seen)
-    if (address) find('[data-address]', HTMLElement, row).append(...textWith('from', { address: apart(address) }))
+    if (address) find('[data-address]', HTMLElement, row).append(...textWith('from', { address: isolate(address) }))
     const end = find('[data-do=end]', HTMLButtonElement, row)
     end.hidden = isCurrent
     end.setAttribute('aria-describedby', heading.id)
@@ -65,14 +65,14 @@ export class Sessions {
   }
 
   async #endAll(): Promise<void> {
-    const { desk } = this.#account
-    await desk.work(
+    const { guard } = this.#account
+    await guard.run(
       'signing_out',
       async () => {
         await api.call('PUT', 'auth/logout', { allSessions: true })
-        this.#account.leave(desk, '')
+        this.#account.leave(guard, '')
       },
-      this.#account.told(desk),
+      this.#account.errorHandler(guard),
     )
   }
 }

@@ -1,4 +1,4 @@
-// Browsers and systems in words, from what browsers say of themselves.
+// Names of browsers and systems, from the User-Agent header.
 
 import { text } from './texts.js'
 
@@ -19,16 +19,16 @@ const SYSTEMS: readonly [RegExp, string][] = [
   [/\bMac OS X\b|\bMacintosh\b/, 'macOS'],
   [/\bLinux\b/, 'Linux'],
 ]
-const SHOWN = 60
+const MAX_LENGTH = 60
 
 function first(names: readonly [RegExp, string][], agent: string): string | undefined {
   return names.find(([pattern]) => pattern.test(agent))?.[1]
 }
 
-/** Such as "Firefox on Linux"; of what is not known, the beginning of what it says. */
+/** For example "Firefox on Linux"; for an unknown agent, the start of its User-Agent header. */
 export function agentName(agent: string): string {
   const browser = first(BROWSERS, agent)
   const system = first(SYSTEMS, agent)
   if (browser !== undefined && system !== undefined) return text('agent', { browser, system })
-  return browser ?? system ?? agent.slice(0, SHOWN)
+  return browser ?? system ?? agent.slice(0, MAX_LENGTH)
 }

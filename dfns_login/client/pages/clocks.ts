@@ -1,8 +1,8 @@
-// Times that run down.
+// Countdowns.
 
 const SECOND = 1000
 
-/** Minutes and seconds, as a clock shows them: 9:41; with hours, 1:09:41. */
+/** Format as minutes and seconds, such as 9:41, or with hours, such as 1:09:41. */
 export function clock(milliseconds: number): string {
   const seconds = Math.max(0, Math.ceil(milliseconds / SECOND))
   const parts = [Math.floor(seconds / 3600), Math.floor((seconds % 3600) / 60), seconds % 60]
@@ -10,7 +10,7 @@ export function clock(milliseconds: number): string {
   return [String(first), ...others.map((part) => String(part).padStart(2, '0'))].join(':')
 }
 
-/** One time that runs down. show: called at once and every second, with what is left; end: once, when nothing is. */
+/** `show`: called at once and then every second with the milliseconds left. `end`: called once at the end. */
 export class Countdown {
   #timer: number | undefined
   readonly #show: (left: number) => void
@@ -21,7 +21,7 @@ export class Countdown {
     this.#end = end
   }
 
-  /** until: a time by the clock, for a sleeping machine skips beats. */
+  /** `until`: a clock time, because timers stop while the machine sleeps. */
   start(until: number): void {
     this.stop()
     const left = until - Date.now()
@@ -35,8 +35,8 @@ export class Countdown {
   }
 }
 
-/** Shows what is left in every one of these elements. */
-export function shownIn(elements: readonly Element[]): (left: number) => void {
+/** Show the time left in each of these elements. */
+export function showIn(elements: readonly Element[]): (left: number) => void {
   return (left) => {
     for (const element of elements) element.textContent = clock(left)
   }

@@ -1,44 +1,44 @@
-// Dialogs: one form each, with messages of its own, for what lies behind a dialog is not read out.
+// Dialogs. Each has a form and its own messages, because screen readers ignore what is behind a dialog.
 
-import { Desk } from './busy.js'
-import { find, seek } from './dom.js'
+import { BusyGuard } from './busy_guard.js'
+import { find, findOptional } from './dom.js'
 import { Messages } from './messages.js'
 
-/** The person thought better of it. Nothing is to be told. */
-export class CancelledError extends Error {
-  override name = 'CancelledError'
+/** The person canceled. Don't report this. */
+export class CanceledError extends Error {
+  override name = 'CanceledError'
 }
 
 export class Dialog {
-  readonly desk: Desk
+  readonly guard: BusyGuard
   readonly root: HTMLDialogElement
   readonly form: HTMLFormElement
-  #cancelled: () => void = () => undefined
+  #onCancel: () => void = () => undefined
 
-  /** submit: called for each try to send the form, one at a time. */
+  /** `submit`: called when the form is submitted, unless a task is running. */
   constructor(name: string, submit: () => Promise<void>) {
     this.root = find(`[data-dialog="${name}"]`, HTMLDialogElement)
     this.form = find('form', HTMLFormElement, this.root)
-    this.desk = new Desk(this.root, new Messages(this.root))
+    this.guard = new BusyGuard(this.root, new Messages(this.root))
     this.form.addEventListener('submit', (event) => {
       event.preventDefault()
-      if (!this.desk.busy) void submit()
+      if (!this.guard.busy) void submit()
     })
-    const cancel = seek('[data-cancel]', HTMLButtonElement, this.root)
+    const cancel = findOptional('[data-cancel]', HTMLButtonElement, this.root)
     cancel?.addEventListener('click', () => this.cancel())
     this.root.addEventListener('cancel', (event) => {
       event.preventDefault()
-      if (cancel && !this.desk.busy) this.cancel()
+      if (cancel && !this.guard.busy) this.cancel()
     })
   }
 
-  /** cancelled: called if the person closes it. */
-  open(cancelled: () => void = () => undefined): void {
-    this.#cancelled = cancelled
-    this.desk.messages.clear()
-    this.desk.messages.say()
+  /** `onCancel`: called if the person cancels the dialog. */
+  open(onCancel: () => void = () => undefined): void {
+    this.#onCancel = onCancel
+    this.guard.messages.clearError()
+    this.guard.messages.showStatus()
     if (!this.root.open) this.root.showModal()
-    seek('[data-focus]', HTMLElement, this.root)?.focus()
+    findOptional('[data-focus]', HTMLElement, this.root)?.focus()
   }
 
   close(): void {
@@ -47,6 +47,6 @@ export class Dialog {
 
   cancel(): void {
     this.close()
-    this.#cancelled()
+    this.#onCancel()
   }
 }

@@ -1,14 +1,14 @@
-// What the scripts take from their page. A template that leaves out what they need is told so by name.
+// Find elements of the page. The error for a missing element names its selector.
 
-/** The element, of that class. Throws if the page has none. */
+/** Find an element of this class. Throws if there is none. */
 export function find<Kind extends Element>(selector: string, kind: new () => Kind, root: ParentNode = document): Kind {
-  const found = seek(selector, kind, root)
+  const found = findOptional(selector, kind, root)
   if (!found) throw new Error(`The page has no ${selector}.`)
   return found
 }
 
-/** The same, null if the page has none: for what a template may leave out. */
-export function seek<Kind extends Element>(
+/** Find an element that a template may omit; null if there is none. */
+export function findOptional<Kind extends Element>(
   selector: string,
   kind: new () => Kind,
   root: ParentNode = document,
@@ -25,15 +25,15 @@ export function findAll<Kind extends Element>(
   return Array.from(root.querySelectorAll(selector)).filter((each): each is Kind => each instanceof kind)
 }
 
-/** The words in an element of their own, so that their direction is theirs. */
-export function apart(words: string): HTMLElement {
+/** Wrap text in `<bdi>`, so that its direction doesn't affect the surrounding text. */
+export function isolate(content: string): HTMLElement {
   const element = document.createElement('bdi')
-  element.textContent = words
+  element.textContent = content
   return element
 }
 
-/** A copy of what the template holds: one element. */
-export function copyOf(selector: string): HTMLElement {
+/** Clone the single element in a template. */
+export function cloneTemplate(selector: string): HTMLElement {
   const copy = document.importNode(find(selector, HTMLTemplateElement).content, true).firstElementChild
   if (!(copy instanceof HTMLElement)) throw new Error(`The template ${selector} is empty.`)
   return copy

@@ -1,49 +1,49 @@
-// Fields, with what is wrong with them beside them.
+// Form fields with their error messages.
 
-import { find, findAll, seek } from './dom.js'
+import { find, findAll, findOptional } from './dom.js'
 import { text } from './texts.js'
 
-/** An input and its `ID-error`. What was wrong goes when something is typed. */
+/** An input and its `ID-error` element. Typing clears the error. */
 export class Field {
   readonly input: HTMLInputElement | HTMLTextAreaElement
   readonly #error: HTMLElement
 
   constructor(id: string) {
-    this.input = seek(`#${id}`, HTMLTextAreaElement) ?? find(`#${id}`, HTMLInputElement)
+    this.input = findOptional(`#${id}`, HTMLTextAreaElement) ?? find(`#${id}`, HTMLInputElement)
     this.#error = find(`#${id}-error`, HTMLElement)
-    this.input.addEventListener('input', () => this.accept())
+    this.input.addEventListener('input', () => this.clearError())
   }
 
-  /** As it was typed. */
+  /** The value as typed. */
   get value(): string {
     return this.input.value
   }
 
-  /** What was typed, without spaces around it; null, and the person told by that text, if nothing was. */
-  given(missing: string): string | null {
+  /** The trimmed value. If it is empty, show the text `missing` and return null. */
+  required(missing: string): string | null {
     const value = this.value.trim()
-    if (value === '') this.refuse(text(missing))
+    if (value === '') this.showError(text(missing))
     return value === '' ? null : value
   }
 
-  /** Say what is wrong, and lead there. */
-  refuse(words: string): void {
-    this.#error.textContent = words
+  /** Show an error and focus the field. */
+  showError(message: string): void {
+    this.#error.textContent = message
     this.#error.hidden = false
     this.input.setAttribute('aria-invalid', 'true')
     this.input.focus()
   }
 
-  accept(): void {
+  clearError(): void {
     this.#error.hidden = true
     this.#error.textContent = ''
     this.input.removeAttribute('aria-invalid')
   }
 }
 
-/** The field, null where the page has none. */
-export function seekField(id: string): Field | null {
-  return seek(`#${id}`, HTMLInputElement) ? new Field(id) : null
+/** Find a field that a template may omit; null if there is none. */
+export function findOptionalField(id: string): Field | null {
+  return findOptional(`#${id}`, HTMLInputElement) ? new Field(id) : null
 }
 
 function showPassword(button: HTMLButtonElement, input: HTMLInputElement, shown: boolean): void {
@@ -51,8 +51,8 @@ function showPassword(button: HTMLButtonElement, input: HTMLInputElement, shown:
   button.textContent = text(shown ? 'hide' : 'show')
 }
 
-/** Buttons that show what a password field holds. It is hidden again when its form is sent. */
-export function letPasswordsBeShown(root: ParentNode = document): void {
+/** Enable the buttons that show and hide passwords. Submitting the form hides them again. */
+export function enablePasswordToggles(root: ParentNode = document): void {
   for (const button of findAll('button[data-show]', HTMLButtonElement, root)) {
     const input = find(`#${button.dataset['show']}`, HTMLInputElement, root)
     showPassword(button, input, false)

@@ -1,15 +1,15 @@
-// A recovery kit before its owner: to be downloaded, printed or copied, and said to be kept.
+// Show a recovery kit: download, print or copy it, and confirm that it is saved.
 
-import { kitFile, type Kit } from '../kit.js'
-import type { Person } from './code_mailing.js'
-import { find, seek } from './dom.js'
+import { type Kit, kitFile } from '../kit.js'
+import type { Person } from './code_sender.js'
+import { day } from './dates.js'
+import { find, findOptional } from './dom.js'
 import { Field } from './fields.js'
 import type { Messages } from './messages.js'
-import { day } from './moments.js'
 import { page } from './page_data.js'
 import { text } from './texts.js'
 
-/** The text of the kit's file: whose it is, the kit key, how to use it, the age file. */
+/** The text of the kit file: owner, kit key, instructions and age file. */
 export function kitText(kit: Kit, { organization, username }: Person): string {
   const site = location.host
   const owner = [
@@ -43,23 +43,25 @@ function warnBeforeLeaving(event: BeforeUnloadEvent): void {
 export class KitView {
   readonly #key = find('[data-kit-key]', HTMLElement)
   readonly #printed = find('[data-kit-print-text]', HTMLElement)
-  readonly #kept = new Field('kit-kept')
+  readonly #saved = new Field('kit-kept')
   readonly #box = find('#kit-kept', HTMLInputElement)
   #content = ''
   #name = ''
 
   constructor(messages: Messages) {
-    seek('[data-kit-download]', HTMLButtonElement)?.addEventListener('click', () => download(this.#content, this.#name))
-    seek('[data-kit-print]', HTMLButtonElement)?.addEventListener('click', () => window.print())
-    seek('[data-kit-copy]', HTMLButtonElement)?.addEventListener('click', () => {
+    const onClick = (selector: string, action: () => void): void =>
+      findOptional(selector, HTMLButtonElement)?.addEventListener('click', action)
+    onClick('[data-kit-download]', () => download(this.#content, this.#name))
+    onClick('[data-kit-print]', () => window.print())
+    onClick('[data-kit-copy]', () => {
       void navigator.clipboard
         .writeText(this.#content)
-        .then(() => messages.say('kit.copied'))
-        .catch(() => messages.warn(text('kit.not_copied')))
+        .then(() => messages.showStatus('kit.copied'))
+        .catch(() => messages.showError(text('kit.not_copied')))
     })
   }
 
-  /** Show this kit; the browser asks before the page is left without having kept it. */
+  /** Show a kit. The browser warns before the person leaves the page without saving it. */
   show(kit: Kit, person: Person): void {
     this.#content = kitText(kit, person)
     this.#name = `${text('kit.file_name')}-${person.username.replace(/[^\p{L}\p{N}@._-]+/gu, '-')}.txt`
@@ -69,14 +71,14 @@ export class KitView {
     window.addEventListener('beforeunload', warnBeforeLeaving)
   }
 
-  /** Whether its owner says to have kept it; told to do so if not. */
-  isKept(): boolean {
+  /** Whether the person confirmed that the kit is saved. If not, show an error. */
+  isSaved(): boolean {
     if (this.#box.checked) return true
-    this.#kept.refuse(text('kit.not_kept'))
+    this.#saved.showError(text('kit.not_saved'))
     return false
   }
 
-  /** Take the kit off the page. */
+  /** Remove the kit from the page. */
   clear(): void {
     this.#content = ''
     this.#key.textContent = this.#printed.textContent = ''

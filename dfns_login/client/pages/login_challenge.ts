@@ -1,9 +1,9 @@
-// A login challenge: what may answer it, and handing the answer in.
+// Login challenges: which credentials can sign them, and completing the login.
 
-import { passkeysAreThere } from '../passkey.js'
+import { passkeysSupported } from '../passkey.js'
 import type { Fido2Assertion, PasswordProtectedKeyAssertion, SigningChallenge } from '../wire.js'
+import { isRefused } from './error_messages.js'
 import { api, page, renewCsrfToken } from './page_data.js'
-import { isRefused } from './refusals.js'
 
 export type Factor = PasswordProtectedKeyAssertion | Fido2Assertion
 
@@ -16,17 +16,17 @@ export function hasPassword({ allowCredentials }: SigningChallenge): boolean {
   return (allowCredentials.passwordProtectedKey?.length ?? 0) > 0
 }
 
-/** Whether a passkey that this browser can use may answer it. */
+/** Whether this browser can sign the challenge with a passkey. */
 export function hasPasskey({ allowCredentials }: SigningChallenge): boolean {
-  return passkeysAreThere() && allowCredentials.webauthn.length > 0
+  return passkeysSupported() && allowCredentials.webauthn.length > 0
 }
 
-/** Whether this kind, answering first, is not enough. */
+/** Whether this kind of first factor requires a second one. */
 export function needsSecond({ supportedCredentialKinds }: SigningChallenge, kind: Factor['kind']): boolean {
   return supportedCredentialKinds.some((each) => each.kind === kind && each.requiresSecondFactor)
 }
 
-/** Sign in. Returns the path to go on to, as the server names it. Throws as `Api.call` does. */
+/** Complete the login. Returns the path to open next. Throws what `Api.call` throws. */
 export async function completeLogin({ challengeIdentifier }: SigningChallenge, factors: Factors): Promise<string> {
   const body = { challengeIdentifier, next: page.next, ...factors }
   const send = (): Promise<{ next: string }> => api.call('POST', 'login/complete', body)

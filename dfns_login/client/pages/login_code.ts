@@ -1,66 +1,67 @@
-// The login code of the sign-in page: to whom it was mailed, and how long it counts.
+// The code of the sign-in page: who it was sent to and when it expires.
 
-import type { Desk } from './busy.js'
-import { Countdown, shownIn } from './clocks.js'
-import { CodeMailing, isSame, type Person } from './code_mailing.js'
-import { findAll, seek } from './dom.js'
+import type { BusyGuard } from './busy_guard.js'
+import { Countdown, showIn } from './clocks.js'
+import { CodeSender, isSamePerson, type Person } from './code_sender.js'
+import { findAll, findOptional } from './dom.js'
+import { isRefused } from './error_messages.js'
 import { Field } from './fields.js'
 import { page } from './page_data.js'
-import { isRefused } from './refusals.js'
 
-const RENEWAL_MARGIN = 2 * 60 * 1000 // a code with more time left than this is mailed again as it is
+const RENEWAL_MARGIN = 2 * 60 * 1000 // the server resends the same code while it is valid longer than this
 
 export class LoginCode {
   readonly field = new Field('code')
-  readonly #timer = seek('[data-code-timer]', HTMLElement)
-  readonly #haveCode = seek('[data-have-code]', HTMLElement)
-  readonly #mailing: CodeMailing
+  readonly #timer = findOptional('[data-code-timer]', HTMLElement)
+  readonly #haveCode = findOptional('[data-have-code]', HTMLElement)
+  readonly #sender: CodeSender
   readonly #time: Countdown
-  #mailed: (Person & { until: number }) | undefined
+  #sent: (Person & { until: number }) | undefined
 
-  /** expired: called when the code counts no more. enter: called if the person has one from elsewhere. */
-  constructor(desk: Desk, expired: () => void, enter: () => void) {
-    this.#mailing = new CodeMailing('POST', 'auth/login/code', desk)
-    this.#time = new Countdown(shownIn(findAll('[data-code-timer] [data-clock]', HTMLElement)), () => {
+  /** `expired`: called when the code expires. `enter`: called if the person already has a code. */
+  constructor(guard: BusyGuard, expired: () => void, enter: () => void) {
+    this.#sender = new CodeSender('POST', 'auth/login/code', guard)
+    this.#time = new Countdown(showIn(findAll('[data-code-timer] [data-clock]', HTMLElement)), () => {
       this.#showTimer(false)
       expired()
     })
     this.#haveCode?.addEventListener('click', () => {
-      this.#showTimer(false) // nobody knows
+      this.#showTimer(false) // its expiry is unknown
       enter()
     })
   }
 
-  get wasMailed(): boolean {
-    return this.#mailed !== undefined
+  get wasSent(): boolean {
+    return this.#sent !== undefined
   }
 
-  /** Whether this person has a code that counts, for all that is known. */
-  countsFor(person: Person): boolean {
-    return isSame(this.#mailed, person) && (this.#mailed?.until ?? 0) > Date.now()
+  /** Whether an unexpired code was sent to this person. */
+  isValidFor(person: Person): boolean {
+    return isSamePerson(this.#sent, person) && (this.#sent?.until ?? 0) > Date.now()
   }
 
-  /** Have a code mailed. told: as in `Desk.work`. Returns whether the server took it. */
-  async mail(person: Person, told: (error: unknown) => boolean): Promise<boolean> {
-    const sent = await this.#mailing.send(person, (error) => {
+  /** Request a code. `handled`: see `BusyGuard.run`. Returns whether the server accepted the request. */
+  async send(person: Person, handled: (error: unknown) => boolean): Promise<boolean> {
+    const sent = await this.#sender.send(person, (error) => {
       if (this.#haveCode) this.#haveCode.hidden = !isRefused(error, 'too_many_requests')
-      return told(error)
+      return handled(error)
     })
     if (!sent) return false
-    const again = this.#mailed && isSame(this.#mailed, person) ? this.#mailed : undefined
-    if (!again) this.field.input.value = '' // another's
-    const until = again && again.until - Date.now() > RENEWAL_MARGIN ? again.until : Date.now() + page.codeLifetime
-    this.#mailed = { ...person, until }
+    const earlier = this.#sent && isSamePerson(this.#sent, person) ? this.#sent : undefined
+    if (!earlier) this.field.input.value = '' // it belongs to another account
+    const now = Date.now()
+    const until = earlier && earlier.until - now > RENEWAL_MARGIN ? earlier.until : now + page.codeLifetime
+    this.#sent = { ...person, until }
     this.#showTimer(true)
     this.#time.start(until)
-    this.field.accept()
+    this.field.clearError()
     return true
   }
 
-  /** The code was accepted, and so is spent. */
-  spend(): void {
+  /** Forget the code after it was accepted. */
+  clear(): void {
     this.field.input.value = ''
-    this.#mailed = undefined
+    this.#sent = undefined
     this.#time.stop()
   }
 

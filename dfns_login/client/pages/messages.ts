@@ -1,6 +1,7 @@
-// What a page says: what it is doing, and what went wrong. Both are live regions, so that it is read out too.
+// Status and error messages of a page. Both are live regions, so screen readers announce them.
 
-import { clock, Countdown } from './clocks.js'
+import { Countdown } from './clocks.js'
+import { duration } from './dates.js'
 import { find } from './dom.js'
 import { text, textWith } from './texts.js'
 
@@ -8,51 +9,50 @@ const TIME_TO_READ = 12_000 // milliseconds
 
 export class Messages {
   readonly #status: HTMLElement
-  readonly #alert: HTMLElement
+  readonly #error: HTMLElement
   #countdown: Countdown | undefined
 
   constructor(root: ParentNode = document) {
     this.#status = find('[data-status]', HTMLElement, root)
-    this.#alert = find('[data-alert]', HTMLElement, root)
+    this.#error = find('[data-alert]', HTMLElement, root)
   }
 
-  /** Say by name what is going on; nothing without a name. */
-  say(name?: string, values?: Readonly<Record<string, string>>): void {
+  /** Show the status text `name`; without a name, clear the status. */
+  showStatus(name?: string, values?: Readonly<Record<string, string>>): void {
     this.#status.textContent = name === undefined ? '' : text(name, values)
   }
 
-  /** Say by name what was done, until it is read; nothing without a name. */
-  sayForNow(name?: string): void {
-    this.say(name)
-    const said = this.#status.textContent
+  /** Show the status text `name` for a few seconds. */
+  showStatusBriefly(name?: string): void {
+    this.showStatus(name)
+    const shown = this.#status.textContent
     window.setTimeout(() => {
-      if (this.#status.textContent === said) this.say()
+      if (this.#status.textContent === shown) this.showStatus()
     }, TIME_TO_READ)
   }
 
-  /** Say what went wrong. The same words again are said again. */
-  warn(words: string): void {
-    this.clear()
-    this.#alert.textContent = words
+  /** Show an error, and announce it even if it is the same as before. */
+  showError(message: string): void {
+    this.clearError()
+    this.#error.textContent = message
   }
 
-  /** Say by name what went wrong, with its `{time}` running down to that time, at which the words go. */
-  warnUntil(name: string, until: number): void {
-    this.clear()
-    const time = document.createElement('span')
-    time.setAttribute('role', 'timer')
-    time.setAttribute('aria-live', 'off') // read once, not every second
+  /** Show the text `name` until this time, with the time left in place of `{time}`. */
+  showErrorUntil(name: string, until: number): void {
+    this.clearError()
+    const left = document.createElement('span')
+    left.setAttribute('role', 'timer')
+    left.setAttribute('aria-live', 'off') // announce it once, not every second
     this.#countdown = new Countdown(
-      (left) => (time.textContent = clock(left)),
-      () => this.clear(),
+      (milliseconds) => (left.textContent = duration(milliseconds)),
+      () => this.clearError(),
     )
     this.#countdown.start(until)
-    this.#alert.append(...textWith(name, { time }))
+    this.#error.append(...textWith(name, { time: left }))
   }
 
-  /** Take away what went wrong. */
-  clear(): void {
+  clearError(): void {
     this.#countdown?.stop()
-    this.#alert.textContent = ''
+    this.#error.textContent = ''
   }
 }

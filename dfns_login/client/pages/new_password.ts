@@ -1,29 +1,29 @@
-// Choosing a password: typed twice, and not one that is guessed at once. The estimator is fetched when one is typed.
+// Choose a password: typed twice and not too weak. The strength estimator loads when the field gets the focus.
 
 import { prepareStrength, strength, type Strength } from '../strength.js'
 import { find } from './dom.js'
 import { Field } from './fields.js'
 import { text } from './texts.js'
 
-const SHORTEST = 8
-const PAUSE = 250 // milliseconds without a key pressed
+const MIN_LENGTH = 8
+const TYPING_PAUSE = 250 // milliseconds
 
 export class NewPassword {
   readonly #password = new Field('new-password')
-  readonly #again = new Field('new-password-again')
-  readonly #shown = find('[data-strength]', HTMLElement)
-  readonly #words = find('[data-strength-words]', HTMLElement)
+  readonly #confirmation = new Field('new-password-again')
+  readonly #meter = find('[data-strength]', HTMLElement)
+  readonly #label = find('[data-strength-words]', HTMLElement)
   readonly #known: () => readonly string[]
-  #pause: number | undefined
+  #timer: number | undefined
 
-  /** known: what others know of the person, and so try first. */
+  /** `known`: what others know about the person and would try first. */
   constructor(known: () => readonly string[]) {
     this.#known = known
     const { input } = this.#password
     input.addEventListener('focus', prepareStrength, { once: true })
     input.addEventListener('input', () => {
-      window.clearTimeout(this.#pause)
-      this.#pause = window.setTimeout(() => void this.#estimate(), PAUSE)
+      window.clearTimeout(this.#timer)
+      this.#timer = window.setTimeout(() => void this.#estimate(), TYPING_PAUSE)
     })
   }
 
@@ -31,46 +31,46 @@ export class NewPassword {
     return this.#password.value
   }
 
-  /** The password, if it was typed twice and may be taken; null, and the person told, if not. */
-  async ask(): Promise<string | null> {
+  /** The password. If it is not acceptable, show an error and return null. */
+  async validated(): Promise<string | null> {
     const password = this.value
-    if (password === '') return this.#refuse(this.#password, 'missing.new-password')
-    if (Array.from(password.normalize('NFKC')).length < SHORTEST) return this.#refuse(this.#password, 'password.short')
-    if ((await strength(password, this.#known())).tooWeak) return this.#refuse(this.#password, 'password.common')
-    if (this.#again.value === '') return this.#refuse(this.#again, 'missing.new-password-again')
-    if (this.#again.value !== password) return this.#refuse(this.#again, 'password.differs')
+    if (password === '') return this.#reject(this.#password, 'missing.new-password')
+    if (Array.from(password.normalize('NFKC')).length < MIN_LENGTH) return this.#reject(this.#password, 'password.short')
+    if ((await strength(password, this.#known())).tooWeak) return this.#reject(this.#password, 'password.common')
+    if (this.#confirmation.value === '') return this.#reject(this.#confirmation, 'missing.new-password-again')
+    if (this.#confirmation.value !== password) return this.#reject(this.#confirmation, 'password.differs')
     return password
   }
 
-  /** Forget what was typed. */
+  /** Clear both fields. */
   clear(): void {
-    for (const { input } of [this.#password, this.#again]) input.value = ''
-    this.#shown.hidden = true
+    for (const { input } of [this.#password, this.#confirmation]) input.value = ''
+    this.#meter.hidden = true
   }
 
-  #refuse(field: Field, name: string): null {
-    this.#shown.hidden = true // one word at a time
-    field.refuse(text(name))
+  #reject(field: Field, name: string): null {
+    this.#meter.hidden = true // one message at a time
+    field.showError(text(name))
     return null
   }
 
   async #estimate(): Promise<void> {
     const password = this.value
-    this.#shown.hidden = password === ''
+    this.#meter.hidden = password === ''
     if (password === '') return
     try {
-      const found = await strength(password, this.#known())
-      if (password === this.value) this.#show(found, password)
+      const result = await strength(password, this.#known())
+      if (password === this.value) this.#show(result, password)
     } catch {
-      this.#shown.hidden = true // it is fetched again when it is needed
+      this.#meter.hidden = true // the next attempt loads it again
     }
   }
 
   #show({ score, tooWeak, long }: Strength, password: string): void {
-    this.#shown.dataset['strength'] = String(tooWeak ? 0 : score)
-    const words = text(`strength.${score}`)
-    if (Array.from(password).length < SHORTEST) this.#words.textContent = text('password.short')
-    else if (tooWeak) this.#words.textContent = text('password.common')
-    else this.#words.textContent = long ? words : text('strength.longer', { strength: words })
+    this.#meter.dataset['strength'] = String(tooWeak ? 0 : score)
+    const label = text(`strength.${score}`)
+    if (Array.from(password).length < MIN_LENGTH) this.#label.textContent = text('password.short')
+    else if (tooWeak) this.#label.textContent = text('password.common')
+    else this.#label.textContent = long ? label : text('strength.longer', { strength: label })
   }
 }

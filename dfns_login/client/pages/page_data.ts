@@ -1,4 +1,4 @@
-// What the page tells its script, and the way to the API.
+// Data that the page passes to its script, and the API client.
 
 import { Api } from '../api.js'
 import { find, findAll } from './dom.js'
@@ -10,8 +10,8 @@ function milliseconds(seconds: string | undefined): number {
 }
 
 /**
- * base: what the API's paths stand under. organization: its id, empty where the person has to say.
- * next: own path, or empty. Durations are milliseconds.
+ * `base`: path that precedes the API's paths. `organization`: id, or empty if the person has to enter it.
+ * `next`: path on this site, or empty. Durations are in milliseconds.
  */
 export const page = {
   base: data['base'] ?? '/',
@@ -31,19 +31,19 @@ function csrfToken(): string {
   return csrfField.value
 }
 
-/** Take the CSRF token anew: signing in in another tab has changed it. What was typed here stays. */
+/** Fetch a new CSRF token, because signing in in another tab changes it. Keeps what was typed. */
 export async function renewCsrfToken(): Promise<void> {
-  const page = await fetch(location.pathname + location.search, { credentials: 'same-origin', cache: 'no-store' })
-  const found = /name="csrfmiddlewaretoken" value="(\w+)"/.exec(await page.text())?.[1]
-  if (found !== undefined) csrfField.value = found
+  const response = await fetch(location.pathname + location.search, { credentials: 'same-origin', cache: 'no-store' })
+  const token = /name="csrfmiddlewaretoken" value="(\w+)"/.exec(await response.text())?.[1]
+  if (token !== undefined) csrfField.value = token
 }
 
 export const api = new Api(page.base, csrfToken)
 
-/** The username that a link carries in its fragment, which is taken from the address at once. */
-export function carriedUsername(): string {
+/** Read the username from the URL's fragment and remove it from the address bar. */
+export function takeUsernameFromFragment(): string {
   const fragment = location.hash.slice(1)
-  if (!fragment.includes('%40') && !fragment.includes('@')) return '' // `#content`, of the skip link
+  if (!fragment.includes('%40') && !fragment.includes('@')) return '' // `#content` is the skip link
   history.replaceState(history.state, '', location.pathname + location.search)
   try {
     return decodeURIComponent(fragment)
@@ -53,16 +53,16 @@ export function carriedUsername(): string {
 }
 
 /**
- * The page's address, for this organization and person: the query is for the server, the fragment never leaves.
- * next: own path that signing in leads to.
+ * The URL of a page for this organization and person. The username is in the fragment, which browsers don't send.
+ * `next`: path on this site to open after signing in.
  */
-export function addressFor(url: string, organization: string, username: string, next = ''): string {
+export function pageUrl(url: string, organization: string, username: string, next = ''): string {
   const query = new URLSearchParams({ ...(organization && { organization }), ...(next && { next }) }).toString()
   return url + (query && `?${query}`) + (username && `#${encodeURIComponent(username)}`)
 }
 
-/** Nothing works before the script does, and nothing pretends to. */
-export function started(): void {
-  for (const notice of findAll('[data-not-started]', HTMLElement)) notice.remove()
+/** Enable the page. Templates disable all buttons, because they don't work until the script runs. */
+export function enablePage(): void {
+  for (const notice of findAll('[data-not-enablePage]', HTMLElement)) notice.remove()
   for (const button of findAll('button', HTMLButtonElement)) button.disabled = false
 }

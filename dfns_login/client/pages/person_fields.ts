@@ -1,23 +1,23 @@
-// The fields that say who somebody is, and in which organization.
+// The organization and username fields.
 
 import { Refusal } from '../api.js'
-import type { Person } from './code_mailing.js'
+import type { Person } from './code_sender.js'
 import { findAll } from './dom.js'
-import { Field, seekField } from './fields.js'
-import { addressFor, carriedUsername, page } from './page_data.js'
+import { Field, findOptionalField } from './fields.js'
+import { page, pageUrl, takeUsernameFromFragment } from './page_data.js'
 import { text } from './texts.js'
 
 export class PersonFields {
   readonly #username = new Field('username')
-  readonly #organization = page.organization ? null : seekField('organization')
+  readonly #organization = page.organization ? null : findOptionalField('organization')
 
   constructor() {
-    const carried = carriedUsername()
+    const carried = takeUsernameFromFragment()
     if (carried) this.#username.input.value = carried
     for (const link of findAll('a[data-carry]', HTMLAnchorElement)) {
       const { pathname } = new URL(link.href)
       link.addEventListener('click', () => {
-        link.href = addressFor(pathname, this.organization, this.username)
+        link.href = pageUrl(pathname, this.organization, this.username)
       })
     }
   }
@@ -30,25 +30,25 @@ export class PersonFields {
     return page.organization || (this.#organization?.value.trim() ?? '')
   }
 
-  /** The organization, null and the person told if it was not said. */
-  askOrganization(): string | null {
-    return page.organization || (this.#organization?.given('missing.organization') ?? null)
+  /** The organization id. If it is missing, show an error and return null. */
+  requiredOrganization(): string | null {
+    return page.organization || (this.#organization?.required('missing.organization') ?? null)
   }
 
-  /** Who it is, null and the person told if that was not said. */
-  ask(): Person | null {
-    const organization = this.askOrganization()
+  /** Organization and username. If either is missing, show an error and return null. */
+  required(): Person | null {
+    const organization = this.requiredOrganization()
     if (organization === null) return null
-    const username = this.#username.given('missing.username')
+    const username = this.#username.required('missing.username')
     return username === null ? null : { organization, username }
   }
 
-  /** Tell beside the field what the server finds wrong with it. Returns whether there was anything. */
-  tellRefused(error: unknown): boolean {
+  /** Show the server's validation errors next to the fields. Returns whether there were any. */
+  showRefused(error: unknown): boolean {
     if (!(error instanceof Refusal) || error.code !== 'invalid_request') return false
     const { orgId, username } = error.details
-    if (orgId !== undefined) this.#organization?.refuse(text('refused.organization'))
-    else if (username !== undefined) this.#username.refuse(text('refused.username'))
+    if (orgId !== undefined) this.#organization?.showError(text('refused.organization'))
+    else if (username !== undefined) this.#username.showError(text('refused.username'))
     return orgId !== undefined || username !== undefined
   }
 }

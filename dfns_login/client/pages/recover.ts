@@ -1,63 +1,63 @@
-// `/recover/`: a mailed code and the recovery kit, then a new password and a new kit.
+// `/recover/`: the emailed code and the recovery kit, then a new password and a new kit.
 
 import { WrongPasswordError } from '../errors.js'
-import { KitMistypedError, parseKit, signNewCredentials, type KitKey } from '../kit.js'
+import { InvalidKitKeyError, type KitKey, parseKit, signNewCredentials } from '../kit.js'
 import { standardVault } from '../vault.js'
-import { Desk } from './busy.js'
-import { CodeMailing, isSame, type Person } from './code_mailing.js'
-import { find, findAll, seek } from './dom.js'
-import { Enrolment, type EnrolmentChallenge, type EnrolmentStep } from './enrolment.js'
+import { BusyGuard } from './busy_guard.js'
+import { CodeSender, isSamePerson, type Person } from './code_sender.js'
+import { find, findAll, findOptional } from './dom.js'
+import { Enrollment, type EnrollmentChallenge, type EnrollmentStep } from './enrollment.js'
+import { isRefused } from './error_messages.js'
 import { Field } from './fields.js'
 import { Messages } from './messages.js'
-import { api, started } from './page_data.js'
+import { api, enablePage } from './page_data.js'
 import { PersonFields } from './person_fields.js'
-import { isRefused } from './refusals.js'
 import { Steps } from './steps.js'
 import { text } from './texts.js'
 
-type Step = 'username' | 'code' | EnrolmentStep
+type Step = 'username' | 'code' | EnrollmentStep
 
-interface RecoveryChallenge extends EnrolmentChallenge {
+interface RecoveryChallenge extends EnrollmentChallenge {
   allowedRecoveryCredentials: readonly { id: string; encryptedRecoveryKey: string }[]
 }
 
 const form = find('form[data-recover]', HTMLFormElement)
-const desk = new Desk(form, new Messages(form))
-const { messages } = desk
-const who = new PersonFields()
+const guard = new BusyGuard(form, new Messages(form))
+const { messages } = guard
+const personFields = new PersonFields()
 const code = new Field('code')
 const kit = new Field('kit')
 const kitFile = find('#kit-file', HTMLInputElement)
 const kitFileError = new Field('kit-file')
-const mailing = new CodeMailing('POST', 'auth/recover/user/code', desk)
+const sender = new CodeSender('POST', 'auth/recover/user/code', guard)
 const vault = standardVault()
 
-/** Whom a code was mailed to. */
-let mailed: Person | undefined
-/** The key that the kit opened. */
+/** The person that the last code was sent to. */
+let recipient: Person | undefined
+/** The recovery key, decrypted with the kit. */
 let recoveryKey: { key: CryptoKey; credId: string } | undefined
 
 const steps = new Steps<Step>(
   form,
   { username: 0, code: 1, expired: 1, password: 2, passkey: 3, kit: 4 },
   'username',
-  (wanted) => (wanted === undefined && !recoveryKey ? 'username' : (enrolment.where(wanted) ?? 'code')),
+  (wanted) => (wanted === undefined && !recoveryKey ? 'username' : (enrollment.stepFor(wanted) ?? 'code')),
 )
-const enrolment = new Enrolment(desk, steps, async (newCredentials, bearer) => {
-  if (!recoveryKey) throw new Error('No recovery key was opened.')
+const enrollment = new Enrollment(guard, steps, async (newCredentials, bearer) => {
+  if (!recoveryKey) throw new Error('The recovery key was not decrypted.')
   const recovery = await signNewCredentials(recoveryKey.key, recoveryKey.credId, newCredentials)
   await api.call('POST', 'auth/recover/user', { recovery, newCredentials }, { bearer })
 })
 
-/** The kit key as it was typed; null, and the person told what is wrong, if it is none. */
-function typedKit(): KitKey | null {
-  const typed = kit.given('missing.kit')
+/** The kit key. If it is missing or invalid, show an error and return null. */
+function requiredKit(): KitKey | null {
+  const typed = kit.required('missing.kit')
   if (typed === null) return null
   try {
     return parseKit(typed)
   } catch (error) {
-    if (!(error instanceof KitMistypedError)) throw error
-    kit.refuse(text(`kit.${error.problem}`))
+    if (!(error instanceof InvalidKitKeyError)) throw error
+    kit.showError(text(`kit.${error.problem}`))
     return null
   }
 }
@@ -72,80 +72,86 @@ async function readKitFile(): Promise<void> {
     }
   })
   kitFile.value = ''
-  if (found === undefined) return kitFileError.refuse(text('kit.not_in_file'))
-  kit.accept()
+  if (found === undefined) return kitFileError.showError(text('kit.not_in_file'))
+  kit.clearError()
   kit.input.value = found.trim()
-  messages.say('kit.read')
+  messages.showStatus('kit.read')
 }
 
-async function mailCode(): Promise<void> {
-  const person = who.ask()
-  if (!person || !(await mailing.send(person, (error) => who.tellRefused(error)))) return
-  if (!isSame(mailed, person)) code.input.value = ''
-  mailed = person
-  code.accept()
-  if (steps.current === 'code') messages.say('code.sent')
+async function sendCode(): Promise<void> {
+  const person = personFields.required()
+  if (!person || !(await sender.send(person, (error) => personFields.showRefused(error)))) return
+  if (!isSamePerson(recipient, person)) code.input.value = ''
+  recipient = person
+  code.clearError()
+  if (steps.current === 'code') messages.showStatus('code.sent')
   else enterCode()
 }
 
+async function begin(): Promise<void> {
+  const person = personFields.required()
+  if (person && isSamePerson(recipient, person)) enterCode()
+  else if (person) await sendCode()
+}
+
 function enterCode(): void {
-  const person = who.ask()
+  const person = personFields.required()
   if (!person) return
   for (const place of findAll('[data-username]', HTMLElement)) place.textContent = person.username
-  messages.clear()
+  messages.clearError()
   steps.go('code')
 }
 
-/** The code is spent, and the kit opens nothing. */
-function tellOtherKit(): void {
+/** The server used up the code, but the kit is not for this account. */
+function rejectKit(): void {
   code.input.value = ''
-  kit.refuse(text('kit.not_this'))
+  kit.showError(text('kit.wrong'))
 }
 
 async function presentCode(): Promise<void> {
-  const person = who.ask()
-  const verificationCode = person && code.given('missing.code')
+  const person = personFields.required()
+  const verificationCode = person && code.required('missing.code')
   if (!person || verificationCode === null) return
-  const parsed = typedKit()
+  const parsed = requiredKit()
   if (!parsed) return
   const { organization, username } = person
   let challenge: RecoveryChallenge | undefined
-  await desk.work(
+  await guard.run(
     'code.checking',
     async () => {
       const body = { username, orgId: organization, verificationCode, credentialId: parsed.credId }
       const opened = await api.call<RecoveryChallenge>('POST', 'auth/recover/user/init', body)
-      messages.say('kit.opening')
+      messages.showStatus('kit.unlocking')
       const released = opened.allowedRecoveryCredentials.find(({ id }) => id === parsed.credId)
       const key = await vault.open(released?.encryptedRecoveryKey ?? '', parsed.secret)
       recoveryKey = { key, credId: parsed.credId }
-      challenge = { ...opened, excludeCredentials: [] } // they end with this recovery
+      challenge = { ...opened, excludeCredentials: [] } // recovery deactivates them
     },
     (error) => {
       if (isRefused(error, 'invalid_code')) {
-        code.refuse(text('refused.invalid_code'))
+        code.showError(text('refused.invalid_code'))
         code.input.select()
         return true
       }
       if (!isRefused(error, 'not_a_recovery_credential') && !(error instanceof WrongPasswordError)) return false
-      tellOtherKit()
+      rejectKit()
       return true
     },
   )
   if (!challenge) return
   code.input.value = ''
-  mailed = undefined
-  enrolment.begin(person, challenge)
+  recipient = undefined
+  enrollment.begin(person, challenge)
 }
 
 form.addEventListener('submit', (event) => {
   event.preventDefault()
   const { current } = steps
-  if (desk.busy) return
-  if (current === 'username') void (isSame(mailed, who.ask() ?? undefined) && mailed ? enterCode() : mailCode())
-  else if (current === 'expired') void mailCode()
+  if (guard.busy) return
+  if (current === 'username') void begin()
+  else if (current === 'expired') void sendCode()
   else if (current === 'code') void presentCode()
-  else void enrolment.submit(current)
+  else void enrollment.submit(current)
 })
 kit.input.addEventListener('keydown', (event) => {
   if (!(event instanceof KeyboardEvent) || event.key !== 'Enter' || event.isComposing) return
@@ -153,14 +159,14 @@ kit.input.addEventListener('keydown', (event) => {
   form.requestSubmit()
 })
 kitFile.addEventListener('change', () => void readKitFile())
-find('[data-send-again]', HTMLButtonElement).addEventListener('click', () => void mailCode())
-seek('[data-have-code]', HTMLButtonElement)?.addEventListener('click', enterCode)
+find('[data-send-again]', HTMLButtonElement).addEventListener('click', () => void sendCode())
+findOptional('[data-have-code]', HTMLButtonElement)?.addEventListener('click', enterCode)
 for (const button of findAll('[data-go=username]', HTMLButtonElement)) {
-  form.addEventListener('step', () => (button.hidden = steps.current !== 'code')) // a code opens one account
+  form.addEventListener('step', () => (button.hidden = steps.current !== 'code')) // an accepted code is for one account
   button.addEventListener('click', () => {
-    messages.clear()
-    messages.say()
+    messages.clearError()
+    messages.showStatus()
     steps.go('username')
   })
 }
-started()
+enablePage()

@@ -1,53 +1,53 @@
-// `/login/`: e-mail address, then code, then password; or a passkey. What was typed stays until it was of use.
+// `/login/`: email address, code and password, or a passkey. Errors and expiry keep what was typed.
 
 import { WrongPasswordError } from '../errors.js'
-import { getPasskey, passkeysAreThere } from '../passkey.js'
+import { getPasskey, passkeysSupported } from '../passkey.js'
 import { PasswordProtectedKeySigner } from '../signer.js'
 import type { PasswordProtectedKeyAssertion, SigningChallenge } from '../wire.js'
-import { Desk } from './busy.js'
-import { Countdown, shownIn } from './clocks.js'
-import { isSame, type Person } from './code_mailing.js'
+import { BusyGuard } from './busy_guard.js'
+import { Countdown, showIn } from './clocks.js'
+import { isSamePerson, type Person } from './code_sender.js'
 import { ownAddress } from './destination.js'
-import { find, findAll, seek } from './dom.js'
-import { Field, letPasswordsBeShown } from './fields.js'
-import { completeLogin, hasPasskey, hasPassword, needsSecond, type Factors } from './login_challenge.js'
+import { find, findAll, findOptional } from './dom.js'
+import { isRefused } from './error_messages.js'
+import { enablePasswordToggles, Field } from './fields.js'
+import { completeLogin, type Factors, hasPasskey, hasPassword, needsSecond } from './login_challenge.js'
 import { LoginCode } from './login_code.js'
 import { Messages } from './messages.js'
-import { api, page, started } from './page_data.js'
+import { api, enablePage, page } from './page_data.js'
 import { PersonFields } from './person_fields.js'
-import { isRefused } from './refusals.js'
 import { Steps } from './steps.js'
 import { text } from './texts.js'
 
 type Step = 'username' | 'code' | 'expired' | 'password' | 'passkey' | 'second'
 
 const form = find('form[data-sign-in]', HTMLFormElement)
-const desk = new Desk(form, new Messages(form))
-const { messages } = desk
-const who = new PersonFields()
+const guard = new BusyGuard(form, new Messages(form))
+const { messages } = guard
+const personFields = new PersonFields()
 const password = new Field('password')
 const passkeyOffer = find('[data-passkey]', HTMLElement)
-const code = new LoginCode(desk, codeExpired, enterCode)
+const code = new LoginCode(guard, codeExpired, enterCode)
 const signer = new PasswordProtectedKeySigner({ password: () => password.value })
 
-/** What is to be signed, once the code was accepted. */
+/** The challenge to sign, once the code is accepted. */
 let opened: (Person & { challenge: SigningChallenge }) | undefined
 let keyFactor: PasswordProtectedKeyAssertion | undefined
 let signedIn = false
 
-const time = new Countdown(shownIn(findAll('[data-answer] [data-clock]', HTMLElement)), challengeExpired)
+const time = new Countdown(showIn(findAll('[data-answer] [data-clock]', HTMLElement)), challengeExpired)
 const steps = new Steps<Step>(
   form,
   { username: 0, code: 1, expired: 1, password: 2, passkey: 2, second: 3 },
   'username',
   (wanted) => {
     if (wanted === 'password' && opened && hasPassword(opened.challenge)) return wanted
-    return wanted === 'code' && code.wasMailed ? wanted : 'username'
+    return wanted === 'code' && code.wasSent ? wanted : 'username'
   },
 )
 
 function codeExpired(): void {
-  if (steps.current === 'code') messages.warn(text('code.expired'))
+  if (steps.current === 'code') messages.showError(text('code.expired'))
 }
 
 function forget(): void {
@@ -61,63 +61,63 @@ function challengeExpired(): void {
   steps.go('expired')
 }
 
-function showOffer(): void {
+function updatePasskeyOffer(): void {
   const { challenge } = opened ?? {}
   const offered =
     steps.current === 'username'
-      ? passkeysAreThere()
+      ? passkeysSupported()
       : steps.current === 'password' && challenge !== undefined && hasPasskey(challenge)
   passkeyOffer.hidden = !offered || (challenge !== undefined && needsSecond(challenge, 'Fido2'))
 }
 
 function enterCode(): void {
-  const person = who.ask()
+  const person = personFields.required()
   if (!person) return
-  messages.clear()
+  messages.clearError()
   for (const place of findAll('[data-username]', HTMLElement)) place.textContent = person.username
   steps.go('code')
 }
 
-async function mailCode(): Promise<void> {
-  const person = who.ask()
-  if (!person || !(await code.mail(person, (error) => who.tellRefused(error)))) return
-  if (steps.current === 'code') messages.say('code.sent')
+async function sendCode(): Promise<void> {
+  const person = personFields.required()
+  if (!person || !(await code.send(person, (error) => personFields.showRefused(error)))) return
+  if (steps.current === 'code') messages.showStatus('code.sent')
   else enterCode()
 }
 
 async function begin(): Promise<void> {
-  const person = who.ask()
+  const person = personFields.required()
   if (!person) return
-  if (opened && isSame(opened, person)) return steps.go(hasPassword(opened.challenge) ? 'password' : 'passkey')
+  if (opened && isSamePerson(opened, person)) return steps.go(hasPassword(opened.challenge) ? 'password' : 'passkey')
   if (opened) forget()
-  if (code.countsFor(person)) enterCode()
-  else await mailCode()
+  if (code.isValidFor(person)) enterCode()
+  else await sendCode()
 }
 
 async function presentCode(): Promise<void> {
-  const person = who.ask()
-  const loginCode = person && code.field.given('missing.code')
+  const person = personFields.required()
+  const loginCode = person && code.field.required('missing.code')
   if (!person || loginCode === null) return
   const { organization, username } = person
   let challenge: SigningChallenge | undefined
-  await desk.work(
+  await guard.run(
     'code.checking',
     async () => {
       const body = { username, orgId: organization, loginCode }
       challenge = await api.call<SigningChallenge>('POST', 'auth/login/init', body)
     },
     (error) => {
-      if (!isRefused(error, 'invalid_code')) return who.tellRefused(error)
-      code.field.refuse(text('refused.invalid_code'))
+      if (!isRefused(error, 'invalid_code')) return personFields.showRefused(error)
+      code.field.showError(text('refused.invalid_code'))
       code.field.input.select()
       return true
     },
   )
-  if (challenge) goOn(person, challenge)
+  if (challenge) showChallenge(person, challenge)
 }
 
-function goOn(person: Person, challenge: SigningChallenge): void {
-  code.spend()
+function showChallenge(person: Person, challenge: SigningChallenge): void {
+  code.clear()
   opened = { ...person, challenge }
   time.start(Date.now() + page.challengeLifetime)
   if (hasPassword(challenge)) steps.go('password')
@@ -125,24 +125,24 @@ function goOn(person: Person, challenge: SigningChallenge): void {
   else {
     forget()
     steps.go('username')
-    messages.warn(text('no_way_in'))
+    messages.showError(text('no_way_in'))
   }
 }
 
 async function signWithPassword(): Promise<void> {
-  if (password.value === '') return password.refuse(text('missing.password'))
+  if (password.value === '') return password.showError(text('missing.password'))
   const { challenge } = opened ?? {}
   if (!challenge) return challengeExpired()
-  const done = await desk.work(
-    'key.opening',
+  const done = await guard.run(
+    'key.unlocking',
     async () => {
       const factor = await signer.sign(challenge)
       if (needsSecond(challenge, 'PasswordProtectedKey')) keyFactor = factor
       else await complete(challenge, { firstFactor: factor })
     },
     (error) => {
-      if (!(error instanceof WrongPasswordError)) return wasOver(error)
-      password.refuse(text('wrong_password'))
+      if (!(error instanceof WrongPasswordError)) return handleExpired(error)
+      password.showError(text('wrong_password'))
       password.input.select()
       return true
     },
@@ -156,41 +156,41 @@ async function signWithSecond(): Promise<void> {
   const { challenge } = opened ?? {}
   const firstFactor = keyFactor
   if (!challenge || !firstFactor) return challengeExpired()
-  await desk.work(
+  await guard.run(
     'passkey.waiting',
     async () => complete(challenge, { firstFactor, secondFactor: await getPasskey(challenge) }),
-    wasOver,
+    handleExpired,
   )
 }
 
 async function signWithPasskey(): Promise<void> {
-  const orgId = who.askOrganization()
+  const orgId = personFields.requiredOrganization()
   if (orgId === null) return
-  await desk.work(
+  await guard.run(
     'passkey.waiting',
     async () => {
       const challenge = opened?.challenge ?? (await api.call<SigningChallenge>('POST', 'auth/login/init', { orgId }))
-      if (needsSecond(challenge, 'Fido2')) return messages.warn(text('passkey.not_alone'))
+      if (needsSecond(challenge, 'Fido2')) return messages.showError(text('passkey.password_required'))
       await complete(challenge, { firstFactor: await getPasskey(challenge) })
     },
     (error) => {
-      if (!isRefused(error, 'not_authorized')) return wasOver(error)
-      messages.warn(text('passkey.unknown'))
+      if (!isRefused(error, 'not_authorized')) return handleExpired(error)
+      messages.showError(text('passkey.unknown'))
       return true
     },
   )
 }
 
 async function complete(challenge: SigningChallenge, factors: Factors): Promise<void> {
-  messages.say('signing_in')
+  messages.showStatus('signing_in')
   const next = await completeLogin(challenge, factors)
   signedIn = true
   signer.lock()
-  desk.leave('signed_in', ownAddress(next, page.accountUrl))
+  guard.leave('signed_in', ownAddress(next, page.accountUrl))
 }
 
-/** Whether the server takes this challenge no more, and the person was told. */
-function wasOver(error: unknown): boolean {
+/** Handle an error that ends the challenge. Returns whether the person was informed. */
+function handleExpired(error: unknown): boolean {
   if (isRefused(error, 'invalid_challenge')) {
     challengeExpired()
     return true
@@ -205,7 +205,7 @@ function wasOver(error: unknown): boolean {
 const submitted: Readonly<Record<Step, () => Promise<void>>> = {
   username: begin,
   code: presentCode,
-  expired: mailCode,
+  expired: sendCode,
   password: signWithPassword,
   passkey: signWithPasskey,
   second: signWithSecond,
@@ -213,21 +213,21 @@ const submitted: Readonly<Record<Step, () => Promise<void>>> = {
 
 form.addEventListener('submit', (event) => {
   event.preventDefault()
-  if (!desk.busy) void submitted[steps.current]()
+  if (!guard.busy) void submitted[steps.current]()
 })
-form.addEventListener('step', showOffer)
+form.addEventListener('step', updatePasskeyOffer)
 for (const button of findAll('[data-go=username]', HTMLButtonElement)) {
   button.addEventListener('click', () => {
-    messages.clear()
-    messages.say()
+    messages.clearError()
+    messages.showStatus()
     steps.go('username')
   })
 }
-find('[data-send-again]', HTMLButtonElement).addEventListener('click', () => void mailCode())
-seek('[data-use-passkey]', HTMLButtonElement)?.addEventListener('click', () => void signWithPasskey())
+find('[data-send-again]', HTMLButtonElement).addEventListener('click', () => void sendCode())
+findOptional('[data-use-passkey]', HTMLButtonElement)?.addEventListener('click', () => void signWithPasskey())
 window.addEventListener('pageshow', ({ persisted }) => {
   if (persisted && signedIn) location.reload()
 })
-letPasswordsBeShown()
-showOffer()
-started()
+enablePasswordToggles()
+updatePasskeyOffer()
+enablePage()

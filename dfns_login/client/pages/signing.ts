@@ -1,10 +1,10 @@
-// Confirming a change: by the password, which is asked for once, or by a passkey where the session has no key.
+// Confirm changes with the password, asked for once, or with a passkey if the session can't use the key.
 
 import type { SignedFactors } from '../api.js'
+import { getPasskey, passkeysSupported } from '../passkey.js'
 import { assertion, NoEncryptedKeyError, PasswordProtectedKeySigner } from '../signer.js'
-import { getPasskey, passkeysAreThere } from '../passkey.js'
 import type { AllowedEncryptedKey, Fido2Assertion, PasswordProtectedKeyAssertion, SigningChallenge } from '../wire.js'
-import { CancelledError, Dialog } from './dialogs.js'
+import { CanceledError, Dialog } from './dialogs.js'
 import { find } from './dom.js'
 import { Field } from './fields.js'
 import { api, page } from './page_data.js'
@@ -24,37 +24,37 @@ export class Confirmation {
     password: (attempt) => this.#ask(attempt),
     attempts: Number.POSITIVE_INFINITY,
   })
-  #answer: { give(password: string): void; refuse(error: Error): void } | undefined
-  #tried: () => void = () => undefined
+  #answer: { resolve(password: string): void; reject(error: Error): void } | undefined
+  #attemptDone: () => void = () => undefined
   #byPasskey = false
 
   constructor() {
     find('[data-use-passkey]', HTMLButtonElement, this.#dialog.root).addEventListener('click', () => {
       this.#byPasskey = true
-      this.#answer?.refuse(new PasskeyInsteadError())
+      this.#answer?.reject(new PasskeyInsteadError())
     })
   }
 
-  /** Answer the challenge of a user action. Throws CancelledError, and what passkeys and vaults throw. */
+  /** Sign the challenge of a user action. Throws CanceledError and what passkeys and vaults throw. */
   readonly sign = async (challenge: SigningChallenge): Promise<SignedFactors> => {
     const firstFactor = await this.#first(challenge)
-    return this.withSecond(challenge, firstFactor)
+    return this.addSecondFactor(challenge, firstFactor)
   }
 
-  /** The same, for a key that is in hand. */
+  /** Sign the challenge with this key. */
   async signWith(key: CryptoKey, credId: string, challenge: SigningChallenge): Promise<SignedFactors> {
-    return this.withSecond(challenge, await assertion('PasswordProtectedKey', key, credId, challenge.challenge))
+    return this.addSecondFactor(challenge, await assertion('PasswordProtectedKey', key, credId, challenge.challenge))
   }
 
-  /** With the second factor, where the organization wants one. */
-  async withSecond(challenge: SigningChallenge, firstFactor: Factor): Promise<SignedFactors> {
-    const wanted = challenge.supportedCredentialKinds.some(
+  /** Add a second factor, if the organization requires one. */
+  async addSecondFactor(challenge: SigningChallenge, firstFactor: Factor): Promise<SignedFactors> {
+    const required = challenge.supportedCredentialKinds.some(
       (each) => each.kind === firstFactor.kind && each.requiresSecondFactor,
     )
-    return wanted ? { firstFactor, secondFactor: await getPasskey(challenge) } : { firstFactor }
+    return required ? { firstFactor, secondFactor: await getPasskey(challenge) } : { firstFactor }
   }
 
-  /** Ask for the password now, if it is one that will be asked for: before what cannot be taken back. */
+  /** Ask for the password now, if it is needed, so that a later step that can't be undone doesn't wait for it. */
   async prepare(): Promise<void> {
     const challenge = await this.#anyChallenge()
     if (this.#keys(challenge).length === 0 || this.#byPasskey) return
@@ -65,12 +65,12 @@ export class Confirmation {
     }
   }
 
-  /** The encrypted keys that this session is given; none where it was opened without a code. */
+  /** The encrypted keys available to this session; empty if the person signed in without a code. */
   async encryptedKeys(): Promise<readonly AllowedEncryptedKey[]> {
     return this.#keys(await this.#anyChallenge())
   }
 
-  /** Forget the opened key. */
+  /** Forget the decrypted key. */
   lock(): void {
     this.#signer.lock()
   }
@@ -79,7 +79,7 @@ export class Confirmation {
     return challenge.allowCredentials.passwordProtectedKey ?? []
   }
 
-  /** A challenge that confirms nothing. To open one costs nothing. */
+  /** Get a challenge only to see which credentials it allows. Nothing is signed. */
   #anyChallenge(): Promise<SigningChallenge> {
     return api.call<SigningChallenge>('POST', 'auth/action/init', {
       userActionPayload: '{}',
@@ -90,7 +90,7 @@ export class Confirmation {
 
   async #first(challenge: SigningChallenge): Promise<Factor> {
     const hasKey = this.#keys(challenge).length > 0
-    if (!hasKey && !this.#hasPasskey(challenge)) throw new NoEncryptedKeyError('Neither a key nor a passkey.')
+    if (!hasKey && !this.#hasPasskey(challenge)) throw new NoEncryptedKeyError('No key and no passkey.')
     if (hasKey && !this.#byPasskey) {
       try {
         return await this.#withPassword(challenge)
@@ -98,14 +98,14 @@ export class Confirmation {
         if (!(error instanceof PasskeyInsteadError)) throw error
       }
     }
-    this.#byPasskey = false // to be chosen again, should it fail
+    this.#byPasskey = false // if the passkey fails, ask again which one to use
     const factor = await getPasskey(challenge)
     this.#byPasskey = true
     return factor
   }
 
   #hasPasskey(challenge: SigningChallenge): boolean {
-    return passkeysAreThere() && challenge.allowCredentials.webauthn.length > 0
+    return passkeysSupported() && challenge.allowCredentials.webauthn.length > 0
   }
 
   async #withPassword(challenge: SigningChallenge): Promise<PasswordProtectedKeyAssertion> {
@@ -113,30 +113,30 @@ export class Confirmation {
     try {
       return await this.#signer.sign(challenge)
     } finally {
-      this.#tried()
+      this.#attemptDone()
       this.#password.input.value = ''
       this.#dialog.close()
     }
   }
 
   #ask(attempt: number): Promise<string> {
-    this.#tried()
-    return new Promise((give, refuse) => {
-      this.#answer = { give, refuse }
-      if (attempt === 1) this.#dialog.open(() => refuse(new CancelledError()))
-      else this.#password.refuse(text('wrong_password'))
+    this.#attemptDone()
+    return new Promise((resolve, reject) => {
+      this.#answer = { resolve, reject }
+      if (attempt === 1) this.#dialog.open(() => reject(new CanceledError()))
+      else this.#password.showError(text('wrong_password'))
     })
   }
 
   async #submit(): Promise<void> {
     const password = this.#password.value
-    if (password === '') return this.#password.refuse(text('missing.confirm-password'))
-    await this.#dialog.desk.work(
-      'key.opening',
+    if (password === '') return this.#password.showError(text('missing.confirm-password'))
+    await this.#dialog.guard.run(
+      'key.unlocking',
       () =>
-        new Promise((tried) => {
-          this.#tried = tried
-          this.#answer?.give(password)
+        new Promise((resolve) => {
+          this.#attemptDone = resolve
+          this.#answer?.resolve(password)
         }),
     )
   }

@@ -1,6 +1,6 @@
-// Steps of one page: one is shown at a time, with the answers to those before it. The browser's way back leads to them.
+// Steps of a page: one is visible at a time, with the answers to earlier ones. The browser's Back button works.
 
-import { find, findAll, seek } from './dom.js'
+import { find, findAll, findOptional } from './dom.js'
 
 export class Steps<Name extends string> {
   readonly #root: HTMLElement
@@ -8,20 +8,20 @@ export class Steps<Name extends string> {
   #current: Name
 
   /**
-   * ranks: each step's, from 0: an answer is shown in every step of a higher rank than its own. first: shown already.
-   * where: the step that the browser's way back leads to, if it asks for this one; the first has no name there.
+   * `ranks`: order of the steps. An answer is visible in all steps of a higher rank. `first`: the initial step.
+   * `resolve`: the step to show when the browser navigates to the wanted one, which is undefined for the first step.
    */
   constructor(
     root: HTMLElement,
     ranks: Readonly<Record<Name, number>>,
     first: Name,
-    where: (wanted: string | undefined) => Name,
+    resolve: (wanted: string | undefined) => Name,
   ) {
     this.#root = root
     this.#ranks = ranks
     this.#current = first
     window.addEventListener('popstate', ({ state }: PopStateEvent) => {
-      this.#show(where((state as { step?: string } | null)?.step))
+      this.#show(resolve((state as { step?: string } | null)?.step))
     })
   }
 
@@ -29,7 +29,7 @@ export class Steps<Name extends string> {
     return this.#current
   }
 
-  /** Show this step, and lead into it. */
+  /** Show a step and focus its first field. */
   go(name: Name): void {
     if (name !== this.#current) history.pushState({ step: name }, '')
     this.#show(name)
@@ -45,6 +45,6 @@ export class Steps<Name extends string> {
     }
     this.#root.dispatchEvent(new CustomEvent('step', { detail: name }))
     const section = find(`[data-step="${name}"]`, HTMLElement, this.#root)
-    seek('[data-focus], input:not([type=hidden]), button', HTMLElement, section)?.focus()
+    findOptional('[data-focus], input:not([type=hidden]), button', HTMLElement, section)?.focus()
   }
 }

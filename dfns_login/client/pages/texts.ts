@@ -1,4 +1,4 @@
-// Every text that a script shows stands in the page, translated: `<template data-texts>`.
+// Texts that scripts show. The page contains them, translated, in `<template data-texts>`.
 
 import { findAll } from './dom.js'
 
@@ -11,12 +11,12 @@ const texts = new Map(
   ),
 )
 
-/** The text of this name, with what stands in braces filled in. A name without a text is shown as it is. */
+/** The text `name`, with its {placeholders} filled in. If there is no such text, the name itself. */
 export function text(name: string, values: Readonly<Record<string, string>> = {}): string {
   return (texts.get(name) ?? name).replace(/\{(\w+)\}/g, (whole, key: string) => values[key] ?? whole)
 }
 
-/** The text of this name, with elements in the place of what stands in braces. */
+/** The text `name`, with elements in place of its {placeholders}. */
 export function textWith(name: string, places: Readonly<Record<string, Node>>): (string | Node)[] {
   return text(name)
     .split(/(\{\w+\})/)

@@ -35,8 +35,8 @@ const verbs = {
     return { ...made, handle: kept(key) }
   },
   open: async (client, { envelope, password }) => kept(await vault(client).open(envelope, password)),
-  reseal: async (client, { envelope, oldPassword, newPassword }) => {
-    const { key, ...made } = await vault(client).reseal(envelope, oldPassword, newPassword)
+  reencrypt: async (client, { envelope, oldPassword, newPassword }) => {
+    const { key, ...made } = await vault(client).reencrypt(envelope, oldPassword, newPassword)
     return { ...made, handle: kept(key) }
   },
   openAndClose: async (client, { envelope, password }) => {
@@ -72,7 +72,7 @@ const verbs = {
     }),
   createPasskey: (client, { challenge }) => client.createPasskey(challenge),
   getPasskey: (client, { challenge, options }) => client.getPasskey(challenge, options),
-  passkeys: async (client) => [client.passkeysAreThere(), await client.passkeysFillIn()],
+  passkeys: async (client) => [client.passkeysSupported(), await client.passkeyAutofillSupported()],
   // of the modules beyond the public one
   newKitKeys: (client, { count }) => Array.from({ length: count }, () => client.newKitKey()),
   derSignatures: (client, { raws }) => raws.map((raw) => client.hex(client.derSignature(fromHex(raw).buffer))),

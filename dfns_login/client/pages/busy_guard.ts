@@ -1,26 +1,26 @@
-// One piece of work at a time. Buttons keep the focus meanwhile, and do nothing.
+// Run one task at a time. Meanwhile buttons keep their focus but do nothing.
 
 import { findAll } from './dom.js'
+import { reportError } from './error_messages.js'
 import type { Messages } from './messages.js'
-import { tell } from './refusals.js'
 
-/** Put the button off, or on again. It keeps the focus, which a disabled one would lose. */
-export function putOff(button: HTMLButtonElement, off: boolean): void {
-  button.toggleAttribute('data-off', off)
-  button.setAttribute('aria-disabled', String(off))
+/** Make a button unavailable, or available again. Unlike a disabled button, it keeps the focus. */
+export function setUnavailable(button: HTMLButtonElement, unavailable: boolean): void {
+  button.toggleAttribute('data-off', unavailable)
+  button.setAttribute('aria-disabled', String(unavailable))
 }
 
-export class Desk {
+export class BusyGuard {
   readonly messages: Messages
   readonly #root: HTMLElement
   #busy = false
   #left = false
 
-  /** root: where the buttons are. */
+  /** `root`: contains the buttons. */
   constructor(root: HTMLElement, messages: Messages) {
     this.#root = root
     this.messages = messages
-    root.addEventListener('click', (event) => this.#hold(event), { capture: true })
+    root.addEventListener('click', (event) => this.#block(event), { capture: true })
   }
 
   get busy(): boolean {
@@ -28,37 +28,37 @@ export class Desk {
   }
 
   /**
-   * Do it, and say by name what is going on. What is thrown is told, unless `told` takes it upon itself. Nothing is
-   * done while something else is. Returns whether it was done.
+   * Run the task and show the status text `name` meanwhile. Report an error unless `handled` returns true. Do nothing
+   * if another task is running. Returns whether the task succeeded.
    */
-  async work(
+  async run(
     name: string,
     task: () => Promise<void>,
-    told: (error: unknown) => boolean = () => false,
+    handled: (error: unknown) => boolean = () => false,
   ): Promise<boolean> {
     if (this.#busy) return false
     this.#set(true)
-    this.messages.clear()
-    this.messages.say(name)
+    this.messages.clearError()
+    this.messages.showStatus(name)
     try {
       await task()
       return true
     } catch (error) {
-      if (!told(error)) tell(error, this.messages)
+      if (!handled(error)) reportError(error, this.messages)
       return false
     } finally {
       if (!this.#left) {
-        this.messages.say()
+        this.messages.showStatus()
         this.#set(false)
       }
     }
   }
 
-  /** Go there, an address of this very site; nothing more is done here. */
+  /** Go to an address of this site. No more tasks run on this page. */
   leave(name: string, address: string): void {
     this.#left = true
     this.#set(true)
-    this.messages.say(name)
+    this.messages.showStatus(name)
     location.assign(address)
   }
 
@@ -71,7 +71,7 @@ export class Desk {
     }
   }
 
-  #hold(event: Event): void {
+  #block(event: Event): void {
     const button = event.target instanceof Element ? event.target.closest('button') : null
     if (button?.getAttribute('aria-disabled') !== 'true') return
     event.preventDefault()

@@ -1,27 +1,27 @@
-// New credentials, where a code has let somebody in: a password, by wish a passkey, and a recovery kit.
+// Create credentials after a code was accepted: a password, an optional passkey and a recovery kit.
 
-import { newKit, recoveryCredential, type Kit } from '../kit.js'
-import { createPasskey, passkeysAreThere } from '../passkey.js'
+import { Refusal } from '../api.js'
+import { type Kit, newKit, recoveryCredential } from '../kit.js'
+import { createPasskey, passkeysSupported } from '../passkey.js'
 import { PasswordProtectedKeyStore } from '../signer.js'
 import { standardVault } from '../vault.js'
-import { Refusal } from '../api.js'
 import type { CreationChallenge, Fido2Attestation, PasswordProtectedKeyAttestation } from '../wire.js'
 import { agentName } from './agents.js'
-import type { Desk } from './busy.js'
-import { Countdown, shownIn } from './clocks.js'
-import type { Person } from './code_mailing.js'
-import { find, findAll, seek } from './dom.js'
-import { letPasswordsBeShown } from './fields.js'
+import type { BusyGuard } from './busy_guard.js'
+import { Countdown, showIn } from './clocks.js'
+import type { Person } from './code_sender.js'
+import { find, findAll, findOptional } from './dom.js'
+import { isRefused } from './error_messages.js'
+import { enablePasswordToggles } from './fields.js'
 import { KitView } from './kit_view.js'
 import { NewPassword } from './new_password.js'
-import { addressFor, page } from './page_data.js'
-import { isRefused } from './refusals.js'
+import { page, pageUrl } from './page_data.js'
 import { text } from './texts.js'
 
-export type EnrolmentStep = 'password' | 'passkey' | 'expired' | 'kit'
+export type EnrollmentStep = 'password' | 'passkey' | 'expired' | 'kit'
 
-/** What the code has opened. */
-export interface EnrolmentChallenge extends CreationChallenge {
+/** The challenge that a code opens. */
+export interface EnrollmentChallenge extends CreationChallenge {
   temporaryAuthenticationToken: string
   supportedCredentialKinds: { firstFactor: string[]; secondFactor: string[] }
 }
@@ -32,25 +32,25 @@ export interface NewCredentials {
   recoveryCredential: Awaited<ReturnType<typeof recoveryCredential>> & { credentialName: string }
 }
 
-/** send: hand the new credentials to the server, with the temporary token. Throws as `Api.call` does. */
-export type Send = (made: NewCredentials, temporaryToken: string) => Promise<void>
+/** Send the new credentials to the server with the temporary token. Throws what `Api.call` throws. */
+export type Send = (created: NewCredentials, temporaryToken: string) => Promise<void>
 
-interface Ways {
-  go(name: EnrolmentStep): void
+interface StepNavigator {
+  go(name: EnrollmentStep): void
 }
 
 interface Opened extends Person {
-  challenge: EnrolmentChallenge
+  challenge: EnrollmentChallenge
 }
 
-interface MadeKey {
+interface CreatedKey {
   password: string
   credential: PasswordProtectedKeyAttestation
 }
 
-export class Enrolment {
-  readonly #desk: Desk
-  readonly #steps: Ways
+export class Enrollment {
+  readonly #guard: BusyGuard
+  readonly #steps: StepNavigator
   readonly #send: Send
   readonly #vault = standardVault()
   readonly #password: NewPassword
@@ -58,40 +58,40 @@ export class Enrolment {
   readonly #time: Countdown
   readonly #withoutPasskey = find('[data-without-passkey]', HTMLElement)
   #opened: Opened | undefined
-  #key: MadeKey | undefined
+  #key: CreatedKey | undefined
   #kit: Kit | undefined
   #passkey: Fido2Attestation | undefined
   #done = false
 
-  constructor(desk: Desk, steps: Ways, send: Send) {
-    this.#desk = desk
+  constructor(guard: BusyGuard, steps: StepNavigator, send: Send) {
+    this.#guard = guard
     this.#steps = steps
     this.#send = send
-    this.#kitView = new KitView(desk.messages)
+    this.#kitView = new KitView(guard.messages)
     this.#password = new NewPassword(() => (this.#opened ? [this.#opened.username, location.hostname] : []))
-    this.#time = new Countdown(shownIn(findAll('[data-time-left] [data-clock]', HTMLElement)), () => this.#expire())
-    letPasswordsBeShown()
-    const skip = seek('[data-no-passkey]', HTMLButtonElement)
+    this.#time = new Countdown(showIn(findAll('[data-time-left] [data-clock]', HTMLElement)), () => this.#expire())
+    enablePasswordToggles()
+    const skip = findOptional('[data-no-passkey]', HTMLButtonElement)
     skip?.addEventListener('click', () => void this.#finish())
   }
 
-  /** Where the browser's way back may lead; null where it is up to the page. */
-  where(wanted: string | undefined): EnrolmentStep | null {
+  /** The step to show when the browser navigates back or forward; null if the page decides. */
+  stepFor(wanted: string | undefined): EnrollmentStep | null {
     if (this.#done) return 'kit'
     return this.#opened && wanted === 'passkey' ? 'passkey' : this.#opened ? 'password' : null
   }
 
-  /** Go on from the code. */
-  begin(person: Person, challenge: EnrolmentChallenge): void {
+  /** Start after the code was accepted. */
+  begin(person: Person, challenge: EnrollmentChallenge): void {
     this.#opened = { ...person, challenge }
-    this.#key = this.#kit = this.#passkey = undefined // they answer one challenge
+    this.#key = this.#kit = this.#passkey = undefined // they belong to one challenge
     this.#time.start(Date.now() + page.challengeLifetime)
     for (const line of findAll('[data-time-left]', HTMLElement)) line.hidden = false
     this.#withoutPasskey.hidden = false
     this.#steps.go('password')
   }
 
-  /** What the form's button does in this step. */
+  /** Submit the form in this step. */
   async submit(step: 'password' | 'passkey' | 'kit'): Promise<void> {
     if (step === 'password') await this.#choosePassword()
     else if (step === 'passkey') await this.#addPasskey()
@@ -100,48 +100,48 @@ export class Enrolment {
 
   async #choosePassword(): Promise<void> {
     let chosen: string | null = null
-    await this.#desk.work('password.checking', async () => {
-      chosen = await this.#password.ask()
+    await this.#guard.run('password.checking', async () => {
+      chosen = await this.#password.validated()
     })
     if (chosen === null || !this.#opened) return
     const offered = this.#opened.challenge.supportedCredentialKinds.secondFactor.includes('Fido2')
-    if (offered && passkeysAreThere() && !this.#passkey) this.#steps.go('passkey')
+    if (offered && passkeysSupported() && !this.#passkey) this.#steps.go('passkey')
     else await this.#finish()
   }
 
   async #addPasskey(): Promise<void> {
     const { challenge } = this.#opened ?? {}
     if (!challenge) return this.#expire()
-    const made = await this.#desk.work('passkey.waiting', async () => {
+    const created = await this.#guard.run('passkey.waiting', async () => {
       this.#passkey ??= await createPasskey(challenge)
     })
-    if (made) await this.#finish()
+    if (created) await this.#finish()
   }
 
   async #finish(): Promise<void> {
     const opened = this.#opened
     if (!opened) return this.#expire()
-    await this.#desk.work(
-      'key.making',
+    await this.#guard.run(
+      'key.creating',
       async () => {
-        const made = await this.#make(opened.challenge)
-        this.#desk.messages.say('registering')
-        await this.#send(made, opened.challenge.temporaryAuthenticationToken)
+        const created = await this.#create(opened.challenge)
+        this.#guard.messages.showStatus('saving')
+        await this.#send(created, opened.challenge.temporaryAuthenticationToken)
         this.#done = true
       },
-      (error) => this.#tell(error),
+      (error) => this.#handleError(error),
     )
     if (this.#done) this.#showKit(opened)
   }
 
-  /** What was made already is not made again, where only the sending failed. */
-  async #make(challenge: EnrolmentChallenge): Promise<NewCredentials> {
+  /** Create the credentials. If only sending them failed, reuse those that exist. */
+  async #create(challenge: EnrollmentChallenge): Promise<NewCredentials> {
     const password = this.#password.value
     if (this.#key?.password !== password) {
       const store = new PasswordProtectedKeyStore({ password: () => password, vault: this.#vault })
       this.#key = { password, credential: await store.create(challenge) }
     }
-    this.#desk.messages.say('kit.making')
+    this.#guard.messages.showStatus('kit.creating')
     this.#kit ??= await newKit(this.#vault)
     const recovery = await recoveryCredential(this.#kit, challenge.challenge)
     return {
@@ -153,17 +153,17 @@ export class Enrolment {
     }
   }
 
-  #tell(error: unknown): boolean {
+  #handleError(error: unknown): boolean {
     if (isRefused(error, 'not_authorized')) {
       this.#expire()
       return true
     }
     if (!(error instanceof Refusal) || error.details['secondFactorCredential'] === undefined) return false
-    if (passkeysAreThere()) {
+    if (passkeysSupported()) {
       this.#withoutPasskey.hidden = true
       this.#steps.go('passkey')
     }
-    this.#desk.messages.warn(text(passkeysAreThere() ? 'passkey.needed' : 'passkey.needed_elsewhere'))
+    this.#guard.messages.showError(text(passkeysSupported() ? 'passkey.needed' : 'passkey.needed_elsewhere'))
     return true
   }
 
@@ -185,8 +185,8 @@ export class Enrolment {
 
   #leave(): void {
     const { organization, username } = this.#opened ?? { organization: '', username: '' }
-    if (!this.#kitView.isKept()) return
+    if (!this.#kitView.isSaved()) return
     this.#kitView.clear()
-    this.#desk.leave('leading_on', addressFor(page.signInUrl, organization, username))
+    this.#guard.leave('redirecting', pageUrl(page.signInUrl, organization, username))
   }
 }

@@ -1,0 +1,33 @@
+// Error messages for people.
+
+import { Refusal, UnreachableError } from '../api.js'
+import { DamagedEnvelopeError } from '../errors.js'
+import type { Messages } from './messages.js'
+import { hasText, text } from './texts.js'
+
+const DEFAULT_RETRY = 60 // seconds, if the server doesn't send Retry-After
+
+function passkeyProblem(name: string): string {
+  if (name === 'InvalidStateError') return text('passkey.exists')
+  return text(name === 'NotAllowedError' || name === 'AbortError' ? 'passkey.declined' : 'broken')
+}
+
+/** Show the message for an error response, a network error or a browser error. */
+export function reportError(error: unknown, messages: Messages): void {
+  if (error instanceof Refusal) {
+    const name = hasText(`refused.${error.code}`) ? `refused.${error.code}` : 'refused.unexpected'
+    const retryAfter = error.retryAfter ?? DEFAULT_RETRY
+    if (text(name).includes('{time}')) messages.showErrorUntil(name, Date.now() + retryAfter * 1000)
+    else messages.showError(text(name))
+  } else if (error instanceof UnreachableError) messages.showError(text('unreachable'))
+  else if (error instanceof DamagedEnvelopeError) messages.showError(text('key.damaged'))
+  else if (error instanceof DOMException) messages.showError(passkeyProblem(error.name))
+  else {
+    messages.showError(text('broken'))
+    console.error(error)
+  }
+}
+
+export function isRefused(error: unknown, code: string): error is Refusal {
+  return error instanceof Refusal && error.code === code
+}
