@@ -93,8 +93,7 @@ def free_port(first: int) -> int:
             with contextlib.suppress(OSError):
                 probe.bind(("127.0.0.1", port))
                 return port
-    msg = f"No port is free from {first} to {first + PORTS_TO_TRY - 1}."
-    raise DemoFailedError(msg)
+    raise DemoFailedError(f"No port is free from {first} to {first + PORTS_TO_TRY - 1}.")
 
 
 class RunningProject:
@@ -225,16 +224,14 @@ def check_project(project: RunningProject) -> None:
                 return waiting.pop(0)
             waiting.extend(project.new_mails())
             time.sleep(0.05)
-        msg = f"No email came within {EMAIL_SECONDS:.0f} seconds."
-        raise DemoFailedError(msg)
+        raise DemoFailedError(f"No email came within {EMAIL_SECONDS:.0f} seconds.")
 
     organization = operate("organization", "create", "Example")["id"]
     operate("invite", INVITED, "--organization", organization)
     try:
         run_flow(base_url=project.place.url, org_id=organization, email=INVITED, read_mail=read_mail)
     except (FlowError, RefusedError, OSError) as error:
-        msg = f"The flow failed: {error}"
-        raise DemoFailedError(msg) from error
+        raise DemoFailedError(f"The flow failed: {error}") from error
 
 
 def main() -> None:

@@ -150,8 +150,7 @@ def encrypted_key(key: ec.EllipticCurvePrivateKey, password: str) -> str:
         file = bytes(pyrage.passphrase.encrypt(pem, password, armored=True)).decode()
         if work_factor(file) >= LEAST_WORK_FACTOR:
             return file
-    msg = f"This machine is too slow or too busy to encrypt a key with a work factor of {LEAST_WORK_FACTOR}."
-    raise FlowError(msg)
+    raise FlowError(f"This machine is too slow or too busy to encrypt a key with a work factor of {LEAST_WORK_FACTOR}.")
 
 
 def work_factor(file: str) -> int:
@@ -167,8 +166,7 @@ def opened_key(file: str, password: str) -> ec.EllipticCurvePrivateKey:
     """
     key = load_pem_private_key(pyrage.passphrase.decrypt(file.encode(), password), password=None)
     if not isinstance(key, ec.EllipticCurvePrivateKey):
-        msg = "The released key is not an elliptic-curve key."
-        raise FlowError(msg)
+        raise FlowError("The released key is not an elliptic-curve key.")
     return key
 
 
@@ -186,8 +184,7 @@ def emailed_code(mail: Email) -> str:
     """Return the code after the # on the last line, where browsers find it for autofill."""
     last = mail.text.strip().splitlines()[-1]
     if not last.startswith(CODE_LINE_START) or "#" not in last:
-        msg = f"There is no code in the email {mail.subject!r}."
-        raise FlowError(msg)
+        raise FlowError(f"There is no code in the email {mail.subject!r}.")
     return last.rpartition("#")[2]
 
 
@@ -197,8 +194,7 @@ def expect(holds: object, what: str) -> None:
     Raises: FlowError, if it did not.
     """
     if not holds:
-        msg = f"This is not true: {what}"
-        raise FlowError(msg)
+        raise FlowError(f"This is not true: {what}")
     print(f"  ok  {what}", flush=True)
 
 

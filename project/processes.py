@@ -40,8 +40,7 @@ def packaged_program(package: str, pattern: str) -> str:
     found = importlib.util.find_spec(package)
     programs = sorted(Path(found.origin).parent.glob(pattern)) if found and found.origin else []
     if not programs:
-        msg = f"{package} has no {pattern}"
-        raise FileNotFoundError(msg)
+        raise FileNotFoundError(f"{package} has no {pattern}")
     return str(programs[0])
 
 
@@ -105,16 +104,16 @@ class Program:
             self.check()
             if time.monotonic() > deadline:
                 self.kill()
-                msg = f"{self.name} is not ready after {START_SECONDS:.0f} seconds. Its log:\n{self.log_since_start}"
-                raise ProgramFailedError(msg)
+                raise ProgramFailedError(
+                    f"{self.name} is not ready after {START_SECONDS:.0f} seconds. Its log:\n{self.log_since_start}"
+                )
             time.sleep(0.02)
 
     def check(self) -> None:
         """Raises: ProgramFailedError, if the program has ended."""
         if not self.running:
             self.kill()
-            msg = f"{self.name} has ended. The end of its log:\n{self.log_since_start[-4000:]}"
-            raise ProgramFailedError(msg)
+            raise ProgramFailedError(f"{self.name} has ended. The end of its log:\n{self.log_since_start[-4000:]}")
 
     def stop(self, *, patience_seconds: float = STOP_SECONDS) -> None:
         """Ask the program to stop, wait, and kill what is left of it and its children."""

@@ -82,8 +82,7 @@ def find_age() -> Age:
     try:
         _unpack_package(folder)
     except (OSError, subprocess.CalledProcessError) as error:
-        msg = f"There is no `age` command. {ADVICE}\n{getattr(error, 'stderr', error)}"
-        raise AssertionError(msg) from error
+        raise AssertionError(f"There is no `age` command. {ADVICE}\n{getattr(error, 'stderr', error)}") from error
     return Age(str(beside))
 
 

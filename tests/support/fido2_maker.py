@@ -125,8 +125,7 @@ def _tpm_public_area(public_key: Any) -> bytes:
             parameters = b"\x00\x10\x00\x10\x08\x00" + bytes(4)
             return b"\x00\x01\x00\x0b" + bytes(4) + _sized(b"") + parameters + modulus
         case _:
-            msg = "no TPM holds such a key"
-            raise TypeError(msg)
+            raise TypeError("no TPM holds such a key")
 
 
 def _sized(data: bytes) -> bytes:

@@ -174,6 +174,5 @@ def wait_for(found: Callable[[], T | None], *, what: Callable[[], str]) -> T:
         if value:
             return value
         if time.monotonic() > deadline:
-            msg = f"after {PATIENCE_SECONDS:.0f} seconds there is still no {what()}"
-            raise AssertionError(msg)
+            raise AssertionError(f"after {PATIENCE_SECONDS:.0f} seconds there is still no {what()}")
         time.sleep(0.02)

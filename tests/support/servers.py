@@ -64,8 +64,7 @@ class PostgreSQL(Program):
                 check=False,
             )
             if made.returncode:
-                msg = f"initdb failed:\n{made.stdout}{made.stderr}"
-                raise ProgramFailedError(msg)
+                raise ProgramFailedError(f"initdb failed:\n{made.stdout}{made.stderr}")
         super().launch()
 
     def url(self, database: str) -> str:
@@ -162,8 +161,7 @@ class Site:
         command = [sys.executable, str(ROOT / "manage.py"), *arguments]
         done = subprocess.run(command, env=self.environment, capture_output=True, text=True, check=False)
         if done.returncode:
-            msg = f"manage.py {' '.join(arguments)} failed:\n{done.stdout}{done.stderr}"
-            raise ProgramFailedError(msg)
+            raise ProgramFailedError(f"manage.py {' '.join(arguments)} failed:\n{done.stdout}{done.stderr}")
         return done.stdout
 
     def mails(self) -> list[Email]:
