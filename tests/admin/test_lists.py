@@ -44,6 +44,7 @@ def codes(**fields: object) -> list[int]:
     return list(OneTimeCode.objects.filter(**fields).order_by("-issued_at", "-pk").values_list("pk", flat=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", MODELS)
 def test_a_list_costs_the_same_for_few_and_for_many_rows(operator: Client, model: str) -> None:
     counted = []

@@ -69,6 +69,7 @@ def test_an_organization_is_added_and_renamed_and_nothing_else(operator: Client,
     assert (added.name, added.active, added.second_factor) == ("Newer", True, "none")
 
 
+@pytest.mark.slow
 def test_who_may_only_look_can_only_look(scene: AdminRecords) -> None:
     viewer = staff_client(*(f"view_{model}" for model in MODELS))
     for page in scene.pages():

@@ -263,6 +263,7 @@ def test_413(client: Client, endpoint: Endpoint, bearer: Any) -> None:
     assert told(refused) == (413, "The request body is too large.")
 
 
+@pytest.mark.slow
 @of_each_with_body
 @pytest.mark.parametrize(
     "content_type",

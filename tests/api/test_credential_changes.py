@@ -204,6 +204,7 @@ def test_the_new_envelope_replaces_the_old_one(client: Client, jane: SignedIn) -
         assert text not in replaced.content.decode()
 
 
+@pytest.mark.slow
 def test_the_same_key_signs_and_the_new_password_opens_it(client: Client) -> None:
     """With age, as the pages do it."""
     jane = signed_in(client, make_person(None, "jane@example.co", SoftwareKey.with_age_envelope()))

@@ -188,6 +188,7 @@ def test_a_challenge_is_bound_to_its_token(client: Client, opened: dict[str, Any
 # The credential
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", Fault)
 def test_every_faulty_attestation_is_refused(client: Client, opened: dict[str, Any], fault: Fault) -> None:
     refused = complete_registration(client, opened, SoftwareKey.make(), fault=fault)
