@@ -41,7 +41,7 @@ def scripts() -> list[Path]:
     return found
 
 
-def test_the_signer_loads_little_and_nothing_of_the_envelope() -> None:
+def test_the_signer_is_small_and_loads_no_envelope_code() -> None:
     loaded = with_static_imports("signer.js")
     assert gzipped(loaded) < SIGNER_LIMIT
     assert not any("age-encryption.org/v1" in (DIST / name).read_text() for name in loaded)
@@ -53,20 +53,20 @@ def test_the_worker_is_one_file() -> None:
     assert gzipped({"envelope.worker.js"}) < WORKER_LIMIT
 
 
-def test_no_script_needs_more_than_the_policy_gives() -> None:
+def test_scripts_need_no_more_than_the_policy_allows() -> None:
     for script in scripts():
         needs = re.search(r"\beval\(|\bnew Function\b|\bWebAssembly\b|\binnerHTML\b", script.read_text())
         assert not needs, script
 
 
-def test_whatever_went_into_the_bundle_comes_with_its_license() -> None:
+def test_every_bundled_package_has_its_license() -> None:
     said = (DIST / "THIRD_PARTY_LICENSES.txt").read_text()
     manifest = json.loads((SOURCES / "package.json").read_text())
     assert f"age-encryption {manifest['dependencies']['age-encryption']} (BSD-3-Clause)" in said
     assert "Paul Miller" in said
 
 
-def test_the_lock_names_no_registry() -> None:
+def test_the_lock_file_names_no_registry() -> None:
     packages = json.loads((SOURCES / "package-lock.json").read_text())["packages"]
     assert all("resolved" not in each for each in packages.values())
     assert all("integrity" in each for name, each in packages.items() if name)
@@ -89,13 +89,13 @@ def build(repository: Path, *options: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=repository, capture_output=True, text=True, check=False)
 
 
-def test_no_package_is_built_without_the_bundle(repository: Path, tmp_path: Path) -> None:
+def test_packages_cannot_be_built_without_the_bundle(repository: Path, tmp_path: Path) -> None:
     refused = build(repository, "-d", str(tmp_path))
     assert refused.returncode != 0
     assert "run `make web` first" in refused.stdout + refused.stderr
 
 
-def test_a_wheel_has_the_bundle_and_none_of_its_sources_and_an_sdist_has_both(repository: Path, tmp_path: Path) -> None:
+def test_a_wheel_has_the_bundle_and_an_sdist_has_its_sources_too(repository: Path, tmp_path: Path) -> None:
     shutil.copytree(DIST, repository / "dfns_login" / "static" / "dfns_login" / "dist")
     try:
         done = build(repository, "-d", str(tmp_path))

@@ -92,24 +92,24 @@ def thrown_by_opening(client: Client, envelope: str, password: str) -> str:
     return thrown.value.name
 
 
-def test_pyrage_opens_it(made: Made) -> None:
+def test_pyrage_decrypts_the_envelope(made: Made) -> None:
     assert public_pem(opened_key(made.envelope, PASSPHRASE)) == made.public_key
 
 
-def test_the_age_command_opens_it(made: Made, age: Age) -> None:
+def test_the_age_command_decrypts_the_envelope(made: Made, age: Age) -> None:
     pem = age.decrypt(made.envelope.encode(), passphrase=PASSPHRASE)
     key = load_pem_private_key(pem, password=None)
     assert isinstance(key, ec.EllipticCurvePrivateKey)
     assert public_pem(key) == made.public_key
 
 
-def test_the_server_takes_it_with_its_work_factor(made: Made) -> None:
+def test_the_server_accepts_the_envelope_and_its_work_factor(made: Made) -> None:
     """R-25."""
     assert check_key_envelope(made.envelope).form is EnvelopeForm.AGE
     assert fields(made.envelope)["work_factor"] == b"17"
 
 
-def test_sealed_again_under_the_same_password_all_of_it_is_new(made: Made) -> None:
+def test_reencrypting_with_the_same_password_changes_everything(made: Made) -> None:
     """R-26."""
     again = made.client.do("reencrypt", envelope=made.envelope, oldPassword=PASSWORD, newPassword=PASSWORD)
     before, after = fields(made.envelope), fields(again["envelope"])
@@ -118,7 +118,7 @@ def test_sealed_again_under_the_same_password_all_of_it_is_new(made: Made) -> No
     assert signs_as(made.client, again["handle"], opened_key(made.envelope, PASSPHRASE))
 
 
-def test_sealed_again_under_another_password_only_that_one_opens_it(made: Made) -> None:
+def test_after_reencrypting_only_the_new_password_decrypts_the_key(made: Made) -> None:
     again = made.client.do("reencrypt", envelope=made.envelope, oldPassword=PASSWORD, newPassword="another one")
     assert public_pem(opened_key(again["envelope"], "another one")) == made.public_key
     with pytest.raises(pyrage.DecryptError):
@@ -126,40 +126,40 @@ def test_sealed_again_under_another_password_only_that_one_opens_it(made: Made) 
 
 
 @pytest.mark.parametrize("form", ["NFC", "NFD", "NFKC", "NFKD"])
-def test_the_password_may_be_typed_in_any_normal_form(in_node: Client, form: Any) -> None:
+def test_the_password_can_be_typed_in_any_normal_form(in_node: Client, form: Any) -> None:
     typed = unicodedata.normalize(form, PASSWORD)
     assert form == "NFKC" or typed != PASSPHRASE
     envelope = armor(cheap_file(pem_of(a_key())))
     assert signs_as(in_node, in_node.do("open", envelope=envelope, password=typed), a_key())
 
 
-def test_a_passphrase_that_another_program_took_as_it_was_typed_opens(in_node: Client) -> None:
+def test_a_passphrase_that_was_not_normalized_decrypts_the_key(in_node: Client) -> None:
     decomposed = unicodedata.normalize("NFD", PASSWORD)
     envelope = armor(cheap_file(pem_of(a_key()), passphrase=decomposed))
     assert signs_as(in_node, in_node.do("open", envelope=envelope, password=decomposed), a_key())
 
 
-def test_a_wrong_password_is_told(made: Made) -> None:
+def test_a_wrong_password_is_reported(made: Made) -> None:
     assert thrown_by_opening(made.client, made.envelope, "not it") == "WrongPasswordError"
 
 
 @pytest.mark.parametrize("wrong", [PASSWORD[:-1], PASSWORD.swapcase(), ""], ids=["short of one", "other case", "empty"])
-def test_a_password_that_is_nearly_right_is_wrong(client: Client, wrong: str) -> None:
+def test_a_similar_password_is_wrong(client: Client, wrong: str) -> None:
     assert thrown_by_opening(client, armor(cheap_file(pem_of(a_key()))), wrong) == "WrongPasswordError"
 
 
-def test_a_key_is_opened_from_what_the_age_command_wrote_in_armor(client: Client, age: Age) -> None:
+def test_an_armored_file_of_the_age_command_is_decrypted(client: Client, age: Age) -> None:
     envelope = age.encrypt(pem_of(a_key()), passphrase=PASSPHRASE, armored=True).decode()
     assert signs_as(client, client.do("open", envelope=envelope, password=PASSWORD), a_key())
 
 
 @pytest.mark.parametrize("encode", [base64.b64encode, base64.urlsafe_b64encode], ids=["base64", "base64url"])
-def test_a_key_is_opened_from_a_binary_file_in_base64(in_node: Client, encode: Any) -> None:
+def test_a_base64_age_file_is_decrypted(in_node: Client, encode: Any) -> None:
     envelope = encode(cheap_file(pem_of(a_key()))).decode().rstrip("=")
     assert signs_as(in_node, in_node.do("open", envelope=envelope, password=PASSWORD), a_key())
 
 
-def test_a_key_is_opened_from_armor_with_the_line_ends_of_windows(in_node: Client) -> None:
+def test_armor_with_windows_line_endings_is_decrypted(in_node: Client) -> None:
     pem = pem_of(a_key()).replace(b"\n", b"\r\n")
     envelope = armor(cheap_file(pem)).replace("\n", "\r\n")
     assert signs_as(in_node, in_node.do("open", envelope=envelope, password=PASSWORD), a_key())
@@ -203,15 +203,15 @@ def damaged() -> dict[str, str]:
 
 
 @pytest.mark.parametrize("name", damaged())
-def test_a_damaged_envelope_is_not_taken_for_a_wrong_password(in_node: Client, name: str) -> None:
+def test_a_damaged_envelope_is_not_reported_as_a_wrong_password(in_node: Client, name: str) -> None:
     assert thrown_by_opening(in_node, damaged()[name], PASSWORD) == "DamagedEnvelopeError"
 
 
-def test_a_damaged_envelope_is_told_by_the_worker_too(in_chromium: Client) -> None:
+def test_the_worker_reports_a_damaged_envelope_too(in_chromium: Client) -> None:
     assert thrown_by_opening(in_chromium, damaged()["its end is missing"], PASSWORD) == "DamagedEnvelopeError"
 
 
-def test_what_comes_out_is_a_key_that_signs_and_cannot_be_exported(made: Made) -> None:
+def test_a_decrypted_key_signs_and_cannot_be_exported(made: Made) -> None:
     opened = made.client.do("open", envelope=made.envelope, password=PASSWORD)
     for handle in (made.handle, opened):
         assert made.client.do("keyIs", handle=handle) == {

@@ -24,14 +24,14 @@ ONE_PROCESS = settings(deadline=None, suppress_health_check=[HealthCheck.functio
 @ONE_PROCESS
 @given(st.lists(st.tuples(INTEGERS, INTEGERS), min_size=1, max_size=50))
 @example([(1, 2**255), (2**255, 1), (2**248 - 1, 2**248), (127, 128), (2**256 - 1, 2**256 - 1)])
-def test_a_signature_is_written_in_der(in_node: Client, pairs: list[tuple[int, int]]) -> None:
+def test_signatures_are_encoded_as_der(in_node: Client, pairs: list[tuple[int, int]]) -> None:
     raws = [(r.to_bytes(32) + s.to_bytes(32)).hex() for r, s in pairs]
     assert in_node.do("derSignatures", raws=raws) == [encode_dss_signature(r, s).hex() for r, s in pairs]
 
 
 @ONE_PROCESS
 @given(st.binary(min_size=1, max_size=300))
-def test_bytes_are_encoded_as_python_does(in_node: Client, data: bytes) -> None:
+def test_encodings_match_python(in_node: Client, data: bytes) -> None:
     text, decoded, block, unblocked = in_node.do("encodings", bytes=data.hex())
     lines = base64.b64encode(data).decode()
     wrapped = [lines[start : start + 64] for start in range(0, len(lines), 64)]
@@ -41,7 +41,7 @@ def test_bytes_are_encoded_as_python_does(in_node: Client, data: bytes) -> None:
 
 
 @pytest.mark.parametrize("kind", ["PasswordProtectedKey", "RecoveryKey", "Key"])
-def test_the_server_takes_what_a_key_signs(client: Client, kind: str) -> None:
+def test_the_server_accepts_signatures_of_a_key(client: Client, kind: str) -> None:
     made = client.do("create", password="a password")
     challenge = new_challenge()
     credential_id = base64url(secrets.token_bytes(32))
@@ -67,7 +67,7 @@ def test_the_server_takes_what_a_key_signs(client: Client, kind: str) -> None:
         ASSERTIONS.verify(assertion, stored=stored, challenge=asked)
 
 
-def test_every_new_credential_has_an_id_of_its_own(client: Client) -> None:
+def test_new_credential_ids_are_unique(client: Client) -> None:
     made = client.do("create", password="a password")
     ids = {
         client.do("attestation", handle=made["handle"], publicKey=made["publicKey"], challenge="c")["credId"]

@@ -47,13 +47,13 @@ def test_a_kit_key_is_ten_groups_of_four(kit_keys: list[str]) -> None:
     assert len(set(kit_keys)) == len(kit_keys)
 
 
-def test_a_kit_key_is_read_into_the_id_of_its_recovery_key_and_its_secret(kit_keys: list[str], in_node: Client) -> None:
+def test_a_kit_key_contains_the_id_and_the_secret_of_its_recovery_key(kit_keys: list[str], in_node: Client) -> None:
     for kit_key, read in zip(kit_keys, in_node.do("parseKits", texts=kit_keys), strict=True):
         assert read["credId"] == base64url(b"kit:" + plain(kit_key)[:12].encode())
         assert read["secret"] == plain(kit_key)[12:38]
 
 
-def test_every_single_wrong_character_is_found(kit_keys: list[str], in_node: Client) -> None:
+def test_any_single_wrong_character_is_found(kit_keys: list[str], in_node: Client) -> None:
     for kit_key in map(plain, kit_keys[:5]):
         wrong = [
             kit_key[:place] + digit + kit_key[place + 1 :]
@@ -65,7 +65,7 @@ def test_every_single_wrong_character_is_found(kit_keys: list[str], in_node: Cli
         assert problems(in_node, wrong) == {"check"}
 
 
-def test_two_neighbours_exchanged_are_found(kit_keys: list[str], in_node: Client) -> None:
+def test_two_swapped_neighbors_are_found(kit_keys: list[str], in_node: Client) -> None:
     wrong = [
         each[:place] + each[place + 1] + each[place] + each[place + 2 :]
         for each in map(plain, kit_keys)
@@ -75,7 +75,7 @@ def test_two_neighbours_exchanged_are_found(kit_keys: list[str], in_node: Client
     assert problems(in_node, wrong) == {"check"}
 
 
-def test_two_exchanged_across_a_third_are_found(kit_keys: list[str], in_node: Client) -> None:
+def test_two_characters_swapped_around_a_third_are_found(kit_keys: list[str], in_node: Client) -> None:
     wrong = [
         each[:place] + each[place + 2] + each[place + 1] + each[place] + each[place + 3 :]
         for each in map(plain, kit_keys)
@@ -85,7 +85,7 @@ def test_two_exchanged_across_a_third_are_found(kit_keys: list[str], in_node: Cl
     assert problems(in_node, wrong) == {"check"}
 
 
-def test_a_character_too_few_or_too_many_is_found(kit_keys: list[str], in_node: Client) -> None:
+def test_a_missing_or_extra_character_is_found(kit_keys: list[str], in_node: Client) -> None:
     digits = plain(kit_keys[0])
     wrong = [digits[:place] + digits[place + 1 :] for place in range(40)]
     wrong += [digits[:place] + digits[place] + digits[place:] for place in range(40)]
@@ -93,12 +93,12 @@ def test_a_character_too_few_or_too_many_is_found(kit_keys: list[str], in_node: 
 
 
 @pytest.mark.parametrize("wrong", ["U", "!", "é", "٣", "🦊"])
-def test_a_character_that_is_none_of_them_is_found(kit_keys: list[str], in_node: Client, wrong: str) -> None:
+def test_an_invalid_character_is_found(kit_keys: list[str], in_node: Client, wrong: str) -> None:
     texts = [plain(kit_keys[0])[: -len(wrong)] + wrong]
     assert problems(in_node, texts) <= {"character", "length"}
 
 
-def test_other_ways_to_type_it_are_read(kit_keys: list[str], in_node: Client) -> None:
+def test_other_spellings_of_a_kit_key_are_accepted(kit_keys: list[str], in_node: Client) -> None:
     rng = random.Random(4)
     kit_key = next(each for each in kit_keys if {"0", "1"} <= set(each))
     (read,) = in_node.do("parseKits", texts=[kit_key])
@@ -148,7 +148,7 @@ def test_the_recovery_key_registers_and_signs_the_new_credentials(client: Client
     )
 
 
-def test_the_file_says_whose_it_is_and_opens_with_the_passphrase_on_it(client: Client, kit: Members, age: Age) -> None:
+def test_the_kit_file_names_its_owner_and_opens_with_its_passphrase(client: Client, kit: Members, age: Age) -> None:
     text = client.do("kitFile", kit=kit, owner=OWNER)
     assert OWNER in text
     assert f"    {kit['kitKey']}\n" in text
@@ -160,7 +160,7 @@ def test_the_file_says_whose_it_is_and_opens_with_the_passphrase_on_it(client: C
     assert public.rstrip("\n") == kit["publicKey"]
 
 
-def test_a_kit_is_no_part_of_what_is_registered(client: Client, kit: Members) -> None:
+def test_registration_does_not_send_the_kit(client: Client, kit: Members) -> None:
     sent = client.do("recoveryCredential", kit=kit, challenge="c")
     decoded = compact_json(sent).encode() + b"".join(
         base64.urlsafe_b64decode(each + "==") for each in sent["credentialInfo"].values()

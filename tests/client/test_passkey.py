@@ -92,21 +92,23 @@ def verify(
     verifier.verify_discoverable(assertion, stored=stored, challenge=challenge["challenge"])
 
 
-def test_a_passkey_is_made_as_the_server_wants_it(passkey: VerifiedFido2Attestation) -> None:
+def test_the_server_accepts_a_new_passkey(passkey: VerifiedFido2Attestation) -> None:
     assert passkey.transports == ("internal",)
 
 
-def test_it_answers_a_challenge_that_names_it(passkey: VerifiedFido2Attestation, in_chromium: PageClient) -> None:
+def test_a_passkey_signs_a_challenge_that_names_it(passkey: VerifiedFido2Attestation, in_chromium: PageClient) -> None:
     challenge = login_challenge(passkey.credential_id)
     verify(passkey, in_chromium.do("getPasskey", challenge=challenge), challenge=challenge, client=in_chromium)
 
 
-def test_it_answers_a_challenge_that_names_nobody(passkey: VerifiedFido2Attestation, in_chromium: PageClient) -> None:
+def test_a_passkey_signs_a_challenge_that_names_no_credential(
+    passkey: VerifiedFido2Attestation, in_chromium: PageClient
+) -> None:
     challenge = login_challenge()
     verify(passkey, in_chromium.do("getPasskey", challenge=challenge), challenge=challenge, client=in_chromium)
 
 
-def test_an_authenticator_takes_no_second_one_of_the_account(
+def test_an_authenticator_rejects_a_second_passkey_for_the_account(
     passkey: VerifiedFido2Attestation, in_chromium: PageClient
 ) -> None:
     there = [{"type": "public-key", "id": passkey.credential_id}]
@@ -116,16 +118,16 @@ def test_an_authenticator_takes_no_second_one_of_the_account(
 
 
 @pytest.mark.usefixtures("authenticator")
-def test_where_there_is_no_passkey_it_is_told(in_chromium: PageClient) -> None:
+def test_a_missing_passkey_is_reported(in_chromium: PageClient) -> None:
     with pytest.raises(ClientError) as thrown:
         in_chromium.do("getPasskey", challenge=login_challenge("bm9ib2R5cw"))
     assert thrown.value.name == "NotAllowedError"
 
 
 @pytest.mark.usefixtures("authenticator")
-def test_a_browser_with_passkeys_says_so(in_chromium: PageClient) -> None:
+def test_passkey_support_is_detected_in_a_browser(in_chromium: PageClient) -> None:
     assert in_chromium.do("passkeys")[0] is True
 
 
-def test_where_there_are_none_at_all_it_says_so(in_node: Client) -> None:
+def test_passkeys_are_not_supported_in_node(in_node: Client) -> None:
     assert in_node.do("passkeys") == [False, False]

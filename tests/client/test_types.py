@@ -19,11 +19,11 @@ def check(project: Path, *, node: str) -> str:
     return done.stdout
 
 
-def test_signer_and_store_are_what_the_official_client_asks_for(node: str) -> None:
+def test_signer_and_store_have_the_official_clients_types(node: str) -> None:
     assert check(CLIENTS / "tsconfig.json", node=node) == ""
 
 
-def test_the_example_of_the_documentation_has_the_right_types(node: str, tmp_path: Path) -> None:
+def test_the_documented_example_type_checks(node: str, tmp_path: Path) -> None:
     (tmp_path / "example.ts").write_text(EXAMPLE)
     paths = {
         "@dfns/*": [f"{CLIENTS}/node_modules/@dfns/*"],

@@ -15,12 +15,12 @@ def envelope() -> str:
     return armor(age_file(pem_of(a_key()), passphrase="password", work_factor=8))
 
 
-def test_the_strict_policy_of_the_pages_is_enough(in_chromium: PageClient, envelope: str) -> None:
+def test_the_vault_works_under_the_pages_policy(in_chromium: PageClient, envelope: str) -> None:
     in_chromium.do("open", envelope=envelope, password="password")
     assert in_chromium.violations == []
 
 
-def test_the_worker_ends_with_its_work(in_chromium: PageClient, envelope: str) -> None:
+def test_the_worker_ends_when_it_has_no_more_work(in_chromium: PageClient, envelope: str) -> None:
     with in_chromium.page.expect_worker() as started:
         in_chromium.do("open", envelope=envelope, password="password")
     assert started.value.url.endswith("/dist/envelope.worker.js")
@@ -28,16 +28,14 @@ def test_the_worker_ends_with_its_work(in_chromium: PageClient, envelope: str) -
     assert in_chromium.page.workers == []
 
 
-def test_two_are_opened_at_once(in_chromium: PageClient, envelope: str) -> None:
+def test_two_envelopes_can_be_decrypted_at_once(in_chromium: PageClient, envelope: str) -> None:
     asked = {"do": "open", "envelope": envelope, "password": "password"}
     said = in_chromium.page.evaluate("asked => Promise.all([answer(asked), answer({...asked, password: ''})])", asked)
     assert [list(each) for each in said] == [["answer"], ["error"]]
     assert said[1]["error"]["name"] == "WrongPasswordError"
 
 
-def test_a_vault_that_is_closed_opens_nothing_more_and_can_be_used_again(
-    in_chromium: PageClient, envelope: str
-) -> None:
+def test_closing_a_vault_cancels_its_work_and_keeps_it_usable(in_chromium: PageClient, envelope: str) -> None:
     with pytest.raises(ClientError) as thrown:
         in_chromium.do("openAndClose", envelope=envelope, password="password")
     assert thrown.value.name == "VaultError"
@@ -52,7 +50,7 @@ def test_a_vault_that_is_closed_opens_nothing_more_and_can_be_used_again(
         ("worker-src 'self'", "worker-src 'none'"),
     ],
 )
-def test_a_page_whose_policy_shuts_the_worker_out_is_told_so(
+def test_a_blocked_worker_is_reported(
     browser: Browser, tmp_path: Path, envelope: str, allowed: str, instead: str
 ) -> None:
     """Nothing is opened on the page's own thread instead."""
@@ -62,7 +60,7 @@ def test_a_page_whose_policy_shuts_the_worker_out_is_told_so(
         assert thrown.value.name == "VaultError"
 
 
-def test_the_policy_lets_pass_no_other_script(in_chromium: PageClient, envelope: str) -> None:
+def test_the_policy_allows_no_other_script(in_chromium: PageClient, envelope: str) -> None:
     in_chromium.do("open", envelope=envelope, password="password")  # which makes the one policy
     again = in_chromium.page.evaluate(
         "() => { try { trustedTypes.createPolicy('dfns-login', {createScriptURL: url => url}) }"

@@ -40,7 +40,7 @@ def confirm(page: Page, password: str = PASSWORD) -> None:
     dialog.get_by_role("button", name="Confirm").click()
 
 
-def test_it_shows_how_one_signs_in_where_and_what_happened(visitor: Visitor, resident: Resident) -> None:
+def test_the_page_shows_credentials_sessions_and_activity(visitor: Visitor, resident: Resident) -> None:
     page = visitor.page
     expect(rows(page, "How you sign in")).to_have_count(1)
     expect(rows(page, "Where you're signed in")).to_have_count(1)
@@ -50,7 +50,7 @@ def test_it_shows_how_one_signs_in_where_and_what_happened(visitor: Visitor, res
     expect(page.get_by_text(resident.email).first).to_be_visible()
 
 
-def test_a_credential_is_renamed_once_the_password_is_confirmed(visitor: Visitor) -> None:
+def test_renaming_a_credential_needs_the_password(visitor: Visitor) -> None:
     page = visitor.page
     for number, name in enumerate(["My laptop", "<b>Bold</b>"]):
         rows(page, "How you sign in").first.get_by_role("button", name="Rename").click()
@@ -67,7 +67,7 @@ def test_a_credential_is_renamed_once_the_password_is_confirmed(visitor: Visitor
     expect(rows(page, "How you sign in").first).to_contain_text("<b>Bold</b>")
 
 
-def test_the_password_is_changed_and_only_the_new_one_signs_in(
+def test_after_a_password_change_only_the_new_password_signs_in(
     visitor: Visitor, browser: Browser, scene: LiveProject, resident: Resident
 ) -> None:
     page = visitor.page
@@ -103,7 +103,9 @@ def test_the_password_is_changed_and_only_the_new_one_signs_in(
     )
 
 
-def test_another_session_is_ended(visitor: Visitor, browser: Browser, scene: LiveProject, resident: Resident) -> None:
+def test_another_session_can_be_ended(
+    visitor: Visitor, browser: Browser, scene: LiveProject, resident: Resident
+) -> None:
     page = visitor.page
     with visiting(browser, url=scene.site.url) as elsewhere:
         sign_in(elsewhere, resident)
@@ -117,7 +119,7 @@ def test_another_session_is_ended(visitor: Visitor, browser: Browser, scene: Liv
     expect(page.get_by_role("heading", name="Your account")).to_be_visible()
 
 
-def test_every_session_is_ended(visitor: Visitor, browser: Browser, scene: LiveProject, resident: Resident) -> None:
+def test_all_sessions_can_be_ended(visitor: Visitor, browser: Browser, scene: LiveProject, resident: Resident) -> None:
     with visiting(browser, url=scene.site.url) as elsewhere:
         sign_in(elsewhere, resident)
         visitor.page.get_by_role("button", name="Sign out everywhere", exact=True).click()
@@ -126,7 +128,7 @@ def test_every_session_is_ended(visitor: Visitor, browser: Browser, scene: LiveP
         elsewhere.page.wait_for_url("**/login/**")
 
 
-def test_a_passkey_is_added_used_and_deactivated(visitor: Visitor) -> None:
+def test_a_passkey_can_be_added_used_and_deactivated(visitor: Visitor) -> None:
     page = visitor.page
     authenticator = Authenticator.plugged_into(page)
     section(page, "How you sign in").get_by_role("button", name="Add a passkey").click()
@@ -146,7 +148,7 @@ def test_a_passkey_is_added_used_and_deactivated(visitor: Visitor) -> None:
     expect(page.get_by_text("You need at least one way to sign in")).to_be_visible()
 
 
-def test_a_recovery_kit_is_made(visitor: Visitor) -> None:
+def test_a_new_recovery_kit_can_be_created(visitor: Visitor) -> None:
     page = visitor.page
     section(page, "Recovery kit").get_by_role("button", name="Create a new recovery kit").click()
     confirm(page)
@@ -157,7 +159,7 @@ def test_a_recovery_kit_is_made(visitor: Visitor) -> None:
     expect(section(page, "Recovery kit")).to_contain_text("Created on")
 
 
-def test_after_signing_out_nothing_is_left(visitor: Visitor, resident: Resident) -> None:
+def test_signing_out_leaves_nothing_behind(visitor: Visitor, resident: Resident) -> None:
     page = visitor.page
     rows(page, "How you sign in").first.get_by_role("button", name="Rename").click()
     dialog = page.get_by_role("dialog", name="Rename")
@@ -176,7 +178,7 @@ def test_after_signing_out_nothing_is_left(visitor: Visitor, resident: Resident)
     page.wait_for_url("**/login/**")  # the account page was not kept
 
 
-def test_a_session_that_ended_leads_to_sign_in_and_back(visitor: Visitor) -> None:
+def test_an_ended_session_leads_to_the_sign_in_page_and_back(visitor: Visitor) -> None:
     page = visitor.page
     page.context.clear_cookies(name="__Host-sessionid")
     rows(page, "How you sign in").first.get_by_role("button", name="Rename").click()

@@ -62,7 +62,7 @@ def policy_of(response: Any) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("path", ALL)
-def test_what_a_browser_is_told(signed_in: Browser, path: str) -> None:
+def test_security_headers(signed_in: Browser, path: str) -> None:
     """R-90, R-92, R-93."""
     if path == "/login/":
         signed_in.cookies.clear()
@@ -88,14 +88,14 @@ def test_what_a_browser_is_told(signed_in: Browser, path: str) -> None:
 
 
 @pytest.mark.parametrize("path", [*PAGES, "/account/", "/logout/"])
-def test_also_where_it_is_led_on_or_refused(path: str) -> None:
+def test_redirects_and_refusals_have_security_headers_too(path: str) -> None:
     for response in (Client().get(path), Client().delete(path)):
         assert response["Cache-Control"] == "no-store"
         assert policy_of(response)["default-src"] == "'none'"
 
 
 @pytest.mark.parametrize("path", ALL)
-def test_nothing_is_inline_and_nothing_comes_from_elsewhere(signed_in: Browser, path: str) -> None:
+def test_pages_have_nothing_inline_and_load_nothing_from_elsewhere(signed_in: Browser, path: str) -> None:
     """R-97."""
     if path == "/login/":
         signed_in.cookies.clear()
@@ -106,26 +106,26 @@ def test_nothing_is_inline_and_nothing_comes_from_elsewhere(signed_in: Browser, 
     assert "noscript" in markup.tags
 
 
-def test_static_files_of_another_origin_are_let_in_and_nobody_else(settings: Any) -> None:
+def test_the_policy_allows_the_origin_of_static_files_and_no_other(settings: Any) -> None:
     settings.STATIC_URL = "https://static.example.com/"
     policy = policy_of(Client().get("/login/"))
     assert policy["script-src"] == policy["style-src"] == "'self' https://static.example.com"
     assert policy["connect-src"] == policy["worker-src"] == "'self'"
 
 
-def test_the_account_page_leads_strangers_to_sign_in_and_back() -> None:
+def test_the_account_page_redirects_to_sign_in_and_back() -> None:
     response = Client().get("/account/")
     assert (response.status_code, response["Location"]) == (302, "/login/?next=%2Faccount%2F")
 
 
-def test_who_is_signed_in_is_led_on(signed_in: Browser) -> None:
+def test_the_sign_in_page_redirects_a_signed_in_person(signed_in: Browser) -> None:
     assert signed_in.get("/login/?next=/wallets/")["Location"] == "/wallets/"
     assert signed_in.get("/login/?next=//evil.example")["Location"] == "/account/"
     assert signed_in.get("/login/")["Location"] == "/account/"
 
 
 @pytest.mark.parametrize("path", ALL)
-def test_pages_are_read_and_nothing_else(signed_in: Browser, path: str) -> None:
+def test_pages_only_accept_get_and_head(signed_in: Browser, path: str) -> None:
     """R-95: no state changes by a GET, and no page takes anything."""
     assert signed_in.post(path, headers={"X-CSRFToken": signed_in.csrf}).status_code == 405
 
@@ -134,14 +134,14 @@ def organization_of(response: Any) -> tuple[Organization | None, str]:
     return response.context["organization"], response.context["organization_id"]
 
 
-def test_the_only_organization_is_that_of_the_pages(jane: Person) -> None:
+def test_pages_are_for_the_only_organization(jane: Person) -> None:
     acme = jane.account.organization
     assert organization_of(Client().get("/login/")) == (acme, acme.pk)
     make_organization("Closed").__class__.objects.filter(name="Closed").update(active=False)
     assert organization_of(Client().get("/login/")) == (acme, acme.pk)
 
 
-def test_of_several_the_link_names_one_and_whether_it_exists_is_not_told(jane: Person) -> None:
+def test_a_link_selects_the_organization_without_revealing_whether_it_exists(jane: Person) -> None:
     make_organization("Other")
     assert organization_of(Client().get("/login/")) == (None, "")
     for named in (jane.account.organization_id, "or-nobody"):
@@ -149,32 +149,32 @@ def test_of_several_the_link_names_one_and_whether_it_exists_is_not_told(jane: P
         assert b"Acme" not in Client().get(f"/login/?organization={named}").content
 
 
-def test_of_several_the_settings_may_name_one(jane: Person, settings: Any) -> None:
+def test_a_setting_selects_one_of_several_organizations(jane: Person, settings: Any) -> None:
     other = make_organization("Other")
     settings.DFNS_LOGIN = {**settings.DFNS_LOGIN, "ORGANIZATION": other.pk}
     assert organization_of(Client().get("/login/?organization=or-x")) == (other, other.pk)
 
 
 @pytest.mark.parametrize("named", ["<script>", "or x", "a" * 65, "or-x\x00"])
-def test_what_is_no_organization_id_is_dropped(named: str) -> None:
+def test_an_invalid_organization_id_is_ignored(named: str) -> None:
     assert organization_of(Client().get("/login/", {"organization": named})) == (None, "")
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_what_a_link_says_is_escaped(path: str) -> None:
+def test_query_parameters_are_escaped(path: str) -> None:
     text = Client().get(path, {"next": '/"><script>x</script>', "organization": '"><script>'}).content.decode()
     assert "<script>x" not in text
     assert '"><script>' not in text
 
 
-def test_the_account_page_names_its_owner_and_no_secret(signed_in: Browser, jane: Person) -> None:
+def test_the_account_page_contains_the_username_and_no_secret(signed_in: Browser, jane: Person) -> None:
     text = signed_in.get("/account/").content.decode()
     assert jane.account.username in text
     assert signed_in.session_key not in text
     assert "BEGIN AGE" not in text
 
 
-def test_the_pages_speak_the_languages_that_they_are_translated_to() -> None:
+def test_pages_follow_the_accepted_language() -> None:
     for language, direction in (("en", "ltr"), ("fr", "ltr"), ("ar", "rtl")):
         response = Client().get("/login/", headers={"Accept-Language": language})
         head = re.search(r"<html[^>]*>", response.content.decode())
@@ -183,12 +183,12 @@ def test_the_pages_speak_the_languages_that_they_are_translated_to() -> None:
         assert f'dir="{direction}"' in head[0]
 
 
-def test_every_page_has_its_name() -> None:
+def test_every_page_has_a_url_name() -> None:
     names = ("sign-in", "register", "recover", "account", "sign-out")
     assert [reverse(f"dfns_login:{name}") for name in names] == [*ALL, "/logout/"]
 
 
-def test_browsers_are_told_to_stay_with_https() -> None:
+def test_hsts_is_sent() -> None:
     """R-91."""
     response = Client().get("/login/", secure=True)
     assert response["Strict-Transport-Security"] == "max-age=31536000; includeSubDomains"
@@ -199,7 +199,7 @@ def test_browsers_are_told_to_stay_with_https() -> None:
     ["null", "http://testserver", "http://evil.example", "http://a.testserver", "http://testserver.evil.example"],
 )
 @pytest.mark.parametrize("path", ["/login/", "/login/complete", "/auth/login/init", "/auth/credentials"])
-def test_no_other_origin_reads_an_answer(signed_in: Browser, path: str, origin: str) -> None:
+def test_other_origins_cannot_read_responses(signed_in: Browser, path: str, origin: str) -> None:
     """R-94."""
     preflight = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type"}
     for response in (

@@ -94,7 +94,7 @@ def test_an_invited_person_registers_and_signs_in(visitor: Visitor, scene: LiveP
     page.wait_for_url("**/account/")
 
 
-def test_neither_password_nor_kit_is_in_any_request(visitor: Visitor, scene: LiveProject) -> None:
+def test_no_request_contains_the_password_or_the_kit(visitor: Visitor, scene: LiveProject) -> None:
     """R-27."""
     made = register(visitor, scene)
     digits = re.sub(r"[\s-]", "", made.kit_key)
@@ -110,7 +110,7 @@ def test_neither_password_nor_kit_is_in_any_request(visitor: Visitor, scene: Liv
     assert isinstance(load_pem_private_key(opened, password=None), ec.EllipticCurvePrivateKey)
 
 
-def test_the_kits_file_says_all_that_is_needed(visitor: Visitor, scene: LiveProject) -> None:
+def test_the_kit_file_contains_everything_needed(visitor: Visitor, scene: LiveProject) -> None:
     made = register(visitor, scene)
     assert made.kit_key in made.kit_file
     assert made.person.email in made.kit_file
@@ -122,7 +122,7 @@ def test_the_kits_file_says_all_that_is_needed(visitor: Visitor, scene: LiveProj
     assert isinstance(load_pem_private_key(opened, password=None), ec.EllipticCurvePrivateKey)
 
 
-def test_a_passkey_may_be_registered_with_it(visitor: Visitor, scene: LiveProject) -> None:
+def test_a_passkey_can_be_added_at_registration(visitor: Visitor, scene: LiveProject) -> None:
     authenticator = Authenticator.plugged_into(visitor.page)
     register(visitor, scene, passkey=True)
     assert len(authenticator.passkeys()) == 1
@@ -130,7 +130,7 @@ def test_a_passkey_may_be_registered_with_it(visitor: Visitor, scene: LiveProjec
     visitor.page.wait_for_url("**/account/")
 
 
-def test_a_wrong_code_is_told_and_nothing_is_lost(visitor: Visitor, scene: LiveProject) -> None:
+def test_a_wrong_code_shows_an_error_and_keeps_what_was_typed(visitor: Visitor, scene: LiveProject) -> None:
     person = scene.invite()
     page = visitor.page
     page.goto(invitation_link(scene, person))
@@ -148,7 +148,7 @@ def test_a_wrong_code_is_told_and_nothing_is_lost(visitor: Visitor, scene: LiveP
     ("password", "again", "told"),
     [("short", "short", "8 characters"), ("password", "password", "guess"), (CHOSEN, CHOSEN + "r", "don't match")],
 )
-def test_a_password_that_will_not_do_is_told(
+def test_an_unacceptable_password_shows_an_error(
     visitor: Visitor, scene: LiveProject, password: str, again: str, told: str
 ) -> None:
     person = scene.invite()
@@ -165,7 +165,7 @@ def test_a_password_that_will_not_do_is_told(
     expect(page.locator(f"#{error.split()[-1]}")).to_contain_text(told)
 
 
-def test_the_kit_and_a_mailed_code_give_a_new_password(visitor: Visitor, scene: LiveProject, tmp_path: Path) -> None:
+def test_the_kit_and_an_emailed_code_set_a_new_password(visitor: Visitor, scene: LiveProject, tmp_path: Path) -> None:
     made = register(visitor, scene)
     resident = Resident(scene=scene, person=made.person)
     page = visitor.page
@@ -214,7 +214,7 @@ def test_the_kit_and_a_mailed_code_give_a_new_password(visitor: Visitor, scene: 
     expect(page.get_by_label("Kit key", exact=True)).to_have_attribute("aria-invalid", "true")
 
 
-def test_the_code_of_an_invitation_can_be_asked_for_again(visitor: Visitor, scene: LiveProject) -> None:
+def test_the_registration_code_can_be_sent_again(visitor: Visitor, scene: LiveProject) -> None:
     person = scene.invite()
     page = visitor.page
     page.goto(invitation_link(scene, person))

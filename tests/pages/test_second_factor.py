@@ -30,7 +30,9 @@ def visitor(browser: Browser, scene: LiveProject) -> Iterator[Visitor]:
         yield visitor
 
 
-def test_a_passkey_is_wanted_at_registration_at_sign_in_and_for_changes(visitor: Visitor, scene: LiveProject) -> None:
+def test_a_required_passkey_is_requested_at_registration_sign_in_and_for_changes(
+    visitor: Visitor, scene: LiveProject
+) -> None:
     page, person = visitor.page, scene.invite()
     Authenticator.plugged_into(page)
     link = re.search(r"http\S+/register/\S+", newest_mail(scene, person.email, after=0))
@@ -66,7 +68,7 @@ def test_a_passkey_is_wanted_at_registration_at_sign_in_and_for_changes(visitor:
     expect(page.get_by_role("heading", name="Mine", exact=True)).to_be_visible(timeout=30_000)
 
 
-def test_of_several_organizations_the_page_asks_for_the_id(visitor: Visitor, scene: LiveProject) -> None:
+def test_with_several_organizations_the_page_asks_for_the_id(visitor: Visitor, scene: LiveProject) -> None:
     page = visitor.page
     page.goto("/login/")
     page.get_by_role("textbox", name="Email").fill("nobody@example.co")

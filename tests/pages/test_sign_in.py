@@ -58,7 +58,7 @@ def test_a_code_and_the_password_sign_in(visitor: Visitor, resident: Resident) -
     assert cookies["dfns-device"]["httpOnly"]
 
 
-def test_next_leads_on_within_this_site(visitor: Visitor, resident: Resident) -> None:
+def test_next_redirects_within_this_site_only(visitor: Visitor, resident: Resident) -> None:
     page = visitor.page
     leads = {"/?here": "/?here", "//evil.example/": "/account/", "https://evil.example/": "/account/"}
     for wish, leads_to in leads.items():
@@ -69,7 +69,7 @@ def test_next_leads_on_within_this_site(visitor: Visitor, resident: Resident) ->
         page.wait_for_url(f"**{leads_to}")
 
 
-def test_the_password_is_in_no_request(visitor: Visitor, resident: Resident) -> None:
+def test_no_request_contains_the_password(visitor: Visitor, resident: Resident) -> None:
     """R-27: nor anything that is derived from it, other than what the server had."""
     sign_in(visitor, resident)
     everything = b"\n".join(
@@ -97,7 +97,7 @@ def written_forms(secret: str) -> list[bytes]:
     ]
 
 
-def test_a_wrong_code_is_told_and_nothing_is_lost(visitor: Visitor, resident: Resident) -> None:
+def test_a_wrong_code_shows_an_error_and_keeps_what_was_typed(visitor: Visitor, resident: Resident) -> None:
     page = visitor.page
     page.goto("/login/")
     code = ask_code(page, resident)
@@ -113,14 +113,14 @@ def test_a_wrong_code_is_told_and_nothing_is_lost(visitor: Visitor, resident: Re
 
 
 @pytest.mark.parametrize("change", [str.lower, lambda code: code.replace("-", " "), lambda code: f"  {code} "])
-def test_a_code_may_be_written_as_it_comes(visitor: Visitor, resident: Resident, change: Callable[[str], str]) -> None:
+def test_a_code_can_be_typed_in_any_form(visitor: Visitor, resident: Resident, change: Callable[[str], str]) -> None:
     page = visitor.page
     page.goto("/login/")
     present_code(page, change(ask_code(page, resident)))
     expect(page.get_by_label("Password", exact=True)).to_be_visible()
 
 
-def test_an_expired_code_is_told_and_a_new_one_comes(visitor: Visitor, resident: Resident) -> None:
+def test_an_expired_code_shows_an_error_and_can_be_replaced(visitor: Visitor, resident: Resident) -> None:
     page = visitor.page
     page.goto("/login/")
     code = ask_code(page, resident)
@@ -136,7 +136,7 @@ def test_an_expired_code_is_told_and_a_new_one_comes(visitor: Visitor, resident:
     page.wait_for_url("**/account/")
 
 
-def test_when_the_time_is_over_the_page_says_so_and_keeps_what_was_typed(visitor: Visitor, resident: Resident) -> None:
+def test_when_time_runs_out_the_page_says_so_and_keeps_what_was_typed(visitor: Visitor, resident: Resident) -> None:
     page = visitor.page
     page.clock.install()
     page.goto("/login/")
@@ -161,7 +161,7 @@ def test_when_the_time_is_over_the_page_says_so_and_keeps_what_was_typed(visitor
     page.wait_for_url("**/account/")
 
 
-def test_a_wrong_password_is_told_at_once_and_costs_no_code(visitor: Visitor, resident: Resident) -> None:
+def test_a_wrong_password_shows_an_error_at_once_and_keeps_the_code(visitor: Visitor, resident: Resident) -> None:
     page = visitor.page
     page.goto("/login/")
     present_code(page, ask_code(page, resident))
@@ -177,7 +177,7 @@ def test_a_wrong_password_is_told_at_once_and_costs_no_code(visitor: Visitor, re
     assert posted(visitor, "/auth/login/init") == 1
 
 
-def test_send_again_mails_the_same_code_again(visitor: Visitor, resident: Resident) -> None:
+def test_send_again_emails_the_same_code(visitor: Visitor, resident: Resident) -> None:
     page = visitor.page
     page.goto("/login/")
     code = ask_code(page, resident)
@@ -189,7 +189,7 @@ def test_send_again_mails_the_same_code_again(visitor: Visitor, resident: Reside
     expect(page.get_by_label("Code", exact=True)).to_be_visible()
 
 
-def test_an_address_that_nobody_has_is_not_told(visitor: Visitor) -> None:
+def test_an_unknown_address_is_not_revealed(visitor: Visitor) -> None:
     page = visitor.page
     page.goto("/login/")
     page.get_by_role("textbox", name="Email").fill("nobody@example.co")
@@ -198,7 +198,7 @@ def test_an_address_that_nobody_has_is_not_told(visitor: Visitor) -> None:
     expect(page.get_by_label("Code", exact=True)).to_have_attribute("aria-invalid", "true")
 
 
-def test_what_goes_wrong_on_the_way_is_told_and_nothing_is_lost(visitor: Visitor, resident: Resident) -> None:
+def test_errors_show_a_message_and_keep_what_was_typed(visitor: Visitor, resident: Resident) -> None:
     page = visitor.page
     page.goto("/login/")
     page.route("**/auth/login/code", lambda route: route.abort())
@@ -218,7 +218,7 @@ def test_what_goes_wrong_on_the_way_is_told_and_nothing_is_lost(visitor: Visitor
     expect(page.get_by_role("textbox", name="Email")).to_have_value(resident.email)
 
 
-def test_a_passkey_signs_in_without_a_name(visitor: Visitor, resident: Resident) -> None:
+def test_a_passkey_signs_in_without_a_username(visitor: Visitor, resident: Resident) -> None:
     page = visitor.page
     authenticator = Authenticator.plugged_into(page)
     sign_in(visitor, resident)
@@ -239,7 +239,7 @@ def test_a_passkey_signs_in_without_a_name(visitor: Visitor, resident: Resident)
     assert posted(visitor, "/auth/login/code") == before
 
 
-def test_by_keyboard_alone(visitor: Visitor, resident: Resident) -> None:
+def test_signing_in_with_the_keyboard_alone(visitor: Visitor, resident: Resident) -> None:
     page = visitor.page
     page.goto("/login/")
     before = resident.mails()
@@ -272,13 +272,13 @@ def tab_to(visitor: Visitor, label: str) -> None:
     raise AssertionError(msg)
 
 
-def test_signed_in_leads_on(visitor: Visitor, resident: Resident) -> None:
+def test_a_signed_in_person_is_redirected(visitor: Visitor, resident: Resident) -> None:
     sign_in(visitor, resident)
     visitor.page.goto("/login/?next=/")
     assert visitor.page.url.endswith("/")
 
 
-def test_little_is_delivered_before_the_password_step(visitor: Visitor, resident: Resident) -> None:
+def test_little_script_loads_before_the_password_step(visitor: Visitor, resident: Resident) -> None:
     page = visitor.page
     page.goto("/login/")
     ask_code(page, resident)
@@ -289,11 +289,17 @@ def test_little_is_delivered_before_the_password_step(visitor: Visitor, resident
     assert not any("worker" in name for name in names)
 
 
-def test_without_javascript_the_page_says_what_it_needs(browser: Browser, scene: LiveProject) -> None:
+def test_without_javascript_the_page_explains_why_it_needs_it(browser: Browser, scene: LiveProject) -> None:
     for path in ("/login/", "/register/", "/recover/"):
         with visiting(browser, url=scene.site.url, java_script_enabled=False) as visitor:
             visitor.page.goto(path)
             expect(visitor.page.get_by_role("heading", name="This page needs JavaScript")).to_be_visible()
+
+
+@pytest.mark.parametrize("path", ["/login/", "/register/", "/recover/"])
+def test_the_script_removes_the_notice_that_it_did_not_load(visitor: Visitor, path: str) -> None:
+    visitor.page.goto(path)
+    expect(visitor.page.locator("[data-not-started]")).to_have_count(0)
 
 
 def test_an_injected_script_does_not_run(visitor: Visitor) -> None:

@@ -63,6 +63,6 @@ export function pageUrl(url: string, organization: string, username: string, nex
 
 /** Enable the page. Templates disable all buttons, because they don't work until the script runs. */
 export function enablePage(): void {
-  for (const notice of findAll('[data-not-enablePage]', HTMLElement)) notice.remove()
+  for (const notice of findAll('[data-not-started]', HTMLElement)) notice.remove()
   for (const button of findAll('button', HTMLButtonElement)) button.disabled = false
 }

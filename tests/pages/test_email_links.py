@@ -28,7 +28,7 @@ def invitation(account: Account) -> tuple[str, str, str]:
     return code, str(mail.body), str(mail.alternatives[0][0])
 
 
-def test_the_invitation_leads_to_the_page(lee: Account) -> None:
+def test_the_invitation_links_to_the_registration_page(lee: Account) -> None:
     """R-12, R-112."""
     code, text, html = invitation(lee)
     (link,) = LINK.findall(text)
@@ -40,18 +40,18 @@ def test_the_invitation_leads_to_the_page(lee: Account) -> None:
     assert code not in link
 
 
-def test_a_notice_leads_to_recovery(lee: Account) -> None:
+def test_a_notice_links_to_the_recovery_page(lee: Account) -> None:
     event = AuditEvent(kind=AuditKind.CREDENTIAL_CREATED, account=lee, organization=lee.organization, at=NOW)
     (link,) = LINK.findall(str(notice_email(event, account=lee).body))
     assert link.startswith(f"http://localhost:8000/recover/?organization={lee.organization_id}#")
 
 
-def test_the_host_is_that_of_the_settings(lee: Account, settings: Any) -> None:
+def test_links_use_the_host_in_the_settings(lee: Account, settings: Any) -> None:
     settings.DFNS_LOGIN = {**settings.DFNS_LOGIN, "PUBLIC_URL": "https://login.example.com"}
     assert "https://login.example.com/register/" in invitation(lee)[1]
 
 
-def test_without_pages_there_is_no_link_to_them(lee: Account, settings: Any) -> None:
+def test_without_pages_emails_do_not_link_to_them(lee: Account, settings: Any) -> None:
     settings.ROOT_URLCONF = "tests.support.urls_without_pages"
     _, text, html = invitation(lee)
     assert not LINK.search(text)
