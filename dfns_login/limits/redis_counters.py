@@ -15,7 +15,14 @@ from django.core.cache.backends.redis import RedisCache
 from django.core.signals import setting_changed
 from django_ratelimit import core
 from redis.backoff import NoBackoff
-from redis.exceptions import ClusterCrossSlotError, NoPermissionError, NoScriptError, ResponseError
+from redis.cluster import RedisCluster
+from redis.exceptions import (
+    ClusterCrossSlotError,
+    NoPermissionError,
+    NoScriptError,
+    RedisClusterException,
+    ResponseError,
+)
 from redis.retry import Retry
 from redis.sentinel import Sentinel, SentinelConnectionPool
 
@@ -46,12 +53,13 @@ logger = logging.getLogger(__name__)
 
 @dataclass(slots=True, kw_only=True)
 class RedisCounters:
-    """Counters in the cache that django-ratelimit uses, through a connection pool of our own.
+    """Counters in the cache that django-ratelimit uses.
 
-    The cache's own pool has the project's timeouts, but a cache that is down must not delay requests for long.
+    server: a connection pool of our own, because the cache's pool has the project's timeouts, and a cache that is down
+    must not delay requests for long. For a cluster, the cache's client.
     """
 
-    pool: redis.ConnectionPool
+    server: redis.ConnectionPool | RedisCluster
     make_key: Callable[[str], str]
     scripts_work: bool = True
 
@@ -67,7 +75,7 @@ class RedisCounters:
         if self.scripts_work:
             try:
                 position = self._run(keys, arguments)
-            except ResponseError as error:
+            except (ResponseError, RedisClusterException) as error:
                 if not _is_unsupported(error):
                     raise
                 logger.warning("The cache cannot run scripts (%s). Rates are counted one by one.", type(error).__name__)
@@ -85,8 +93,10 @@ class RedisCounters:
             return self._call("EVAL", SCRIPT, len(keys), *keys, arguments)
 
     def _call(self, *command: str | int) -> int:
-        # not Redis.execute_command, which takes twice as long
-        connection: Any = self.pool.get_connection()
+        if isinstance(self.server, RedisCluster):
+            return int(self.server.execute_command(*command))  # type: ignore[no-untyped-call]
+        # redis.Redis.execute_command would take twice as long
+        connection: Any = self.server.get_connection()
         try:
             connection.send_command(*command)
             return int(connection.read_response())
@@ -95,7 +105,7 @@ class RedisCounters:
                 connection.disconnect()
             raise
         finally:
-            self.pool.release(connection)
+            self.server.release(connection)
 
 
 @lru_cache(maxsize=1)
@@ -105,28 +115,32 @@ def redis_counters() -> RedisCounters | None:
         return None  # counters would have other names
     prefix = getattr(settings, "RATELIMIT_CACHE_PREFIX", "rl:")
     cache = caches[getattr(settings, "RATELIMIT_USE_CACHE", "default")]
-    found = _pool_and_key_function(cache)
+    found = _client_and_key_function(cache)
     if found is None:
         return None
-    pool, make_key = found
-    return RedisCounters(pool=_bounded(pool), make_key=lambda name: make_key(prefix + name))
+    client, make_key = found
+    server = client if isinstance(client, RedisCluster) else _bounded(client.connection_pool)
+    return RedisCounters(server=server, make_key=lambda name: make_key(prefix + name))
 
 
 def counts_in_one_call() -> bool:
-    """Whether a request takes one call to the cache, whose duration is limited."""
-    return redis_counters() is not None
+    """Whether a request takes one call to the cache, and waits less than a second for it."""
+    counters = redis_counters()
+    return counters is not None and not isinstance(counters.server, RedisCluster)
 
 
-def _pool_and_key_function(cache: BaseCache) -> tuple[redis.ConnectionPool, Callable[[str], str]] | None:
-    """The cache's connection pool for writing, if its counters are plain integers under the keys that it makes."""
+def _client_and_key_function(cache: BaseCache) -> tuple[redis.Redis | RedisCluster, Callable[[str], str]] | None:
+    """The cache's client for writing, if its counters are plain integers under the keys that it makes."""
+    make_key: Callable[[str], str]
     if isinstance(cache, RedisCache) and _is_unchanged(type(cache), RedisCache):
-        client: Any = cache._cache.get_client(None, write=True)  # noqa: SLF001  there is no public way
-        return client.connection_pool, cache.make_key
-    client = getattr(cache, "client", None)
-    default = next((each for each in type(client).__mro__ if each.__module__ == "django_redis.client.default"), None)
-    if default is not None and _is_unchanged(type(client), default):
-        return client.get_client(write=True).connection_pool, client.make_key
-    return None
+        client, make_key = cache._cache.get_client(None, write=True), cache.make_key  # noqa: SLF001  no public way
+    else:
+        theirs = getattr(cache, "client", None)
+        bases = [each for each in type(theirs).__mro__ if each.__module__ == "django_redis.client.default"]
+        if theirs is None or not bases or not _is_unchanged(type(theirs), bases[0]):
+            return None
+        client, make_key = theirs.get_client(write=True), theirs.make_key
+    return (client, make_key) if isinstance(client, redis.Redis | RedisCluster) else None
 
 
 def _is_unchanged(cls: type[Any], base: type[Any]) -> bool:
@@ -163,15 +177,17 @@ def _bounded_sentinel(manager: Sentinel) -> Sentinel:
     )
 
 
-def _is_unsupported(error: ResponseError) -> bool:
-    """Whether the server or proxy cannot run the script: on a cluster, the counters may be on different nodes."""
-    return isinstance(error, ClusterCrossSlotError | NoPermissionError) or "unknown command" in str(error)
+def _is_unsupported(error: Exception) -> bool:
+    """Whether the server or proxy cannot run the script. On a cluster, the counters may be on different nodes."""
+    known = isinstance(error, ClusterCrossSlotError | NoPermissionError)
+    return known or any(text in str(error) for text in ("unknown command", "same key slot"))
 
 
 def _forget(*, setting: str, **_: object) -> None:
     if setting == "CACHES" or setting.startswith("RATELIMIT_"):
-        if redis_counters.cache_info().currsize and (counters := redis_counters()):
-            counters.pool.disconnect()
+        counters = redis_counters() if redis_counters.cache_info().currsize else None
+        if counters is not None and isinstance(counters.server, redis.ConnectionPool):
+            counters.server.disconnect()
         redis_counters.cache_clear()
 
 
