@@ -6,13 +6,19 @@ from typing import Any, Final
 from django.db import models
 
 from dfns_login.models import AuditEvent, OneTimeCode, Session, SpentToken
+from dfns_login.proofs import REQUEST_DEADLINE
 from dfns_login.settings import login_settings
 
 BATCH: Final = 500
 NO_RECIPIENT_RETENTION: Final = timedelta(hours=1)
 """How long closed codes for unknown usernames are kept."""
-SPENT_TOKEN_MARGIN: Final = timedelta(minutes=5)
-"""How long a spent `jti` is kept after its token expires."""
+SPENT_TOKEN_MARGIN: Final = REQUEST_DEADLINE + timedelta(hours=1)
+"""How long a spent `jti` is kept after its token expires.
+
+A replay is refused as expired or as spent. A request compares the expiry with the
+time at which its body was there, and the hour covers whatever it waits for after
+that, and how far the clocks of web and worker hosts differ (R-124).
+"""
 
 
 def close_expired_codes(*, now: datetime) -> int:

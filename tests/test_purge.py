@@ -7,6 +7,7 @@ import pytest
 
 from dfns_login import purge as module
 from dfns_login.models import Account, AuditEvent, AuditKind, CodeClosed, CodePurpose, OneTimeCode, Session, SpentToken
+from dfns_login.proofs.challenges import REQUEST_DEADLINE
 from dfns_login.proofs.codes import derive_code, issue_code, present_code
 from dfns_login.purge import BATCH, close_expired_codes, purge
 from dfns_login.settings import login_settings
@@ -81,8 +82,10 @@ def test_an_open_code_is_never_touched() -> None:
 
 def test_a_spent_token_is_remembered_longer_than_it_could_live() -> None:
     SpentToken.objects.create(jti="x", expires_at=NOW)
-    assert purge(now=NOW + 5 * MINUTE - SECOND) == NOTHING
-    assert purge(now=NOW + 5 * MINUTE) == {**NOTHING, "spent_tokens": 1}
+    """R-124. No request lasts as long."""
+    assert REQUEST_DEADLINE == MINUTE
+    assert purge(now=NOW + REQUEST_DEADLINE + HOUR - SECOND) == NOTHING
+    assert purge(now=NOW + REQUEST_DEADLINE + HOUR) == {**NOTHING, "spent_tokens": 1}
 
 
 def test_sessions_and_events_go_after_their_retention(account: Account) -> None:

@@ -29,7 +29,8 @@ from dfns_login.api.envelope import exception_handler
 from dfns_login.api.fields import Body
 from dfns_login.api.operations import operation_of
 from dfns_login.api.parsing import StrictJSONParser, drain
-from dfns_login.browsers import drop_ended_session, known_device
+from dfns_login.api.request_body import read_body
+from dfns_login.browsers import drop_ended_session, forget_browser_session, known_device
 from dfns_login.errors import NotFound, RateExceeded, Refusal, TokenRefused
 from dfns_login.limits import BY_NAME, Rate, count_request
 from dfns_login.models import Session
@@ -94,11 +95,13 @@ class LoginAPIView(APIView):
         return view
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        self.now = timezone.now()
         self.requester = Requester.of(self.django_request)
         self._counted = False
         if not any(rate.subject in BY_NAME for rate in self.rates):
             self.count_requester()
+        if read_body(self.django_request):
+            forget_browser_session(self.django_request)  # middleware looked it up before the body was there
+        self.now = timezone.now()
         super().initial(request, *args, **kwargs)
 
     @property

@@ -2,6 +2,7 @@ from dfns_login.browsers.destinations import LONGEST, after_sign_in, own_path
 from dfns_login.browsers.devices import known_device, remember_device
 from dfns_login.browsers.django_sessions import (
     drop_ended_session,
+    forget_browser_session,
     named_session,
     open_browser_session,
     renew_browser_session,
@@ -12,6 +13,7 @@ __all__ = [
     "LONGEST",
     "after_sign_in",
     "drop_ended_session",
+    "forget_browser_session",
     "known_device",
     "named_session",
     "open_browser_session",

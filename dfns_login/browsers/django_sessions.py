@@ -76,6 +76,12 @@ def resolve_browser_session(request: HttpRequest, *, now: datetime) -> Session |
     return found
 
 
+def forget_browser_session(request: HttpRequest) -> None:
+    """Have `resolve_browser_session` read the row again, because the request has waited since."""
+    if hasattr(request, _RESOLVED):
+        delattr(request, _RESOLVED)
+
+
 def drop_ended_session(request: HttpRequest) -> None:
     """Flush the browser's Django session if this request deleted it, as account recovery does.
 

@@ -1,4 +1,5 @@
 from dfns_login.proofs.challenges import (
+    REQUEST_DEADLINE,
     Ceremony,
     OpenedChallenge,
     RedeemedChallenge,
@@ -52,6 +53,7 @@ __all__ = [
     "FORMS",
     "NOTHING",
     "RENEWAL_MARGIN",
+    "REQUEST_DEADLINE",
     "ActionRequest",
     "Ceremony",
     "OpenedChallenge",

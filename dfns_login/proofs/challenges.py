@@ -7,7 +7,7 @@ Opening a challenge stores nothing. Spending one stores its `jti` in
 import json
 import secrets
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
@@ -26,6 +26,8 @@ JTI_BYTES: Final = 16
 PADDED_LENGTH: Final = 512
 """Bytes that are encrypted into every identifier, so that its length reveals nothing."""
 IDENTIFIER_MAX_LENGTH: Final = 1024
+REQUEST_DEADLINE: Final = timedelta(seconds=60)
+"""A request whose body takes longer is refused. Spent ids are kept for longer than that (R-124)."""
 
 
 class Ceremony(StrEnum):

@@ -1,0 +1,45 @@
+"""Reading a request's body before anything is authenticated or decided (R-123, R-124).
+
+A client can hold its body back for as long as the server waits. Whatever was
+checked before would be stale when the body arrives, and so would the time.
+"""
+
+from datetime import timedelta
+from io import BytesIO
+from time import monotonic
+
+from django.http import HttpRequest
+
+from dfns_login.api.envelope import WHOLE_BODY
+from dfns_login.api.parsing import BODY_LIMIT
+from dfns_login.errors import BodyRefused
+from dfns_login.proofs import REQUEST_DEADLINE
+
+
+def read_body(request: HttpRequest, *, deadline: timedelta = REQUEST_DEADLINE) -> bytes:
+    """Read the body into memory, where later readers find it.
+
+    A chunked body (RFC 9112 §7.1) is read like any other. A body that is announced to be
+    longer than `BODY_LIMIT` is left unread: every parser of ours refuses it.
+    Raises: BodyRefused, if the body arrives after the deadline.
+    """
+    started = monotonic()
+    if _announced_length(request) > BODY_LIMIT:
+        return b""
+    chunked = str(request.META.get("HTTP_TRANSFER_ENCODING", "")).strip().lower() == "chunked"
+    if chunked and request.META.get("wsgi.input_terminated"):
+        raw: bytes = request.META["wsgi.input"].read(BODY_LIMIT + 1)
+        request._stream = BytesIO(raw)  # noqa: SLF001  Django ignores chunked bodies
+    body = request.body
+    if monotonic() - started > deadline.total_seconds():
+        raise BodyRefused("late body", details={WHOLE_BODY: ["It took too long to arrive."]})
+    if chunked:
+        request.META["CONTENT_LENGTH"] = str(len(body))  # REST framework ignores a body without a length
+    return body
+
+
+def _announced_length(request: HttpRequest) -> int:
+    try:
+        return int(request.META.get("CONTENT_LENGTH") or 0)
+    except ValueError:
+        return 0
