@@ -1,4 +1,4 @@
-"""The client in Node, from its sources, and in a Chromium, as it was built."""
+"""The client in Node (from source) and in Chromium (as built)."""
 
 from collections.abc import Iterator
 

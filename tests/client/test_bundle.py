@@ -1,4 +1,4 @@
-"""What is built: how much of it a page loads when, what is in it, and how it comes into a package."""
+"""The bundle: what pages load and when, what it contains, and how it is packaged."""
 
 import gzip
 import json
@@ -21,7 +21,7 @@ WORKER_LIMIT = 60_000
 
 
 def with_static_imports(name: str) -> set[str]:
-    """Names of the scripts that load with this one."""
+    """Names of the scripts that this one imports statically."""
     found, pending = set(), [name]
     while pending:
         script = pending.pop()
@@ -74,7 +74,7 @@ def test_the_lock_file_names_no_registry() -> None:
 
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What a package is built from, without what was built here before."""
+    """Sources of the package, without earlier build results."""
     copy = tmp_path_factory.mktemp("repository")
     for name in ("pyproject.toml", "hatch_build.py", "README.md", "LICENSE", "CHANGELOG.md", ".gitignore"):
         shutil.copy(ROOT / name, copy)

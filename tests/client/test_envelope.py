@@ -1,4 +1,4 @@
-"""Key envelopes: what the client makes, others open, and the other way round."""
+"""Key envelopes: other programs decrypt the client's, and the client decrypts theirs."""
 
 import base64
 import re
@@ -25,7 +25,7 @@ from tests.support.age import age_file, armor
 from tests.support.age_command import Age
 from tests.support.client_runners import Client, ClientError
 
-# Half of it is another text in each of the four normal forms; 64 characters and more.
+# Longer than 64 characters, and different in each of the four normal forms.
 PASSWORD = "Crème brûlée à ﬁne Ångström \uff12 " + "is what the fox ate, all of it, before midnight"
 PASSPHRASE = unicodedata.normalize("NFKC", PASSWORD)
 HEADER = re.compile(
@@ -37,7 +37,7 @@ HEADER = re.compile(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Made:
-    """A key that a client has made under PASSWORD."""
+    """A key created by a client with PASSWORD."""
 
     client: Client
     public_key: str
@@ -62,7 +62,7 @@ def pem_of(key: Any) -> bytes:
 
 
 def cheap_file(plaintext: bytes, *, passphrase: str = PASSPHRASE) -> bytes:
-    """An age file that opens at once: what is tried here does not hang on the work factor."""
+    """An age file with a low work factor, so that decrypting is fast."""
     return age_file(plaintext, passphrase=passphrase, work_factor=8)
 
 
@@ -78,7 +78,7 @@ def public_pem(private_key: ec.EllipticCurvePrivateKey) -> str:
 
 
 def signs_as(client: Client, handle: str, key: ec.EllipticCurvePrivateKey) -> bool:
-    """Whether the opened key signs what the public one verifies."""
+    """Whether the public key verifies signatures of the decrypted key."""
     (made,) = client.do("assertions", kind="Key", handle=handle, credId="AA", challenges=["c"])
     said = made["credentialAssertion"]
     signature, message = (base64.urlsafe_b64decode(said[name] + "==") for name in ("signature", "clientData"))
@@ -172,7 +172,7 @@ def flipped(data: bytes, position: int) -> bytes:
 
 
 def damaged() -> dict[str, str]:
-    """Envelopes under PASSWORD, of each of which one thing is wrong."""
+    """Envelopes encrypted with PASSWORD, each with one defect."""
     whole = cheap_file(pem_of(a_key()))
     mac = whole.index(b"\n--- ") + 5
     stanza = whole[whole.index(b"-> ") : mac - 4]
@@ -221,5 +221,5 @@ def test_a_decrypted_key_signs_and_cannot_be_exported(made: Made) -> None:
             "algorithm": {"name": "ECDSA", "namedCurve": "P-256"},
         }
         for form in ("pkcs8", "jwk"):
-            # in Node 20 it is InvalidAccessException
+            # Node 20 throws InvalidAccessException
             assert made.client.do("exportKey", handle=handle, format=form).startswith("InvalidAccess")

@@ -1,4 +1,4 @@
-"""What keys sign: the encodings against those of Python, assertions and attestations against the server's verifiers."""
+"""Key credentials: encodings compared with Python's, signatures checked by the server's verifiers."""
 
 import base64
 import secrets
@@ -14,7 +14,7 @@ from dfns_login.verification.public_keys import KeyAlgorithm
 from tests.support.authenticators import base64url, new_challenge
 from tests.support.client_runners import Client
 
-# Of a P-256 signature; also those that are short, and those whose first bit is set.
+# Integers of P-256 signatures, including short ones and ones with the first bit set.
 INTEGERS = st.one_of(st.integers(1, 2**256 - 1), st.integers(0, 255).map(lambda bits: 2**bits), st.integers(1, 300))
 ATTESTATIONS = KeyAttestationVerifier(origins=(), algorithms=(KeyAlgorithm.P256,))
 ASSERTIONS = KeyAssertionVerifier(origins=())

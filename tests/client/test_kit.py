@@ -1,4 +1,4 @@
-"""The recovery kit: what a person mistypes is found, what they type otherwise is read, and the file opens by itself."""
+"""The recovery kit: typos are found, other spellings are accepted, and the file can be opened without the site."""
 
 import base64
 import random

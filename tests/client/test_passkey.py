@@ -1,4 +1,4 @@
-"""Passkeys, by a virtual authenticator in Chromium, against the server's verifiers."""
+"""Passkeys of a virtual authenticator in Chromium, checked by the server's verifiers."""
 
 from collections.abc import Iterator
 from typing import Any

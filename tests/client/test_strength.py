@@ -1,4 +1,4 @@
-"""Which passwords are turned away, and which are called strong."""
+"""Which passwords are rejected, and which count as strong."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The types: the signer is what the official client asks for, and the documentation's TypeScript is right."""
+"""Types: the signer fits the official client, and the documented TypeScript compiles."""
 
 import json
 import subprocess
@@ -12,7 +12,7 @@ EXAMPLE = (ROOT / "docs" / "client.md").read_text().partition("```ts\n")[2].part
 
 
 def check(project: Path, *, node: str) -> str:
-    """What the compiler says."""
+    """Return the compiler's output."""
     compiler = SOURCES / "node_modules" / "typescript" / "bin" / "tsc"
     done = subprocess.run([node, compiler, "--project", project], capture_output=True, text=True, check=False)
     assert done.returncode == 0 or done.stdout, done.stderr

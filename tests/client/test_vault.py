@@ -1,4 +1,4 @@
-"""The vault in a browser: its worker, and the policies of the page around it."""
+"""The vault in a browser: its worker, and the page's policies."""
 
 from pathlib import Path
 
@@ -53,7 +53,7 @@ def test_closing_a_vault_cancels_its_work_and_keeps_it_usable(in_chromium: PageC
 def test_a_blocked_worker_is_reported(
     browser: Browser, tmp_path: Path, envelope: str, allowed: str, instead: str
 ) -> None:
-    """Nothing is opened on the page's own thread instead."""
+    """The key is not decrypted on the page's thread instead."""
     with page_client(browser, tmp_path, policy=POLICY.replace(allowed, instead)) as client:
         with pytest.raises(ClientError) as thrown:
             client.do("open", envelope=envelope, password="password")
@@ -61,7 +61,7 @@ def test_a_blocked_worker_is_reported(
 
 
 def test_the_policy_allows_no_other_script(in_chromium: PageClient, envelope: str) -> None:
-    in_chromium.do("open", envelope=envelope, password="password")  # which makes the one policy
+    in_chromium.do("open", envelope=envelope, password="password")  # creates the policy
     again = in_chromium.page.evaluate(
         "() => { try { trustedTypes.createPolicy('dfns-login', {createScriptURL: url => url}) }"
         " catch (error) { return error.name } }"

@@ -1,4 +1,4 @@
-"""The live project whose pages are opened, started once."""
+"""The live project that serves the pages, started once."""
 
 from collections.abc import Iterator
 

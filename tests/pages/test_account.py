@@ -1,4 +1,4 @@
-"""The account page in a real Chromium: passkeys, names, the password, sessions, the end of it all."""
+"""The account page in a real Chromium: passkeys, names, password, recovery kit, sessions and signing out."""
 
 from collections.abc import Iterator
 
@@ -20,7 +20,7 @@ def resident(scene: LiveProject) -> Resident:
 
 @pytest.fixture
 def visitor(browser: Browser, scene: LiveProject, resident: Resident) -> Iterator[Visitor]:
-    """The resident, signed in."""
+    """A visitor signed in as the resident."""
     with visiting(browser, url=scene.site.url) as visitor:
         sign_in(visitor, resident)
         yield visitor
@@ -111,7 +111,9 @@ def test_another_session_can_be_ended(
         sign_in(elsewhere, resident)
         page.reload()
         expect(rows(page, "Where you're signed in")).to_have_count(2)
-        section(page, "Where you're signed in").get_by_role("button", name="End session").click()  # this one has none
+        section(page, "Where you're signed in").get_by_role(
+            "button", name="End session"
+        ).click()  # the current session has no such button
         expect(rows(page, "Where you're signed in")).to_have_count(1)
         elsewhere.page.goto("/account/")
         elsewhere.page.wait_for_url("**/login/**")
@@ -142,7 +144,7 @@ def test_a_passkey_can_be_added_used_and_deactivated(visitor: Visitor) -> None:
     password = rows(page, "How you sign in").filter(has_text="Password").first
     password.get_by_role("button", name="Deactivate").click()
     page.get_by_role("dialog", name="Deactivate").get_by_role("button", name="Deactivate").click()
-    expect(rows(page, "How you sign in")).to_have_count(1)  # it was signed for by the passkey
+    expect(rows(page, "How you sign in")).to_have_count(1)  # the passkey signed the change
     rows(page, "How you sign in").get_by_role("button", name="Deactivate").click()
     page.get_by_role("dialog", name="Deactivate").get_by_role("button", name="Deactivate").click()
     expect(page.get_by_text("You need at least one way to sign in")).to_be_visible()
@@ -175,7 +177,7 @@ def test_signing_out_leaves_nothing_behind(visitor: Visitor, resident: Resident)
     assert len(page.context.pages) == 1
     assert page.workers == []
     page.go_back()
-    page.wait_for_url("**/login/**")  # the account page was not kept
+    page.wait_for_url("**/login/**")  # the browser did not restore the account page
 
 
 def test_an_ended_session_leads_to_the_sign_in_page_and_back(visitor: Visitor) -> None:

@@ -1,4 +1,4 @@
-"""Links to the pages in mails: to our own host, without a code, and with no name where a server would log it."""
+"""Links in emails: on our own host, without a code, and with the username where no server logs it."""
 
 import re
 from typing import Any
@@ -22,7 +22,7 @@ def lee() -> Account:
 
 
 def invitation(account: Account) -> tuple[str, str, str]:
-    """Its code, its text, its HTML."""
+    """Return the invitation's code, text and HTML."""
     code = issue(account.recipient, purpose=CodePurpose.REGISTRATION)
     mail = code_email(OneTimeCode.objects.get(), code=code, account=account, now=NOW)
     return code, str(mail.body), str(mail.alternatives[0][0])

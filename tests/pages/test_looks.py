@@ -1,5 +1,6 @@
-"""Every page in every state, in light and dark, on a phone, and from right to left: axe-core finds nothing, and a
-picture of each is kept in `var/screenshots/` for whoever looks at them.
+"""Every page in every state: light, dark, on a phone and right to left.
+
+axe-core must find nothing. Screenshots are in `var/screenshots/`.
 """
 
 import re
@@ -30,7 +31,7 @@ def visitor(request: pytest.FixtureRequest, browser: Browser, scene: LiveProject
 
 
 def fill(visitor: Visitor, field: str, value: str) -> None:
-    """By id, for the labels are in any language."""
+    """Fill in a field by id, because labels depend on the language."""
     visitor.page.locator(f"#{field}").fill(value)
     visitor.page.locator(f"#{field}").press("Enter")
 
@@ -44,7 +45,7 @@ def refused(visitor: Visitor, field: str) -> None:
 
 
 def no_wider_than_the_window(visitor: Visitor) -> None:
-    """Nothing is cut off, and nobody has to scroll sideways (WCAG 1.4.10)."""
+    """Check that the page needs no horizontal scrolling (WCAG 1.4.10)."""
     assert visitor.page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
 
 

@@ -1,4 +1,4 @@
-"""The pages as a server sends them: headers, who is led where, whose organization they are for."""
+"""The pages as served: headers, redirects, and the organization they are for."""
 
 import re
 from html.parser import HTMLParser
@@ -31,7 +31,7 @@ def signed_in(jane: Person) -> Browser:
 
 
 class Markup(HTMLParser):
-    """What a page has that a strict policy forbids, and what it loads."""
+    """Collects what a strict policy forbids, and what the page loads."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -126,7 +126,7 @@ def test_the_sign_in_page_redirects_a_signed_in_person(signed_in: Browser) -> No
 
 @pytest.mark.parametrize("path", ALL)
 def test_pages_only_accept_get_and_head(signed_in: Browser, path: str) -> None:
-    """R-95: no state changes by a GET, and no page takes anything."""
+    """R-95: GET changes no state, and pages accept no other method."""
     assert signed_in.post(path, headers={"X-CSRFToken": signed_in.csrf}).status_code == 405
 
 

@@ -1,4 +1,4 @@
-"""Registering from the mailed invitation, and recovering with the kit that came of it, in a real Chromium."""
+"""Registering from an emailed invitation and recovering with the kit, in a real Chromium."""
 
 import re
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ def visitor(browser: Browser, scene: LiveProject) -> Iterator[Visitor]:
 
 @dataclass(frozen=True, kw_only=True)
 class Registered:
-    """Somebody who has registered on the page, and what their kit says."""
+    """A person who registered on the page, and their kit."""
 
     person: Invitee
     kit_key: str
@@ -51,7 +51,7 @@ def choose_password(page: Page, password: str) -> None:
 
 
 def keep_kit(page: Page) -> tuple[str, str]:
-    """Download the kit, and read it: its key as it is shown, and its file."""
+    """Download the kit. Returns the displayed kit key and the file's text."""
     page.get_by_role("heading", name="Your kit key").wait_for(timeout=60_000)
     shown = KIT_KEY.search(page.locator("[data-kit-key]").inner_text())
     assert shown is not None
@@ -173,7 +173,7 @@ def test_the_kit_and_an_emailed_code_set_a_new_password(visitor: Visitor, scene:
     code = ask_code(page, resident)
     kit = page.get_by_label("Kit key", exact=True)
 
-    # a mistyped kit is told before anything is sent
+    # a mistyped kit key is found before anything is sent
     sent = len(visitor.sent)
     last = made.kit_key[-1]
     kit.fill(made.kit_key[:-1] + ("0" if last != "0" else "1"))
@@ -182,7 +182,7 @@ def test_the_kit_and_an_emailed_code_set_a_new_password(visitor: Visitor, scene:
     expect(kit).to_have_attribute("aria-invalid", "true")
     assert len(visitor.sent) == sent
 
-    # read from its file, the kit is taken
+    # the kit key can be read from the file
     file = tmp_path / "kit.txt"
     file.write_text(made.kit_file)
     page.locator("#kit-file").set_input_files(file)
@@ -197,7 +197,7 @@ def test_the_kit_and_an_emailed_code_set_a_new_password(visitor: Visitor, scene:
     digits = re.sub(r"[\s-]", "", made.kit_key)
     assert not [each for each in visitor.sent if digits[12:38].encode() in each.body]
 
-    # the new password signs in, the old one no more
+    # only the new password signs in
     page.goto("/login/")
     present_code(page, ask_code(page, resident))
     enter_password(page, CHOSEN)
@@ -205,7 +205,7 @@ def test_the_kit_and_an_emailed_code_set_a_new_password(visitor: Visitor, scene:
     enter_password(page, CHOSEN_AFTERWARDS)
     page.wait_for_url("**/account/")
 
-    # the old kit is used up
+    # the old kit no longer works
     page.goto("/recover/")
     code = ask_code(page, resident)
     page.get_by_label("Kit key", exact=True).fill(made.kit_key)
@@ -218,6 +218,6 @@ def test_the_registration_code_can_be_sent_again(visitor: Visitor, scene: LivePr
     person = scene.invite()
     page = visitor.page
     page.goto(invitation_link(scene, person))
-    page.wait_for_timeout(2500)  # the cooldown of these settings
+    page.wait_for_timeout(2500)  # longer than the cooldown in these settings
     page.get_by_role("button", name=re.compile("Send again")).click()
     assert code_in(scene.mail_to(person.email, number=2)) == person.registration_code

@@ -1,4 +1,4 @@
-"""Pages of an organization that wants a passkey besides the password, among several organizations."""
+"""Pages of an organization that requires a passkey as well as the password, among several organizations."""
 
 import re
 from collections.abc import Iterator
@@ -43,18 +43,18 @@ def test_a_required_passkey_is_requested_at_registration_sign_in_and_for_changes
     page.get_by_label("New password", exact=True).fill(PASSWORD)
     page.get_by_label("Confirm new password").fill(PASSWORD)
     page.get_by_role("button", name="Continue").filter(visible=True).click()
-    page.get_by_role("button", name="Not now").click()  # the wire does not say beforehand that it will not do
+    page.get_by_role("button", name="Not now").click()  # the server refuses only later
     expect(page.get_by_text("Your organization requires a passkey.").first).to_be_visible(timeout=30_000)
     page.get_by_role("button", name="Add a passkey").click()
     page.get_by_label("I've saved my recovery kit in a safe place").check(timeout=60_000)
     page.get_by_role("button", name="Continue to sign in").click()
     page.wait_for_url("**/login/**")
 
-    # the organization and the name came along
+    # the link carried the organization and the username over
     expect(page.get_by_label("Organization ID")).to_be_hidden()
     present_code(page, ask_code(page, Resident(scene=scene, person=person)))
     enter_password(page, PASSWORD)
-    page.wait_for_url("**/account/")  # the passkey was asked for behind the password, and this device gave it
+    page.wait_for_url("**/account/")  # the passkey was requested after the password
     (signed,) = [body_of(each) for each in visitor.sent if each.url.endswith("/login/complete")]
     assert (signed["firstFactor"]["kind"], signed["secondFactor"]["kind"]) == ("PasswordProtectedKey", "Fido2")
 

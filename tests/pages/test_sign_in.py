@@ -1,4 +1,4 @@
-"""Signing in, in a real Chromium against the live project: e-mail, code, password; or a passkey."""
+"""Signing in with email, code and password, or with a passkey, in a real Chromium against the live project."""
 
 import base64
 import gzip
@@ -39,7 +39,7 @@ def posted(visitor: Visitor, path: str) -> int:
 
 
 def expire(scene: LiveProject, resident: Resident) -> None:
-    """Let the person's open code have been issued long ago."""
+    """Make the person's open code expire."""
     scene.site.manage(
         "shell",
         "-c",
@@ -70,7 +70,7 @@ def test_next_redirects_within_this_site_only(visitor: Visitor, resident: Reside
 
 
 def test_no_request_contains_the_password(visitor: Visitor, resident: Resident) -> None:
-    """R-27: nor anything that is derived from it, other than what the server had."""
+    """R-27: requests contain nothing derived from the password except what the server already had."""
     sign_in(visitor, resident)
     everything = b"\n".join(
         f"{each.method} {each.url} {json.dumps(each.headers)} ".encode() + each.body for each in visitor.sent
@@ -83,7 +83,7 @@ def test_no_request_contains_the_password(visitor: Visitor, resident: Resident) 
 
 
 def written_forms(secret: str) -> list[bytes]:
-    """The secret as it may have been written: encoded, hashed, quoted."""
+    """Encodings and hashes of the secret that a request could contain."""
     raw = secret.encode()
     hashed = [hashlib.new(name, raw) for name in ("md5", "sha1", "sha256", "sha384", "sha512")]
     plain = [raw, *(each.digest() for each in hashed)]
@@ -145,7 +145,7 @@ def test_when_time_runs_out_the_page_says_so_and_keeps_what_was_typed(visitor: V
     expect(timer).to_contain_text(re.compile(r"9:\d\d|10:00"))
     page.clock.fast_forward("10:01")
     before = resident.mails()
-    time.sleep(CODE_COOLDOWN.total_seconds())  # the server's clock goes on as ever
+    time.sleep(CODE_COOLDOWN.total_seconds())  # only the browser's clock was moved
     expect(page.get_by_role("alert").filter(has_text="Your code expired.")).to_be_visible()
     page.get_by_role("button", name="Send again").click()
     present_code(page, resident.code(after=before))
@@ -183,7 +183,7 @@ def test_send_again_emails_the_same_code(visitor: Visitor, resident: Resident) -
     code = ask_code(page, resident)
     before = resident.mails()
     again = page.get_by_role("button", name=re.compile("Send again"))
-    expect(again).to_contain_text(re.compile(r"\d"))  # it says when
+    expect(again).to_contain_text(re.compile(r"\d"))  # it shows the time left
     page.get_by_role("button", name=re.compile("^Send again$")).click(timeout=10_000)
     assert resident.code(after=before) == code
     expect(page.get_by_label("Code", exact=True)).to_be_visible()
@@ -206,7 +206,7 @@ def test_errors_show_a_message_and_keep_what_was_typed(visitor: Visitor, residen
     page.get_by_role("button", name="Email me a code").click()
     expect(page.get_by_role("alert").filter(has_text="connection")).to_be_visible()
     expect(page.get_by_role("textbox", name="Email")).to_have_value(resident.email)
-    visitor.problems.clear()  # Chromium tells the console of a request that never got anywhere
+    visitor.problems.clear()  # Chromium logs the failed request
     page.unroute("**/auth/login/code")
     refusal = {"error": {"message": "Too many requests", "code": "too_many_requests"}}
     page.route(
