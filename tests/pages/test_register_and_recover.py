@@ -66,7 +66,7 @@ def register(visitor: Visitor, scene: LiveProject, *, passkey: bool = False) -> 
     person = scene.invite()
     page = visitor.page
     page.goto(invitation_link(scene, person))
-    expect(page.get_by_role("textbox", name="Email")).to_have_value(person.email)
+    expect(page.get_by_role("textbox", name="Email address")).to_have_value(person.email)
     page.get_by_label("Registration code").fill(person.registration_code)
     page.get_by_role("button", name="Continue").click()
     choose_password(page, CHOSEN)
@@ -87,7 +87,7 @@ def sign_in_as(visitor: Visitor, resident: Resident, password: str) -> None:
 def test_an_invited_person_registers_and_signs_in(visitor: Visitor, scene: LiveProject) -> None:
     made = register(visitor, scene)
     page = visitor.page
-    expect(page.get_by_role("textbox", name="Email")).to_have_value(made.person.email)
+    expect(page.get_by_role("textbox", name="Email address")).to_have_value(made.person.email)
     assert made.person.email not in page.url
     present_code(page, ask_code(page, Resident(scene=scene, person=made.person)))
     enter_password(page, CHOSEN)

@@ -71,7 +71,7 @@ def test_a_required_passkey_is_requested_at_registration_sign_in_and_for_changes
 def test_with_several_organizations_the_page_asks_for_the_id(visitor: Visitor, scene: LiveProject) -> None:
     page = visitor.page
     page.goto("/login/")
-    page.get_by_role("textbox", name="Email").fill("nobody@example.co")
+    page.get_by_role("textbox", name="Email address").fill("nobody@example.co")
     page.get_by_role("button", name="Email me a code").click()
     expect(page.get_by_label("Organization ID")).to_have_attribute("aria-invalid", "true")
     page.get_by_label("Organization ID").fill(scene.organization)

@@ -192,7 +192,7 @@ def test_send_again_emails_the_same_code(visitor: Visitor, resident: Resident) -
 def test_an_unknown_address_is_not_revealed(visitor: Visitor) -> None:
     page = visitor.page
     page.goto("/login/")
-    page.get_by_role("textbox", name="Email").fill("nobody@example.co")
+    page.get_by_role("textbox", name="Email address").fill("nobody@example.co")
     page.get_by_role("button", name="Email me a code").click()
     present_code(page, WRONG)
     expect(page.get_by_label("Code", exact=True)).to_have_attribute("aria-invalid", "true")
@@ -202,10 +202,10 @@ def test_errors_show_a_message_and_keep_what_was_typed(visitor: Visitor, residen
     page = visitor.page
     page.goto("/login/")
     page.route("**/auth/login/code", lambda route: route.abort())
-    page.get_by_role("textbox", name="Email").fill(resident.email)
+    page.get_by_role("textbox", name="Email address").fill(resident.email)
     page.get_by_role("button", name="Email me a code").click()
     expect(page.get_by_role("alert").filter(has_text="connection")).to_be_visible()
-    expect(page.get_by_role("textbox", name="Email")).to_have_value(resident.email)
+    expect(page.get_by_role("textbox", name="Email address")).to_have_value(resident.email)
     visitor.problems.clear()  # Chromium logs the failed request
     page.unroute("**/auth/login/code")
     refusal = {"error": {"message": "Too many requests", "code": "too_many_requests"}}
@@ -215,7 +215,7 @@ def test_errors_show_a_message_and_keep_what_was_typed(visitor: Visitor, residen
     )
     page.get_by_role("button", name="Email me a code").click()
     expect(page.get_by_text(re.compile("in about 2 minutes"))).to_be_visible()
-    expect(page.get_by_role("textbox", name="Email")).to_have_value(resident.email)
+    expect(page.get_by_role("textbox", name="Email address")).to_have_value(resident.email)
 
 
 def test_a_passkey_signs_in_without_a_username(visitor: Visitor, resident: Resident) -> None:
@@ -245,7 +245,7 @@ def test_signing_in_with_the_keyboard_alone(visitor: Visitor, resident: Resident
     before = resident.mails()
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
-    tab_to(visitor, "Email")
+    tab_to(visitor, "Email address")
     page.keyboard.type(resident.email)
     page.keyboard.press("Enter")
     expect(page.get_by_label("Code", exact=True)).to_be_focused()

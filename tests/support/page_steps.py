@@ -50,7 +50,7 @@ def ask_code(page: Page, resident: Resident) -> str:
     """Fill in the e-mail address, have a code mailed, and read the mail."""
     resident.wait_for_cooldown()
     before = resident.mails()
-    page.get_by_role("textbox", name="Email").fill(resident.email)
+    page.get_by_role("textbox", name="Email address").fill(resident.email)
     page.get_by_role("button", name="Email me a code").click()
     page.get_by_label("Code", exact=True).wait_for()
     return resident.code(after=before)
