@@ -21,5 +21,4 @@ class BundleHook(BuildHookInterface):
         wanted = [*ALWAYS, *(f"{name}.js" for name in entries)]
         missing = [name for name in wanted if not (root / BUNDLE / name).is_file()]
         if missing:
-            msg = f"There is no {BUNDLE / missing[0]}: run `make web` first."
-            raise SystemExit(msg)
+            raise SystemExit(f"There is no {BUNDLE / missing[0]}: run `make web` first.")

@@ -25,6 +25,8 @@ WHOLE_BODY: Final = "body"
 
 WIRE_FIELDS: Final[Mapping[str, str]] = {
     "announced_path": "userActionHttpPath",
+    "attestation_data": "credentialInfo.attestationData",
+    "client_data": "credentialInfo.clientData",
     "credential_id": "credentialInfo.credId",
     "credential_name": "credentialName",
     "encrypted_private_key": "encryptedPrivateKey",

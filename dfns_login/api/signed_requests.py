@@ -93,12 +93,10 @@ def redeem(request: Request) -> RedeemedAction:
     """
     session: Any = request.auth
     if not isinstance(session, Session):
-        msg = "no session"
-        raise NotAuthorized(msg)
+        raise NotAuthorized("no session")
     token = request.META.get(HEADER)
     if not token:
-        msg = "no user action"
-        raise UserActionRefused(msg)
+        raise UserActionRefused("no user action")
     payload = signed_payload(django_request(request))  # the bytes, whatever parsers the view has
     asked = ActionRequest(method=str(request.method), path=request.path, payload=payload)
     return redeem_user_action(str(token), asked, session=session, now=timezone.now())
@@ -117,19 +115,15 @@ def signed_payload(request: HttpRequest) -> object:
     except UnreadablePostError as error:
         raise BodyRefused(type(error).__name__) from error
     except RawPostDataException as error:
-        msg = "the view has read the body before its user action was looked at"
-        raise UserActionRefused(msg) from error
+        raise UserActionRefused("the view has read the body before its user action was looked at") from error
     if len(body) > BODY_LIMIT:
-        msg = "body over the limit"
-        raise BodyTooLarge(msg)
+        raise BodyTooLarge("body over the limit")
     if body and not _is_declared_as_json(request):
-        msg = "a signed body that is not declared as JSON in UTF-8"
-        raise MediaTypeRefused(msg)
+        raise MediaTypeRefused("a signed body that is not declared as JSON in UTF-8")
     try:
         return parse_payload(body)
     except BodyRefused as error:
-        msg = "a body that is no JSON"
-        raise UserActionRefused(msg) from error
+        raise UserActionRefused("a body that is no JSON") from error
 
 
 def _is_declared_as_json(request: HttpRequest) -> bool:

@@ -1,6 +1,6 @@
-"""Assertions: proof that whoever signs in holds a credential's private key.
+"""Assertions: proof that somebody holds a credential's private key.
 
-One verifier class for what signs alike. Each returns a VerifiedAssertion, which the steps that trust it require.
+There is one verifier for keys and one for passkeys. Each returns a `VerifiedAssertion`, which the next step requires.
 """
 
 from dataclasses import dataclass, field
@@ -31,10 +31,7 @@ from dfns_login.verification.public_keys import PublicKey, PublicKeyError, Signa
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyAssertion:
-    """Assertion of a key as on the wire.
-
-    client_data, signature: base64url. The wire's `algorithm` has no place here: the stored key decides.
-    """
+    """Assertion of a key as on the wire, in base64url. The wire's `algorithm` is ignored: the stored key decides."""
 
     client_data: str = field(repr=False)
     signature: str = field(repr=False)
@@ -42,9 +39,9 @@ class KeyAssertion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fido2Assertion:
-    """Assertion of a passkey as on the wire: base64url each.
+    """Assertion of a passkey as on the wire, in base64url.
 
-    user_handle: None or empty where the authenticator gave none.
+    user_handle: None or empty if the authenticator sent none.
     """
 
     client_data: str = field(repr=False)
@@ -54,7 +51,7 @@ class Fido2Assertion:
 
     @property
     def claimed_account_id(self) -> str | None:
-        """Id of the account that the passkey says it is of, to look it up by; nothing is verified yet."""
+        """Account id in the unverified user handle, for looking the credential up."""
         try:
             return read_user_handle(self.user_handle)
         except Fido2Error:
@@ -63,11 +60,7 @@ class Fido2Assertion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredKey:
-    """What the relying party holds of the credential that is said to sign.
-
-    credential_id: canonical text.
-    spki: DER, as it was stored.
-    """
+    """A stored credential. `credential_id` is canonical; `spki` is DER SubjectPublicKeyInfo."""
 
     credential_id: str
     spki: bytes = field(repr=False)
@@ -75,10 +68,10 @@ class StoredKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredPasskey(StoredKey):
-    """The same of a passkey.
+    """A stored passkey.
 
-    account_id: of the account whose credential it is; its user handle.
-    sign_count: what the authenticator gave last.
+    account_id: the account that it belongs to, which is also its user handle.
+    sign_count: the last sign count that the authenticator sent.
     """
 
     account_id: str
@@ -87,7 +80,7 @@ class StoredPasskey(StoredKey):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifiedAssertion:
-    """Proof that the holder of this credential answered the challenge. Only a verifier makes one."""
+    """Proof that the credential's private key signed the challenge. Only a verifier makes one."""
 
     credential_id: str
     public_key: PublicKey
@@ -96,12 +89,12 @@ class VerifiedAssertion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifiedFido2Assertion(VerifiedAssertion):
-    """The same of a passkey. state: to be kept with the credential."""
+    """A verified assertion of a passkey. `state` is to be stored with the credential."""
 
     state: PasskeyState
 
 
-# Stands in for a credential that is not there, so that its absence takes the same time. Nobody has its private key.
+# Verified against if there is no credential, so that the answer takes the same time. Nobody has its private key.
 _NOBODYS_KEY: Final = StoredPasskey(
     credential_id="",
     account_id="",
@@ -118,19 +111,19 @@ _NO_CREDENTIAL: Final = "The account has no such credential."
 class KeyAssertionVerifier:
     """Verifies assertions of kind `Key`, `PasswordProtectedKey` and `RecoveryKey`.
 
-    origins: those that client data may name.
+    origins: the origins that client data may name.
     """
 
     origins: tuple[str, ...]
 
     def verify(self, assertion: KeyAssertion, *, stored: StoredKey | None, challenge: str) -> VerifiedAssertion:
-        """Verify that the stored key made this assertion, for this challenge.
+        """Verify that the stored key signed this challenge.
 
-        The signature comes first, so nothing of the client data is read that the key has not signed.
-        stored: None if the account has no such credential; the work is the same, and so is the answer.
-        challenge: the text that the client was given.
-        Raises AssertionRefused: one answer for every failure; what failed is in its reason, for the log.
-        Source: Dfns API, Complete User Login, `credentialAssertion`; after WebAuthn Level 3 §7.2, §14.6.2.
+        The signature is verified first, so client data that the key has not signed are never parsed.
+        stored: None if the account has no such credential. The work and the answer are the same.
+        challenge: the challenge as the client received it.
+        Raises: AssertionRefused, with the same message for every failure. The reason is for the log.
+        Source: Dfns API, Complete User Login, `credentialAssertion`; modeled on WebAuthn Level 3 §7.2, §14.6.2.
         """
         try:
             client_data = decode_base64url(assertion.client_data)
@@ -142,7 +135,7 @@ class KeyAssertionVerifier:
             )
         except (EncodingError, PublicKeyError, SignatureError, ClientDataError) as error:
             raise _refusal(error, stored=stored) from error
-        if stored is None:  # pragma: no cover: only whoever had nobody's private key would get here
+        if stored is None:  # pragma: no cover: nobody has that private key
             raise AssertionRefused(_NO_CREDENTIAL)
         return VerifiedAssertion(credential_id=stored.credential_id, public_key=public_key, client_data=verified)
 
@@ -151,7 +144,7 @@ class KeyAssertionVerifier:
 class Fido2AssertionVerifier:
     """Verifies assertions of kind `Fido2`.
 
-    origins: those that a browser may name.
+    origins: the origins that a browser may name.
     """
 
     rp_id: str
@@ -160,13 +153,13 @@ class Fido2AssertionVerifier:
     def verify(
         self, assertion: Fido2Assertion, *, stored: StoredPasskey | None, challenge: str
     ) -> VerifiedFido2Assertion:
-        """Verify that the stored passkey made this assertion, for this challenge, and that its user was verified.
+        """Verify that the stored passkey signed this challenge after verifying its user.
 
-        stored: None if the account has no such credential; the work is the same, and so is the answer.
-        challenge: the text that the client was given.
-        A user handle may be missing; one that is there names the account.
-        Raises AssertionRefused, as `KeyAssertionVerifier` does; or SignCountRegressed, the same to whoever asked, if
-        all else holds.
+        A user handle may be missing. If there is one, it must be the account's.
+        stored: None if the account has no such credential. The work and the answer are the same.
+        challenge: the challenge as the client received it.
+        Raises: AssertionRefused, as `KeyAssertionVerifier` does; SignCountRegressed, with the same message, if only
+            the sign count is wrong.
         Source: Dfns API, Complete User Login, `credentialAssertion`; WebAuthn Level 3 §7.2.
         """
         held = stored or _NOBODYS_KEY
@@ -186,31 +179,17 @@ class Fido2AssertionVerifier:
                 rp_id=self.rp_id,
             )
             user_handle = read_user_handle(assertion.user_handle)
-        except (EncodingError, PublicKeyError, Fido2Error) as error:
+        except (EncodingError, ClientDataError, PublicKeyError, Fido2Error) as error:
             raise _refusal(error, stored=stored) from error
-        if stored is None:  # pragma: no cover: only whoever had nobody's private key would get here
+        if stored is None:  # pragma: no cover: nobody has that private key
             raise AssertionRefused(_NO_CREDENTIAL)
         if user_handle not in (None, stored.account_id):
-            reason = "The user handle is that of another account."
-            raise AssertionRefused(reason)
+            raise AssertionRefused("The user handle names another account.")
         if (state.sign_count or stored.sign_count) and state.sign_count <= stored.sign_count:
-            reason = f"The sign count is {state.sign_count}, and was {stored.sign_count}."
-            raise SignCountRegressed(reason)
+            raise SignCountRegressed(f"The sign count is {state.sign_count}, and was {stored.sign_count}.")
         return VerifiedFido2Assertion(
             credential_id=stored.credential_id, public_key=public_key, client_data=client_data, state=state
         )
-
-    def verify_discoverable(
-        self, assertion: Fido2Assertion, *, stored: StoredPasskey | None, challenge: str
-    ) -> VerifiedFido2Assertion:
-        """Verify the same where nobody had said who signs in: a user handle must name the account.
-
-        Source: WebAuthn Level 3 §7.2 step 6.
-        """
-        if not assertion.user_handle:
-            reason = "There is no user handle."
-            raise AssertionRefused(reason)
-        return self.verify(assertion, stored=stored, challenge=challenge)
 
 
 def _refusal(error: ValueError, *, stored: StoredKey | None) -> AssertionRefused:

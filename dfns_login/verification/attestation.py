@@ -1,6 +1,6 @@
-"""Attestations: the public key of a new credential, signed by its private key.
+"""Attestations: the public key of a new credential, signed with its private key.
 
-Nothing is to be hidden from somebody who registers: a refusal names the field and says what is wrong with it.
+Somebody who registers may know what is wrong, so a refusal names the field and the reason.
 """
 
 import hashlib
@@ -39,7 +39,7 @@ from dfns_login.verification.public_keys import (
 )
 
 ATTESTATION_DATA_LIMIT: Final = 8 * 1024
-"""Bytes of JSON; that of a 4096-bit RSA key has about 2000."""
+"""Bytes of JSON. A 4096-bit RSA key takes about 2,000."""
 
 _TRANSPORTS: Final = tuple(each.value for each in AuthenticatorTransport)
 
@@ -48,7 +48,7 @@ _NAMED_ALGORITHMS: Final = (None, "RSA-SHA256", "SHA256", "SHA512")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyAttestation:
-    """`credentialInfo` of a key as on the wire: base64url each."""
+    """A new key as on the wire, in base64url."""
 
     credential_id: str
     client_data: str = field(repr=False)
@@ -57,9 +57,9 @@ class KeyAttestation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fido2Attestation:
-    """`credentialInfo` of a passkey as on the wire: base64url each.
+    """A new passkey as on the wire, in base64url.
 
-    transports: as the browser names them; the official signer sends none.
+    transports: as the browser names them. The official signer sends none.
     """
 
     credential_id: str
@@ -70,9 +70,9 @@ class Fido2Attestation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifiedAttestation:
-    """A new credential whose holder has its private key. Only a verifier makes one.
+    """A new credential whose client has its private key. Only a verifier makes one.
 
-    credential_id: canonical text.
+    credential_id: in its canonical form.
     """
 
     credential_id: str
@@ -82,11 +82,10 @@ class VerifiedAttestation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifiedFido2Attestation(VerifiedAttestation):
-    """The same of a passkey.
+    """A new passkey. `state` and `transports` are to be stored with the credential.
 
-    state: to be kept with the credential, as are the transports, in the order in which they were given.
-    aaguid: make of the authenticator, as a UUID; worth what the statement is worth.
-    statement_format: `none`, or the one that was verified.
+    aaguid: the authenticator's model, as a UUID. It is as reliable as the attestation statement.
+    statement_format: `none`, or the format that was verified.
     """
 
     state: PasskeyState
@@ -99,23 +98,23 @@ class VerifiedFido2Attestation(VerifiedAttestation):
 class KeyAttestationVerifier:
     """Verifies attestations of kind `Key`, `PasswordProtectedKey` and `RecoveryKey`.
 
-    origins: those that client data may name.
-    algorithms: kinds of key that may be registered.
+    origins: the origins that client data may name.
+    algorithms: the kinds of key that may be registered.
     """
 
     origins: tuple[str, ...]
     algorithms: tuple[KeyAlgorithm, ...]
 
     def verify(self, attestation: KeyAttestation, *, challenge: str) -> VerifiedAttestation:
-        """Verify that a new key signed itself, for this challenge.
+        """Verify that a new key signed its own public key, for this challenge.
 
-        challenge: the text that the client was given.
-        Raises AttestationRefused, whose details name the field.
-        Source: Dfns API, Key credentials, `credentialInfo`; WebAuthn Level 3 §7.1, of which this is the like.
+        challenge: the challenge as the client received it.
+        Raises: AttestationRefused, whose details name the field.
+        Source: Dfns API, Key credentials, `credentialInfo`; modeled on WebAuthn Level 3 §7.1.
         """
-        with _refusal_names("credentialInfo.credId"):
+        with _refusal_names("credential_id"):
             credential_id = parse_credential_id(attestation.credential_id)
-        with _refusal_names("credentialInfo.clientData"):
+        with _refusal_names("client_data"):
             client_data = decode_base64url(attestation.client_data)
             verified = verify_client_data(
                 client_data,
@@ -123,7 +122,7 @@ class KeyAttestationVerifier:
                 challenge=challenge,
                 origins=self.origins,
             )
-        with _refusal_names("credentialInfo.attestationData"):
+        with _refusal_names("attestation_data"):
             pem, signature = _read_attestation_data(attestation.attestation_data)
             public_key = parse_public_key(pem, algorithms=self.algorithms)
             verify_signature(public_key, signature=signature, message=_signed_text(client_data, pem=pem))
@@ -134,8 +133,8 @@ class KeyAttestationVerifier:
 class Fido2AttestationVerifier:
     """Verifies attestations of kind `Fido2`.
 
-    origins: those that a browser may name.
-    algorithms: kinds of key that may be registered; a passkey's is one of `COSE_ALGORITHMS`.
+    origins: the origins that a browser may name.
+    algorithms: the kinds of key that may be registered. Passkeys support those in `COSE_ALGORITHMS`.
     """
 
     rp_id: str
@@ -144,23 +143,23 @@ class Fido2AttestationVerifier:
     policy: AttestationPolicy = field(default_factory=AttestationPolicy)
 
     def verify(self, attestation: Fido2Attestation, *, challenge: str) -> VerifiedFido2Attestation:
-        """Verify that an authenticator made a passkey for this challenge, and verified its user.
+        """Verify that an authenticator made a passkey for this challenge, after verifying its user.
 
-        challenge: the text that the client was given.
-        Transports that are not known are left out.
-        Raises AttestationRefused, whose details name the field.
+        Unknown transports are left out.
+        challenge: the challenge as the client received it.
+        Raises: AttestationRefused, whose details name the field.
         Source: Dfns API, Fido2 credentials, `credentialInfo`; WebAuthn Level 3 §7.1.
         """
-        with _refusal_names("credentialInfo.credId"):
+        with _refusal_names("credential_id"):
             credential_id = parse_credential_id(attestation.credential_id)
-        with _refusal_names("credentialInfo.clientData"):
+        with _refusal_names("client_data"):
             client_data = verify_fido2_client_data(
                 decode_base64url(attestation.client_data),
                 expected_type=Fido2ClientDataType.ATTESTATION,
                 challenge=challenge,
                 origins=self.origins,
             )
-        with _refusal_names("credentialInfo.attestationData"):
+        with _refusal_names("attestation_data"):
             new = verify_attestation_object(
                 decode_base64url(attestation.attestation_data),
                 credential_id=credential_id,
@@ -181,31 +180,28 @@ class Fido2AttestationVerifier:
 
 
 def _read_attestation_data(encoded: str) -> tuple[str, bytes]:
-    """PEM as it was received, and the signature.
+    """Return the PEM as it was received, and the signature.
 
-    A named `algorithm` must be one that the API documents. It is not obeyed: the key decides.
+    If an `algorithm` is named, it must be one that the API documents. It has no effect: the key decides.
     """
     members = parse_json_object(decode_base64url(encoded), limit=ATTESTATION_DATA_LIMIT)
     pem, signature = members.get("publicKey"), members.get("signature")
     if not isinstance(pem, str) or not isinstance(signature, str):
-        msg = "It has no publicKey and signature that are text."
-        raise EncodingError(msg)
+        raise EncodingError("It has no publicKey and signature.")
     if members.get("algorithm") not in _NAMED_ALGORITHMS:
-        msg = "Its algorithm is not RSA-SHA256, SHA256 or SHA512."
-        raise EncodingError(msg)
+        raise EncodingError("Its algorithm is not RSA-SHA256, SHA256 or SHA512.")
     return pem, decode_hex(signature)
 
 
 def _signed_text(client_data: bytes, *, pem: str) -> bytes:
-    """Text that an attestation signs, as `JSON.stringify` writes it: two members, this order, no white space."""
+    """Return the signed text as `JSON.stringify` writes it: these two members, in this order, without white space."""
     members = {"clientDataHash": hashlib.sha256(client_data).hexdigest(), "publicKey": pem}
     return json.dumps(members, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
 
 
 @contextmanager
-def _refusal_names(field_path: str) -> Iterator[None]:
+def _refusal_names(name: str) -> Iterator[None]:
     try:
         yield
     except (EncodingError, ClientDataError, Fido2Error, PublicKeyError, SignatureError) as error:
-        msg = f"{field_path}: {error}"
-        raise AttestationRefused(msg, details={field_path: [str(error)]}) from error
+        raise AttestationRefused(f"{name}: {error}", details={name: [str(error)]}) from error

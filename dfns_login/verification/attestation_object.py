@@ -1,7 +1,7 @@
-"""Attestation objects: a new passkey, and what its authenticator's maker says of it, given to py_webauthn.
+"""Attestation objects of new passkeys, verified with py_webauthn.
 
-Before py_webauthn come the policy, which it does not have (a format without trust roots is good to it), the keys
-that may be registered, and CBOR that does not unfold; after it, the certificate's AAGUID.
+This module adds what py_webauthn lacks: a policy (py_webauthn accepts any format that has no trust roots), the list of
+keys that may be registered, CBOR that is safe to decode, and a check of the AAGUID in the certificate.
 """
 
 from collections.abc import Mapping
@@ -34,10 +34,10 @@ from dfns_login.verification.fido2 import (
 from dfns_login.verification.public_keys import KeyAlgorithm, PublicKey
 
 ATTESTATION_OBJECT_LIMIT: Final = 16 * 1024
-"""Bytes; with the certificates of a TPM it has about 6000."""
+"""Bytes. With the certificates of a TPM, it takes about 6,000."""
 
-# Not `fido-u2f`, which verifies no user; nor `android-safetynet`, whose service has ended; nor `android-key`, whose
-# roots py_webauthn wants within the statement.
+# `fido-u2f` does not verify users, the `android-safetynet` service has ended, and for `android-key` py_webauthn expects
+# the roots within the statement.
 _CERTIFIED_FORMATS: Final = ("packed", "tpm", "apple")
 
 _STATEMENT_TYPES: Final = MappingProxyType({"sig": bytes, "alg": int, "ver": str, "certInfo": bytes, "pubArea": bytes})
@@ -49,13 +49,13 @@ _OCTET_STRING_OF_16: Final = b"\x04\x10"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttestationPolicy:
-    """Which attestation statements are good enough. The default asks for none.
+    """The attestation statements that are accepted. The default requires none.
 
-    without_statement: whether format `none` is.
-    self_signed: whether `packed` is, signed by the passkey itself: a browser that is asked for none may pass it on.
-    roots: PEM certificates by format, `packed`, `tpm` or `apple`; to one of them the certificates of such a
-    statement must lead. A format that has none here is refused.
-    Raises ValueError if roots has another format, or no certificate.
+    without_statement: accept the format `none`.
+    self_signed: accept `packed` statements signed by the passkey itself, which browsers may send without being asked.
+    roots: PEM certificates by format (`packed`, `tpm` or `apple`), one of which must have issued the statement's
+        certificates. A format without roots is refused.
+    Raises: ValueError, if `roots` names another format or contains something else than a certificate.
     """
 
     without_statement: bool = True
@@ -64,24 +64,18 @@ class AttestationPolicy:
 
     def __post_init__(self) -> None:
         if not self.roots.keys() <= set(_CERTIFIED_FORMATS):
-            msg = f"Attestation roots are by format: {', '.join(_CERTIFIED_FORMATS)}."
-            raise ValueError(msg)
+            raise ValueError(f"Attestation roots are possible for these formats: {', '.join(_CERTIFIED_FORMATS)}.")
         for pems in self.roots.values():
             for pem in pems:
                 x509.load_pem_x509_certificate(pem.encode())
 
-    @property
-    def conveyance(self) -> str:
-        """What to ask of a browser: `attestation` of a registration challenge."""
-        return "direct" if self.roots else "none"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewPasskey:
-    """What an attestation object holds that was verified.
+    """A passkey from a verified attestation object.
 
-    aaguid: make of the authenticator, as a UUID; worth what the statement is worth.
-    statement_format: `none`, or the one that was verified.
+    aaguid: the authenticator's model, as a UUID. It is as reliable as the attestation statement.
+    statement_format: `none`, or the format that was verified.
     """
 
     public_key: PublicKey
@@ -108,18 +102,17 @@ def verify_attestation_object(
     policy: AttestationPolicy,
     algorithms: tuple[KeyAlgorithm, ...],
 ) -> NewPasskey:
-    """Verify that an authenticator made this passkey, for this relying party, for a user who was verified.
+    """Verify that an authenticator made this passkey for this relying party, after verifying its user.
 
     raw: CBOR.
-    credential_id: canonical text.
-    algorithms: kinds of key that may be registered; a passkey has one of `COSE_ALGORITHMS`.
-    Raises Fido2Error or PublicKeyError.
+    credential_id: in its canonical form.
+    algorithms: the kinds of key that may be registered. Passkeys support those in `COSE_ALGORITHMS`.
+    Raises: Fido2Error, PublicKeyError.
     Source: WebAuthn Level 3 §7.1 steps 13 to 24, §8.
     """
     new = _read(raw)
     if new.attested.credential_id != decode_base64url(credential_id):
-        msg = "It is for another credential id."
-        raise Fido2Error(msg)
+        raise Fido2Error("It has another credential id.")
     public_key = read_cose_key(new.attested.credential_public_key, algorithms=algorithms)
     _check_policy(new, policy=policy)
     response = AuthenticatorAttestationResponse(client_data_json=client_data.raw, attestation_object=raw)
@@ -151,8 +144,7 @@ def verify_attestation_object(
 def _read(raw: bytes) -> _AttestationObject:
     try:
         if len(raw) > ATTESTATION_OBJECT_LIMIT or end_of_item(raw, start=0) != len(raw):
-            msg = f"It is longer than {ATTESTATION_OBJECT_LIMIT} bytes, or than its CBOR."
-            raise Fido2Error(msg)
+            raise Fido2Error(f"It is longer than {ATTESTATION_OBJECT_LIMIT} bytes or has trailing bytes.")
     except CborError as error:
         raise Fido2Error(str(error)) from error
     with library_refuses():
@@ -161,23 +153,19 @@ def _read(raw: bytes) -> _AttestationObject:
         case {"fmt": str() as statement_format, "attStmt": dict() as statement, "authData": bytes() as data}:
             check_authenticator_data(data)
         case _:
-            msg = "It has no fmt, attStmt and authData."
-            raise Fido2Error(msg)
+            raise Fido2Error("It has no fmt, attStmt and authData.")
     with library_refuses():
         attested = parse_authenticator_data(data).attested_credential_data
     if attested is None:
-        msg = "It holds no credential."
-        raise Fido2Error(msg)
+        raise Fido2Error("It contains no credential.")
     return _AttestationObject(statement_format=statement_format, statement=statement, attested=attested)
 
 
 def _check_policy(new: _AttestationObject, *, policy: AttestationPolicy) -> None:
     if not _is_accepted(new, policy=policy):
-        msg = "Its attestation statement is not one that is accepted here."
-        raise Fido2Error(msg)
+        raise Fido2Error("Attestation statements of this kind are not accepted.")
     if any(not isinstance(new.statement.get(name, kind()), kind) for name, kind in _STATEMENT_TYPES.items()):
-        msg = "Its attestation statement is malformed."
-        raise Fido2Error(msg)
+        raise Fido2Error("Its attestation statement is malformed.")
 
 
 def _is_accepted(new: _AttestationObject, *, policy: AttestationPolicy) -> bool:
@@ -186,7 +174,7 @@ def _is_accepted(new: _AttestationObject, *, policy: AttestationPolicy) -> bool:
     if "x5c" not in new.statement:
         return policy.self_signed and new.statement_format == AttestationFormat.PACKED.value
     certificates = new.statement["x5c"]
-    # An empty list is none to py_webauthn, which would take the statement for a self-signed one.
+    # py_webauthn treats an empty list as absent, and the statement as self-signed.
     return (
         isinstance(certificates, list)
         and bool(certificates)
@@ -196,7 +184,7 @@ def _is_accepted(new: _AttestationObject, *, policy: AttestationPolicy) -> bool:
 
 
 def _check_certificate(new: _AttestationObject) -> None:
-    """Check that the certificate is an authenticator's, and of the make that it says (§8.2, §8.2.1)."""
+    """Check that the certificate belongs to an authenticator of this model (§8.2, §8.2.1)."""
     match new.statement:
         case {"x5c": [bytes() as first, *_]}:
             certificate = x509.load_der_x509_certificate(first)
@@ -205,9 +193,7 @@ def _check_certificate(new: _AttestationObject) -> None:
     for extension in certificate.extensions:
         match extension.value:
             case x509.BasicConstraints(ca=True):
-                msg = "Its certificate is an authority's."
-                raise Fido2Error(msg)
+                raise Fido2Error("Its certificate belongs to a certificate authority.")
             case x509.UnrecognizedExtension(oid=oid, value=value) if oid == _AAGUID_EXTENSION:
                 if value != _OCTET_STRING_OF_16 + new.attested.aaguid:
-                    msg = "Its certificate is for authenticators of another make."
-                    raise Fido2Error(msg)
+                    raise Fido2Error("Its certificate is for another model of authenticator.")

@@ -1,13 +1,13 @@
-"""CBOR of authenticators, walked before it is decoded.
+"""A check of authenticators' CBOR before it is decoded.
 
-cbor2, with which py_webauthn reads, follows tags: by shared references (tags 28 and 29), 250 bytes stand for a
-value that takes hours to write out again, as py_webauthn does. Whoever is asked for an assertion could send them.
+py_webauthn decodes with cbor2, which follows tags. With shared references (tags 28 and 29), 250 bytes can stand for a
+value that takes hours to encode again, as py_webauthn does. Anybody could send them in an assertion.
 """
 
 from typing import Final
 
 DEPTH: Final = 4
-"""Maps and arrays within one another (CTAP 2.1 §8)."""
+"""Maximum nesting of maps and arrays (CTAP 2.1 §8)."""
 
 _BYTES, _TEXT, _ARRAY, _MAP, _SIMPLE = 2, 3, 4, 5, 7
 _FALSE_TRUE_NULL: Final = range(20, 22 + 1)
@@ -15,18 +15,17 @@ _ARGUMENT_SIZES: Final = {24: 1, 25: 2, 26: 4, 27: 8}
 
 
 class CborError(ValueError):
-    """Bytes that are not CBOR as authenticators write it. The message quotes nothing of them."""
+    """Bytes that are not CTAP2 canonical CBOR. The message never quotes them."""
 
 
 def end_of_item(data: bytes, *, start: int) -> int:
-    """Walk over one data item and return the index after it.
+    """Return the index after the data item that begins at `start`.
 
-    The item has definite lengths in their shortest form, and neither tags nor floating-point numbers.
-    Raises CborError.
-    Source: CTAP 2.1 §8, CTAP2 canonical CBOR encoding form; WebAuthn Level 3 §2.4: others should be rejected.
+    Raises: CborError, if the item has indefinite or needlessly long lengths, tags or floating-point numbers.
+    Source: CTAP 2.1 §8, CTAP2 canonical CBOR encoding form; WebAuthn Level 3 §2.4.
     """
     end = start
-    unread = [1]  # items that are still to come, of each array or map that is open
+    unread = [1]  # number of remaining items in each open array or map
     while unread:
         if not unread[-1]:
             unread.pop()
@@ -38,13 +37,12 @@ def end_of_item(data: bytes, *, start: int) -> int:
         elif major in {_ARRAY, _MAP}:
             unread.append(argument * (2 if major == _MAP else 1))
         if end > len(data) or len(unread) > DEPTH + 1:
-            msg = "Its CBOR is cut short, or too deep."
-            raise CborError(msg)
+            raise CborError("Its CBOR is incomplete or nested too deeply.")
     return end
 
 
 def _head(data: bytes, start: int) -> tuple[int, int, int]:
-    """Major type, argument, and the index after them (RFC 8949 §3)."""
+    """Return the major type, the argument, and the index after them (RFC 8949 §3)."""
     initial = data[start : start + 1]
     major, argument = divmod(initial[0], 32) if initial else (_SIMPLE, 0)
     if argument < min(_ARGUMENT_SIZES):
@@ -57,6 +55,5 @@ def _head(data: bytes, start: int) -> tuple[int, int, int]:
         shortest = argument >= (min(_ARGUMENT_SIZES) if size == 1 else 1 << (4 * size))
         sound = major < _SIMPLE - 1 and bool(size) and shortest
     if not sound or end > len(data):
-        msg = "Its CBOR is cut short, or not in its canonical form."
-        raise CborError(msg)
+        raise CborError("Its CBOR is incomplete or not canonical.")
     return major, argument, end

@@ -1,6 +1,6 @@
-"""Private keys in clear, recognized in whatever they are wrapped in for transport.
+"""Detection of unencrypted private keys, also within base64, hexadecimal and JSON.
 
-This guards against a client that forgets to encrypt, not against one that hides.
+This protects against a client that forgets to encrypt, not against one that hides a key on purpose.
 """
 
 import base64
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Final
 
 DEPTH: Final = 4
-"""Wrappings that are taken off, such as base64 of JSON that has base64 of DER."""
+"""Layers of encoding that are removed, such as base64 of JSON that contains base64 of DER."""
 
 _HEX: Final = re.compile(rb"(?:[0-9A-Fa-f]{2})+")
 _BASE64: Final = re.compile(rb"[A-Za-z0-9+/_-]+=*")
@@ -22,7 +22,7 @@ _OPENSSH_MAGIC: Final = b"openssh-key-v1\0"
 _OPENSSH_CLEAR: Final = _OPENSSH_MAGIC + b"\0\0\0\x04none"
 """The cipher is the first field (OpenSSH PROTOCOL.key §1)."""
 
-# A SEQUENCE that starts with version 0 or 1 and goes on as PKCS#8 (SEQUENCE; RFC 5208 §5, RFC 5958 §2), as PKCS#1
+# A SEQUENCE that starts with version 0 or 1 and continues as PKCS#8 (SEQUENCE; RFC 5208 §5, RFC 5958 §2), as PKCS#1
 # (INTEGER; RFC 8017 A.1.2) or as SEC 1 (OCTET STRING; RFC 5915 §3). An encrypted PKCS#8 starts with a SEQUENCE.
 _DER: Final = re.compile(
     rb"\x30(?:[\x00-\x7f]|\x81.|\x82..)(?:\x02\x01[\x00\x01]\x30|\x02\x01\x00\x02|\x02\x01\x01\x04)", re.DOTALL
@@ -30,7 +30,7 @@ _DER: Final = re.compile(
 
 
 def readings(data: bytes, *, depth: int = DEPTH) -> Iterator[bytes]:
-    """Yield the bytes, and what they are base64, base64url, hex or JSON of, so many times over."""
+    """Yield the bytes and everything that they decode to, as base64, base64url, hexadecimal or JSON, `depth` times."""
     yield data
     if depth:
         for inner in (*_decoded(data), *_json_strings(data)):
@@ -38,7 +38,7 @@ def readings(data: bytes, *, depth: int = DEPTH) -> Iterator[bytes]:
 
 
 def holds_clear_private_key(data: bytes) -> bool:
-    """Whether the bytes, as they stand, are or contain a private key that is not encrypted: PEM, DER or JWK."""
+    """Whether the bytes, without decoding, contain an unencrypted private key as PEM, DER or JWK."""
     if _DER.match(data) or data.startswith(_OPENSSH_CLEAR):
         return True
     if any(_is_clear(block["label"], block["body"]) for block in _PEM.finditer(data)):
@@ -47,7 +47,7 @@ def holds_clear_private_key(data: bytes) -> bool:
 
 
 def _is_clear(label: bytes, body: bytes) -> bool:
-    """Whether a PEM block of a private key is in clear; so is one that cannot be understood."""
+    """Whether the private key in a PEM block is unencrypted. A block that cannot be read counts as unencrypted."""
     if label == b"ENCRYPTED PRIVATE KEY":
         return any(_DER.match(each) for each in readings(_pem_body(body), depth=1))
     if label == b"OPENSSH PRIVATE KEY":
@@ -59,7 +59,7 @@ def _is_clear(label: bytes, body: bytes) -> bool:
 
 
 def _pem_body(body: bytes) -> bytes:
-    """Return what stands between the two lines, also where JSON has escaped the ends of lines."""
+    """Return the text between the two lines, without line ends that JSON escaped."""
     return _ESCAPED_LINE_END.sub(b"", body.partition(b"-----")[0])
 
 
@@ -69,7 +69,7 @@ def _decoded(data: bytes) -> Iterator[bytes]:
         yield bytes.fromhex(packed.decode("ascii"))
     if _BASE64.fullmatch(packed):
         digits = packed.rstrip(b"=").translate(bytes.maketrans(b"-_", b"+/"))
-        # A single digit over is no byte: without it the rest still reads.
+        # A single leftover digit encodes no byte. Without it, the rest can be decoded.
         digits = digits[: len(digits) - (len(digits) % 4 == 1)]
         yield base64.b64decode(digits + b"=" * (-len(digits) % 4))
 
@@ -81,7 +81,7 @@ def _json_strings(data: bytes) -> Iterator[bytes]:
 
 
 def _json_nodes(data: bytes) -> Iterator[object]:
-    """Every value within the JSON that the bytes are; none if they are not."""
+    """Yield every value in the bytes' JSON, or nothing if they are not JSON."""
     if not data.lstrip().startswith((b"{", b"[", b'"')):
         return
     try:

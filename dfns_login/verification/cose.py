@@ -1,6 +1,6 @@
-"""Public keys of passkeys: COSE on the way to and from py_webauthn, SubjectPublicKeyInfo in between.
+"""Conversion of passkeys' public keys between COSE, which py_webauthn uses, and the stored SubjectPublicKeyInfo.
 
-The stored form is that of every other key. Nothing is lost: each kind of key has one COSE algorithm here.
+Nothing is lost, because each kind of key has exactly one COSE algorithm here.
 """
 
 from collections.abc import Mapping
@@ -23,15 +23,15 @@ COSE_ALGORITHMS: Final[Mapping[KeyAlgorithm, int]] = MappingProxyType(
         KeyAlgorithm.ED25519: COSEAlgorithmIdentifier.EDDSA.value,
     }
 )
-"""What a passkey may sign with, as `pubKeyCredParams` names it (RFC 9053 §2, RFC 8812 §2)."""
+"""The algorithms of passkeys, as in `pubKeyCredParams` (RFC 9053 §2, RFC 8812 §2)."""
 
 
 def read_cose_key(cose: bytes, *, algorithms: tuple[KeyAlgorithm, ...]) -> PublicKey:
-    """Read the key of a new passkey.
+    """Convert the public key of a new passkey.
 
-    cose: COSE_Key in CBOR, of which `cbor.end_of_item` approves.
-    algorithms: kinds of key that may be registered.
-    Raises PublicKeyError.
+    cose: COSE_Key in CBOR that `cbor.end_of_item` has accepted.
+    algorithms: the kinds of key that may be registered.
+    Raises: PublicKeyError.
     Source: WebAuthn Level 3 §5.8.5, RFC 9053 §7.
     """
     try:
@@ -41,19 +41,17 @@ def read_cose_key(cose: bytes, *, algorithms: tuple[KeyAlgorithm, ...]) -> Publi
     except PublicKeyError:
         raise
     except (WebAuthnException, UnsupportedAlgorithm, ValueError, TypeError, LookupError) as error:
-        # py_webauthn takes for granted that a member is there, and is of its type.
-        msg = "The public key cannot be read."
-        raise PublicKeyError(msg) from error
+        # py_webauthn assumes that all members exist and have the right types.
+        raise PublicKeyError("The public key cannot be read.") from error
     if public_key.algorithm not in algorithms or decoded.alg != COSE_ALGORITHMS.get(public_key.algorithm):
-        msg = f"Keys of kind {public_key.algorithm.value} are not accepted here, or not with this algorithm."
-        raise PublicKeyError(msg)
+        raise PublicKeyError(f"{public_key.algorithm.value} keys are not accepted, or not with this algorithm.")
     return public_key
 
 
 def write_cose_key(public_key: PublicKey) -> bytes:
-    """Write a stored key as py_webauthn reads it.
+    """Convert a stored public key to COSE.
 
-    Raises PublicKeyError if it is of a kind that no passkey has.
+    Raises: PublicKeyError, if passkeys cannot have such a key.
     """
     key = load_der_public_key(public_key.spki)
     members: dict[COSEKey, object]
@@ -72,8 +70,7 @@ def write_cose_key(public_key: PublicKey) -> bytes:
             numbers = key.public_numbers()
             members = {COSEKey.KTY: COSEKTY.RSA, COSEKey.N: _big_endian(numbers.n), COSEKey.E: _big_endian(numbers.e)}
         case _:
-            msg = f"No passkey has a key of kind {public_key.algorithm.value}."
-            raise PublicKeyError(msg)
+            raise PublicKeyError(f"Passkeys cannot have {public_key.algorithm.value} keys.")
     members[COSEKey.ALG] = COSE_ALGORITHMS[public_key.algorithm]
     return encode_cbor(members)
 

@@ -1,14 +1,16 @@
-"""The two encodings that clients wrap things in, read strictly: base64url and JSON.
+"""Strict readers of base64url, hexadecimal and JSON.
 
-Python's own readers forgive too much: `urlsafe_b64decode` skips foreign characters and ignores trailing bits,
-`bytes.fromhex` skips white space, `json.loads` takes a byte order mark, UTF-16, NaN and a member given twice.
-Whatever two readers could read differently is refused here.
+Python's readers accept too much. `urlsafe_b64decode` skips foreign characters and
+ignores trailing bits, `bytes.fromhex` skips white space, and `json.loads` accepts
+UTF-16, NaN and repeated members. These readers refuse every input that two parsers
+could read differently.
 """
 
 import base64
 import json
 import re
-from typing import Final, NoReturn
+from collections.abc import Callable
+from typing import Any, Final, NoReturn
 
 _BASE64URL: Final = re.compile(r"([A-Za-z0-9_-]*)(={0,2})")
 _HEX: Final = re.compile(r"(?:[0-9A-Fa-f]{2})*")
@@ -16,85 +18,98 @@ _JSON_STRING: Final = re.compile(r'"((?:[^"\\]|\\.)*)"[ \t\r\n]*(:?)')
 
 
 class EncodingError(ValueError):
-    """Text or bytes that are not in the form they should be. The message quotes nothing of them."""
+    """Text or bytes in the wrong form. The message never quotes the input."""
+
+
+class JsonError(EncodingError):
+    """Bytes that are not strict JSON."""
 
 
 def encode_base64url(data: bytes) -> str:
-    """Write bytes as base64url without padding (RFC 4648 §5)."""
+    """Encode bytes as base64url without padding (RFC 4648 §5)."""
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
 
 
 def decode_base64url(text: str) -> bytes:
-    """Read a base64url text.
+    """Decode base64url text, without padding or with correct padding. White space is refused.
 
-    text: without padding or with the right padding; nothing else, not even white space.
-    Raises EncodingError for anything that is not the one encoding of its bytes.
-    Source: RFC 4648 §5, and §3.5 for the trailing bits.
+    Raises: EncodingError, for anything but the canonical encoding of the bytes.
+    Source: RFC 4648 §5; §3.5 for the trailing bits.
     """
     match = _BASE64URL.fullmatch(text)
     if match is None:
-        msg = "It is not base64url."
-        raise EncodingError(msg)
+        raise EncodingError("It is not base64url.")
     digits, padding = match.groups()
     missing = -len(digits) % 4
     if len(digits) % 4 == 1 or (padding and len(padding) != missing):
-        msg = "It is not base64url of a right length."
-        raise EncodingError(msg)
+        raise EncodingError("It is not base64url of a valid length.")
     data = base64.urlsafe_b64decode(digits + "=" * missing)
     if encode_base64url(data) != digits:
-        msg = "It is not base64url with zero trailing bits."
-        raise EncodingError(msg)
+        raise EncodingError("It is not base64url with zero trailing bits.")
     return data
 
 
 def decode_hex(text: str) -> bytes:
-    """Read a text of hexadecimal digits, of either case and an even number (RFC 4648 §8).
+    """Decode an even number of hexadecimal digits of either case (RFC 4648 §8).
 
-    Raises EncodingError.
+    Raises: EncodingError.
     """
     if _HEX.fullmatch(text) is None:
-        msg = "It is not hexadecimal."
-        raise EncodingError(msg)
+        raise EncodingError("It is not hexadecimal.")
     return bytes.fromhex(text)
 
 
-def parse_json_object(data: bytes, *, limit: int) -> dict[str, object]:
-    """Read the members of the one JSON object that the bytes are.
+def parse_json(data: bytes, *, number: Callable[[str], float] = float) -> Any:  # noqa: ANN401  a JSON value
+    """Parse UTF-8 JSON whose objects repeat no member.
 
-    data: UTF-8 without a byte order mark, every member name once and written without escapes.
-    limit: bytes at most.
-    Raises EncodingError; also for NaN and infinities, numbers and depths beyond what Python reads,
-    and strings that hold half of a surrogate pair.
-    Source: RFC 8259 §4, §8; RFC 7493 (I-JSON) §2.
+    number: converts numbers with a fraction or an exponent. It may raise JsonError.
+    Raises: JsonError, also for a byte order mark, NaN, Infinity, and numbers or nesting beyond Python's limits.
+    Source: RFC 8259 §4, §8.
+    """
+    try:
+        return json.loads(
+            data.decode("utf-8"), object_pairs_hook=_unique_members, parse_constant=_refuse_constant, parse_float=number
+        )
+    except JsonError:
+        raise
+    except RecursionError:
+        raise JsonError("It is nested too deeply.") from None
+    except UnicodeDecodeError:
+        raise JsonError("It is not UTF-8.") from None
+    except json.JSONDecodeError as error:
+        raise JsonError(f"It is not valid JSON: {error}.") from None
+    except ValueError:
+        raise JsonError("It is not valid JSON: a number is too long.") from None
+
+
+def parse_json_object(data: bytes, *, limit: int) -> dict[str, object]:
+    """Parse a JSON object as `parse_json` does, and refuse what another parser might read differently.
+
+    limit: maximum length in bytes.
+    Raises: EncodingError, also for escapes in member names, lone surrogates, and numbers that overflow to infinity.
+    Source: RFC 7493 (I-JSON) §2.
     """
     if len(data) > limit:
-        msg = f"It is longer than {limit} bytes."
-        raise EncodingError(msg)
-    try:
-        text = data.decode("utf-8")
-        value = json.loads(text, object_pairs_hook=_members_once, parse_constant=_refuse_constant)
-        # Writing it again finds what reading lets pass: half surrogates, and 1e999, which is read as infinity.
-        json.dumps(value, ensure_ascii=False, allow_nan=False).encode("utf-8")
-    except (ValueError, RecursionError) as error:
-        msg = "It is not JSON in UTF-8 with every member once."
-        raise EncodingError(msg) from error
+        raise EncodingError(f"It is longer than {limit} bytes.")
+    value = parse_json(data)
     if not isinstance(value, dict):
-        msg = "It is not a JSON object."
-        raise EncodingError(msg)
-    if any(colon and "\\" in name for name, colon in _JSON_STRING.findall(text)):
-        msg = "It has a member name with an escape."
-        raise EncodingError(msg)
+        raise JsonError("It is not a JSON object.")
+    try:
+        # Parsing accepts lone surrogates, and reads 1e999 as infinity. Serializing does neither.
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode("utf-8")
+    except (ValueError, RecursionError):
+        raise JsonError("It holds a lone surrogate or a number that is too large.") from None
+    if any(colon and "\\" in name for name, colon in _JSON_STRING.findall(data.decode("utf-8"))):
+        raise JsonError("A member name contains an escape.")
     return value
 
 
-def _members_once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+def _unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) != len(pairs):
-        msg = "a member is given twice"
-        raise ValueError(msg)
+        raise JsonError("It is not valid JSON: a member is repeated.")
     return members
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    msg = f"{name} is not JSON"
-    raise ValueError(msg)
+    raise JsonError(f"It is not valid JSON: {name} is not a number.")

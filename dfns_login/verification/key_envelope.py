@@ -1,7 +1,7 @@
-"""Encrypted private keys, looked at from the outside.
+"""Checks of encrypted private keys, which the server never decrypts.
 
-The server never opens one. It refuses what it can see to be unsafe to keep: a key in clear, and an age file that is
-incomplete or whose passphrase is too cheap to guess. No message quotes anything of what was sent.
+What is visibly unsafe to store is refused: a private key in clear, and an age file that is incomplete or whose work
+factor makes guessing cheap. No message quotes what was sent.
 """
 
 import base64
@@ -19,10 +19,10 @@ ENVELOPE_LIMIT: Final = 8 * 1024
 """Bytes of UTF-8."""
 
 OPAQUE_FLOOR: Final = 100
-"""Bytes of UTF-8; less than that is no encrypted key with its salt, nonce and tag."""
+"""Bytes of UTF-8. An encrypted key with its salt, nonce and tag is longer."""
 
 WORK_FACTORS: Final = range(17, 20 + 1)
-"""scrypt's log2 N: below, guessing is cheap; above, clients refuse or run out of memory."""
+"""scrypt's log2 N. With less, guessing is cheap; with more, clients refuse or run out of memory."""
 
 _ARMOR_BEGIN: Final = "-----BEGIN AGE ENCRYPTED FILE-----"
 _ARMOR_END: Final = "-----END AGE ENCRYPTED FILE-----"
@@ -34,11 +34,11 @@ _SCRYPT_STANZA: Final = re.compile(
     r"--- (?P<mac>[A-Za-z0-9+/]{43})\n"
 )
 _SHORTEST_PAYLOAD: Final = 16 + 16
-"""Bytes: the nonce, and the tag of the one chunk."""
+"""Bytes: a nonce, and the tag of a single chunk."""
 
 
 class EnvelopeForm(StrEnum):
-    """How a private key is wrapped."""
+    """Format of an encrypted private key."""
 
     AGE = "age"
     OPAQUE = "opaque"
@@ -46,40 +46,36 @@ class EnvelopeForm(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyEnvelope:
-    """An encrypted private key that may be stored. Only `check_key_envelope` makes one.
-
-    text: as it was received; it is given back so.
-    """
+    """An encrypted private key that may be stored, as it was received. Only `check_key_envelope` makes one."""
 
     form: EnvelopeForm
     text: str = field(repr=False)
 
 
 class _EnvelopeError(ValueError):
-    """What is wrong, in words for whoever sent it."""
+    """A reason for refusal, worded for the client."""
 
 
 def check_key_envelope(text: str) -> KeyEnvelope:
     """Check that an encrypted private key may be stored.
 
-    text: `encryptedPrivateKey` as on the wire: an age passphrase file, armored or in base64, or base64url; or opaque
-    text that a client brings.
-    Raises AttestationRefused, whose details name `encryptedPrivateKey`.
+    text: an age passphrase file, armored or in base64 or base64url; or opaque text in a client's own format.
+    Raises: AttestationRefused, whose details name `encrypted_private_key`.
     Source: C2SP age, "The scrypt recipient type" and "ASCII armor"; Dfns API, PasswordProtectedKey credentials.
     """
     try:
         form = _form_of(text)
     except _EnvelopeError as error:
-        reason = f"encryptedPrivateKey: {error}"
-        raise AttestationRefused(reason, details={"encryptedPrivateKey": [str(error)]}) from error
+        raise AttestationRefused(
+            f"encrypted_private_key: {error}", details={"encrypted_private_key": [str(error)]}
+        ) from error
     return KeyEnvelope(form=form, text=text)
 
 
 def _form_of(text: str) -> EnvelopeForm:
     seen = list(readings(_plain_text(text)))
     if any(holds_clear_private_key(each) for each in seen):
-        msg = "The private key is in clear: encrypt it before it is sent."
-        raise _EnvelopeError(msg)
+        raise _EnvelopeError("The private key is not encrypted. Encrypt it before you send it.")
     if not any(trace in each for each in seen for trace in _AGE_TRACES):
         return EnvelopeForm.OPAQUE
     _check_age_file(_age_bytes(text))
@@ -89,20 +85,17 @@ def _form_of(text: str) -> EnvelopeForm:
 def _plain_text(text: str) -> bytes:
     try:
         data = text.encode("utf-8")
-    except UnicodeEncodeError:  # which carries the text
-        msg = "It is not Unicode text."
-        raise _EnvelopeError(msg) from None
+    except UnicodeEncodeError:  # its message would quote the text
+        raise _EnvelopeError("It is not Unicode text.") from None
     if not OPAQUE_FLOOR <= len(data) <= ENVELOPE_LIMIT:
-        msg = f"It has not {OPAQUE_FLOOR} to {ENVELOPE_LIMIT} bytes."
-        raise _EnvelopeError(msg)
+        raise _EnvelopeError(f"It is not {OPAQUE_FLOOR} to {ENVELOPE_LIMIT} bytes long.")
     if any(unicodedata.category(character) == "Cc" and character not in "\t\r\n" for character in text):
-        msg = "It has control characters."
-        raise _EnvelopeError(msg)
+        raise _EnvelopeError("It contains control characters.")
     return data
 
 
 def _age_bytes(text: str) -> bytes:
-    """Read the age file that a text with traces of one must be, the whole of it."""
+    """Return the bytes of the age file that the whole text must be."""
     stripped = text.strip(" \t\r\n")
     if stripped.startswith(_ARMOR_BEGIN):
         return _dearmor(stripped.replace("\r\n", "\n"))
@@ -111,49 +104,41 @@ def _age_bytes(text: str) -> bytes:
     except EncodingError:
         data = b""
     if not data.startswith(_AGE_MAGIC):
-        msg = "It holds an age file that is not the whole of it, in armor or in base64."
-        raise _EnvelopeError(msg)
+        raise _EnvelopeError("It contains more than an age file in armor or in base64.")
     return data
 
 
 def _dearmor(armored: str) -> bytes:
-    """Strict PEM: canonical base64 in lines of 64, nothing around it (RFC 7468 §3, figure 3)."""
+    """Decode strict PEM: canonical base64 in lines of 64 and nothing around it (RFC 7468 §3, figure 3)."""
     lines = armored.split("\n")
     try:
         data = base64.b64decode("".join(lines[1:-1]), validate=True)
     except ValueError as error:
-        msg = "Its age armor is not base64."
-        raise _EnvelopeError(msg) from error
+        raise _EnvelopeError("Its age armor is not base64.") from error
     body = base64.b64encode(data).decode("ascii")
     wrapped = [body[start : start + 64] for start in range(0, len(body), 64)]
     if lines != [_ARMOR_BEGIN, *wrapped, _ARMOR_END]:
-        msg = "Its age armor is not strict."
-        raise _EnvelopeError(msg)
+        raise _EnvelopeError("Its age armor is not strict PEM.")
     return data
 
 
 def _check_age_file(data: bytes) -> None:
-    """Check that the bytes are a whole age file, for one passphrase, of a sound work factor."""
+    """Check that the bytes are a complete age file for one passphrase, with an accepted work factor."""
     if not data.startswith(_AGE_VERSION):
-        msg = "It is an age file of an unknown version."
-        raise _EnvelopeError(msg)
-    # Latin-1 gives each byte of the payload a character; the expression admits only ASCII before it.
+        raise _EnvelopeError("It is an age file of an unsupported version.")
+    # Latin-1 maps each byte of the payload to one character. The expression admits only ASCII before it.
     rest = data.removeprefix(_AGE_VERSION).decode("latin-1")
     header, _, _ = rest.partition("\n--- ")
     stanzas = [line for line in header.split("\n") if line.startswith("-> ")]
     if len(stanzas) != 1 or not stanzas[0].startswith("-> scrypt "):
-        msg = "It is an age file without exactly one scrypt stanza."
-        raise _EnvelopeError(msg)
+        raise _EnvelopeError("It is an age file that does not have exactly one scrypt stanza.")
     match = _SCRYPT_STANZA.match(rest)
     if match is None or not all(_is_canonical(match[name]) for name in ("salt", "body", "mac")):
-        msg = "It is an age file whose header is not canonical."
-        raise _EnvelopeError(msg)
+        raise _EnvelopeError("It is an age file whose header is not canonical.")
     if match["work_factor"] not in map(str, WORK_FACTORS):
-        msg = f"Its scrypt work factor is not {WORK_FACTORS.start} to {WORK_FACTORS.stop - 1}."
-        raise _EnvelopeError(msg)
+        raise _EnvelopeError(f"Its scrypt work factor is not between {WORK_FACTORS.start} and {WORK_FACTORS.stop - 1}.")
     if len(rest) - match.end() < _SHORTEST_PAYLOAD:
-        msg = "It is an age file that is cut short."
-        raise _EnvelopeError(msg)
+        raise _EnvelopeError("It is an age file that is incomplete.")
 
 
 def _is_canonical(digits: str) -> bool:

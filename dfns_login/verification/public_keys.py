@@ -1,6 +1,6 @@
-"""Public keys that may be registered, and the signatures they verify.
+"""Public keys that may be registered, and verification of their signatures.
 
-A key's algorithm is read from the key alone. No request names it.
+The algorithm is determined by the key alone, never by a request.
 """
 
 import base64
@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
 
 PEM_LIMIT: Final = 4096
-"""Characters; the PEM of a 4096-bit RSA key has about 800."""
+"""Characters. A 4096-bit RSA key takes about 800."""
 
 RSA_BITS: Final = range(2048, 4096 + 1)
 RSA_EXPONENT: Final = 65537
@@ -28,7 +28,7 @@ _PEM: Final = re.compile(
 )
 _FORMATS: Final = {"PUBLIC KEY": PublicFormat.SubjectPublicKeyInfo, "RSA PUBLIC KEY": PublicFormat.PKCS1}
 
-# Ed25519 points whose order divides 8, by their y coordinate: under such a key one signature fits every message
+# y coordinates of the Ed25519 points whose order divides 8. Under such a key, one signature is valid for every message
 # (RFC 8032 §5.1.7; the two large ones are the points of order 8).
 _ED25519_PRIME: Final = 2**255 - 19
 _ED25519_SMALL_ORDER: Final = frozenset(
@@ -43,7 +43,7 @@ _ED25519_SMALL_ORDER: Final = frozenset(
 
 
 class KeyAlgorithm(StrEnum):
-    """Kinds of public key that may be registered (`RSA`: 2048 to 4096 bits, exponent 65537)."""
+    """Kinds of public key that may be registered. `RSA` means 2048 to 4096 bits with exponent 65537."""
 
     P256 = "P-256"
     P384 = "P-384"
@@ -60,84 +60,76 @@ _CURVES: Final = {
 
 
 class PublicKeyError(ValueError):
-    """A key that cannot be read, or is not of a kind that may be registered."""
+    """A public key that cannot be read or may not be registered."""
 
 
 class SignatureError(ValueError):
-    """A signature that the key does not verify."""
+    """A signature that is not valid under the key."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublicKey:
-    """A key that may be registered, in the one form in which it is stored and compared.
-
-    spki: DER SubjectPublicKeyInfo (RFC 5280 §4.1.2.7).
-    """
+    """A public key in the form in which it is stored and compared: DER SubjectPublicKeyInfo (RFC 5280 §4.1.2.7)."""
 
     algorithm: KeyAlgorithm
     spki: bytes = field(repr=False)
 
 
 def parse_public_key(pem: str, *, algorithms: tuple[KeyAlgorithm, ...]) -> PublicKey:
-    """Read a key that a client registers.
+    """Parse a public key that a client registers.
 
-    pem: one block `PUBLIC KEY` (SubjectPublicKeyInfo) or `RSA PUBLIC KEY` (PKCS#1) and nothing around it; lines end
-    in LF or CRLF, after the last one neither is needed. Its bytes are the one DER form of the key: points are not
-    compressed.
-    Raises PublicKeyError.
+    pem: a single block `PUBLIC KEY` (SubjectPublicKeyInfo) or `RSA PUBLIC KEY` (PKCS#1) with nothing around it. Lines
+        end in LF or CRLF; the last line end is optional. The key must be in its canonical DER form, with uncompressed
+        points.
+    Raises: PublicKeyError.
     Source: RFC 7468 §13; Dfns API, Key credentials, `publicKey`.
     """
     match = _PEM.fullmatch(pem) if len(pem) <= PEM_LIMIT else None
     if match is None:
-        msg = "The public key is not one PEM block PUBLIC KEY or RSA PUBLIC KEY."
-        raise PublicKeyError(msg)
+        raise PublicKeyError("The public key is not a single PEM block PUBLIC KEY or RSA PUBLIC KEY.")
     try:
         body = "".join(match["body"].split())
         der = base64.b64decode(body, validate=True)
         key = load_der_public_key(der)
     except (ValueError, UnsupportedAlgorithm) as error:
-        msg = "The public key cannot be read."
-        raise PublicKeyError(msg) from error
+        raise PublicKeyError("The public key cannot be read.") from error
     public_key = _classify(key)
     if public_key.algorithm not in algorithms:
-        msg = f"Keys of kind {public_key.algorithm.value} are not accepted here."
-        raise PublicKeyError(msg)
-    # The loaders forgive either label, compressed points, RSASSA-PSS (whose parameters they drop) and trailing bits.
+        raise PublicKeyError(f"{public_key.algorithm.value} keys are not accepted.")
+    # The loaders also accept the other label, compressed points, trailing bits, and RSASSA-PSS without its parameters.
     labelled = match["label"] == "PUBLIC KEY" or public_key.algorithm is KeyAlgorithm.RSA
     if not labelled or key.public_bytes(Encoding.DER, _FORMATS[match["label"]]) != der or _base64(der) != body:
-        msg = "The public key is not in its plain DER form."
-        raise PublicKeyError(msg)
+        raise PublicKeyError("The public key is not in its canonical DER form.")
     return public_key
 
 
 def load_spki(spki: bytes) -> PublicKey:
-    """Read a key as it was stored.
+    """Load a stored public key.
 
-    spki: what `PublicKey.spki` held.
-    Raises PublicKeyError if it is not a key that may be registered.
+    spki: the value of `PublicKey.spki`.
+    Raises: PublicKeyError, if such a key may not be registered.
     """
     try:
         return _classify(load_der_public_key(spki))
     except (ValueError, UnsupportedAlgorithm) as error:
-        msg = "The public key cannot be read."
-        raise PublicKeyError(msg) from error
+        raise PublicKeyError("The public key cannot be read.") from error
 
 
 def public_key_pem(spki: bytes) -> str:
-    """Write a stored key as PEM, `PUBLIC KEY`, in lines of 64 characters, each ended by LF (RFC 7468 §13).
+    """Return a stored public key as PEM `PUBLIC KEY`, in lines of 64 characters that end in LF (RFC 7468 §13).
 
-    Raises PublicKeyError.
+    Raises: PublicKeyError.
     """
     key = load_der_public_key(load_spki(spki).spki)
     return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode("ascii")
 
 
 def verify_signature(public_key: PublicKey, *, signature: bytes, message: bytes) -> None:
-    """Verify that the key made this signature over this message.
+    """Verify the key's signature over the message.
 
-    signature: ECDSA with SHA-256 over any curve, as ASN.1 DER, high or low S; Ed25519, 64 bytes; RSA PKCS#1 v1.5
-    with SHA-256. A message has many valid signatures: never take one as an identifier.
-    Raises SignatureError.
+    signature: ECDSA with SHA-256 on any curve, as ASN.1 DER with high or low S; Ed25519, 64 bytes; RSA PKCS#1 v1.5 with
+        SHA-256. A message has many valid signatures, so never use one as an identifier.
+    Raises: SignatureError.
     Source: Dfns API, Key credentials; RFC 3279 §2.2.3, RFC 8032 §5.1.7, RFC 8017 §8.2.2.
     """
     key = load_der_public_key(public_key.spki)
@@ -150,11 +142,9 @@ def verify_signature(public_key: PublicKey, *, signature: bytes, message: bytes)
             case rsa.RSAPublicKey():
                 key.verify(signature, message, padding.PKCS1v15(), SHA256())
             case _:
-                msg = "The key is not one that signs."
-                raise SignatureError(msg)
+                raise SignatureError("Keys of this kind cannot sign.")
     except InvalidSignature as error:
-        msg = "The signature is not the key's over these data."
-        raise SignatureError(msg) from error
+        raise SignatureError("The signature is not valid.") from error
 
 
 def _base64(data: bytes) -> str:
@@ -170,25 +160,21 @@ def _classify(key: PublicKeyTypes) -> PublicKey:
         case rsa.RSAPublicKey():
             algorithm = _checked_rsa(key)
         case _:
-            msg = "The public key is of a kind that is never accepted."
-            raise PublicKeyError(msg)
+            raise PublicKeyError("Public keys of this kind are not accepted.")
     return PublicKey(algorithm=algorithm, spki=key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
 
 
 def _checked_ed25519(key: ed25519.Ed25519PublicKey) -> KeyAlgorithm:
     y = int.from_bytes(key.public_bytes_raw(), "little") % 2**255
     if y >= _ED25519_PRIME or y in _ED25519_SMALL_ORDER:
-        msg = "The Ed25519 key is not a point of large order."
-        raise PublicKeyError(msg)
+        raise PublicKeyError("The Ed25519 key is a point of small order.")
     return KeyAlgorithm.ED25519
 
 
 def _checked_rsa(key: rsa.RSAPublicKey) -> KeyAlgorithm:
     numbers = key.public_numbers()
     if key.key_size not in RSA_BITS:
-        msg = f"The RSA key has not {RSA_BITS.start} to {RSA_BITS.stop - 1} bits."
-        raise PublicKeyError(msg)
+        raise PublicKeyError(f"The RSA key does not have {RSA_BITS.start} to {RSA_BITS.stop - 1} bits.")
     if numbers.e != RSA_EXPONENT or numbers.n % 2 == 0:
-        msg = f"The RSA key has not an odd modulus and the exponent {RSA_EXPONENT}."
-        raise PublicKeyError(msg)
+        raise PublicKeyError(f"The RSA key does not have an odd modulus and the exponent {RSA_EXPONENT}.")
     return KeyAlgorithm.RSA

@@ -29,9 +29,9 @@ CHALLENGE = new_challenge()
 KEYS = [SoftwareKey.make(algorithm, client=client) for algorithm in KeyAlgorithm for client in Client]
 KEY = KEYS[0]
 
-CREDENTIAL_ID = "credentialInfo.credId"
-CLIENT_DATA = "credentialInfo.clientData"
-ATTESTATION_DATA = "credentialInfo.attestationData"
+CREDENTIAL_ID = "credential_id"
+CLIENT_DATA = "client_data"
+ATTESTATION_DATA = "attestation_data"
 
 every_key = pytest.mark.parametrize("key", KEYS, ids=lambda key: f"{key.algorithm.value}-{key.client.name}")
 
@@ -219,7 +219,7 @@ def test_attestation_data_that_are_no_json_object_are_refused(data):
 
 def test_a_kind_of_key_that_the_project_does_not_accept_is_refused():
     refused = refusal(KEY.register(CHALLENGE), algorithms=(KeyAlgorithm.ED25519,))
-    assert refused.details == {ATTESTATION_DATA: ["Keys of kind P-256 are not accepted here."]}
+    assert refused.details == {ATTESTATION_DATA: ["Keys of kind P-256 are not accepted."]}
 
 
 def test_a_refusal_quotes_nothing_of_what_was_sent():

@@ -45,9 +45,9 @@ PASSKEY = PASSKEYS[0]
 MAKER = Maker.make()
 DIRECT = AttestationPolicy(without_statement=False, self_signed=False, roots={"packed": (MAKER.root,)})
 
-CREDENTIAL_ID = "credentialInfo.credId"
-CLIENT_DATA = "credentialInfo.clientData"
-ATTESTATION_DATA = "credentialInfo.attestationData"
+CREDENTIAL_ID = "credential_id"
+CLIENT_DATA = "client_data"
+ATTESTATION_DATA = "attestation_data"
 
 every_passkey = pytest.mark.parametrize("passkey", PASSKEYS, ids=lambda passkey: passkey.key.algorithm.value)
 
@@ -169,7 +169,7 @@ def test_known_transports_are_kept_in_order_and_once():
 def test_a_kind_of_key_that_the_project_does_not_accept_is_refused(passkey):
     """R-60."""
     others = tuple(set(KeyAlgorithm) - {passkey.key.algorithm})
-    assert "not accepted here" in str(refusal(passkey.register(CHALLENGE), algorithms=others).details)
+    assert "not accepted" in str(refusal(passkey.register(CHALLENGE), algorithms=others).details)
 
 
 @pytest.mark.parametrize("algorithm", [KeyAlgorithm.P384, KeyAlgorithm.SECP256K1])
@@ -265,13 +265,11 @@ SAME_MAKE = aaguid_extension(PASSKEY.aaguid)
 
 def test_the_default_asks_for_no_statement_and_takes_what_comes_all_the_same():
     """WebAuthn Level 3 §5.1.3: a browser passes a self-signed statement on."""
-    assert AttestationPolicy().conveyance == "none"
     assert register(with_statement(Statement.SELF_SIGNED))
     assert register(with_statement(Statement.NONE)).statement_format == "none"
 
 
 def test_a_statement_of_a_trusted_maker_holds():
-    assert DIRECT.conveyance == "direct"
     passkey = Passkey.make(aaguid=bytes(range(16)))
     wire = passkey.register(CHALLENGE, statement=Statement.CERTIFIED, maker=MAKER)
     verified = register(wire, policy=DIRECT)
@@ -345,7 +343,7 @@ def test_every_one_of_several_roots_is_trusted():
     "roots", [{"none": ()}, {"fido-u2f": (MAKER.root,)}, {"Packed": (MAKER.root,)}, {"packed": ("no PEM",)}]
 )
 def test_a_policy_that_cannot_be_kept_is_not_made(roots):
-    with pytest.raises(ValueError, match=r"by format|PEM"):
+    with pytest.raises(ValueError, match=r"formats|PEM"):
         AttestationPolicy(roots=roots)
 
 

@@ -21,7 +21,7 @@ from dfns_login.errors import AttestationRefused
 from dfns_login.verification.key_envelope import EnvelopeForm, KeyEnvelope, check_key_envelope
 from tests.support.authenticators import PASSPHRASE, SoftwareKey, armor, base64url, opaque_envelope
 
-FIELD = "encryptedPrivateKey"
+FIELD = "encrypted_private_key"
 EC_KEY = ec.generate_private_key(ec.SECP256R1())
 ED_KEY = ed25519.Ed25519PrivateKey.generate()
 RSA_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -188,12 +188,12 @@ WRITINGS = {
 @pytest.mark.parametrize("clear", DER | TEXT)
 def test_a_private_key_in_clear_is_refused(clear, writing):
     refused = refusal(WRITINGS[writing]((DER | TEXT)[clear]))
-    assert refused.details == {FIELD: ["The private key is in clear: encrypt it before it is sent."]}
+    assert refused.details == {FIELD: ["The private key is not encrypted. Encrypt it before you send it."]}
 
 
 @pytest.mark.parametrize("clear", TEXT)
 def test_a_private_key_in_clear_is_refused_as_it_stands(clear):
-    assert "in clear" in str(refusal(TEXT[clear].decode()).details)
+    assert "not encrypted" in str(refusal(TEXT[clear].decode()).details)
 
 
 # Text that is no envelope
@@ -224,12 +224,12 @@ def test_text_that_is_no_envelope_is_refused(text):
 @pytest.mark.parametrize(
     ("age", "sentence"),
     [
-        pytest.param(AGE.replace(b" 17\n", b" 16\n"), "17 to 20", id="work factor 16"),
-        pytest.param(AGE.replace(b" 17\n", b" 10\n"), "17 to 20", id="work factor 10"),
-        pytest.param(AGE.replace(b" 17\n", b" 1\n"), "17 to 20", id="work factor 1"),
-        pytest.param(AGE.replace(b" 17\n", b" 21\n"), "17 to 20", id="work factor 21"),
-        pytest.param(AGE.replace(b" 17\n", b" 30\n"), "17 to 20", id="work factor 30"),
-        pytest.param(AGE.replace(b" 17\n", b" " + b"1" * 5000 + b"\n"), "17 to 20", id="work factor of 5000 digits"),
+        pytest.param(AGE.replace(b" 17\n", b" 16\n"), "between 17 and 20", id="work factor 16"),
+        pytest.param(AGE.replace(b" 17\n", b" 10\n"), "between 17 and 20", id="work factor 10"),
+        pytest.param(AGE.replace(b" 17\n", b" 1\n"), "between 17 and 20", id="work factor 1"),
+        pytest.param(AGE.replace(b" 17\n", b" 21\n"), "between 17 and 20", id="work factor 21"),
+        pytest.param(AGE.replace(b" 17\n", b" 30\n"), "between 17 and 20", id="work factor 30"),
+        pytest.param(AGE.replace(b" 17\n", b" " + b"1" * 5000 + b"\n"), "between 17 and 20", id="work factor of 5000 digits"),
         pytest.param(AGE.replace(b" 17\n", b" 017\n"), "not canonical", id="work factor with leading zero"),
         pytest.param(AGE.replace(b" 17\n", b" +17\n"), "not canonical", id="work factor with sign"),
         pytest.param(AGE.replace(b" 17\n", b" 17 \n"), "not canonical", id="space after the work factor"),
@@ -266,11 +266,11 @@ def test_text_that_is_no_envelope_is_refused(text):
         ),
         pytest.param(AGE.replace(b"--- ", b"---"), "not canonical", id="no space before the MAC"),
         pytest.param(HEADER.encode().replace(f"--- {BODY}\n".encode(), b"") + PAYLOAD, "not canonical", id="no MAC"),
-        pytest.param(AGE.replace(b"\n", b"\r\n"), "unknown version", id="CRLF"),
-        pytest.param(AGE.replace(b"/v1", b"/v2"), "unknown version", id="version 2"),
-        pytest.param(AGE.replace(b"/v1\n", b"/v1 \n"), "unknown version", id="space after the version"),
-        pytest.param(HEADER.encode(), "cut short", id="no payload"),
-        pytest.param(HEADER.encode() + bytes(31), "cut short", id="payload without a tag"),
+        pytest.param(AGE.replace(b"\n", b"\r\n"), "unsupported version", id="CRLF"),
+        pytest.param(AGE.replace(b"/v1", b"/v2"), "unsupported version", id="version 2"),
+        pytest.param(AGE.replace(b"/v1\n", b"/v1 \n"), "unsupported version", id="space after the version"),
+        pytest.param(HEADER.encode(), "incomplete", id="no payload"),
+        pytest.param(HEADER.encode() + bytes(31), "incomplete", id="payload without a tag"),
     ],
 )
 @pytest.mark.parametrize("write", [armor, base64url], ids=["armor", "base64url"])

@@ -60,7 +60,7 @@ def test_a_stored_key_is_written_as_pem_that_reads_the_same(algorithm):
 @every_algorithm
 def test_a_kind_that_is_not_listed_is_refused(algorithm):
     others = tuple(set(KeyAlgorithm) - {algorithm})
-    with pytest.raises(PublicKeyError, match="not accepted here"):
+    with pytest.raises(PublicKeyError, match="not accepted"):
         parse_public_key(key(algorithm).public_pem, algorithms=others)
 
 
@@ -203,7 +203,7 @@ def test_a_key_of_another_kind_or_strength_is_refused(pem):
 def test_an_ed25519_key_of_small_order_is_refused(y, sign):
     """R-60: one signature fits every message under such a key."""
     point = (y + (sign << 255)).to_bytes(32, "little")
-    with pytest.raises(PublicKeyError, match="large order"):
+    with pytest.raises(PublicKeyError, match="small order"):
         parse_public_key(spki_pem(ed25519.Ed25519PublicKey.from_public_bytes(point)), algorithms=EVERY)
 
 

@@ -83,7 +83,7 @@ def test_a_recorded_statement_is_trusted_by_its_root_alone():
 
 def verify(answer, *, registered: VerifiedFido2Attestation, sign_count: int):
     wire = answer["credentialAssertion"]
-    return Fido2AssertionVerifier(rp_id=RECORDED["rpId"], origins=(RECORDED["origin"],)).verify_discoverable(
+    return Fido2AssertionVerifier(rp_id=RECORDED["rpId"], origins=(RECORDED["origin"],)).verify(
         Fido2Assertion(
             client_data=wire["clientData"],
             authenticator_data=wire["authenticatorData"],
