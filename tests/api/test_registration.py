@@ -182,7 +182,7 @@ def test_a_failed_registration_can_be_repeated(client: Client, opened: dict[str,
 def test_a_challenge_is_bound_to_its_token(client: Client, opened: dict[str, Any]) -> None:
     other = {**opened, "challenge": opened["challenge"][::-1]}
     refused = complete_registration(client, other, SoftwareKey.make())
-    assert details(refused) == {"credentialInfo.clientData": ["The challenge is not the one that was given."]}
+    assert details(refused) == {"credentialInfo.clientData": ["The challenge is not the one that was issued."]}
 
 
 # The credential
