@@ -16,6 +16,7 @@ from redis.exceptions import RedisError
 from dfns_login import purge
 from dfns_login.audit import log_outage
 from dfns_login.delivery import deliver_due
+from dfns_login.limits import clear_flag, set_flag
 from dfns_login.models import OneTimeCode
 
 logger = logging.getLogger(__name__)
@@ -96,7 +97,7 @@ def _is_first_wake_up() -> bool:
     if time.monotonic() < CachePause.until:
         return True
     try:
-        return bool(caches["default"].add(WOKEN_KEY, 1, WOKEN_TTL))
+        return set_flag(WOKEN_KEY, seconds=WOKEN_TTL)
     except (RedisError, OSError) as error:
         CachePause.until = time.monotonic() + CACHE_PAUSE_SECONDS
         log_outage("cache", error=error)
@@ -108,7 +109,7 @@ def _forget_wake_up() -> None:
     if time.monotonic() < CachePause.until:
         return
     try:
-        caches["default"].delete(WOKEN_KEY)
+        clear_flag(WOKEN_KEY)
     except (RedisError, OSError) as error:
         CachePause.until = time.monotonic() + CACHE_PAUSE_SECONDS
         log_outage("cache", error=error)

@@ -47,7 +47,7 @@ from django.urls import NoReverseMatch, resolve, reverse
 from django.utils.module_loading import import_string
 
 from dfns_login.delivery import SEND_LIMIT
-from dfns_login.limits import CODE_PER_USER, counts_in_one_call
+from dfns_login.limits import CODE_PER_USER, waits_are_bounded
 from dfns_login.models import CodePurpose
 from dfns_login.proofs import RENEWAL_MARGIN, code_format, guess_cap
 from dfns_login.settings import LoginSettings, Window
@@ -163,7 +163,7 @@ def _check_cache(_conf: LoginSettings) -> Iterator[CheckMessage]:
         yield Error(f"The cache {alias!r} is not shared between processes.", hint=hint, id="dfns_login.E023")
     elif issubclass(backend, DatabaseCache | FileBasedCache):
         yield Warning(f"The cache {alias!r} does not count atomically.", hint=hint, id="dfns_login.W023")
-    elif not counts_in_one_call() and not any("timeout" in name.lower() for name in given.get("OPTIONS", {})):
+    elif not waits_are_bounded() and not any("timeout" in name.lower() for name in given.get("OPTIONS", {})):
         hint = "If it hangs, so does every request. Set timeouts in its OPTIONS, or use Redis or Valkey."
         yield Warning(f"The cache {alias!r} has no timeouts.", hint=hint, id="dfns_login.W024")
 

@@ -1,4 +1,5 @@
 from dfns_login.limits.counting import count, count_request
+from dfns_login.limits.flags import clear_flag, set_flag
 from dfns_login.limits.rates import (
     BY_NAME,
     CODE_PER_USER,
@@ -10,7 +11,7 @@ from dfns_login.limits.rates import (
     Rate,
     Subject,
 )
-from dfns_login.limits.redis_counters import counts_in_one_call
+from dfns_login.limits.redis_server import waits_are_bounded
 
 __all__ = [
     "BY_NAME",
@@ -22,7 +23,9 @@ __all__ = [
     "LOGIN_RATES",
     "Rate",
     "Subject",
+    "clear_flag",
     "count",
     "count_request",
-    "counts_in_one_call",
+    "set_flag",
+    "waits_are_bounded",
 ]

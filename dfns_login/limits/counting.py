@@ -20,7 +20,8 @@ from dfns_login.audit import log_outage
 from dfns_login.errors import RateExceeded, ServiceUnavailable
 from dfns_login.key_rings import key_rings
 from dfns_login.limits.rates import Rate, Subject
-from dfns_login.limits.redis_counters import redis_counters
+from dfns_login.limits.redis_counters import count_in_one_call
+from dfns_login.limits.redis_server import redis_server
 from dfns_login.limits.windows import Counter, count_one_by_one, windows_of
 from dfns_login.requester import Requester
 from dfns_login.settings import login_settings
@@ -60,8 +61,8 @@ def count(rates: Iterable[Rate], subjects: Mapping[Subject, str], *, scope: str)
         return
     counters = counters_of(rates, subjects, scope=scope)
     try:
-        in_redis = redis_counters()
-        exceeded = count_one_by_one(counters) if in_redis is None else in_redis.count(counters)
+        server = None if hasattr(settings, "RATELIMIT_HASH_ALGORITHM") else redis_server()  # it names counters
+        exceeded = count_one_by_one(counters) if server is None else count_in_one_call(counters, server=server)
     except (RedisError, OSError) as error:
         log_outage("cache", error=error)
         if login_settings().cache_outage == "refuse":

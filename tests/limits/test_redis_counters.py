@@ -6,7 +6,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from datetime import timedelta
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import pytest
 import redis
 from django.conf import settings as django_settings
+from django.core.cache import cache
 from django.core.cache.backends.redis import RedisCache, RedisCacheClient
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
@@ -22,9 +23,10 @@ from redis.cluster import RedisCluster
 from redis.sentinel import Sentinel, SentinelConnectionPool
 
 from dfns_login.errors import RateExceeded, Refusal, ServiceUnavailable
-from dfns_login.limits import CODE_RATES, Subject, count_request, counts_in_one_call
+from dfns_login.limits import CODE_RATES, Subject, clear_flag, count_request, set_flag
 from dfns_login.limits.counting import counters_of
-from dfns_login.limits.redis_counters import RedisCounters, redis_counters
+from dfns_login.limits.redis_counters import count_in_one_call
+from dfns_login.limits.redis_server import PAUSE_SECONDS, RedisServer, redis_server, waits_are_bounded
 from dfns_login.limits.windows import count_one_by_one
 from dfns_login.requester import Requester
 from dfns_login.usernames import Recipient
@@ -65,8 +67,8 @@ def rates(settings: Any) -> None:
     }
 
 
-def counters() -> RedisCounters:
-    found = redis_counters()
+def server_in_use() -> RedisServer:
+    found = redis_server()
     assert found is not None
     return found
 
@@ -90,7 +92,7 @@ def test_both_ways_of_counting_agree_and_share_their_counters(clock: StillClock)
             clock.move(timedelta(seconds=seconds))
             expected = count_one_by_one(counters_of(CODE_RATES, subjects, scope=f"first{number}"))
             mixed = counters_of(CODE_RATES, subjects, scope=f"second{number}")
-            found = counters().count(mixed) if in_one_call else count_one_by_one(mixed)
+            found = count_in_one_call(mixed, server=server_in_use()) if in_one_call else count_one_by_one(mixed)
             assert (found and (found.window.name, found.seconds_left)) == (
                 expected and (expected.window.name, expected.seconds_left)
             )
@@ -184,6 +186,33 @@ def test_a_cache_that_hangs_costs_less_than_a_second_whatever_the_project_set(
     assert time.monotonic() - started < 1
 
 
+def test_while_the_cache_is_down_only_the_first_call_waits(settings: Any, silent_port: int) -> None:
+    backend = "django.core.cache.backends.redis.RedisCache"
+    settings.CACHES = {"default": {"BACKEND": backend, "LOCATION": f"redis://127.0.0.1:{silent_port}/0"}}
+    started = time.monotonic()
+    count_request(CODE_RATES, requester=HERE, scope="down")
+    waited = time.monotonic()
+    for _ in range(10):
+        count_request(CODE_RATES, requester=HERE, scope="down")
+        with pytest.raises(redis.ConnectionError):
+            set_flag("down", seconds=1)
+    assert time.monotonic() - waited < (waited - started) / 2
+    assert server_in_use().paused_until - time.monotonic() < PAUSE_SECONDS
+
+
+@pytest.mark.parametrize("backend", ["", "django.core.cache.backends.locmem.LocMemCache"])
+def test_a_flag_is_set_once_until_it_is_cleared(settings: Any, backend: str) -> None:
+    if backend:
+        settings.CACHES = {"default": {"BACKEND": backend}}
+    clear_flag("flag")
+    assert set_flag("flag", seconds=60)
+    assert not set_flag("flag", seconds=60)
+    assert cache.get("flag") == 1
+    clear_flag("flag")
+    assert set_flag("flag", seconds=60)
+    clear_flag("flag")
+
+
 class SentinelPool(SentinelConnectionPool):
     """What a project names as `pool_class` to use Sentinel. The location is the first Sentinel's."""
 
@@ -233,7 +262,7 @@ def test_sentinels_are_asked_for_the_primary(
         count_request(CODE_RATES, requester=HERE, scope="sentinel")
     assert isinstance(_refusal("sentinel"), RateExceeded)
     assert caplog.text == ""
-    assert counts_in_one_call()
+    assert waits_are_bounded()
 
 
 def _refusal(scope: str) -> Refusal | None:
@@ -244,7 +273,7 @@ def _refusal(scope: str) -> Refusal | None:
     return None
 
 
-@cache
+@lru_cache
 def cluster_at(url: str) -> RedisCluster:
     return RedisCluster.from_url(url)
 
@@ -279,7 +308,7 @@ def test_a_cluster_counts_in_one_call_if_all_counters_have_one_slot(
         for _ in range(3):
             count_request(CODE_RATES, requester=HERE, scope="cluster")
         assert isinstance(_refusal("cluster"), RateExceeded)
-        assert counters().scripts_work == scripts_work
+        assert server_in_use().scripts_work == scripts_work
         cluster_at(location).close()
         assert "outage" not in caplog.text
 
@@ -303,7 +332,7 @@ def test_only_caches_whose_counters_are_known_are_counted_in_one_call(
     settings: Any, backend: str, *, in_one_call: bool
 ) -> None:
     settings.CACHES = {"default": {"BACKEND": backend, "LOCATION": "redis://127.0.0.1:1/0"}}
-    assert counts_in_one_call() == in_one_call
+    assert (redis_server() is not None) == in_one_call
 
 
 @pytest.mark.usefixtures("clock")
