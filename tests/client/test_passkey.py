@@ -7,6 +7,7 @@ import pytest
 
 from dfns_login.verification.assertion import Fido2Assertion, Fido2AssertionVerifier, StoredPasskey
 from dfns_login.verification.attestation import Fido2Attestation, Fido2AttestationVerifier, VerifiedFido2Attestation
+from dfns_login.verification.fido2 import read_user_handle
 from dfns_login.verification.public_keys import KeyAlgorithm
 from tests.support.authenticators import new_challenge
 from tests.support.client_runners import Client, ClientError, PageClient
@@ -89,7 +90,8 @@ def verify(
         user_handle=said["userHandle"],
     )
     verifier = Fido2AssertionVerifier(rp_id="localhost", origins=(origin(client),))
-    verifier.verify_discoverable(assertion, stored=stored, challenge=challenge["challenge"])
+    assert read_user_handle(said["userHandle"]) == USER["id"]
+    verifier.verify(assertion, stored=stored, challenge=challenge["challenge"])
 
 
 def test_the_server_accepts_a_new_passkey(passkey: VerifiedFido2Attestation) -> None:
