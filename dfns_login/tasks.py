@@ -1,7 +1,6 @@
 """Celery tasks: thin calls into delivery and purge. No message carries an argument."""
 
 import logging
-import time
 from collections.abc import Callable
 from datetime import datetime
 from typing import Final
@@ -30,7 +29,6 @@ WOKEN_TTL: Final = 2
 """Seconds after which a wake-up counts as lost."""
 MESSAGE_TTL: Final = 3600
 """Seconds after which a message is dropped. Much longer than clocks may differ; the sweep has long replaced it."""
-CACHE_PAUSE_SECONDS: Final = 5.0
 
 
 @shared_task(name="dfns_login.deliver", ignore_result=True)
@@ -77,12 +75,6 @@ def database_clock() -> Callable[[], datetime]:
     return lambda: timezone.now() + offset
 
 
-class CachePause:
-    """Time until which an unreachable cache isn't asked again, so that requests don't wait for it twice."""
-
-    until = 0.0
-
-
 def _send_wake_up() -> None:
     """Send a wake-up, unless one waits for a worker already."""
     if _is_first_wake_up():
@@ -94,22 +86,16 @@ def _send_wake_up() -> None:
 
 
 def _is_first_wake_up() -> bool:
-    if time.monotonic() < CachePause.until:
-        return True
     try:
         return set_flag(WOKEN_KEY, seconds=WOKEN_TTL)
     except (RedisError, OSError) as error:
-        CachePause.until = time.monotonic() + CACHE_PAUSE_SECONDS
         log_outage("cache", error=error)
         return True
 
 
 def _forget_wake_up() -> None:
     """Let the next wake-up through. Called before looking for due emails, so that none is missed."""
-    if time.monotonic() < CachePause.until:
-        return
     try:
         clear_flag(WOKEN_KEY)
     except (RedisError, OSError) as error:
-        CachePause.until = time.monotonic() + CACHE_PAUSE_SECONDS
         log_outage("cache", error=error)

@@ -56,6 +56,8 @@ def _take(clock: Clock) -> tuple[Emails[Any], list[int]]:
 def _deliver(emails: Emails[Any], taken: list[int], *, clock: Clock) -> bool:
     """Send a batch over one connection. Returns false if the mail server is unreachable."""
     rows = emails.read(taken)
+    if not rows:  # closed in the meantime
+        return True
     give_back_at = clock() + BATCH_TIME
     with MailServer() as server, KeptLease(emails.rows, rows, clock=clock, on_overtime=server.abort) as lease:
         for position, row in enumerate(rows):

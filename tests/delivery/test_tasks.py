@@ -9,7 +9,6 @@ from django.core.mail import EmailMultiAlternatives
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
-from dfns_login import tasks
 from dfns_login.delivery.outbox import BATCH_SIZE
 from dfns_login.models import Account, CodeClosed, CodePurpose, DeliveryState, OneTimeCode
 from dfns_login.proofs.codes import issue_code
@@ -43,8 +42,7 @@ def no_broker(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def no_cache(settings: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tasks.CachePause, "until", 0.0)
+def no_cache(settings: Any, tmp_path: Any) -> None:
     default = settings.CACHES["default"]
     settings.CACHES = {"default": {**default, "LOCATION": f"unix://{tmp_path}/nobody.sock?db=0"}}
 
@@ -111,7 +109,7 @@ def test_without_the_cache_every_wake_up_is_sent(
     for _ in range(3):
         wake()
     assert len(sent) == 3
-    assert caplog.text.count("outage what=cache") == 1  # an unreachable cache is left alone for a while
+    assert "outage what=cache" in caplog.text
 
 
 # Runs
