@@ -31,7 +31,7 @@ from dfns_login.api.operations import operation_of
 from dfns_login.api.parsing import StrictJSONParser, drain
 from dfns_login.api.request_body import read_body
 from dfns_login.browsers import drop_ended_session, forget_browser_session, known_device
-from dfns_login.errors import NotFound, RateExceeded, Refusal, TokenRefused
+from dfns_login.errors import NotFound, RateExceeded, TokenRefused
 from dfns_login.limits import BY_NAME, Rate, count_request
 from dfns_login.models import Session
 from dfns_login.requester import Requester
@@ -84,7 +84,7 @@ class LoginAPIView(APIView):
     scope: ClassVar[str] = ""
 
     requester: Requester
-    _counted = False
+    _counted = True  # until `initial` knows whom to count
 
     @classmethod
     def as_view(cls, **options: Any) -> "AsView[Any]":
@@ -143,8 +143,8 @@ class LoginAPIView(APIView):
         """
         try:
             self.count_requester()
-        except Refusal as refusal:
-            exc = refusal
+        except Exception as failure:  # noqa: BLE001  the client gets the error envelope, whatever failed
+            exc = failure
         response = super().handle_exception(exc)
         if response.status_code != RateExceeded.status:
             drain(self.django_request)

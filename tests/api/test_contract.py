@@ -320,6 +320,11 @@ def test_500(client: Client, endpoint: Endpoint, bearer: Any, configure: Any, ca
     assert "ImproperlyConfigured" in caplog.text
 
 
+def test_500_while_counting_a_refused_request(client: Client, db: None, configure: Any) -> None:
+    configure(KEYS={})
+    assert told(send(client, OPEN[0], body=b"[]")) == (500, "Internal Server Error")
+
+
 @contextmanager
 def broken_database(error: type[DatabaseError]) -> Iterator[None]:
     def fail(*_: object) -> None:
