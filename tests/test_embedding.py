@@ -1,6 +1,6 @@
-"""The app in a project that was there first: its users are keyed by e-mail, its REST framework is set up otherwise.
+"""The app in an existing project, with its own user model and its own REST framework settings.
 
-The project is written to a folder and run as a program of its own, so that no setting of ours helps it.
+The project is written to a folder and run in a process of its own, so that it shares none of our settings.
 """
 
 import os
@@ -223,7 +223,7 @@ assert send("GET", "/auth/credentials", token=token)["Content-Type"] == "applica
 assert send("PUT", "/auth/logout", token=token).status_code == 200
 assert send("GET", "/basket", token=token).status_code == 401
 
-# somebody whom no manager shows, and whose name is taken therefore
+# a user whom the default manager hides, so the username is taken
 People(email="lee@shop.example", hidden=True).save()
 invite(Invitation(organization=shop, email="lee@shop.example"), requester=Requester(address=""), now=datetime.now(UTC))
 names = {"username": "lee@shop.example", "orgId": shop.pk}
@@ -281,5 +281,5 @@ def test_a_project_with_users_of_its_own_runs_the_flow(project: Path) -> None:
     assert "the flow is done" in done.stdout
 
 
-def test_what_a_project_adds_is_few_lines() -> None:
+def test_embedding_takes_few_lines() -> None:
     assert len(FIVE_LINES.strip().splitlines()) <= 5

@@ -1,4 +1,4 @@
-"""From an account to the project's user."""
+"""Linking accounts to users of the project."""
 
 from typing import Any
 
@@ -36,40 +36,40 @@ def test_a_new_user_has_the_accounts_name_and_no_password(lee: Account) -> None:
     assert (user.is_staff, user.is_superuser, user.is_active) == (False, False, True)
 
 
-def test_where_the_name_is_taken_it_is_the_accounts_id(lee: Account) -> None:
+def test_if_the_name_is_taken_the_accounts_id_is_used(lee: Account) -> None:
     make_user("lee@example.co")
     assert create_user(lee).get_username() == lee.pk
 
 
-def test_where_the_name_is_too_long_for_the_model_it_is_the_accounts_id() -> None:
+def test_if_the_name_is_too_long_the_accounts_id_is_used() -> None:
     """`User.username` has 150 characters, an address up to 254."""
     account = make_account(make_organization(), f"{'x' * 60}@{'y' * 60}.{'z' * 60}.co", state=AccountState.INVITED)
     assert len(account.username) > 150
     assert create_user(account).get_username() == account.pk
 
 
-def test_where_nothing_is_free_the_operator_is_told(lee: Account) -> None:
+def test_if_no_name_is_available_the_error_says_what_to_do(lee: Account) -> None:
     make_user("lee@example.co")
     make_user(lee.pk)
     with pytest.raises(ImproperlyConfigured, match="USER_FOR_ACCOUNT"):
         create_user(lee)
 
 
-def test_a_linked_user_stays(lee: Account, settings: Any) -> None:
+def test_a_linked_user_is_kept(lee: Account, settings: Any) -> None:
     settings.DFNS_LOGIN = {**settings.DFNS_LOGIN, "USER_FOR_ACCOUNT": "nowhere.at_all"}
     lee.user = users().create(username="theirs")
     assert user_for_account(lee) == lee.user
 
 
-def test_a_project_may_have_a_hook_of_its_own(lee: Account, settings: Any) -> None:
+def test_a_project_can_set_its_own_hook(lee: Account, settings: Any) -> None:
     settings.DFNS_LOGIN = {**settings.DFNS_LOGIN, "USER_FOR_ACCOUNT": f"{__name__}.hook"}
     assert user_for_account(lee).get_username() == f"hooked {lee.pk}"
 
 
-# Matching who was there first
+# Matching existing users
 
 
-def test_the_one_user_of_the_address_is_matched(lee: Account, settings: Any) -> None:
+def test_the_only_user_with_the_address_is_matched(lee: Account, settings: Any) -> None:
     settings.DFNS_LOGIN = {**settings.DFNS_LOGIN, "USER_FOR_ACCOUNT": MATCH}
     there = users().create(username="lee", email="Lee@example.co")
     users().create(username="other", email="other@example.co")
@@ -87,17 +87,17 @@ def test_the_one_user_of_the_address_is_matched(lee: Account, settings: Any) -> 
         {"email": ""},
     ],
 )
-def test_who_is_not_quite_the_one_is_not_matched(lee: Account, values: dict[str, Any]) -> None:
+def test_other_users_are_not_matched(lee: Account, values: dict[str, Any]) -> None:
     there = users().create(**{"username": "lee", "email": "Lee@example.co", **values})
     assert match_user(lee) != there
 
 
-def test_of_two_neither_is_matched(lee: Account) -> None:
+def test_two_users_with_the_address_are_not_matched(lee: Account) -> None:
     there = [users().create(username=name, email="Lee@example.co") for name in ("lee", "lee2")]
     assert match_user(lee) not in there
 
 
-def test_who_has_an_account_here_is_not_given_another(lee: Account) -> None:
+def test_a_user_with_an_account_in_the_organization_is_not_matched(lee: Account) -> None:
     there = users().create(username="lee", email="Lee@example.co")
     other = make_account(make_organization(), "other@example.co", state=AccountState.INVITED)
     Account.objects.filter(pk=other.pk).update(user=there)

@@ -1,4 +1,4 @@
-"""Where a request comes from (R-41, R-42)."""
+"""The client behind a request (R-41, R-42)."""
 
 import pytest
 
@@ -25,7 +25,7 @@ PEER = "192.0.2.1"
         ("3221225991", "", "unknown", "unknown"),
     ],
 )
-def test_an_address_has_one_form(written: str, address: str, prefix: str, network: str) -> None:
+def test_an_address_has_one_normal_form(written: str, address: str, prefix: str, network: str) -> None:
     requester = Requester(address=client_address({"REMOTE_ADDR": written}, trusted_hops=0))
     assert (requester.address, requester.prefix, requester.network) == (address, prefix, network)
 
@@ -56,7 +56,7 @@ def test_no_address_at_all() -> None:
         (",".join(["203.0.113.9"] * 10_000), 1, "203.0.113.9"),
     ],
 )
-def test_so_many_proxies_are_believed_and_no_more(forwarded: str | None, hops: int, address: str) -> None:
+def test_only_the_configured_number_of_proxies_is_trusted(forwarded: str | None, hops: int, address: str) -> None:
     meta = {"REMOTE_ADDR": PEER} | ({"HTTP_X_FORWARDED_FOR": forwarded} if forwarded is not None else {})
     assert client_address(meta, trusted_hops=hops) == address
 
@@ -70,7 +70,7 @@ def test_so_many_proxies_are_believed_and_no_more(forwarded: str | None, hops: i
         ("", ""),
     ],
 )
-def test_what_is_kept_of_the_agent(sent: str, kept: str) -> None:
+def test_the_user_agent_is_truncated_and_cleaned(sent: str, kept: str) -> None:
     assert agent_text({"HTTP_USER_AGENT": sent}) == kept
 
 

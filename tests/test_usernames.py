@@ -1,4 +1,4 @@
-"""One canonical form of a username (R-43)."""
+"""The canonical form of a username (R-43)."""
 
 import time
 import unicodedata
@@ -24,7 +24,7 @@ from dfns_login.usernames import USERNAME_MAX_LENGTH, WRITTEN_MAX_LENGTH, Recipi
         ("\ufb01n@example.co", "fin@example.co"),
     ],
 )
-def test_writings_of_one_name_are_one(written: str, canonical: str) -> None:
+def test_spellings_of_one_name_are_equal(written: str, canonical: str) -> None:
     assert canonical_username(written) == canonical
 
 
@@ -39,7 +39,7 @@ def test_writings_of_one_name_are_one(written: str, canonical: str) -> None:
         "j\u0430ne@example.co",
     ],
 )
-def test_names_that_only_look_alike_are_others(written: str) -> None:
+def test_names_that_only_look_alike_differ(written: str) -> None:
     assert canonical_username(written) not in {"mike@example.co", "i@example.co", "jane@example.co"}
 
 
@@ -61,12 +61,12 @@ def test_names_that_only_look_alike_are_others(written: str) -> None:
         "\ud800",
     ],
 )
-def test_what_no_username_has_is_refused(written: str) -> None:
+def test_characters_that_no_username_has_are_refused(written: str) -> None:
     with pytest.raises(ValueError, match=r"character|empty"):
         canonical_username(written)
 
 
-def test_a_name_has_an_end() -> None:
+def test_a_name_has_a_maximum_length() -> None:
     assert canonical_username("x" * USERNAME_MAX_LENGTH)
     with pytest.raises(ValueError, match="too long"):
         canonical_username("x" * (USERNAME_MAX_LENGTH + 1))
@@ -74,8 +74,8 @@ def test_a_name_has_an_end() -> None:
         canonical_username("\ufdfa" * USERNAME_MAX_LENGTH)  # one character, eighteen when folded
 
 
-def test_what_is_too_long_is_not_folded_at_all() -> None:
-    """Combining characters are put in order in quadratic time."""
+def test_input_that_is_too_long_is_not_folded() -> None:
+    """Ordering combining characters takes quadratic time."""
     marks = "\u0315" * 100_000 + "\u0300" * 100_000
     started = time.process_time()
     with pytest.raises(ValueError, match="too long"):
@@ -85,7 +85,7 @@ def test_what_is_too_long_is_not_folded_at_all() -> None:
 
 
 def test_the_canonical_form_of_each_character_is_canonical() -> None:
-    for number in range(0x20000):  # what is beyond is written in one way only, or is refused
+    for number in range(0x20000):  # characters beyond have one spelling or are refused
         try:
             canonical = canonical_username(f"a{chr(number)}b")
         except ValueError:

@@ -1,4 +1,4 @@
-"""Where a sign-in leads: a path of this site, whatever `next` says."""
+"""The page to redirect to after sign-in."""
 
 from typing import Any
 
@@ -53,19 +53,19 @@ NOT_OURS = [
 
 
 @pytest.mark.parametrize("text", OURS)
-def test_a_path_of_this_site_is_taken_as_it_is(text: str) -> None:
+def test_a_path_on_this_site_is_accepted(text: str) -> None:
     assert own_path(text) == text
     assert after_sign_in(text) == text
 
 
 @pytest.mark.parametrize("text", NOT_OURS)
-def test_nothing_else_is(text: str) -> None:
+def test_anything_else_is_refused(text: str) -> None:
     """R-96."""
     assert own_path(text) == ""
     assert after_sign_in(text) == "/account/"
 
 
-def test_without_a_wish_the_projects_setting_counts() -> None:
+def test_the_default_is_the_projects_setting() -> None:
     with override_settings(LOGIN_REDIRECT_URL="/dashboard/"):
         assert after_sign_in("") == "/dashboard/"
         assert after_sign_in("//evil.example") == "/dashboard/"
@@ -77,6 +77,6 @@ def test_the_setting_may_name_a_view() -> None:
         assert after_sign_in("") == "/admin/"
 
 
-def test_without_pages_it_leads_to_the_start(settings: Any) -> None:
+def test_without_pages_the_default_is_the_root(settings: Any) -> None:
     settings.ROOT_URLCONF = "tests.support.urls_without_pages"
     assert after_sign_in("") == "/"

@@ -1,4 +1,4 @@
-"""Each system check, provoked by one change to settings that pass."""
+"""System checks: each test makes one change to valid settings."""
 
 import re
 from collections.abc import Iterator
@@ -45,7 +45,7 @@ def messages(*, deploy: bool) -> list[CheckMessage]:
 
 
 def ids(*, deploy: bool = True) -> list[str]:
-    """Ids of what the checks find, but for what they only tell."""
+    """Return the ids of warnings and errors."""
     return [str(each.id).removeprefix("dfns_login.") for each in messages(deploy=deploy) if each.level > INFO]
 
 
@@ -57,7 +57,7 @@ def test_the_project_in_production_passes(settings):
     assert ids() == []
 
 
-def test_every_id_is_documented_once_and_provoked_here():
+def test_every_id_is_documented_once_and_tested():
     modules = (setting_checks, deployment, pages)
     texts = "\n".join(str(each.__doc__) for each in modules)
     documented = re.findall(r"^\| `dfns_login\.(\w+)`", texts, re.MULTILINE)
@@ -69,22 +69,22 @@ def test_every_id_is_documented_once_and_provoked_here():
     assert [each for each in documented if f'"{each}"' not in here] == []
 
 
-# Always
+# Every check
 
 
-def test_settings_that_cannot_be_read_are_errors_and_no_traceback(settings):
+def test_invalid_settings_are_errors_without_a_traceback(settings):
     settings.DFNS_LOGIN = {"CODE_LENGTH": 8, "CODE_LIFETIME": 600, "RATES": {"code_per_user": ["5/x"]}}
     assert ids(deploy=True) == ["E001", "E001"]
 
 
 @pytest.mark.parametrize("value", [None, ["KEYS"], "KEYS"])
-def test_settings_that_are_no_dictionary_are_one_error(settings, value):
+def test_settings_other_than_a_dictionary_are_one_error(settings, value):
     settings.DFNS_LOGIN = value
     assert ids() == ["E001"]
 
 
 @pytest.mark.parametrize("keys", ["", "{}", '{"codes": []}'])
-def test_keys_that_do_not_serve_are_an_error(settings, keys):
+def test_missing_or_invalid_keys_are_an_error(settings, keys):
     change(settings, KEYS=keys)
     assert ids(deploy=False) == ["E002"]
 
@@ -105,14 +105,14 @@ def test_keys_may_be_missing_with_debug(settings):
         "dfns_login.settings.BEAT_SCHEDULE",
     ],
 )
-def test_a_hook_that_cannot_be_called_is_an_error(settings, name):
+def test_a_hook_that_is_not_callable_is_an_error(settings, name):
     change(settings, USER_FOR_ACCOUNT=name)
     assert ids(deploy=False) == ["E003"]
 
 
 @pytest.fixture
 def another_database(settings) -> Iterator[Any]:
-    """A database beside ours that the app is routed to; not connected to."""
+    """Another database, to which the app is routed. It is not connected to."""
     connections.databases["another"] = {**connections.databases["default"]}
     settings.DATABASE_ROUTERS = ["tests.checks.test_checks.Elsewhere"]
     yield connections["another"]
@@ -162,7 +162,7 @@ def test_naive_times_are_an_error(settings):
         ("https://login.example.com", "login.example.com", ["https://app.example.com"]),
     ],
 )
-def test_a_relying_party_that_browsers_refuse_is_an_error(settings, url, relying_party, origins):
+def test_a_relying_party_id_that_browsers_reject_is_an_error(settings, url, relying_party, origins):
     change(settings, PUBLIC_URL=url, RELYING_PARTY_ID=relying_party, ORIGINS=origins)
     assert ids(deploy=False) == ["E006"]
 
@@ -176,13 +176,13 @@ def test_a_relying_party_that_browsers_refuse_is_an_error(settings, url, relying
         ("example.com", ["https://login.example.com", "https://app.example.com:8443", "android:apk-key-hash:abc"]),
     ],
 )
-def test_a_relying_party_above_every_origin_passes(settings, relying_party, origins):
+def test_a_relying_party_id_that_covers_every_origin_passes(settings, relying_party, origins):
     change(settings, RELYING_PARTY_ID=relying_party, ORIGINS=origins)
     assert ids(deploy=False) == []
 
 
 @pytest.mark.parametrize(("form", "most"), [("digits-16", 10), ("base32-16", 10), ("digits-8", 6)])
-def test_more_guesses_than_the_form_stands_are_an_error(settings, form, most):
+def test_more_guesses_than_the_format_allows_are_an_error(settings, form, most):
     change(settings, CODE_FORMAT=form, CODE_GUESSES=most)
     assert ids(deploy=False) == []
     change(settings, CODE_GUESSES=most + 1)
@@ -206,20 +206,20 @@ ROOT = Maker.make().root
         ("none", {"none": [ROOT]}, ["E008"]),
     ],
 )
-def test_roots_of_attestation_that_do_not_serve_are_an_error(settings, attestation, roots, found):
+def test_missing_or_invalid_attestation_roots_are_an_error(settings, attestation, roots, found):
     change(settings, ATTESTATION=attestation, ATTESTATION_ROOTS=roots)
     assert ids(deploy=False) == found
 
 
-def test_a_form_that_stands_fewer_guesses_than_the_default_needs_no_second_setting(settings):
+def test_a_format_with_fewer_guesses_needs_no_second_setting(settings):
     change(settings, CODE_FORMAT="digits-8")
     assert ids(deploy=False) == []
 
 
-# In a deployment
+# check --deploy
 
 
-def test_an_address_in_clear_is_an_error(settings):
+def test_a_public_url_without_https_is_an_error(settings):
     change(settings, PUBLIC_URL="http://login.example.com")
     assert ids() == ["E010"]
     assert ids(deploy=False) == []
@@ -230,7 +230,7 @@ def test_an_address_in_clear_is_an_error(settings):
 @pytest.mark.parametrize(
     "url", ["http://localhost:8000", "http://127.0.0.1:8000", "http://[::1]", "http://app.localhost"]
 )
-def test_an_address_in_clear_on_this_machine_passes(settings, url):
+def test_a_public_url_on_localhost_needs_no_https(settings, url):
     change(settings, PUBLIC_URL=url)
     assert ids() == []
 
@@ -246,7 +246,7 @@ def test_an_address_in_clear_on_this_machine_passes(settings, url):
         ("TOKEN_IDLE", "E016", [MINUTE, HOUR], [HOUR + SECOND]),
     ],
 )
-def test_a_duration_out_of_its_bounds_is_an_error(settings, name, number, good, bad):
+def test_a_duration_outside_its_bounds_is_an_error(settings, name, number, good, bad):
     """R-02, R-73."""
     for value in good:
         change(settings, **{name: value})
@@ -257,7 +257,7 @@ def test_a_duration_out_of_its_bounds_is_an_error(settings, name, number, good, 
         assert ids(deploy=False) == []
 
 
-def test_the_odds_are_told():
+def test_the_odds_are_printed():
     told = messages(deploy=True)[0]
     assert told.id == "dfns_login." + "I020"
     assert "1 in 66,666,666,666,667: 15 codes a day, 10 guesses each, 1e+16 possible codes." in told.msg
@@ -275,7 +275,7 @@ def test_the_odds_are_told():
         ("digits-16", 10, (), 1),
     ],
 )
-def test_the_odds_are_codes_a_day_by_guesses_by_the_space(settings, form, guesses, windows, expected):
+def test_the_odds_follow_from_codes_guesses_and_format(settings, form, guesses, windows, expected):
     """D-8."""
     change(settings, CODE_FORMAT=form, CODE_GUESSES=guesses, RATES={"code_per_user": windows})
     assert deployment.odds_of_a_day(login_settings()) == pytest.approx(expected)
@@ -289,12 +289,12 @@ def test_odds_above_one_in_a_million_are_an_error(settings):
     assert "dfns_login.I020" not in [each.id for each in messages(deploy=True)]
 
 
-def test_a_short_code_that_nothing_counts_while_the_cache_is_down_is_an_error(settings):
+def test_short_codes_without_limits_during_outages_are_an_error(settings):
     change(settings, CODE_FORMAT="digits-8")
     assert ids() == ["E021"]
 
 
-def test_a_form_is_long_enough_to_go_uncounted_or_it_is_not():
+def test_only_long_codes_are_safe_without_limits():
     stand = 1000 * 86_400 / deployment.MAX_ODDS
     assert stand <= deployment.SAFE_UNCOUNTED_SPACE
     assert CodeFormat(alphabet="0123456789", length=16).space > deployment.SAFE_UNCOUNTED_SPACE
@@ -316,7 +316,7 @@ def test_a_rate_of_one_window_is_a_warning(settings):
 
 
 class OurOwnMemory(LocMemCache):
-    """What django-ratelimit's own check passes: a subclass."""
+    """A subclass, which django-ratelimit's own check accepts."""
 
 
 class CacheOfItsOwn(RedisCache):
@@ -342,12 +342,12 @@ def test_a_redis_cache_needs_no_timeouts_for_limits(settings):
         ("tests.checks.test_checks.CacheOfItsOwn", "W024"),
     ],
 )
-def test_a_cache_that_cannot_keep_limits_is_told(settings, backend, number):
+def test_a_cache_unfit_for_limits_is_reported(settings, backend, number):
     settings.CACHES = {"default": {"BACKEND": backend, "LOCATION": "redis://localhost:1"}}
     assert ids() == [number]
 
 
-def test_the_cache_that_counts_is_looked_at(settings):
+def test_the_cache_that_limits_use_is_checked(settings):
     settings.CACHES = {**settings.CACHES, "limits": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}}
     assert ids() == []
     settings.RATELIMIT_USE_CACHE = "limits"
@@ -356,7 +356,7 @@ def test_the_cache_that_counts_is_looked_at(settings):
 
 @pytest.fixture
 def celery() -> Iterator[Any]:
-    """Celery's settings, as they were afterwards."""
+    """Celery's settings, restored afterwards."""
     names = (
         "task_serializer",
         "accept_content",
@@ -386,14 +386,14 @@ def celery() -> Iterator[Any]:
         ({"task_always_eager": True}, "W034"),
     ],
 )
-def test_a_celery_that_waits_or_trusts_too_much_is_told(celery, values, number):
+def test_unsafe_celery_settings_are_warnings(celery, values, number):
     """R-114."""
     celery.update(values)
     assert ids() == ([number] if number else [])
 
 
 @pytest.mark.parametrize(("timeout", "number"), [(None, "W040"), (30, "W040"), (29, None)])
-def test_a_mail_server_that_is_waited_for_beyond_the_time_limit_is_told(settings, timeout, number):
+def test_an_email_timeout_over_the_time_limit_is_a_warning(settings, timeout, number):
     if hasattr(settings, "MAILERS"):
         settings.MAILERS = {"default": {"OPTIONS": {"host": "mail.example.com", "timeout": timeout}}}
     else:
@@ -401,7 +401,7 @@ def test_a_mail_server_that_is_waited_for_beyond_the_time_limit_is_told(settings
     assert ids() == ([number] if number else [])
 
 
-def test_a_mail_backend_of_another_kind_keeps_its_own_time(settings):
+def test_other_email_backends_need_no_timeout(settings):
     if hasattr(settings, "MAILERS"):
         settings.MAILERS = {"default": {"BACKEND": "django.core.mail.backends.console.EmailBackend"}}
     else:
@@ -410,12 +410,12 @@ def test_a_mail_backend_of_another_kind_keeps_its_own_time(settings):
     assert ids() == []
 
 
-def test_revealing_who_has_an_account_is_a_warning(settings):
+def test_revealing_unknown_users_is_a_warning(settings):
     change(settings, REVEAL_UNKNOWN_USERS=True)
     assert ids() == ["W050"]
 
 
-def test_an_admin_that_anybody_may_try_passwords_at_is_a_warning(settings):
+def test_an_admin_login_without_a_rate_limit_is_a_warning(settings):
     """R-102."""
     settings.ROOT_URLCONF = "tests.support.urls_with_a_plain_admin"
     assert ids() == ["W051"]
@@ -426,19 +426,19 @@ def test_an_admin_that_anybody_may_try_passwords_at_is_a_warning(settings):
 urlpatterns = [path("", HttpResponse)]
 
 
-def test_no_admin_needs_no_limit(settings):
+def test_a_project_without_an_admin_needs_no_limit_for_it(settings):
     settings.ROOT_URLCONF = "tests.checks.test_checks"
     assert ids() == []
 
 
-def test_a_proxy_that_is_not_counted_is_a_warning(settings):
+def test_a_proxy_that_is_not_trusted_is_a_warning(settings):
     settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     assert ids() == ["W052"]
     change(settings, TRUSTED_PROXY_HOPS=1)
     assert ids() == []
 
 
-# Of the pages
+# Pages
 
 
 def without(settings, name: str) -> None:
@@ -446,33 +446,33 @@ def without(settings, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["SessionMiddleware", "AuthenticationMiddleware", "CsrfViewMiddleware"])
-def test_what_sign_in_rests_on_has_to_be_there(settings, name):
+def test_middleware_that_sign_in_needs_is_required(settings, name):
     without(settings, f".{name}")
     assert "E060" in ids(deploy=False)
 
 
-def test_a_project_without_pages_needs_none_of_it(settings):
+def test_a_project_without_pages_needs_no_middleware(settings):
     settings.ROOT_URLCONF = "tests.support.urls_without_pages"
     settings.MIDDLEWARE = []
     settings.SESSION_ENGINE = pages.IN_COOKIES
     assert ids(deploy=False) == []
 
 
-def test_what_ends_idle_sign_ins_in_the_projects_views_is_recommended(settings):
+def test_the_browser_session_middleware_is_recommended(settings):
     without(settings, "BrowserSessionMiddleware")
     assert ids() == ["W060"]
 
 
-def test_sessions_have_to_be_where_they_can_be_ended(settings):
+def test_sessions_in_cookies_are_an_error(settings):
     settings.SESSION_ENGINE = pages.IN_COOKIES
     assert ids() == ["E061"]
 
 
-def test_the_scripts_have_to_be_built(settings, monkeypatch):
+def test_scripts_that_are_not_built_are_a_warning(settings, monkeypatch):
     monkeypatch.setattr(pages.finders, "find", lambda _: None)
     assert ids() == ["W062"]
 
 
-def test_static_files_from_elsewhere_bring_no_worker(settings):
+def test_static_files_on_another_origin_are_a_warning(settings):
     settings.STATIC_URL = "https://static.example.com/"
     assert ids() == ["W061"]

@@ -106,7 +106,7 @@ def test_a_project_can_turn_limits_off(windows: StillClock, settings: Any, confi
 
 
 class EndingWindow(StillClock):
-    """The first look at the clock is before the end of a window, every other one is after it."""
+    """Every second reading is two seconds later."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -122,13 +122,13 @@ def test_a_window_that_ends_while_it_is_counted_is_no_outage(
 ) -> None:
     configure(CACHE_OUTAGE="refuse", RATES={"code_per_user": ("5/m",)})
     monkeypatch.setattr("django_ratelimit.core.time", EndingWindow())
-    for number in range(200):  # some of them have a window that ends now
+    for number in range(200):  # the window of some of them ends in between
         count([CODE_PER_USER], {Subject.USER: f"user {number}"}, scope="x")
     assert "outage" not in caplog.text
 
 
 class ForgetfulCache(BaseCache):
-    """Adds nothing and increments nothing, as memcached does when its server is gone."""
+    """Neither adds nor increments, like memcached when its server is down."""
 
     def __init__(self, _location: str, params: dict[str, Any]) -> None:
         super().__init__(params)
@@ -157,7 +157,7 @@ class TestWithoutCache:
         assert caplog.text.count("outage what=cache") == 5
 
     @pytest.mark.usefixtures("_cache")
-    def test_a_project_may_refuse(self, configure: Any) -> None:
+    def test_requests_are_refused_if_the_project_chose_so(self, configure: Any) -> None:
         configure(CACHE_OUTAGE="refuse")
         with pytest.raises(ServiceUnavailable) as refusal:
             count_request(CODE_RATES, requester=HERE, scope="x")

@@ -1,4 +1,4 @@
-"""The operator at the terminal."""
+"""Running `manage.py dfns`."""
 
 import json
 from collections.abc import Callable
@@ -11,8 +11,8 @@ from django.core.management import CommandError, call_command
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
-    """What a verb printed. error: its last word, where it failed."""
+class Output:
+    """Output of a command. error: the message of its CommandError, or an empty string."""
 
     out: str
     err: str
@@ -23,17 +23,17 @@ class Said:
         return json.loads(self.out)
 
 
-Dfns = Callable[..., Said]
+Dfns = Callable[..., Output]
 
 
 @pytest.fixture
 def dfns() -> Dfns:
-    def dfns(*arguments: str) -> Said:
+    def dfns(*arguments: str) -> Output:
         out, err, error = StringIO(), StringIO(), ""
         try:
             call_command("dfns", *arguments, stdout=out, stderr=err)
         except CommandError as refused:
             error = str(refused)
-        return Said(out=out.getvalue(), err=err.getvalue(), error=error)
+        return Output(out=out.getvalue(), err=err.getvalue(), error=error)
 
     return dfns

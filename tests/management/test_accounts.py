@@ -24,7 +24,7 @@ pytestmark = pytest.mark.django_db
 INVITED = {"id", "organization", "username", "email", "kind", "state", "user", "created_at"}
 
 
-def test_an_organization_is_made(dfns):
+def test_an_organization_is_created(dfns):
     said = dfns("organization", "create", " Acme ", "--json")
     made = Organization.objects.get()
     assert said.json == {"id": made.pk, "name": "Acme"}
@@ -32,7 +32,7 @@ def test_an_organization_is_made(dfns):
 
 
 @pytest.mark.parametrize("name", ["", "  ", "a" * 201, "a\nb", "a\x1b[31m", "a\0b"])
-def test_an_organization_without_a_proper_name_is_refused(dfns, name):
+def test_an_invalid_organization_name_is_refused(dfns, name):
     said = dfns("organization", "create", name, "--json")
     assert said.json == {"error": said.error}
     assert said.error.startswith("name: ")
@@ -76,7 +76,7 @@ def test_inviting_twice_keeps_the_account_and_its_code(dfns):
     assert OneTimeCode.objects.count() == AuditEvent.objects.count() == 1
 
 
-def test_with_several_organizations_one_is_to_be_named(dfns):
+def test_with_several_organizations_one_must_be_chosen(dfns):
     places = [make_organization(f"Place {number}") for number in range(12)]
     said = dfns("invite", "jane@example.co", "--json")
     assert said.json == {"error": said.error}
@@ -88,17 +88,17 @@ def test_with_several_organizations_one_is_to_be_named(dfns):
     )
 
 
-def test_without_an_organization_it_says_how_to_make_one(dfns):
+def test_without_an_organization_the_error_says_how_to_create_one(dfns):
     assert "organization create" in dfns("invite", "jane@example.co").error
 
 
 @pytest.mark.parametrize("given", ["or-nowhere", "", "Acme"])
-def test_an_organization_that_is_not_there_is_refused(dfns, given):
+def test_an_unknown_organization_is_refused(dfns, given):
     make_organization()
     assert "There is no organization with the id" in dfns("invite", "jane@example.co", "--organization", given).error
 
 
-def test_nobody_is_invited_where_no_code_would_be_mailed(dfns):
+def test_nobody_is_invited_to_an_inactive_organization(dfns):
     place = Organization.objects.create(name="Closed", active=False)
     said = dfns("invite", "jane@example.co", "--organization", place.pk, "--json")
     assert said.json == {"error": "organization: The organization is not active."}
@@ -106,7 +106,7 @@ def test_nobody_is_invited_where_no_code_would_be_mailed(dfns):
 
 
 @pytest.mark.parametrize("email", ["", "jane", "jane@", "a@b.co, c@d.co", "a@b.co\nBcc: c@d.co", "jane@example.co\0"])
-def test_an_address_that_is_none_is_refused(dfns, email):
+def test_an_invalid_address_is_refused(dfns, email):
     make_organization()
     said = dfns("invite", email, "--json")
     assert said.json == {"error": "email: Enter a valid email address."}
@@ -114,7 +114,7 @@ def test_an_address_that_is_none_is_refused(dfns, email):
 
 
 @pytest.mark.parametrize("state", [AccountState.REGISTERED, AccountState.DEACTIVATED])
-def test_who_has_registered_is_not_invited_again(dfns, state):
+def test_a_registered_account_is_not_invited_again(dfns, state):
     make_account(make_organization(), "jane@example.co", state=state)
     said = dfns("invite", "jane@example.co", "--json")
     assert said.json == {"error": "User already exists."}
@@ -131,25 +131,25 @@ def test_an_existing_user_is_linked(dfns, by):
 
 
 @pytest.mark.parametrize("given", ["nobody", "99999999", "9" * 40, ""])
-def test_a_user_who_is_not_there_is_refused(dfns, given):
+def test_an_unknown_user_is_refused(dfns, given):
     make_organization()
     assert "No user has" in dfns("invite", "jane@example.co", "--user", given).error
 
 
-def test_a_key_that_is_also_a_name_is_not_guessed_at(dfns):
+def test_a_key_that_is_also_a_username_is_ambiguous(dfns):
     make_organization()
     user = make_user("one")
     make_user(str(user.pk))
     assert "Several users have" in dfns("invite", "jane@example.co", "--user", str(user.pk)).error
 
 
-def test_a_user_who_may_not_come_in_is_refused(dfns):
+def test_an_inactive_user_is_refused(dfns):
     make_organization()
     get_user_model().objects.create(username="gone", is_active=False)
     assert dfns("invite", "jane@example.co", "--user", "gone").error == "user: The user is not active."
 
 
-def test_an_invited_account_is_not_linked_afterwards_without_a_word(dfns):
+def test_linking_an_invited_account_to_another_user_is_refused(dfns):
     make_organization()
     make_user("boss")
     dfns("invite", "jane@example.co")
@@ -187,7 +187,7 @@ def test_no_accounts_are_an_empty_list(dfns):
 
 
 class Counting(StringIO):
-    """Counts what is written, and keeps nothing."""
+    """Counts what is written and discards it."""
 
     written = 0
 
@@ -213,7 +213,7 @@ def test_many_accounts_are_streamed():
     assert peak < out.written / 2
 
 
-def test_the_list_is_json_however_long(dfns):
+def test_a_long_list_is_valid_json(dfns):
     place = make_organization()
     for number in range(3):
         make_account(place, f"{number}@example.co")
@@ -221,7 +221,7 @@ def test_the_list_is_json_however_long(dfns):
 
 
 @pytest.mark.slow
-def test_whoever_reads_may_stop_reading(tmp_path):
+def test_a_closed_pipe_is_not_an_error(tmp_path):
     environment = {**os.environ, "DATABASE_URL": f"sqlite:///{tmp_path}/db.sqlite3"}
     manage = [sys.executable, str(ROOT / "manage.py")]
     subprocess.run([*manage, "migrate", "--verbosity=0"], env=environment, check=True)

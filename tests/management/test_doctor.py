@@ -1,4 +1,4 @@
-"""`dfns doctor`: a live project is well; each thing that is taken away is found, named, and hung on by nothing."""
+"""`dfns doctor`: a live project is healthy, and each missing or hanging service is found."""
 
 import json
 import os
@@ -39,7 +39,7 @@ NOBODY = Recipient(organization="or-1", username="nobody@example.co")
 
 
 class Postman(socketserver.StreamRequestHandler):
-    """As much of SMTP as it takes to be let in (RFC 5321)."""
+    """Enough of SMTP to accept a connection (RFC 5321)."""
 
     def handle(self) -> None:
         self.wfile.write(b"220 here\r\n")
@@ -59,7 +59,7 @@ def post_office() -> Iterator[int]:
 
 @pytest.fixture
 def silence() -> Iterator[int]:
-    """Port of a server that takes connections and says nothing."""
+    """Port of a server that accepts connections and never answers."""
     with socket.create_server(("127.0.0.1", 0), backlog=50) as server:
         yield server.getsockname()[1]
 
@@ -98,7 +98,7 @@ def doctor(site: Site) -> tuple[int, dict[str, Finding]]:
 
 
 @pytest.mark.live
-def test_a_live_project_is_well_until_something_is_taken_away(tmp_path: Path, post_office):
+def test_a_live_project_is_healthy_until_a_service_stops(tmp_path: Path, post_office):
     with (
         Valkey() as valkey,
         Site(
@@ -144,7 +144,7 @@ def test_a_live_project_is_well_until_something_is_taken_away(tmp_path: Path, po
 
 
 @pytest.mark.slow
-def test_services_that_hang_are_findings_and_hang_nothing(silence):
+def test_services_that_hang_become_findings(silence):
     environment = {
         **os.environ,
         "DATABASE_URL": f"postgres://dfns:{PASSWORD}@127.0.0.1:{silence}/dfns",
@@ -162,7 +162,7 @@ def test_services_that_hang_are_findings_and_hang_nothing(silence):
     assert took < 30
 
 
-# What is taken away
+# Missing services
 
 
 @pytest.mark.slow
@@ -175,7 +175,7 @@ def test_a_missing_worker_is_found(dfns):
 
 
 @pytest.mark.slow
-def test_a_broker_that_is_gone_is_found(celery):
+def test_an_unreachable_broker_is_found(celery):
     celery.broker_url = f"redis://:{PASSWORD}@127.0.0.1:1/0"
     found = find("broker")
     assert found.level == Level.ERROR
@@ -199,13 +199,13 @@ def test_a_sweep_that_does_not_run_is_found(age, level):
     assert find("sweep").level == level
 
 
-def test_a_cache_that_is_gone_is_found(settings):
+def test_an_unreachable_cache_is_found(settings):
     settings.CACHES = {**settings.CACHES, "default": {**settings.CACHES["default"], "LOCATION": "redis://127.0.0.1:1"}}
     assert "Connection refused" in find("cache").message
 
 
 class Forgetful(BaseCache):
-    """Takes everything and keeps nothing."""
+    """Accepts values and does not keep them."""
 
     def __init__(self, _location: str, params: dict[str, Any]) -> None:
         super().__init__(params)
@@ -226,7 +226,7 @@ class Forgetful(BaseCache):
         ),
     ],
 )
-def test_a_cache_that_cannot_keep_limits_is_found(settings, tmp_path, backend, message):
+def test_a_cache_unfit_for_limits_is_found(settings, tmp_path, backend, message):
     settings.CACHES = {"default": {"BACKEND": backend, "LOCATION": str(tmp_path)}}
     found = find("cache")
     assert (found.level, found.message[: len(message)]) == (Level.ERROR, message)
@@ -237,12 +237,12 @@ def test_a_mail_server_that_accepts_connections_is_ok(settings, post_office):
     assert find("mail") == Finding(name="mail", level=Level.OK, message="The mail server accepts connections.")
 
 
-def test_a_mail_server_that_is_gone_is_found(settings):
+def test_an_unreachable_mail_server_is_found(settings):
     mail_over(settings, 1)
     assert "Connection refused" in find("mail").message
 
 
-def test_a_mail_server_that_hangs_is_not_waited_for(settings, silence):
+def test_a_mail_server_that_hangs_times_out(settings, silence):
     mail_over(settings, silence, timeout=6)
     started = time.monotonic()
     found = {each.name: each for each in examine(clock=timezone.now, timeout=timedelta(seconds=1))}
@@ -250,13 +250,13 @@ def test_a_mail_server_that_hangs_is_not_waited_for(settings, silence):
     assert found["mail"].message == "Timed out."
 
 
-def test_mails_that_go_nowhere_are_a_warning_in_production_only(settings):
+def test_a_backend_that_sends_no_email_is_a_warning_in_production(settings):
     assert find("mail").level == Level.WARNING
     settings.DEBUG = True
     assert find("mail").level == Level.OK
 
 
-def test_codes_that_wait_to_be_mailed_are_found():
+def test_codes_that_wait_too_long_are_found():
     issue_code(NOBODY, purpose=CodePurpose.LOGIN, requester=SOMEWHERE, now=timezone.now())
     assert find("delivery").level == Level.OK
     earlier = timezone.now() - timedelta(minutes=2)
@@ -264,7 +264,7 @@ def test_codes_that_wait_to_be_mailed_are_found():
     assert find("delivery").message == "Codes waiting for over a minute to be emailed: 1."
 
 
-def test_a_key_that_cannot_be_opened_is_found(settings):
+def test_a_key_that_cannot_be_decrypted_is_found(settings):
     make_person()
     assert find("encrypted keys").level == Level.OK
     settings.DFNS_LOGIN = {**settings.DFNS_LOGIN, "KEYS": new_rings(now=timezone.now())}
@@ -274,7 +274,7 @@ def test_a_key_that_cannot_be_opened_is_found(settings):
 
 
 @pytest.mark.slow
-def test_rings_that_do_not_parse_are_found_and_so_is_the_check(settings):
+def test_invalid_rings_are_found_and_so_is_the_check(settings):
     settings.DFNS_LOGIN = {**settings.DFNS_LOGIN, "KEYS": {"codes": [{"kid": "a", "k": PASSWORD}]}}
     found = {each.name: each for each in examine(clock=timezone.now)}
     assert found["keys"].level == found["system checks"].level == Level.ERROR
@@ -282,7 +282,7 @@ def test_rings_that_do_not_parse_are_found_and_so_is_the_check(settings):
     assert PASSWORD not in repr(found)
 
 
-def test_checks_that_warn_are_a_warning_and_silence_is_respected(settings, post_office):
+def test_warnings_of_checks_are_reported_unless_silenced(settings, post_office):
     def checked() -> Finding:
         return examine(clock=timezone.now, timeout=timedelta(0))[0]
 
@@ -293,7 +293,7 @@ def test_checks_that_warn_are_a_warning_and_silence_is_respected(settings, post_
     assert checked() == Finding(name="system checks", level=Level.OK, message="No issues.")
 
 
-def test_an_index_that_is_gone_is_found():
+def test_a_missing_index_is_found():
     unique = next(each for each in OneTimeCode._meta.constraints if each.name == "dfns_login_code_one_open")
     with connection.schema_editor() as editor:
         editor.remove_constraint(OneTimeCode, unique)
@@ -313,7 +313,7 @@ class Elsewhere:
         return "elsewhere"
 
 
-def test_a_database_of_another_kind_is_found(settings):
+def test_an_unsupported_database_is_found(settings):
     connections.databases["elsewhere"] = {**connections.databases["default"]}
     settings.DATABASE_ROUTERS = ["tests.management.test_doctor.Elsewhere"]
     try:

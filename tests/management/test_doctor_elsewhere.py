@@ -1,4 +1,4 @@
-"""`dfns doctor` before a database that is not the tests' own: PostgreSQL, and empty."""
+"""`dfns doctor` with an empty PostgreSQL database."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -21,7 +21,7 @@ class Elsewhere:
 
 @pytest.fixture
 def empty_database(settings, django_db_blocker, postgres: PostgreSQL) -> Iterator[None]:
-    """Where the app looks for its tables, and nothing was migrated."""
+    """A database without migrations, to which the app is routed."""
     postgres.create_database("doctor")
     connections.databases["empty"] = {
         **connections.databases["default"],

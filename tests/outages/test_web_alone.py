@@ -2,12 +2,14 @@
 
 import os
 import signal
+import time
 from collections.abc import Iterator
 
 import pytest
 from django.db import connections
 from pytest_django.plugin import DjangoDbBlocker
 
+from dfns_login.limits.redis_server import PAUSE_SECONDS
 from dfns_login.models import DeliveryState, OneTimeCode
 from tests.support.databases import migrate, working_on
 from tests.support.live_web import live_web
@@ -64,7 +66,7 @@ def test_a_project_that_wants_limits_or_nothing_refuses_while_valkey_is_away(
         answers = send_all(refusing_web, asking_all(known, unknown), parallel=4)
         for each in answers:
             assert_unavailable(each.answer)
-            assert each.seconds < 5
+            assert each.seconds < 2  # on its own and behind another one
         told = seen_in(answers, names=[account.username for account in known])
         assert seen_in(answers, names=[names["username"] for names in unknown]) == told
         for path in PATHS:
@@ -74,6 +76,7 @@ def test_a_project_that_wants_limits_or_nothing_refuses_while_valkey_is_away(
             os.kill(own_valkey.pid, signal.SIGCONT)
         else:
             own_valkey.restart()
+    time.sleep(PAUSE_SECONDS)
     assert OneTimeCode.objects.count() == before
     assert {each.answer.status for each in send_all(refusing_web, asking_all(known, unknown))} == {200}
 

@@ -1,4 +1,4 @@
-"""`DFNS_LOGIN`: what is refused, in which words, and what becomes of what is taken."""
+"""`DFNS_LOGIN`: which values are accepted, and the messages for the others."""
 
 import json
 import traceback
@@ -24,7 +24,7 @@ def problems(given: object) -> tuple[str, ...]:
     return refused.value.problems
 
 
-def test_defaults_hold_without_any_setting():
+def test_every_setting_has_a_default():
     with override_settings(DFNS_LOGIN={}):
         conf = login_settings()
     assert conf.code_lifetime == timedelta(minutes=10)
@@ -63,18 +63,18 @@ def test_defaults_hold_without_any_setting():
         ("DECOY_CREDENTIALS", ["key"]),
     ],
 )
-def test_a_value_of_a_wrong_type_is_refused_by_name_and_unquoted(name, value):
+def test_a_value_of_the_wrong_type_is_refused_without_quoting_it(name, value):
     (problem,) = problems({name: value})
     assert problem.startswith(f"DFNS_LOGIN[{name!r}] must be ")
     assert str(value) == "P-256" or repr(value) not in problem
 
 
 @pytest.mark.parametrize("value", [None, [], "PUBLIC_URL", 5])
-def test_what_is_no_dictionary_is_refused(value):
+def test_anything_but_a_dictionary_is_refused(value):
     assert problems(value) == ("DFNS_LOGIN must be a dictionary.",)
 
 
-def test_every_problem_is_told_at_once():
+def test_all_problems_are_reported_at_once():
     found = problems({"CODE_LIFETIME": 5, "CODE_LENGTH": 8, 7: 7, "CODE_GUESSES": "many"})
     assert len(found) == 4
     assert "DFNS_LOGIN has an unknown setting: CODE_LENGTH." in found
@@ -120,11 +120,11 @@ def test_a_rate_that_django_ratelimit_would_misread_is_refused(window):
         ("100000/2d", 100_000, timedelta(days=2)),
     ],
 )
-def test_a_window_is_a_number_by_a_period(window, count, period):
+def test_a_window_is_a_number_and_a_period(window, count, period):
     assert Window.parse(window) == Window(count=count, period=period)
 
 
-def test_what_a_project_says_of_rates_is_laid_over_the_defaults():
+def test_rates_that_are_left_out_keep_their_default():
     with override_settings(DFNS_LOGIN={"RATES": {"code_per_user": ["1/h", "2/d"]}}):
         rates = login_settings().rates
     assert rates == {**DEFAULT_RATES, "code_per_user": ("1/h", "2/d")}
@@ -156,7 +156,7 @@ def test_an_unknown_rate_is_refused():
         "https://bücher.example",
     ],
 )
-def test_an_address_that_is_no_origin_is_refused(url):
+def test_a_public_url_that_is_not_an_origin_is_refused(url):
     (problem,) = problems({"PUBLIC_URL": url})
     assert problem.startswith("DFNS_LOGIN['PUBLIC_URL'] must be an origin")
     assert "user:word" not in problem
@@ -165,18 +165,18 @@ def test_an_address_that_is_no_origin_is_refused(url):
 @pytest.mark.parametrize(
     "url", ["https://example.com", "http://localhost:8000", "https://a.b:8443", "http://[::1]:8000"]
 )
-def test_an_origin_is_taken(url):
+def test_an_origin_is_accepted(url):
     with override_settings(DFNS_LOGIN={"PUBLIC_URL": url}):
         assert login_settings().issuer == url
 
 
-def test_the_slash_behind_the_host_goes():
+def test_a_trailing_slash_is_removed():
     with override_settings(DFNS_LOGIN={"PUBLIC_URL": "https://example.com/"}):
         assert login_settings().public_url == "https://example.com"
 
 
 @pytest.mark.parametrize("name", ["ORIGINS", "KEY_ORIGINS"])
-def test_an_origin_that_no_browser_sends_is_refused(name):
+def test_origins_must_have_the_form_that_browsers_send(name):
     assert name in problems({name: ["https://example.com/"]})[0]
     with override_settings(DFNS_LOGIN={name: ["https://example.com", "android:apk-key-hash:abc"]}):
         assert getattr(login_settings(), name.lower())[1] == "android:apk-key-hash:abc"
@@ -198,7 +198,7 @@ def test_an_origin_that_no_browser_sends_is_refused(name):
         ("DECOY_CREDENTIALS", {"passwordProtectedKey": 1}),
     ],
 )
-def test_a_value_that_would_fail_or_harm_is_refused(name, value):
+def test_values_out_of_range_are_refused(name, value):
     (problem,) = problems({name: value})
     assert problem.startswith(f"DFNS_LOGIN[{name!r}] must ")
 
@@ -206,19 +206,19 @@ def test_a_value_that_would_fail_or_harm_is_refused(name, value):
 @pytest.mark.parametrize(
     "value", [{"CODE_COOLDOWN": timedelta(0)}, {"CODE_GUESSES": 1}, {"DECOY_CREDENTIALS": {"": 1}}]
 )
-def test_the_least_values_are_taken(value):
+def test_the_lowest_values_are_accepted(value):
     with override_settings(DFNS_LOGIN=value):
         login_settings()
 
 
 @pytest.mark.parametrize("keys", [f"{{{SECRET}", f'["{SECRET}"]', f'"{SECRET}"', "5", "null"])
-def test_keys_that_are_no_json_object_are_refused_and_not_quoted(keys):
+def test_keys_that_are_not_a_json_object_are_refused_without_quoting_them(keys):
     with override_settings(DFNS_LOGIN={"KEYS": keys}), pytest.raises(SettingsRefused) as refused:
         login_settings()
     assert SECRET not in "".join(traceback.format_exception(refused.value))
 
 
-def test_keys_are_taken_as_text_or_as_a_dictionary():
+def test_keys_may_be_text_or_a_dictionary():
     keys = {"codes": [{"kid": "a"}]}
     with override_settings(DFNS_LOGIN={"KEYS": json.dumps(keys)}):
         assert login_settings().keys == keys
@@ -234,7 +234,7 @@ def test_neither_repr_nor_text_shows_a_key():
         assert SECRET not in f"{conf!r} {conf!s} {[conf]} {(conf,)}"
 
 
-def test_settings_are_forgotten_where_a_test_overrides_them():
+def test_settings_are_read_again_when_a_test_overrides_them():
     before = login_settings()
     with override_settings(DFNS_LOGIN={"CODE_GUESSES": 3}):
         assert login_settings().code_guesses == 3
@@ -242,7 +242,7 @@ def test_settings_are_forgotten_where_a_test_overrides_them():
     assert login_settings() == before
 
 
-def test_nothing_in_force_can_be_changed():
+def test_settings_cannot_be_changed():
     given = {"RATES": {"code_per_user": ["1/h", "2/d"]}, "ORIGINS": ["https://example.com"]}
     with override_settings(DFNS_LOGIN=given):
         conf = login_settings()
@@ -253,7 +253,7 @@ def test_nothing_in_force_can_be_changed():
         assert isinstance(conf.rates, MappingProxyType)
 
 
-def test_algorithms_are_taken_by_name():
+def test_algorithms_may_be_given_by_name():
     with override_settings(DFNS_LOGIN={"KEY_ALGORITHMS": ["P-256", KeyAlgorithm.ED25519]}):
         assert login_settings().key_algorithms == (KeyAlgorithm.P256, KeyAlgorithm.ED25519)
 
@@ -269,7 +269,7 @@ ANYTHING = st.recursive(
     name=st.sampled_from(["ORIGINS", "KEYS", "RATES", "CODE_FORMAT", "CODE_LIFETIME", "DECOY_CREDENTIALS"]),
     value=ANYTHING,
 )
-def test_any_value_is_taken_or_refused_in_words(name, value):
+def test_any_value_is_accepted_or_refused_with_a_message(name, value):
     with override_settings(DFNS_LOGIN={name: value}):
         try:
             login_settings()
@@ -278,6 +278,6 @@ def test_any_value_is_taken_or_refused_in_words(name, value):
 
 
 @pytest.mark.parametrize("kind", [str, int, bool, timedelta])
-def test_nothing_is_converted_to_a_type_it_has_not(kind):
+def test_values_of_other_types_are_not_converted(kind):
     with pytest.raises(TypeError):
         convert(object(), kind)
