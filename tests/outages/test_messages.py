@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.outages.conftest import StartSite
-from tests.support.services import Site, Valkey
+from tests.support.servers import Site, Valkey
 from tests.support.timed_requests import wait_until
 
 QUEUE = "celery"
