@@ -1,4 +1,4 @@
-// The public module of the client, and what the tests look at besides.
+// The public module of the client, and internals that the tests need.
 
 export * from '../../dfns_login/client/encoding.js'
 export { newKitKey } from '../../dfns_login/client/kit_key.js'
