@@ -1,4 +1,4 @@
-"""Invitations: what an operator does before anybody can register."""
+"""Organizations and invitations."""
 
 from datetime import datetime
 from typing import Any
@@ -48,7 +48,7 @@ def test_an_invitation_is_an_account_a_code_and_an_event(acme: Organization) -> 
     assert AuditEvent.objects.get().kind == AuditKind.INVITED
 
 
-def test_invited_again_it_is_the_same_account_and_the_same_code(acme: Organization) -> None:
+def test_inviting_again_keeps_the_account_and_the_code(acme: Organization) -> None:
     account = invited(acme)
     code = derive_code(OneTimeCode.objects.get())
     assert invited(acme, "jane@example.co", now=NOW + MINUTE) == account
@@ -58,7 +58,7 @@ def test_invited_again_it_is_the_same_account_and_the_same_code(acme: Organizati
 
 
 @pytest.mark.parametrize("state", [AccountState.REGISTERED, AccountState.DEACTIVATED])
-def test_who_is_there_already_is_not_invited(acme: Organization, state: AccountState) -> None:
+def test_an_existing_account_is_not_invited(acme: Organization, state: AccountState) -> None:
     make_account(acme, state=state)
     with pytest.raises(UserExists):
         invited(acme)
@@ -100,7 +100,7 @@ def test_a_user_has_one_account_in_an_organization(acme: Organization) -> None:
         f"{'x' * 64}@{'y' * 63}.{'y' * 63}.{'y' * 63}.example.co",
     ],
 )
-def test_what_is_no_address_is_refused(acme: Organization, email: str) -> None:
+def test_an_invalid_address_is_refused(acme: Organization, email: str) -> None:
     """R-111."""
     with pytest.raises(BodyRefused) as refusal:
         invited(acme, email)
@@ -108,7 +108,7 @@ def test_what_is_no_address_is_refused(acme: Organization, email: str) -> None:
     assert not Account.objects.exists()
 
 
-def test_two_operators_who_invite_at_once_make_one_account(acme: Organization) -> None:
+def test_parallel_invitations_create_one_account(acme: Organization) -> None:
     there: list[Account] = []
 
     def invite_after_looking(execute: Any, sql: str, params: Any, many: Any, context: Any) -> Any:
@@ -122,7 +122,7 @@ def test_two_operators_who_invite_at_once_make_one_account(acme: Organization) -
     assert Account.objects.count() == 1
 
 
-def test_nobody_is_invited_where_nobody_signs_in(acme: Organization) -> None:
+def test_nobody_is_invited_into_an_inactive_organization(acme: Organization) -> None:
     acme.active = False
     with pytest.raises(BodyRefused) as refusal:
         invited(acme)
@@ -130,7 +130,7 @@ def test_nobody_is_invited_where_nobody_signs_in(acme: Organization) -> None:
 
 
 @pytest.mark.parametrize("active", [True, False])
-def test_a_user_is_linked_who_is_active_and_to_whom_nobody_else_is(acme: Organization, *, active: bool) -> None:
+def test_only_an_active_unlinked_user_is_linked(acme: Organization, *, active: bool) -> None:
     invited(acme)
     user = make_user("jane")
     user.is_active = active
@@ -148,7 +148,7 @@ def test_an_organization_has_a_name() -> None:
 
 
 @pytest.mark.parametrize("name", ["", "  ", "x" * 201, "a\nb", "a\x1b[31m", "a\u202eb"])
-def test_what_is_no_name_is_refused(name: str) -> None:
+def test_an_invalid_name_is_refused(name: str) -> None:
     with pytest.raises(BodyRefused) as refusal:
         create_organization(name)
     assert list(refusal.value.details or {}) == ["name"]

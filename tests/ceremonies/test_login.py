@@ -1,4 +1,4 @@
-"""The login ceremony at explicit moments: how long each step may wait for the next."""
+"""The login ceremony at explicit times: how long each step may take."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -91,27 +91,27 @@ def succeeds(step: Any, *, refusal: type[Refusal]) -> bool:
 
 
 @MOMENTS
-def test_a_login_code_waits_ten_minutes(jane: Person, moment: timedelta, *, good: bool) -> None:
+def test_a_login_code_expires_after_ten_minutes(jane: Person, moment: timedelta, *, good: bool) -> None:
     code = mailed_code(jane)
     at = NOW + 10 * MINUTE + moment
     assert succeeds(lambda: opened(jane, code, now=at), refusal=CodeRefused) is good
 
 
 @MOMENTS
-def test_a_challenge_waits_five_minutes(kim: Person, moment: timedelta, *, good: bool) -> None:
+def test_a_challenge_expires_after_five_minutes(kim: Person, moment: timedelta, *, good: bool) -> None:
     challenge = opened(kim)
     at = NOW + 5 * MINUTE + moment
     assert succeeds(lambda: completed(kim, challenge, now=at), refusal=ChallengeRefused) is good
 
 
 @MOMENTS
-def test_a_challenge_with_a_code_waits_ten_minutes(jane: Person, moment: timedelta, *, good: bool) -> None:
+def test_a_challenge_with_a_code_expires_after_ten_minutes(jane: Person, moment: timedelta, *, good: bool) -> None:
     challenge = opened(jane, mailed_code(jane))
     at = NOW + 10 * MINUTE + moment
     assert succeeds(lambda: completed(jane, challenge, now=at), refusal=ChallengeRefused) is good
 
 
-def test_a_code_asked_for_again_is_the_same_until_it_is_nearly_over(jane: Person) -> None:
+def test_a_code_stays_the_same_until_it_expires_soon(jane: Person) -> None:
     code = mailed_code(jane)
     assert mailed_code(jane, now=NOW + 8 * MINUTE - SECOND) == code
     later = mailed_code(jane, now=NOW + 8 * MINUTE)
@@ -121,8 +121,8 @@ def test_a_code_asked_for_again_is_the_same_until_it_is_nearly_over(jane: Person
     assert opened(jane, later, now=NOW + 18 * MINUTE - SECOND).released_keys
 
 
-def test_a_code_and_then_no_code(jane: Person) -> None:
-    """A challenge is what it was opened as."""
+def test_a_challenge_without_a_code_stays_without_one(jane: Person) -> None:
+    """A challenge keeps what it was opened with."""
     with_code = opened(jane, mailed_code(jane))
     without = opened(jane)
     assert with_code.released_keys
@@ -132,7 +132,7 @@ def test_a_code_and_then_no_code(jane: Person) -> None:
     assert completed(jane, with_code)
 
 
-def test_what_is_written(jane: Person) -> None:
+def test_everything_is_stored(jane: Person) -> None:
     token = completed(jane, opened(jane, mailed_code(jane)), now=NOW + MINUTE)
     session = Session.objects.get()
     assert resolve_session(token, now=NOW + MINUTE) == session
@@ -150,7 +150,7 @@ def test_what_is_written(jane: Person) -> None:
     )
 
 
-def test_what_fails_writes_nothing(kim: Person) -> None:
+def test_a_refused_login_stores_nothing(kim: Person) -> None:
     challenge = opened(kim)
     Account.objects.deactivate(account=kim.account)
     with pytest.raises(AccountDeactivated):
@@ -159,7 +159,7 @@ def test_what_fails_writes_nothing(kim: Person) -> None:
     assert not AuditEvent.objects.exists()
 
 
-def test_nobody_has_no_credential_to_be_told_about(settings: Any) -> None:
+def test_unknown_users_are_not_told_about_missing_credentials(settings: Any) -> None:
     account = make_account(make_organization())
     person = Person(account=account, keys=())
     assert opened(person, mailed_code(person)).released_keys == []
@@ -171,12 +171,12 @@ def test_nobody_has_no_credential_to_be_told_about(settings: Any) -> None:
         open_login(LoginRequest(organization="or-x", recipient=unknown), requester=SOMEWHERE, now=NOW)
 
 
-def test_a_code_without_a_name_is_no_code() -> None:
+def test_a_code_without_a_username_is_refused() -> None:
     with pytest.raises(CodeRefused):
         open_login(LoginRequest(organization="or-x", login_code="1"), requester=SOMEWHERE, now=NOW)
 
 
-def test_passkeys_are_listed_apart(kim: Person) -> None:
+def test_passkeys_are_listed_separately(kim: Person) -> None:
     Credential.objects.update(kind=CredentialKind.FIDO2)
     assert [(each.kind, each.credential_id) for each in opened(kim).listed] == [("webauthn", kim.key.credential_id)]
 
@@ -203,7 +203,7 @@ def test_ending_every_session_is_one_event(kim: Person) -> None:
             resolve_session(token, now=NOW)
 
 
-def test_an_answer_and_a_request_do_not_show_their_secrets(jane: Person) -> None:
+def test_the_repr_of_requests_and_answers_hides_secrets(jane: Person) -> None:
     code = mailed_code(jane)
     asked = LoginRequest(organization="or-1", recipient=jane.account.recipient, login_code=code)
     assert code not in repr(asked)

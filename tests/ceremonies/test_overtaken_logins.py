@@ -1,4 +1,4 @@
-"""A login under way while the password is changed: no session of the old password is left (R-72, R-122)."""
+"""A login during a password change: no session of the old password stays (R-72, R-122)."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -50,7 +50,7 @@ def holding(answer: LoginAnswer, now: datetime) -> object:
 
 
 def holding_nothing(answer: LoginAnswer, now: datetime) -> object:
-    """The control: it looks, and then opens the session."""
+    """The control: check, then open the session."""
     redeemed = redeem_challenge(answer.challenge_identifier, ceremony=Ceremony.LOGIN, now=now)
     factor = verify_factors(answer.first_factor, None, redeemed=redeemed, requester=SOMEWHERE, now=now)
     with transaction.atomic():
@@ -60,7 +60,7 @@ def holding_nothing(answer: LoginAnswer, now: datetime) -> object:
 
 
 @pytest.mark.parametrize(("login", "survivors"), [(holding, 0), (holding_nothing, 1)])
-def test_what_a_change_of_password_overtakes_opens_nothing(jane: Person, login: Login, survivors: int) -> None:
+def test_a_login_overtaken_by_a_password_change_opens_no_session(jane: Person, login: Login, survivors: int) -> None:
     changer = complete_login(answered(jane), requester=SOMEWHERE, now=NOW).session
     under_way = answered(jane)
     changed, going_on = Event(), Event()

@@ -1,4 +1,4 @@
-"""The registration ceremony at explicit moments."""
+"""The registration ceremony at explicit times."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -66,7 +66,7 @@ def completed(challenge: RegistrationChallenge, *, now: datetime = NOW, key: Sof
 
 
 @MOMENTS
-def test_a_registration_code_waits_a_day(lee: Account, moment: timedelta, *, good: bool) -> None:
+def test_a_registration_code_expires_after_a_day(lee: Account, moment: timedelta, *, good: bool) -> None:
     code = mailed_code(lee)
     try:
         open_registration(lee.recipient, code, requester=SOMEWHERE, now=NOW + 24 * HOUR + moment)
@@ -76,14 +76,14 @@ def test_a_registration_code_waits_a_day(lee: Account, moment: timedelta, *, goo
         assert good
 
 
-def test_asked_for_again_it_is_the_same_code(lee: Account) -> None:
+def test_requesting_again_keeps_the_same_code(lee: Account) -> None:
     code = mailed_code(lee)
     assert mailed_code(lee, now=NOW + 23 * HOUR) == code
     assert mailed_code(lee, now=NOW + 24 * HOUR - 2 * MINUTE) != code
 
 
 @MOMENTS
-def test_a_temporary_token_waits_ten_minutes(lee: Account, moment: timedelta, *, good: bool) -> None:
+def test_a_temporary_token_expires_after_ten_minutes(lee: Account, moment: timedelta, *, good: bool) -> None:
     challenge = opened(lee)
     try:
         completed(challenge, now=NOW + 10 * MINUTE + moment)
@@ -93,7 +93,7 @@ def test_a_temporary_token_waits_ten_minutes(lee: Account, moment: timedelta, *,
         assert good
 
 
-def test_what_is_written(lee: Account) -> None:
+def test_everything_is_stored(lee: Account) -> None:
     credential = completed(opened(lee), now=NOW + MINUTE)
     assert (credential.created_at, credential.account, credential.organization) == (NOW + MINUTE, lee, lee.organization)
     lee.refresh_from_db()
@@ -107,7 +107,7 @@ def test_what_is_written(lee: Account) -> None:
     ]
 
 
-def test_what_fails_at_the_end_writes_nothing(lee: Account) -> None:
+def test_a_late_failure_stores_nothing(lee: Account) -> None:
     taken = SoftwareKey.make()
     make_credential(make_account(lee.organization, "other@example.co"), taken)
     challenge = opened(lee)
@@ -135,7 +135,7 @@ def test_only_a_first_factor_registers(lee: Account) -> None:
     assert list(refusal.value.details or {}) == ["first_factor"]
 
 
-def test_a_challenge_does_not_show_its_token(lee: Account) -> None:
+def test_the_repr_of_a_challenge_hides_its_token(lee: Account) -> None:
     challenge = opened(lee)
     assert challenge.temporary_token not in repr(challenge)
 

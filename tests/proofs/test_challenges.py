@@ -1,4 +1,4 @@
-"""Challenges: sealed, of one length, of one ceremony, and spent once."""
+"""Challenges: encrypted, equally long, for one ceremony, and spent once."""
 
 import base64
 import json
@@ -43,7 +43,7 @@ def refused(identifier: str, *, ceremony: Ceremony = Ceremony.LOGIN, now: dateti
 
 
 @pytest.mark.parametrize("presented", [None, PRESENTED])
-def test_what_was_sealed_comes_out(presented: PresentedCode | None) -> None:
+def test_a_redeemed_challenge_says_what_was_opened(presented: PresentedCode | None) -> None:
     challenge = opened(presented=presented)
     redeemed = redeem_challenge(challenge.identifier, ceremony=Ceremony.LOGIN, now=NOW)
     assert redeemed.challenge == challenge.challenge
@@ -52,8 +52,8 @@ def test_what_was_sealed_comes_out(presented: PresentedCode | None) -> None:
 
 
 @pytest.mark.parametrize(("presented", "lifetime"), [(None, 5 * MINUTE), (PRESENTED, 10 * MINUTE)])
-def test_a_challenge_dies_when_it_says(presented: PresentedCode | None, lifetime: timedelta) -> None:
-    """R-51: a mistyped password costs no new code."""
+def test_a_challenge_expires_on_time(presented: PresentedCode | None, lifetime: timedelta) -> None:
+    """R-51: after a mistyped password, the challenge is still valid."""
     identifier = opened(presented=presented).identifier
     redeemed = redeem_challenge(identifier, ceremony=Ceremony.LOGIN, now=NOW + lifetime - SECOND)
     assert redeemed.expires_at == NOW + lifetime
@@ -63,7 +63,7 @@ def test_a_challenge_dies_when_it_says(presented: PresentedCode | None, lifetime
 
 @pytest.mark.parametrize("made", Ceremony)
 @pytest.mark.parametrize("brought", Ceremony)
-def test_a_challenge_of_one_ceremony_is_none_of_another(made: Ceremony, brought: Ceremony) -> None:
+def test_a_challenge_is_refused_by_another_ceremony(made: Ceremony, brought: Ceremony) -> None:
     """R-86."""
     identifier = opened(made).identifier
     if made == brought:
@@ -72,7 +72,7 @@ def test_a_challenge_of_one_ceremony_is_none_of_another(made: Ceremony, brought:
         refused(identifier, ceremony=brought)
 
 
-def test_nothing_is_readable_and_nothing_is_of_its_own_length() -> None:
+def test_identifiers_are_unreadable_and_equally_long() -> None:
     """R-32."""
     everybody = [
         open_challenge(
@@ -92,7 +92,7 @@ def test_nothing_is_readable_and_nothing_is_of_its_own_length() -> None:
     assert constant == list(range(9))  # Fernet's version and the time
 
 
-def test_a_thousand_challenges_are_a_thousand() -> None:
+def test_challenges_are_unique() -> None:
     """R-50."""
     challenges = {opened().challenge for _ in range(1000)}
     assert len(challenges) == 1000
@@ -102,28 +102,28 @@ def test_a_thousand_challenges_are_a_thousand() -> None:
 @pytest.mark.parametrize(
     "identifier", ["", "A", "A" * 700, "é" * 700, "A" * (IDENTIFIER_MAX_LENGTH + 1), "=" * 8, "\0"]
 )
-def test_what_is_no_identifier_is_refused(identifier: str) -> None:
+def test_an_invalid_identifier_is_refused(identifier: str) -> None:
     refused(identifier)
 
 
-def test_every_changed_digit_is_noticed() -> None:
+def test_a_changed_identifier_is_refused() -> None:
     identifier = opened().identifier
     for place in range(0, len(identifier) - 1, 7):
         other = "A" if identifier[place] != "A" else "B"
         refused(identifier[:place] + other + identifier[place + 1 :])
 
 
-def test_what_another_key_sealed_is_refused() -> None:
+def test_an_identifier_encrypted_with_another_key_is_refused() -> None:
     claims = {"use": "login", "jti": "x", "challenge": "x", "org": "or-1", "account": "us-1", "code": True}
     text = json.dumps({**claims, "exp": int(NOW.timestamp()) + 300}).encode()
     refused(Fernet(Fernet.generate_key()).encrypt(text).decode())
 
 
-def test_what_another_ring_sealed_is_refused() -> None:
+def test_an_identifier_encrypted_with_another_ring_is_refused() -> None:
     refused(key_rings().at_rest.encrypt(b"{}").decode())
 
 
-def test_the_ring_turns_in_mid_flow(settings: Any) -> None:
+def test_the_ring_can_be_rotated_while_challenges_are_open(settings: Any) -> None:
     """R-118."""
     identifier = opened().identifier
     rings = json.loads(django_settings.DFNS_LOGIN["KEYS"])
@@ -144,7 +144,7 @@ def test_a_challenge_is_spent_once() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_was_spent_stays_spent() -> None:
+def test_a_spent_challenge_stays_spent() -> None:
     redeemed = redeem_challenge(opened().identifier, ceremony=Ceremony.LOGIN, now=NOW)
     spend_challenge(redeemed)
     with pytest.raises(ChallengeRefused):

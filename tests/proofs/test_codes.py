@@ -1,4 +1,4 @@
-"""One-time codes: how they are drawn, how long they live, what counts as a guess."""
+"""One-time codes: how they are derived, when they expire, what counts as a guess."""
 
 import math
 from collections import Counter
@@ -33,7 +33,7 @@ from tests.support.clock import HOUR, MINUTE, NOW, SECOND
 from tests.support.factories import SOMEWHERE
 
 MAILED = [CodePurpose.LOGIN, CodePurpose.REGISTRATION, CodePurpose.RECOVERY]
-"""Purposes whose codes are asked for by name; one that adds a credential is shown to its owner instead."""
+"""Purposes whose codes are requested by username. A code that adds a credential is shown to its owner instead."""
 
 JANE = Recipient(organization="or-1", username="jane@example.co")
 LIFETIME = 10 * MINUTE
@@ -86,7 +86,7 @@ def chi_squared_limit(degrees: int, *, probability: float) -> float:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["digits-16", "base32-16"])
-def test_twenty_thousand_codes(name: str, configure: Any) -> None:
+def test_codes_are_unique_and_uniformly_distributed(name: str, configure: Any) -> None:
     same_in_every_run = {"kty": "oct", "kid": "fixed", "k": "c" * 43}
     configure(CODE_FORMAT=name, KEYS={**new_rings(now=NOW), "codes": [same_in_every_run]})
     form = FORMS[name]
@@ -104,7 +104,7 @@ def test_twenty_thousand_codes(name: str, configure: Any) -> None:
 @pytest.mark.parametrize(
     ("name", "bits", "guesses"), [("digits-16", 53, 10), ("base32-16", 80, 10), ("digits-8", 26, 6)]
 )
-def test_the_forms(name: str, bits: int, guesses: int, configure: Any) -> None:
+def test_each_form_has_its_bits_and_guesses(name: str, bits: int, guesses: int, configure: Any) -> None:
     configure(CODE_FORMAT=name)
     form = code_format(CodePurpose.LOGIN)
     assert int(math.log2(form.space)) == bits
@@ -115,21 +115,21 @@ def test_the_forms(name: str, bits: int, guesses: int, configure: Any) -> None:
 
 
 @pytest.mark.parametrize("purpose", [CodePurpose.REGISTRATION, CodePurpose.RECOVERY])
-def test_codes_that_are_typed_once_in_a_lifetime_have_eighty_bits(purpose: CodePurpose, configure: Any) -> None:
+def test_longer_lived_codes_have_eighty_bits(purpose: CodePurpose, configure: Any) -> None:
     """D-9."""
     configure(CODE_FORMAT="digits-8")
     assert set(derive_code(row_of(1, purpose=purpose))) <= set(CROCKFORD) | {"-"}
     assert code_format(purpose).space == 2**80
 
 
-def test_fewer_guesses_may_be_configured_and_not_more(configure: Any) -> None:
+def test_a_setting_can_lower_the_guesses_but_not_raise_them(configure: Any) -> None:
     configure(CODE_GUESSES=3)
     assert guess_cap(CodePurpose.LOGIN) == 3
     configure(CODE_GUESSES=10, CODE_FORMAT="digits-8")
     assert guess_cap(CodePurpose.LOGIN) == 6
 
 
-def test_the_same_row_has_the_same_code() -> None:
+def test_a_row_always_derives_the_same_code() -> None:
     assert derive_code(row_of(7)) == derive_code(row_of(7))
 
 
@@ -145,8 +145,8 @@ def test_the_same_row_has_the_same_code() -> None:
         {"issued_at": NOW + timedelta(microseconds=1)},
     ],
 )
-def test_a_row_that_differs_in_anything_has_another(change: dict[str, Any]) -> None:
-    """R-05: what is copied into another row is worth nothing there."""
+def test_a_row_with_any_other_field_derives_another_code(change: dict[str, Any]) -> None:
+    """R-05: a value copied to another row is useless there."""
     row = row_of(7)
     for name, value in change.items():
         setattr(row, name, value)
@@ -154,21 +154,21 @@ def test_a_row_that_differs_in_anything_has_another(change: dict[str, Any]) -> N
 
 
 @pytest.mark.parametrize("change", [{"expires_at": NOW}, {"guesses": 3}, {"asked_at": NOW}, {"account_id": "us-1"}])
-def test_what_changes_in_a_rows_life_does_not_change_its_code(change: dict[str, Any]) -> None:
+def test_fields_that_change_later_do_not_change_the_code(change: dict[str, Any]) -> None:
     row = row_of(7)
     for name, value in change.items():
         setattr(row, name, value)
     assert derive_code(row) == derive_code(row_of(7))
 
 
-def test_another_key_makes_another_code(configure: Any) -> None:
+def test_another_key_derives_another_code(configure: Any) -> None:
     before = derive_code(row_of(7))
     configure(KEYS=new_rings(now=NOW))
     assert derive_code(row_of(7)) != before
 
 
-def test_a_row_names_its_key(configure: Any) -> None:
-    """R-118: the ring turns in mid-flow."""
+def test_a_row_derives_its_code_with_the_key_that_it_names(configure: Any) -> None:
+    """R-118: the ring can be rotated while codes are open."""
     rings = new_rings(now=NOW)
     configure(KEYS=rings)
     row = row_of(7)
@@ -190,7 +190,7 @@ def test_a_closed_row_has_no_code() -> None:
 
 
 @pytest.mark.django_db
-def test_the_code_stands_nowhere_in_the_row() -> None:
+def test_no_field_of_the_row_contains_the_code() -> None:
     row = ask()
     code = derive_code(row)
     assert row.salt is not None
@@ -201,7 +201,7 @@ def test_the_code_stands_nowhere_in_the_row() -> None:
 
 
 @pytest.mark.django_db
-def test_a_salt_copied_to_another_row_opens_nothing_there() -> None:
+def test_a_salt_copied_to_another_row_does_not_make_its_code_valid() -> None:
     john = Recipient(organization="or-1", username="john@example.co")
     mine, theirs = ask(), ask(john)
     code = derive_code(mine)
@@ -218,7 +218,7 @@ def test_a_salt_copied_to_another_row_opens_nothing_there() -> None:
     ("purpose", "lifetime"), [(CodePurpose.LOGIN, 10 * MINUTE), (CodePurpose.REGISTRATION, 24 * HOUR)]
 )
 @pytest.mark.parametrize(("moment", "good"), [(-SECOND, True), (timedelta(0), False), (SECOND, False)])
-def test_a_code_dies_when_it_says(purpose: CodePurpose, lifetime: timedelta, moment: timedelta, *, good: bool) -> None:
+def test_a_code_expires_on_time(purpose: CodePurpose, lifetime: timedelta, moment: timedelta, *, good: bool) -> None:
     row = ask(purpose=purpose)
     assert row.expires_at == NOW + lifetime == NOW + code_lifetime(purpose)
     assert present(derive_code(row), now=row.expires_at + moment, purpose=purpose) is good
@@ -228,7 +228,7 @@ def test_a_code_dies_when_it_says(purpose: CodePurpose, lifetime: timedelta, mom
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("after", [SECOND, 59 * SECOND, MINUTE, 8 * MINUTE - SECOND])
-def test_asked_again_it_is_the_same_code(after: timedelta) -> None:
+def test_requesting_again_keeps_the_same_code(after: timedelta) -> None:
     first = ask()
     present("1", now=NOW)
     again = ask(now=NOW + after)
@@ -248,7 +248,7 @@ def test_asked_again_it_is_the_same_code(after: timedelta) -> None:
         (10 * MINUTE, CodeClosed.EXPIRED),
     ],
 )
-def test_a_code_that_is_nearly_over_is_replaced(after: timedelta, how: CodeClosed) -> None:
+def test_a_code_that_expires_soon_is_replaced(after: timedelta, how: CodeClosed) -> None:
     first = ask()
     code = derive_code(first)
     second = ask(now=NOW + after)
@@ -261,7 +261,7 @@ def test_a_code_that_is_nearly_over_is_replaced(after: timedelta, how: CodeClose
 
 
 @pytest.mark.django_db
-def test_a_code_whose_guesses_are_spent_is_replaced() -> None:
+def test_a_code_without_guesses_left_is_replaced() -> None:
     first = ask()
     for _ in range(10):
         assert not present("1")
@@ -273,7 +273,7 @@ def test_a_code_whose_guesses_are_spent_is_replaced() -> None:
 
 
 @pytest.mark.django_db
-def test_a_code_that_was_presented_is_replaced() -> None:
+def test_a_consumed_code_is_replaced() -> None:
     first = ask()
     assert present(derive_code(first))
     assert OneTimeCode.objects.get().closed_as == CodeClosed.CONSUMED
@@ -281,7 +281,7 @@ def test_a_code_that_was_presented_is_replaced() -> None:
 
 
 @pytest.mark.django_db
-def test_each_purpose_organization_and_name_has_a_code_of_its_own() -> None:
+def test_each_purpose_organization_and_username_has_its_own_code() -> None:
     others = [
         Recipient(organization="or-2", username="jane@example.co"),
         Recipient(organization="or-1", username="john@example.co"),
@@ -291,7 +291,7 @@ def test_each_purpose_organization_and_name_has_a_code_of_its_own() -> None:
 
 
 @pytest.mark.django_db
-def test_the_database_holds_one_open_row() -> None:
+def test_the_database_allows_one_open_row() -> None:
     row = ask()
     row.pk = None
     with pytest.raises(IntegrityError), transaction.atomic():
@@ -310,14 +310,14 @@ def test_the_database_holds_one_open_row() -> None:
         {"closed_at": NOW, "closed_as": "lost", "salt": None},
     ],
 )
-def test_the_database_holds_no_row_half_closed(change: dict[str, Any]) -> None:
+def test_the_database_refuses_a_half_closed_row(change: dict[str, Any]) -> None:
     ask()
     with pytest.raises(IntegrityError), transaction.atomic():
         OneTimeCode.objects.update(**change)
 
 
 @pytest.mark.django_db
-def test_what_is_stored_of_the_request() -> None:
+def test_the_row_stores_where_the_request_came_from() -> None:
     requester = Requester(address="2001:db8::1", agent="Lynx", locale="de")
     pk = issue_code(JANE, purpose=CodePurpose.LOGIN, requester=requester, now=NOW)
     row = OneTimeCode.objects.get(pk=pk)
@@ -362,7 +362,7 @@ def test_the_last_guess_may_be_right() -> None:
 
 
 @pytest.mark.django_db
-def test_nobody_asked() -> None:
+def test_a_code_that_was_never_requested_is_refused() -> None:
     assert not present("0000-0000-0000-0000")
     assert not OneTimeCode.objects.exists()
 
@@ -407,14 +407,14 @@ WRONG = {
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("write", RIGHT.values(), ids=RIGHT)
-def test_right_in_any_writing(write: Any) -> None:
+def test_a_code_is_accepted_in_any_spelling(write: Any) -> None:
     assert present(write(derive_code(ask())))
     assert OneTimeCode.objects.get().guesses == 1
 
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("write", WRONG.values(), ids=WRONG)
-def test_whatever_else_is_a_wrong_guess(write: Any) -> None:
+def test_anything_else_counts_as_a_wrong_guess(write: Any) -> None:
     row = ask()
     assert not present(write(derive_code(row)))
     row.refresh_from_db()
@@ -423,7 +423,7 @@ def test_whatever_else_is_a_wrong_guess(write: Any) -> None:
 
 
 @pytest.mark.django_db
-def test_base32_is_read_in_any_case(configure: Any) -> None:
+def test_base32_codes_ignore_case(configure: Any) -> None:
     configure(CODE_FORMAT="base32-16")
     assert present(derive_code(ask()).lower())
     assert login_settings().code_format == "base32-16"
@@ -432,7 +432,7 @@ def test_base32_is_read_in_any_case(configure: Any) -> None:
 @pytest.mark.django_db
 @pytest.mark.parametrize("purpose", MAILED)
 @pytest.mark.parametrize("other", MAILED)
-def test_a_code_of_one_purpose_is_none_of_another(purpose: CodePurpose, other: CodePurpose) -> None:
+def test_a_code_is_refused_for_another_purpose(purpose: CodePurpose, other: CodePurpose) -> None:
     """R-09."""
     code = derive_code(ask(purpose=purpose))
     ask(purpose=other)

@@ -1,4 +1,4 @@
-"""The encrypted key: released to nothing but its own account's presented login code; sealed at rest (R-21)."""
+"""The encrypted key: encrypted again at rest, and released only for the account's login code (R-21)."""
 
 import json
 from typing import Any
@@ -33,7 +33,7 @@ def jane() -> Person:
 
 @pytest.fixture
 def turn(settings: Any) -> Any:
-    """Put a new key before the others of the at-rest ring."""
+    """Add a new key in front of the at-rest ring."""
 
     def change() -> None:
         rings = settings.DFNS_LOGIN["KEYS"]
@@ -45,7 +45,7 @@ def turn(settings: Any) -> Any:
 
 @pytest.fixture
 def forget(settings: Any) -> Any:
-    """Take every key but the newest from the at-rest ring, which was turned before."""
+    """Remove every key except the newest from the at-rest ring."""
 
     def change() -> None:
         rings = settings.DFNS_LOGIN["KEYS"]
@@ -63,19 +63,19 @@ def released(person: Person) -> list[str]:
     return [key.encrypted_private_key for key in keys]
 
 
-def test_a_key_comes_out_as_it_was_registered(jane: Person) -> None:
+def test_a_released_key_is_the_registered_text(jane: Person) -> None:
     assert released(jane) == [jane.key.encrypted_private_key]
 
 
 @pytest.mark.parametrize("text", [" x\r\n\t" * 30, "é\U0001f511" * 60, "x" * 8192, "-----BEGIN AGE"[:5] * 30])
-def test_any_envelope_comes_out_as_it_went_in(jane: Person, text: str) -> None:
+def test_any_envelope_is_released_unchanged(jane: Person, text: str) -> None:
     row = Credential.objects.get()
     set_encrypted_key(row, check_key_envelope(text))
     row.save()
     assert released(jane) == [text]
 
 
-def test_what_is_stored_is_sealed(jane: Person) -> None:
+def test_a_stored_key_is_encrypted_again(jane: Person) -> None:
     row = Credential.objects.get()
     secret = (jane.key.encrypted_private_key or "").encode()
     sealed = bytes(row.encrypted_key_at_rest or b"")
@@ -91,7 +91,7 @@ def test_a_code_of_another_purpose_releases_nothing(jane: Person, purpose: CodeP
     assert release_encrypted_keys(jane.account, presented=proof) == []
 
 
-def test_anothers_code_releases_nothing(jane: Person) -> None:
+def test_the_code_of_another_account_releases_nothing(jane: Person) -> None:
     namesake = make_person(make_organization(), jane.account.email)
     other = make_person(jane.account.organization, "lee@example.co")
     for person in (namesake, other):
@@ -108,7 +108,7 @@ def test_only_usable_password_protected_keys_are_released(jane: Person) -> None:
     assert released(jane) == []
 
 
-def test_a_sealed_key_is_worth_nothing_in_another_row(jane: Person) -> None:
+def test_an_encrypted_key_copied_to_another_row_is_not_released(jane: Person) -> None:
     lee = make_person(jane.account.organization, "lee@example.co")
     Credential.objects.filter(account=lee.account).update(
         encrypted_key_at_rest=Credential.objects.get(account=jane.account).encrypted_key_at_rest
@@ -118,13 +118,13 @@ def test_a_sealed_key_is_worth_nothing_in_another_row(jane: Person) -> None:
 
 
 @pytest.mark.parametrize("sealed", [b"", b"x", Fernet(Fernet.generate_key()).encrypt(b"{}")])
-def test_what_we_did_not_seal_is_not_released(jane: Person, sealed: bytes) -> None:
+def test_text_that_we_did_not_encrypt_is_not_released(jane: Person, sealed: bytes) -> None:
     Credential.objects.update(encrypted_key_at_rest=sealed)
     with pytest.raises(ImproperlyConfigured, match="cannot decrypt the key of cr-"):
         released(jane)
 
 
-def test_what_another_ring_sealed_is_not_released(jane: Person) -> None:
+def test_a_key_encrypted_with_another_ring_is_not_released(jane: Person) -> None:
     row = Credential.objects.get()
     text = json.dumps({"credential": row.pk, "key": "x"}).encode()
     Credential.objects.update(encrypted_key_at_rest=key_rings().challenges.encrypt(text))
@@ -132,7 +132,7 @@ def test_what_another_ring_sealed_is_not_released(jane: Person) -> None:
         released(jane)
 
 
-def test_a_released_key_does_not_show_itself() -> None:
+def test_the_repr_of_a_released_key_hides_it() -> None:
     key = ReleasedKey(credential_id="AAAA", encrypted_private_key="secret")
     assert "secret" not in f"{key!r} {key} {[key]}"
 
@@ -140,7 +140,7 @@ def test_a_released_key_does_not_show_itself() -> None:
 # Turning the ring (R-118)
 
 
-def test_resealed_keys_need_the_old_key_no_more(jane: Person, turn: Any, forget: Any) -> None:
+def test_re_encrypted_keys_no_longer_need_the_old_key(jane: Person, turn: Any, forget: Any) -> None:
     lee = make_person(jane.account.organization, "lee@example.co")
     make_credential(lee.account, SoftwareKey.make(kind=Kind.KEY))
     turn()
@@ -151,7 +151,7 @@ def test_resealed_keys_need_the_old_key_no_more(jane: Person, turn: Any, forget:
     assert released(lee) == [lee.key.encrypted_private_key]
 
 
-def test_a_key_that_leaves_the_ring_too_early_is_told(jane: Person, turn: Any, forget: Any) -> None:
+def test_a_key_removed_from_the_ring_too_early_is_reported(jane: Person, turn: Any, forget: Any) -> None:
     turn()
     forget()
     with pytest.raises(ImproperlyConfigured, match="dfns reencrypt"):
@@ -159,12 +159,12 @@ def test_a_key_that_leaves_the_ring_too_early_is_told(jane: Person, turn: Any, f
     assert reencrypt_keys() == Reencrypted(count=0, undecryptable=(Credential.objects.get().pk,))
 
 
-def test_resealing_nothing(settings: Any) -> None:
+def test_re_encrypting_without_keys_does_nothing(settings: Any) -> None:
     settings.DFNS_LOGIN = {**settings.DFNS_LOGIN, "KEYS": new_rings(now=NOW)}
     assert reencrypt_keys() == Reencrypted(count=0, undecryptable=())
 
 
-def test_resealing_goes_on_after_a_batch(jane: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_re_encrypting_continues_after_a_batch(jane: Person, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dfns_login.proofs.key_release.BATCH", 2)
     for number in range(4):
         make_person(jane.account.organization, f"lee{number}@example.co")

@@ -1,4 +1,4 @@
-"""Bearer tokens: every forgery, every class in another's place, every moment (R-70, R-71, R-73, R-75)."""
+"""Bearer tokens: forgeries, classes and lifetimes (R-70, R-71, R-73, R-75)."""
 
 import base64
 import hashlib
@@ -89,7 +89,7 @@ def claims_of(token: str) -> dict[str, Any]:
 
 
 def resign(token: str, *, header: dict[str, Any] | None = None, **claims: Any) -> str:
-    """The token, with these changes, signed by the right key. A claim of `...` is left out."""
+    """Return the token with these changes, signed by the right key. A claim of `...` is removed."""
     rings = key_rings()
     payload = {name: value for name, value in {**claims_of(token), **claims}.items() if value is not ...}
     headers = {**jwt.get_unverified_header(token), **(header or {})}
@@ -131,8 +131,8 @@ def test_a_token_stands_for_its_session(kim: Person) -> None:
     assert len(base64.urlsafe_b64decode(session.jti + "==")) == 16
 
 
-def test_signed_again_as_it_was_it_is_good(token: str) -> None:
-    """The control of what follows: `resign` changes nothing that it is not told to."""
+def test_an_unchanged_token_signed_again_is_valid(token: str) -> None:
+    """The control: `resign` changes nothing else."""
     assert is_good(resign(token))
 
 
@@ -287,8 +287,8 @@ SAME_TOKEN = {"padded": lambda token: f"{token}=", "twin": twin, "as it is": lam
 
 
 @pytest.mark.parametrize("write", SAME_TOKEN.values(), ids=SAME_TOKEN)
-def test_another_text_of_a_used_token_is_the_same_token(kim: Person, write: Any) -> None:
-    """R-75: what is spent is the `jti`, not the text."""
+def test_another_spelling_of_a_spent_token_is_refused(kim: Person, write: Any) -> None:
+    """R-75: the `jti` is spent, not the text."""
     token = registration_of(kim)[1]
     spend_temporary_token(resolve_temporary_token(token, purpose=CodePurpose.REGISTRATION, now=NOW))
     other = write(token)
@@ -301,7 +301,7 @@ def test_another_text_of_a_used_token_is_the_same_token(kim: Person, write: Any)
 
 
 @pytest.mark.parametrize("write", SAME_TOKEN.values(), ids=SAME_TOKEN)
-def test_another_text_of_an_ended_sessions_token_opens_nothing(token: str, write: Any) -> None:
+def test_another_spelling_of_an_ended_sessions_token_is_refused(token: str, write: Any) -> None:
     Session.objects.all().revoke(now=NOW)
     assert not is_good(write(token))
 
@@ -311,13 +311,13 @@ def test_another_text_of_an_ended_sessions_token_opens_nothing(token: str, write
 
 @pytest.mark.parametrize("made", TokenClass)
 @pytest.mark.parametrize("part", ["typ", "aud", "both"])
-def test_no_class_is_good_in_anothers_place(token: str, made: TokenClass, part: str) -> None:
+def test_no_class_of_token_is_valid_in_place_of_another(token: str, made: TokenClass, part: str) -> None:
     header = {"typ": made.typ} if part != "aud" else {}
     claims = {"aud": made.audience} if part != "typ" else {}
     assert is_good(resign(token, header=header, **claims)) is (made == TokenClass.SESSION)
 
 
-def test_a_login_token_registers_nobody_and_the_reverse(kim: Person, token: str) -> None:
+def test_login_and_temporary_tokens_are_not_interchangeable(kim: Person, token: str) -> None:
     with pytest.raises(TokenRefused):
         resolve_temporary_token(token, purpose=CodePurpose.REGISTRATION, now=NOW)
     challenge, temporary = registration_of(kim)
@@ -330,7 +330,7 @@ def test_a_login_token_registers_nobody_and_the_reverse(kim: Person, token: str)
     )
 
 
-def test_every_class_has_a_typ_and_an_audience_of_its_own() -> None:
+def test_every_class_has_its_own_typ_and_audience() -> None:
     assert len({each.typ for each in TokenClass}) == len({each.audience for each in TokenClass}) == len(TokenClass)
 
 
@@ -338,23 +338,23 @@ def test_every_class_has_a_typ_and_an_audience_of_its_own() -> None:
 
 
 @pytest.mark.parametrize(("moment", "good"), [(-SECOND, True), (timedelta(0), False), (SECOND, False)])
-def test_a_session_dies_when_it_says(token: str, moment: timedelta, *, good: bool) -> None:
+def test_a_session_expires_on_time(token: str, moment: timedelta, *, good: bool) -> None:
     Session.objects.update(last_seen_at=NOW + LIFETIME)
     assert is_good(token, now=NOW + LIFETIME + moment) is good
 
 
 @pytest.mark.parametrize(("moment", "good"), [(-SECOND, True), (timedelta(0), False), (SECOND, False)])
-def test_a_session_that_is_not_used_dies(token: str, moment: timedelta, *, good: bool) -> None:
+def test_an_idle_session_expires(token: str, moment: timedelta, *, good: bool) -> None:
     assert is_good(token, now=NOW + HOUR + moment) is good
 
 
-def test_a_session_that_is_used_lives(token: str) -> None:
+def test_a_session_in_use_does_not_become_idle(token: str) -> None:
     for minutes in range(0, 12 * 60, 59):
         assert is_good(token, now=NOW + minutes * MINUTE)
     assert not is_good(token, now=NOW + LIFETIME)
 
 
-def test_that_it_is_used_is_written_once_a_minute(token: str) -> None:
+def test_last_use_is_stored_once_a_minute(token: str) -> None:
     seen = []
     for seconds in (0, 59, 60, 61, 119, 120):
         assert is_good(token, now=NOW + seconds * SECOND)
@@ -362,13 +362,13 @@ def test_that_it_is_used_is_written_once_a_minute(token: str) -> None:
     assert seen == [timedelta(0), timedelta(0), MINUTE, MINUTE, MINUTE, 2 * MINUTE]
 
 
-def test_a_clock_that_is_a_little_behind_is_borne_with(token: str) -> None:
+def test_a_clock_that_is_slightly_behind_is_tolerated(token: str) -> None:
     assert is_good(token, now=NOW - LEEWAY)
     assert not is_good(token, now=NOW - LEEWAY - SECOND)
 
 
 @pytest.mark.parametrize(("moment", "good"), [(-SECOND, True), (timedelta(0), False), (SECOND, False)])
-def test_a_temporary_token_dies_after_ten_minutes(kim: Person, moment: timedelta, *, good: bool) -> None:
+def test_a_temporary_token_expires_after_ten_minutes(kim: Person, moment: timedelta, *, good: bool) -> None:
     token = registration_of(kim)[1]
     try:
         resolve_temporary_token(token, purpose=CodePurpose.REGISTRATION, now=NOW + 10 * MINUTE + moment)
@@ -415,14 +415,14 @@ def test_one_challenge_opens_one_session(kim: Person) -> None:
         issue_session(account.credentials.get(), **arguments)
 
 
-def test_anothers_code_gives_no_temporary_token(kim: Person) -> None:
+def test_the_code_of_another_account_gives_no_temporary_token(kim: Person) -> None:
     lee = make_person(make_organization(), "lee@example.co", SoftwareKey.make())
     presented = PresentedCode(recipient=lee.account.recipient, purpose=CodePurpose.REGISTRATION, presented_at=NOW)
     with pytest.raises(TokenRefused):
         issue_temporary_token(kim.account, presented=presented, now=NOW)
 
 
-def test_a_token_reveals_no_more_than_it_says(kim: Person, token: str) -> None:
+def test_a_token_contains_only_its_claims(kim: Person, token: str) -> None:
     text = json.dumps(claims_of(token)) + json.dumps(jwt.get_unverified_header(token))
     assert kim.account.username not in text
     assert hashlib.sha256(kim.account.username.encode()).hexdigest() not in text

@@ -1,4 +1,4 @@
-"""User actions below the edge: what they are bound to, when they die, and who wins where many come at once (R-85)."""
+"""User actions below the API: what they are bound to, when they expire, and races (R-85)."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -88,7 +88,7 @@ def action(session: Session, *, now: datetime = NOW, request: ActionRequest = RE
 # What it is bound to
 
 
-def test_it_is_good_for_what_it_was_signed_for(session: Session) -> None:
+def test_a_user_action_permits_the_request_that_was_signed(session: Session) -> None:
     redeemed = redeem_user_action(action(session), REQUEST, session=session, now=NOW)
     assert redeemed.expires_at == NOW + LIFETIME
 
@@ -97,7 +97,7 @@ def test_it_is_good_for_what_it_was_signed_for(session: Session) -> None:
     ("moment", "good"),
     [(-LEEWAY, True), (timedelta(0), True), (LIFETIME - SECOND, True), (LIFETIME, False), (LIFETIME + SECOND, False)],
 )
-def test_it_lives_five_minutes(session: Session, moment: timedelta, *, good: bool) -> None:
+def test_a_user_action_expires_after_five_minutes(session: Session, moment: timedelta, *, good: bool) -> None:
     assert timedelta(minutes=5) >= LIFETIME
     token = action(session)
     try:
@@ -109,7 +109,7 @@ def test_it_lives_five_minutes(session: Session, moment: timedelta, *, good: boo
 
 
 @pytest.mark.parametrize("made", TokenClass)
-def test_no_other_class_of_token_is_one(session: Session, made: TokenClass) -> None:
+def test_no_other_class_of_token_is_a_user_action(session: Session, made: TokenClass) -> None:
     """R-71."""
     token = sign_token(
         made,
@@ -128,7 +128,7 @@ def test_no_other_class_of_token_is_one(session: Session, made: TokenClass) -> N
             redeem_user_action(token, REQUEST, session=session, now=NOW)
 
 
-def test_it_is_of_one_session_of_one_account(session: Session) -> None:
+def test_a_user_action_belongs_to_one_session(session: Session) -> None:
     token = action(session)
     person = Person(account=session.account, keys=())
     namesake = open_session(make_person(make_organization()), jti="two")
@@ -137,7 +137,7 @@ def test_it_is_of_one_session_of_one_account(session: Session) -> None:
             redeem_user_action(token, REQUEST, session=other, now=NOW)
 
 
-def test_what_voids_the_account_voids_it(session: Session) -> None:
+def test_voiding_the_account_voids_a_user_action(session: Session) -> None:
     """R-14, R-122."""
     token = action(session)
     void_account(session.account, ending=~Q(pk=session.pk), now=NOW)
@@ -147,7 +147,7 @@ def test_what_voids_the_account_voids_it(session: Session) -> None:
     spend_user_action(redeem_user_action(action(session), REQUEST, session=session, now=NOW))
 
 
-def test_what_ends_the_session_voids_it(session: Session) -> None:
+def test_ending_the_session_voids_a_user_action(session: Session) -> None:
     """R-72, R-123."""
     redeemed = redeem_user_action(action(session), REQUEST, session=session, now=NOW)
     end_session(session, requester=SOMEWHERE, now=NOW)
@@ -155,7 +155,7 @@ def test_what_ends_the_session_voids_it(session: Session) -> None:
         spend_user_action(redeemed)
 
 
-def test_nothing_is_one_payload(session: Session) -> None:
+def test_all_spellings_of_no_payload_are_equal(session: Session) -> None:
     digests = {
         ActionRequest(method=method, path="/", payload=payload).digest(session=session)
         for payload in ("", {}, NOTHING)
@@ -166,8 +166,8 @@ def test_nothing_is_one_payload(session: Session) -> None:
         assert ActionRequest(method="PUT", path="/", payload=payload).digest(session=session) not in digests
 
 
-def test_no_two_requests_have_one_digest(session: Session) -> None:
-    """What stands next to each other does not run into each other."""
+def test_different_requests_have_different_digests(session: Session) -> None:
+    """Neighboring parts do not run together."""
     payloads: list[Any] = [
         None,
         {},
@@ -219,13 +219,13 @@ def recovery_key() -> SoftwareKey:
 
 @pytest.fixture
 def signed_in(transactional_db: None, recovery_key: SoftwareKey) -> Session:
-    """Of somebody with two keys and a recovery key, in a database that threads see."""
+    """A session of a person with two keys and a recovery key, committed for threads to see."""
     keys = [SoftwareKey.make() for _ in range(2)]
     return open_session(make_person(None, "jane@example.co", *keys, recovery_key))
 
 
 def at_once(number: int, work: Callable[[int], Any]) -> list[Any]:
-    """What each of so many threads, with a connection of its own, returns or is refused."""
+    """Return what each thread, with its own connection, returned, or its refusal."""
     barrier = Barrier(number)
 
     def run(each: int) -> Any:
@@ -241,7 +241,7 @@ def at_once(number: int, work: Callable[[int], Any]) -> list[Any]:
         return list(pool.map(run, range(number)))
 
 
-def test_of_sixty_parallel_uses_one_succeeds(signed_in: Session) -> None:
+def test_one_of_sixty_parallel_uses_succeeds(signed_in: Session) -> None:
     """R-85."""
     token = action(signed_in)
 
@@ -257,8 +257,8 @@ def test_of_sixty_parallel_uses_one_succeeds(signed_in: Session) -> None:
     assert Group.objects.count() == 1
 
 
-def test_who_looks_and_then_spends_lets_more_than_one_by(signed_in: Session) -> None:
-    """The control: what the test above would find."""
+def test_control_check_then_spend_lets_several_pass(signed_in: Session) -> None:
+    """The control."""
     looked = Barrier(10)
 
     def use_naively(number: int) -> str:
@@ -272,7 +272,7 @@ def test_who_looks_and_then_spends_lets_more_than_one_by(signed_in: Session) -> 
     assert at_once(10, use_naively).count("done") > 1
 
 
-def test_what_fails_leaves_it_good_for_those_who_wait(signed_in: Session) -> None:
+def test_a_failed_act_leaves_the_user_action_valid(signed_in: Session) -> None:
     """R-85."""
     redeemed = redeem_user_action(action(signed_in), REQUEST, session=signed_in, now=NOW)
     spent, failed = Event(), Event()
@@ -310,7 +310,7 @@ def test_two_parallel_deactivations_leave_one_first_factor(signed_in: Session) -
         assert account.credentials.first_factors().count() == 1
 
 
-def test_who_counts_before_the_other_has_written_leaves_none(signed_in: Session) -> None:
+def test_control_count_then_deactivate_leaves_no_first_factor(signed_in: Session) -> None:
     """The control."""
     account = signed_in.account
     uuids = list(account.credentials.first_factors().values_list("pk", flat=True))
@@ -327,7 +327,7 @@ def test_who_counts_before_the_other_has_written_leaves_none(signed_in: Session)
     assert account.credentials.first_factors().count() == 0
 
 
-def test_parallel_deactivations_of_one_credential_are_one(signed_in: Session) -> None:
+def test_parallel_deactivations_of_one_credential_are_one_event(signed_in: Session) -> None:
     account = signed_in.account
     uuid = account.credentials.first_factors().values_list("pk", flat=True)[0]
 
@@ -353,7 +353,7 @@ def test_parallel_codes_leave_one_open(signed_in: Session) -> None:
 
 
 def recovery(account: Account, *, by: SoftwareKey) -> tuple[str, RecoveryAnswer]:
-    """The token of an open recovery, and what completes it."""
+    """Return the token of an open recovery, and the answer that completes it."""
     presented = PresentedCode(recipient=account.recipient, purpose=CodePurpose.RECOVERY, presented_at=NOW)
     challenge, token = issue_temporary_token(account, presented=presented, now=NOW)
     signed = {"firstFactorCredential": SoftwareKey.make().credential(challenge)}
@@ -370,7 +370,7 @@ def recovery(account: Account, *, by: SoftwareKey) -> tuple[str, RecoveryAnswer]
 
 
 def test_two_recoveries_do_not_share_a_recovery_key(signed_in: Session, recovery_key: SoftwareKey) -> None:
-    """R-81: the second has verified its proof when the first is committed."""
+    """R-81: the second is verified when the first commits."""
     account = signed_in.account
     recoveries = [recovery(account, by=recovery_key) for _ in range(2)]
     recovered, going_on = Event(), Event()
@@ -421,11 +421,10 @@ def show(account: Account, *_: object) -> None:
     [(add, 0), (add_without_holding, 1), (activate, 0), (show, 0)],
     ids=["add", "add, holding nothing", "activate", "show a code"],
 )
-def test_what_a_recovery_overtakes_does_not_survive_it(
+def test_nothing_that_a_recovery_overtakes_survives_it(
     signed_in: Session, recovery_key: SoftwareKey, overtaken: Overtaken, survivors: int
 ) -> None:
-    """R-81. Whoever came with a session that was alive goes on while the recovery is committed; who holds nothing
-    is the control."""
+    """R-81. A request with a live session continues while the recovery commits. The control takes no lock."""
     account = signed_in.account
     opened = open_credential(account, CredentialKind.KEY, now=NOW).opened
     info = SoftwareKey.make().register(opened.challenge)
