@@ -227,13 +227,14 @@ def test_a_closed_pipe_is_not_an_error(tmp_path):
     subprocess.run([*manage, "migrate", "--verbosity=0"], env=environment, check=True)
     with closing(sqlite3.connect(tmp_path / "db.sqlite3")) as database, database:
         database.execute(
-            "INSERT INTO dfns_login_organization (id, name, active, second_factor, created_at) "
-            "VALUES ('or-1', 'A', 1, 'optional', '')"
+            "INSERT INTO dfns_login_organization (id, name, active, second_factor, created_at, generation) "
+            "VALUES ('or-1', 'A', 1, 'optional', '', 0)"
         )
         rows = [{"id": f"us-{n}", "name": f"u{n}@example.co"} for n in range(5000)]
         database.executemany(
-            "INSERT INTO dfns_login_account (id, organization_id, username, email, kind, state, created_at) "
-            "VALUES (:id, 'or-1', :name, :name, 'EndUser', 'invited', '2026-01-01')",
+            "INSERT INTO dfns_login_account "
+            "(id, organization_id, username, email, kind, state, created_at, generation) "
+            "VALUES (:id, 'or-1', :name, :name, 'EndUser', 'invited', '2026-01-01', 0)",
             rows,
         )
     with subprocess.Popen(
