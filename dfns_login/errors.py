@@ -1,8 +1,7 @@
-"""Every refusal: its status, its message on the wire, its reason for the log.
+"""The refusals: status, message for the client, reason for the log.
 
-One class is one row of the error table of the wire contract. `message` is what
-a client reads, and says no more than the contract allows; `reason` is for the
-operator's log alone, and holds no code, token, key or address.
+Each class is a row of the error table in the wire contract. Clients read `message`, which says no more than the
+contract allows. Only the log has `reason`. It contains no code, token, key or address.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,15 +9,15 @@ from datetime import timedelta
 from typing import ClassVar, Self
 
 Details = Mapping[str, Sequence[str]]
-"""What is wrong with a body, by the field's path on the wire."""
+"""What is wrong with a request, by field. The API translates field names to those of the wire."""
 
 
 class Refusal(Exception):
-    """A request that is turned down, in words fit for whoever sent it.
+    """A refused request.
 
-    reason: for the log; never a secret, never what was submitted.
-    details: for the wire; what is wrong, by field.
-    retry_after: for the wire; how long to wait before trying again.
+    reason: for the log. Never a secret or what was submitted.
+    details: for the client. What is wrong, by field.
+    retry_after: for the client. How long to wait before trying again.
     """
 
     status: ClassVar[int]
@@ -39,7 +38,7 @@ class Refusal(Exception):
 
 
 class BodyRefused(Refusal):
-    """The request does not parse or validate. `details` says what is wrong, by field."""
+    """The request is not valid. `details` says what is wrong, by field."""
 
     status = 400
     code = "invalid_request"
@@ -108,15 +107,15 @@ class NotAuthorized(Refusal):
 
 
 class AssertionRefused(NotAuthorized):
-    """A signature, or what it covers, does not hold."""
+    """An assertion failed verification."""
 
 
 class SignCountRegressed(AssertionRefused):
-    """A passkey signed, and its counter has not risen: there may be a copy of it. Its owner is to be told."""
+    """The signature is valid, but the sign count did not rise, so the passkey may have been cloned."""
 
 
 class TokenRefused(NotAuthorized):
-    """A bearer token that is missing, malformed, expired, revoked, spent or of another class."""
+    """The bearer token is missing, malformed, expired, revoked, used or of another class."""
 
 
 class RecoveryCredentialRefused(Refusal):
@@ -170,7 +169,7 @@ class UserActionRefused(Refusal):
 class NotPermitted(Refusal):
     """The caller is authenticated but not allowed to do this.
 
-    who: kind and id of the account; operation: what was tried. Both go on the wire.
+    The message names the account, by kind and id, and the operation.
     """
 
     status = 403
@@ -179,7 +178,7 @@ class NotPermitted(Refusal):
 
     @classmethod
     def to(cls, operation: str, *, who: str) -> Self:
-        """The refusal in the words of the contract, for this operation."""
+        """Return the refusal of an operation. who: kind and id of the account."""
         refusal = cls(f"not permitted: {operation}")
         refusal.message = f"{who} is not authorized to perform operation ({operation})"
         return refusal

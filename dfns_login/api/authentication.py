@@ -1,4 +1,4 @@
-"""Bearer tokens at the edge, for our views and for any view of the project."""
+"""Authentication by bearer token or browser session, for our views and the project's."""
 
 from copy import copy
 from typing import Final
@@ -21,15 +21,14 @@ from dfns_login.models import Session
 from dfns_login.proofs import resolve_session
 
 CSRF_HEADER: Final = "HTTP_X_CSRFTOKEN"
-"""The header in which the pages' scripts send the CSRF token."""
+"""The header in which the pages send the CSRF token."""
 
 
 class SessionTokenAuthentication(BaseAuthentication):
-    """Resolves `Authorization: Bearer <login token>` to the project's user; `request.auth` is the `Session`.
+    """Authenticate by `Authorization: Bearer <login token>`. `request.auth` is the `Session`.
 
-    The session's row is read at every request: after a logout, a deactivation
-    or a recovery the token is dead at once. A request without a bearer token is
-    left to the next authentication class.
+    Each request reads the session's row, so a token is invalid as soon as its session ends. Without a bearer token,
+    the next authentication class is tried.
     """
 
     def authenticate(self, request: Request) -> tuple[AbstractBaseUser, Session] | None:
@@ -51,10 +50,10 @@ class SessionTokenAuthentication(BaseAuthentication):
 
 
 class BrowserSessionAuthentication(BaseAuthentication):
-    """Resolves the Django session that our sign-in page opened; `request.auth` is the `Session`.
+    """Authenticate by the Django session that our sign-in page opened. `request.auth` is the `Session`.
 
-    The row is read at every request, as with a token. Unsafe methods have to bring the
-    CSRF token in `X-CSRFToken`. A request whose Django session is not of our making is left to the next class.
+    Each request reads the session's row, as with a token. Unsafe methods require the CSRF token in `X-CSRFToken`. If
+    something else opened the Django session, the next authentication class is tried.
     """
 
     def authenticate(self, request: Request) -> tuple[AbstractBaseUser, Session] | None:
@@ -69,13 +68,13 @@ class BrowserSessionAuthentication(BaseAuthentication):
 
 
 def check_csrf(request: Request) -> None:
-    """Raise CrossSiteRefused unless the request comes from a page of ours, as Django's own middleware sees it.
+    """Check the CSRF token as Django's middleware does, which exempts REST framework's views.
 
-    The token is looked for in the header alone: `X-CSRFToken`, or what `CSRF_HEADER_NAME` calls it in the project.
-    The middleware itself leaves REST framework's views alone: whoever brings a bearer token needs no such proof.
+    The token must be in a header: `X-CSRFToken`, or the project's `CSRF_HEADER_NAME`.
+    Raises: CrossSiteRefused.
     """
     plain = copy(django_request(request))
-    plain.POST = QueryDict()  # or the check would read a form's body, before anybody has looked at its size or type
+    plain.POST = QueryDict()  # the check must not read the body, whose size and type are not checked yet
     if CSRF_HEADER in plain.META:
         plain.META = {settings.CSRF_HEADER_NAME: plain.META[CSRF_HEADER], **plain.META}
     check = CSRFCheck(lambda _: HttpResponse())
@@ -86,18 +85,18 @@ def check_csrf(request: Request) -> None:
 
 
 class HasSession(BasePermission):
-    """Lets in whoever came with the token of a live session."""
+    """Allow requests that authenticated with a session."""
 
     def has_permission(self, request: Request, view: APIView) -> bool:
         return isinstance(request.auth, Session)
 
 
 def bearer_token(request: Request) -> str | None:
-    """Credentials of the `Bearer` scheme (RFC 6750 §2.1), or None where the request has none."""
+    """Return the token of the `Authorization: Bearer` header, or None (RFC 6750 §2.1)."""
     scheme, _, token = str(request.META.get("HTTP_AUTHORIZATION", "")).partition(" ")
     return token.strip() if scheme.lower() == "bearer" else None
 
 
 def django_request(request: Request) -> HttpRequest:
-    """Return the request that REST framework's wraps, with Django's own session, cookies and stream."""
+    """Return the Django request that REST framework's request wraps."""
     return request._request  # noqa: SLF001  REST framework has no public name for it

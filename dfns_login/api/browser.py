@@ -1,4 +1,4 @@
-"""`/login/complete`: a browser page completes a login here. Wire shapes on top, the view below."""
+"""Complete a login in a browser: `/login/complete`."""
 
 from typing import Any, ClassVar
 

@@ -1,4 +1,4 @@
-"""The one shape of every error, whoever raised it: `{"error": {"message", "code", "details"?}}`."""
+"""The shape of every error response: `{"error": {"message", "code", "details"?}}`."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ logger = logging.getLogger("dfns_login.api")
 
 DATABASE_RETRY: Final = timedelta(seconds=5)
 WHOLE_BODY: Final = "body"
-"""Where `details` say what is wrong with the body as a whole."""
+"""The key in `details` for problems with the body as a whole."""
 
 WIRE_FIELDS: Final[Mapping[str, str]] = {
     "announced_path": "userActionHttpPath",
@@ -34,7 +34,7 @@ WIRE_FIELDS: Final[Mapping[str, str]] = {
     "recovery_credential": "recoveryCredential",
     "second_factor": "secondFactorCredential",
 }
-"""The wire name of each field that a refusal's `details` name below the API, unless both names are equal."""
+"""The wire name of each domain field in `details`, if the two differ."""
 
 _REFUSALS: Final[Mapping[type[Exception], type[errors.Refusal]]] = {
     exceptions.ParseError: errors.BodyRefused,
@@ -50,16 +50,15 @@ _REFUSALS: Final[Mapping[type[Exception], type[errors.Refusal]]] = {
     SuspiciousOperation: errors.BodyRefused,
     UnreadablePostError: errors.BodyRefused,
 }
-"""What REST framework and Django raise, in our words."""
+"""The refusal for each exception of REST framework and Django."""
 
 
 def refusal_of(error: Exception) -> errors.Refusal:
-    """The refusal that stands for whatever was raised."""
+    """Return the refusal for an exception."""
     if isinstance(error, errors.Refusal):
         return error
     if isinstance(error, exceptions.ValidationError):
-        reason = "fields"
-        return errors.BodyRefused(reason, details=field_messages(error.detail))
+        return errors.BodyRefused("fields", details=field_messages(error.detail))
     if isinstance(error, (OperationalError, InterfaceError)):
         return errors.ServiceUnavailable(type(error).__name__, retry_after=DATABASE_RETRY)
     found = next((refusal for kind, refusal in _REFUSALS.items() if isinstance(error, kind)), errors.Unexpected)
@@ -67,7 +66,7 @@ def refusal_of(error: Exception) -> errors.Refusal:
 
 
 def envelope(refusal: errors.Refusal) -> dict[str, Any]:
-    """The body that tells a refusal."""
+    """Return the body of the error response."""
     error: dict[str, Any] = {"message": refusal.message, "code": refusal.code}
     if refusal.details:
         error["details"] = {
@@ -77,7 +76,7 @@ def envelope(refusal: errors.Refusal) -> dict[str, Any]:
 
 
 def error_response(refusal: errors.Refusal) -> Response:
-    """The response that tells a refusal."""
+    """Return the error response for a refusal."""
     headers = {}
     if refusal.retry_after is not None:
         headers["Retry-After"] = str(max(1, round(refusal.retry_after.total_seconds())))
@@ -87,7 +86,7 @@ def error_response(refusal: errors.Refusal) -> Response:
 
 
 class RefusedRequest(exceptions.APIException):
-    """A refusal of ours in a view of the project's own: the envelope, whatever handler the project has."""
+    """A refusal in a view of the project. Its response is the envelope, whatever exception handler the project has."""
 
     def __init__(self, refusal: errors.Refusal) -> None:
         super().__init__()
@@ -96,7 +95,10 @@ class RefusedRequest(exceptions.APIException):
 
 
 def api_exception(refusal: errors.Refusal, *, view: APIView) -> Exception:
-    """The exception that tells a refusal in this view, ours or the project's own, where nobody else logs it."""
+    """Return the exception to raise for a refusal in a view.
+
+    In a view of the project, also log it, because the project's exception handler does not.
+    """
     if view.get_exception_handler() is exception_handler:
         return refusal
     log_refusal(refusal, where=type(view).__name__, requester=None)
@@ -104,10 +106,10 @@ def api_exception(refusal: errors.Refusal, *, view: APIView) -> Exception:
 
 
 def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response:
-    """REST framework's handler for every view of ours: nothing leaves it unenveloped.
+    """Return the error response for any exception. REST framework's exception handler for our views.
 
-    What was not expected is logged with its traceback, and told to Django's
-    `got_request_exception`, so that error trackers see it as any other.
+    Server errors are logged with their traceback. They also send Django's `got_request_exception`, which error
+    trackers listen to.
     """
     refusal = refusal_of(error)
     view = context["view"]
@@ -120,7 +122,7 @@ def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response:
 
 
 def field_messages(detail: Any, path: str = "") -> dict[str, Sequence[str]]:
-    """REST framework's nested messages as one level, by the field's path: `firstFactor.kind`."""
+    """Flatten REST framework's nested messages. Keys are paths such as `firstFactor.kind`."""
     if isinstance(detail, Mapping):
         found: dict[str, Sequence[str]] = {}
         for name, inner in detail.items():

@@ -1,4 +1,4 @@
-"""Fields of the wire: text that is text, names in their canonical form, ids as ids."""
+"""Serializer fields for request bodies. They validate strictly and never convert one type into another."""
 
 import re
 from datetime import UTC, datetime
@@ -13,7 +13,7 @@ from dfns_login.verification.credential_id import parse_credential_id
 CODE_MAX_LENGTH: Final = 64
 CLIENT_DATA_MAX_LENGTH: Final = 8 * 1024
 RECOVERY_CLIENT_DATA_MAX_LENGTH: Final = 48 * 1024
-"""Its challenge is the whole of the new credentials."""
+"""Larger, because its challenge contains the new credentials."""
 AUTHENTICATOR_DATA_MAX_LENGTH: Final = 8 * 1024
 EMAIL_MAX_LENGTH: Final = 254
 SIGNATURE_MAX_LENGTH: Final = 2 * 1024
@@ -26,11 +26,11 @@ ORGANIZATION_ID: Final = re.compile(rf"[A-Za-z0-9_-]{{1,{ID_MAX_LENGTH}}}")
 
 
 class Body(serializers.Serializer[Any]):
-    """Shape of a request's body. Members that it does not name are ignored."""
+    """The shape of a request body. Unknown members are ignored."""
 
 
 class TextField(serializers.CharField):
-    """Text as it was sent. A number or a boolean is not text."""
+    """Text, unchanged. Numbers and booleans are rejected."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**{"trim_whitespace": False, **options})
@@ -42,7 +42,7 @@ class TextField(serializers.CharField):
 
 
 class FlagField(serializers.BooleanField):
-    """True or false. Neither a number nor a text is either."""
+    """True or false. Numbers and text are rejected."""
 
     def to_internal_value(self, data: Any) -> bool:
         if not isinstance(data, bool):
@@ -51,11 +51,11 @@ class FlagField(serializers.BooleanField):
 
 
 class WordField(serializers.ChoiceField):
-    """One word of a few."""
+    """One of several words."""
 
 
 class UsernameField(TextField):
-    """A username in any writing; validated into its canonical form."""
+    """A username, validated and converted to its canonical form."""
 
     default_error_messages: ClassVar = {"not_a_username": "Enter a valid username."}
 
@@ -67,7 +67,7 @@ class UsernameField(TextField):
 
 
 class OrganizationIdField(TextField):
-    """An organization's id; whether there is one is not said."""
+    """The id of an organization, which need not exist."""
 
     default_error_messages: ClassVar = {"not_an_id": "Enter a valid organization id."}
 
@@ -79,7 +79,7 @@ class OrganizationIdField(TextField):
 
 
 class CredentialIdField(TextField):
-    """A credential id: base64url of at most 1023 bytes, left as it was written."""
+    """A credential id: base64url of at most 1023 bytes, unchanged."""
 
     default_error_messages: ClassVar = {"not_a_credential_id": "Enter base64url of 1 to 1023 bytes."}
 
@@ -96,9 +96,9 @@ class CredentialIdField(TextField):
 
 
 class MomentField(serializers.Field[datetime, Any, str, Any]):
-    """A moment: ISO 8601 with its offset, or Unix seconds."""
+    """A time: ISO 8601 with an offset, or Unix seconds."""
 
-    default_error_messages: ClassVar = {"not_a_moment": "Enter an ISO 8601 time with its offset, or Unix seconds."}
+    default_error_messages: ClassVar = {"not_a_moment": "Enter an ISO 8601 time with an offset, or Unix seconds."}
 
     def to_internal_value(self, data: Any) -> datetime:
         try:
@@ -119,5 +119,5 @@ class MomentField(serializers.Field[datetime, Any, str, Any]):
 
 
 def wire_time(moment: datetime) -> str:
-    """ISO 8601 in UTC with milliseconds: `2023-01-11T19:05:06.773Z`."""
+    """Format as ISO 8601 in UTC with milliseconds: `2023-01-11T19:05:06.773Z`."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

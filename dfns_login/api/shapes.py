@@ -1,4 +1,4 @@
-"""Shapes of the bodies that several operations share, and the functions that read them."""
+"""Request shapes that several operations share, and functions that convert them to domain values."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -28,7 +28,7 @@ class Fido2AssertionBody(KeyAssertionBody):
 class ByKind(fields.Body):
     """A shape that depends on the value of one member.
 
-    kind_field: that member. kinds: the shape of each value.
+    kind_field: the name of that member. kinds: the shape for each of its values.
     """
 
     kind_field: ClassVar[str]

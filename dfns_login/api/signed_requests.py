@@ -1,4 +1,4 @@
-"""User actions at the edge: what puts "signed by its owner" on any view of the project.
+"""Require a user action on a view, so that the session's owner has to sign each request.
 
     class Payments(APIView):
         authentication_classes = [SessionTokenAuthentication]
@@ -6,13 +6,12 @@
         @user_action_required
         def post(self, request): ...
 
-The decorator runs the method in a transaction and spends the user action in it:
-what fails, by exception, leaves the action good. `HasUserAction` is the same as
-a permission, for views that run in a transaction of their own (`ATOMIC_REQUESTS`);
-outside one it spends the action before the view does anything.
+The decorator runs the method in a transaction and spends the user action in it. If the method raises an exception,
+the action can be used again. `HasUserAction` does the same as a permission, for views that run in a transaction
+already (`ATOMIC_REQUESTS`). Outside a transaction, it spends the action before the view runs.
 
-What is signed is the method, the path, and the JSON value of the body. The query
-is not: the official clients sign none, so a view must not act on it.
+The signature covers the method, the path and the JSON value of the body. It does not cover the query string, because
+the official clients don't sign it, so a view must not act on it.
 """
 
 import codecs
@@ -52,11 +51,10 @@ Answer = TypeVar("Answer")
 def user_action_required(
     method: Callable[Concatenate[View, Request, Arguments], Answer],
 ) -> Callable[Concatenate[View, Request, Arguments], Answer]:
-    """Let the view's method run only for a request that its session's owner has signed, once.
+    """Decorate a view's method to require a user action. The action is spent in the transaction that runs the method.
 
-    The method runs in a transaction, and the user action is spent in it. For
-    views that authenticate by `SessionTokenAuthentication`.
-    Refused as 403 `user action signature is missing or invalid`, or 400 `user action has already been used`.
+    For views that authenticate with `SessionTokenAuthentication`.
+    Raises: what `redeem` does; UserActionSpent, if the user action was already used.
     """
 
     @wraps(method)
@@ -74,7 +72,7 @@ def user_action_required(
 
 
 class HasUserAction(BasePermission):
-    """Lets in a request that its session's owner has signed, once; see the module for when it is spent."""
+    """Require a user action, as a permission. See the module's docstring for when the action is spent."""
 
     def has_permission(self, request: Request, view: APIView) -> bool:
         try:
@@ -87,9 +85,10 @@ class HasUserAction(BasePermission):
 
 
 def redeem(request: Request) -> RedeemedAction:
-    """The user action that came with the request, if it covers it.
+    """Return the request's user action, not yet spent.
 
-    Raises NotAuthorized without a session, UserActionRefused, and what `signed_payload` does.
+    Raises: NotAuthorized, without a session; UserActionRefused, if there is no user action or it does not cover the
+    request; what `signed_payload` does.
     """
     session: Any = request.auth
     if not isinstance(session, Session):
@@ -97,16 +96,16 @@ def redeem(request: Request) -> RedeemedAction:
     token = request.META.get(HEADER)
     if not token:
         raise UserActionRefused("no user action")
-    payload = signed_payload(django_request(request))  # the bytes, whatever parsers the view has
+    payload = signed_payload(django_request(request))  # from the bytes, because the view may use any parser
     asked = ActionRequest(method=str(request.method), path=request.path, payload=payload)
     return redeem_user_action(str(token), asked, session=session, now=timezone.now())
 
 
 def signed_payload(request: HttpRequest) -> object:
-    """The JSON value of the request's body.
+    """Return the JSON value of the request's body.
 
-    Raises MediaTypeRefused for a body that is not declared as JSON in UTF-8, which a view may read as something else
-    than what was signed; UserActionRefused for one that is no JSON; BodyTooLarge for one that nobody can announce.
+    Raises: MediaTypeRefused, if the body is not declared as JSON in UTF-8, because a view might then read something
+    other than what was signed; UserActionRefused, if it is not JSON; BodyTooLarge; BodyRefused, if reading it fails.
     """
     try:
         body = request.body
@@ -115,15 +114,15 @@ def signed_payload(request: HttpRequest) -> object:
     except UnreadablePostError as error:
         raise BodyRefused(type(error).__name__) from error
     except RawPostDataException as error:
-        raise UserActionRefused("the view has read the body before its user action was looked at") from error
+        raise UserActionRefused("the view read the body before its user action was checked") from error
     if len(body) > BODY_LIMIT:
         raise BodyTooLarge("body over the limit")
     if body and not _is_declared_as_json(request):
-        raise MediaTypeRefused("a signed body that is not declared as JSON in UTF-8")
+        raise MediaTypeRefused("signed body not declared as JSON in UTF-8")
     try:
         return parse_payload(body)
     except BodyRefused as error:
-        raise UserActionRefused("a body that is no JSON") from error
+        raise UserActionRefused("signed body not JSON") from error
 
 
 def _is_declared_as_json(request: HttpRequest) -> bool:

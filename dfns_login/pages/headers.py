@@ -1,4 +1,4 @@
-"""What a browser is told with every page: who may run, load, frame, keep and refer to it (R-90 to R-93)."""
+"""Security headers of the pages (R-90 to R-93)."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.templatetags.static import static
 
 TRUSTED_TYPES_POLICY: Final = "dfns-login"
-"""The one Trusted Types policy that the pages' scripts have: it passes the address of the worker, and nothing else."""
+"""The only Trusted Types policy that scripts may create. It allows the worker's address and nothing else."""
 
 HEADERS: Final = {
     "Cache-Control": "no-store",
@@ -26,10 +26,7 @@ Page = Callable[..., HttpResponse]
 
 
 def content_security_policy() -> str:
-    """Policy of the pages: nothing but their own scripts, styles, images and requests.
-
-    Scripts and styles also from where static files are served, if that is another origin.
-    """
+    """Return the content security policy of the pages, which allows this site and the origin of its static files."""
     own = " ".join(filter(None, ["'self'", _static_origin()]))
     directives = {
         "default-src": "'none'",
@@ -49,10 +46,10 @@ def content_security_policy() -> str:
 
 
 def guarded(page: Page) -> Page:
-    """The view with these headers on whatever it answers."""
+    """Decorate a view to set these headers on every response."""
 
     @wraps(page)
-    def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:  # noqa: ANN401  whatever its path has
+    def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:  # noqa: ANN401  the URL's arguments
         response = page(request, *args, **kwargs)
         for name, value in {**HEADERS, "Content-Security-Policy": content_security_policy()}.items():
             response.headers[name] = value

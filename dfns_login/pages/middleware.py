@@ -1,4 +1,4 @@
-"""For the project's own views: a browser's sign-in is over for them too in the moment that it ends."""
+"""Middleware that signs a browser out everywhere in the project when its session ends."""
 
 from collections.abc import Callable
 
@@ -14,17 +14,17 @@ from dfns_login.browsers import named_session, resolve_browser_session
 
 
 class BrowserSessionMiddleware:
-    """Signs a browser out whose `Session` was ended, has expired, or was not used for `TOKEN_IDLE`.
+    """Sign a browser out if its `Session` was revoked, has expired, or was idle for `TOKEN_IDLE`.
 
-    For `MIDDLEWARE`, behind Django's `AuthenticationMiddleware`. Costs a signed-in request one SELECT. Without it,
-    sessions that are revoked end all the same, for their Django session is deleted; those that idle do not.
+    Add it to `MIDDLEWARE` after Django's `AuthenticationMiddleware`. It costs one SELECT per signed-in request.
+    Without it, the project's views still notice revoked sessions, whose Django session is deleted, but not idle ones.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        # whoever brings no cookie is not asked further: an answer that looked at a session varies by its cookie
+        # reading the session would add `Vary: Cookie`, so requests without its cookie are left alone
         if settings.SESSION_COOKIE_NAME in request.COOKIES and self._has_ended(request):
             logout(request)
         return self.get_response(request)
@@ -33,7 +33,7 @@ class BrowserSessionMiddleware:
         try:
             return named_session(request) is not None and resolve_browser_session(request, now=timezone.now()) is None
         except (OperationalError, InterfaceError) as error:
-            # the view answers for the outage, as it does to anybody; who cannot be looked up is nobody
+            # the view decides how to answer during an outage; until then nobody is signed in
             log_outage("database", error=error)
             request.user = AnonymousUser()
             return False

@@ -1,4 +1,4 @@
-"""However the project signs a browser out, its `Session` ends."""
+"""End the `Session` of a browser that the project signs out."""
 
 from django.contrib.auth.signals import user_logged_out
 from django.dispatch import receiver
@@ -13,7 +13,7 @@ from dfns_login.requester import Requester
 
 @receiver(user_logged_out, dispatch_uid="dfns_login.pages.end_row")
 def end_row(*, request: HttpRequest | None, **_: object) -> None:
-    """End the row that the browser's Django session stands for, if it has not ended already."""
+    """End the `Session` of the browser's Django session, unless it has already ended."""
     row = None if request is None else named_session(request)
     if request is None or row is None:
         return

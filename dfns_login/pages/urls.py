@@ -1,4 +1,4 @@
-"""Paths of the pages."""
+"""URLs of the pages."""
 
 from django.urls import path
 

@@ -1,4 +1,4 @@
-"""The pages: `/login/`, `/register/`, `/recover/`, `/account/`. Their scripts call the API; nothing is decided here."""
+"""The pages: `/login/`, `/register/`, `/recover/`, `/account/`. Their scripts call the API, which decides."""
 
 import re
 from datetime import timedelta
@@ -24,7 +24,10 @@ ORGANIZATION_ID: Final = re.compile(rf"[A-Za-z0-9_-]{{1,{ID_MAX_LENGTH}}}")
 @guarded
 @require_safe
 def sign_in(request: HttpRequest) -> HttpResponse:
-    """`/login/`. Leads on where somebody is signed in. `?next=` is a path of this site, `?organization=` an id."""
+    """Show `/login/`, or redirect a person who is signed in.
+
+    `?next=` is a path of this site, `?organization=` the id of an organization.
+    """
     if resolve_browser_session(request, now=timezone.now()) is not None:
         return redirect(after_sign_in(request.GET.get("next", "")))
     return render(request, "dfns_login/sign_in.html", _context(request))
@@ -33,21 +36,21 @@ def sign_in(request: HttpRequest) -> HttpResponse:
 @guarded
 @require_safe
 def register(request: HttpRequest) -> HttpResponse:
-    """`/register/`, where the mailed invitation leads."""
+    """Show `/register/`, which invitations link to."""
     return render(request, "dfns_login/register.html", _context(request))
 
 
 @guarded
 @require_safe
 def recover(request: HttpRequest) -> HttpResponse:
-    """`/recover/`."""
+    """Show `/recover/`."""
     return render(request, "dfns_login/recover.html", _context(request))
 
 
 @guarded
 @require_safe
 def account(request: HttpRequest) -> HttpResponse:
-    """`/account/`, for whoever is signed in; anybody else is led to the sign-in page, and back."""
+    """Show `/account/`, or redirect to the sign-in page, which redirects back."""
     session = resolve_browser_session(request, now=timezone.now())
     if session is None:
         return redirect(f"{reverse('dfns_login:sign-in')}?{urlencode({'next': request.path})}")
@@ -58,17 +61,17 @@ def account(request: HttpRequest) -> HttpResponse:
 @guarded
 @require_POST
 def sign_out(request: HttpRequest) -> HttpResponse:
-    """`/logout/`, for a form of the project's own pages."""
-    logout(request)  # its signal ends the row
+    """Sign out. For a form on the project's own pages."""
+    logout(request)  # the receiver of its signal ends the session
     return redirect("dfns_login:sign-in")
 
 
 def _context(request: HttpRequest) -> dict[str, Any]:
-    """What every page is made from.
+    """Return the context of every page.
 
-    organization: the one that the pages are for, where the project has one. organization_id: also where only the link
-    names it; that one is not looked up, for whether there is such an organization is not told. Durations are seconds.
-    code_inputmode: which keyboard a phone shows for a login code.
+    organization: the organization that the pages are for, if the project has only one or names it.
+    organization_id: its id, or the id in the link, which is not looked up so as not to reveal whether it exists.
+    code_inputmode: the keyboard that a phone shows for a login code. Durations are in seconds.
     """
     conf = login_settings()
     organization = _organization()
@@ -87,7 +90,7 @@ def _context(request: HttpRequest) -> dict[str, Any]:
 
 
 def _organization() -> Organization | None:
-    """The organization that the settings name, or the only one that is active."""
+    """Return the organization that the settings name, or the only active one."""
     wanted = login_settings().organization
     active = Organization.objects.filter(active=True)
     if wanted:

@@ -437,7 +437,7 @@ def test_a_body_that_was_consumed_before_is_refused(jane: SignedIn, caplog: pyte
     assert use(jane, jane.user_action("POST", "/early", TEXT), at="/early").json() == {"data": BODY}
     refused = use(jane, jane.user_action("POST", "/too-early", TEXT), at="/too-early")
     assert told(refused) == REFUSED
-    assert "the view has read the body before its user action was looked at" in caplog.text
+    assert "the view read the body before its user action was checked" in caplog.text
 
 
 def test_the_parser_of_the_view_does_not_matter(jane: SignedIn) -> None:
