@@ -1,5 +1,6 @@
 """`/login/complete`, and what a browser can do with the Django session that it opens."""
 
+import io
 import json
 from collections.abc import Callable
 from datetime import timedelta
@@ -336,6 +337,20 @@ def test_ending_the_session_deletes_the_django_session(
     key = signed_in.session_key
     end(jane)
     assert not SessionStore().exists(key)
+
+
+def test_a_session_that_ends_before_the_body_arrives_is_refused(signed_in: Browser, jane: Person) -> None:
+    """R-123. The middleware has read the session before the body."""
+
+    class Held(io.BytesIO):
+        def read(self, *size: Any) -> bytes:
+            operator_ends(jane)
+            return super().read(*size)
+
+    body = b'{"kind": "Key"}'
+    given: dict[str, Any] = {"wsgi.input": Held(body), "HTTP_X_CSRFTOKEN": signed_in.csrf}
+    refused = signed_in.generic("POST", "/auth/credentials/init", body, "application/json", **given)
+    assert told(refused) == NOT_AUTHORIZED
 
 
 def test_signing_out_ends_the_row_and_the_django_session(signed_in: Browser) -> None:
