@@ -29,7 +29,7 @@ from dfns_login.models import Account, AccountKind, AccountState, CodePurpose, O
 from dfns_login.proofs import reencrypt_keys
 from dfns_login.requester import Requester
 
-Act = Callable[[argparse.Namespace], None]
+Handler = Callable[[argparse.Namespace], None]
 AGENT: Final = "manage.py dfns"
 NAMED: Final = 10
 """The most ids or organizations that one message lists."""
@@ -47,28 +47,32 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []  # noqa: RUF012  `keys` must run without keys, `doctor` runs the checks
 
     def add_arguments(self, parser: CommandParser) -> None:
-        verbs = parser.add_subparsers(dest="verb", required=True, metavar="COMMAND")
+        commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-        def verb(
-            name: str, act: Act, description: str, *, under: "argparse._SubParsersAction[CommandParser]" = verbs
+        def command(
+            name: str,
+            handler: Handler,
+            description: str,
+            *,
+            under: "argparse._SubParsersAction[CommandParser]" = commands,
         ) -> CommandParser:
             added = under.add_parser(name, help=description, description=description)
             added.add_argument("--json", action="store_true", dest="as_json", help="print one JSON value")
-            added.set_defaults(act=act)
+            added.set_defaults(handler=handler)
             return added
 
-        organization = verbs.add_parser("organization", help="create an organization")
+        organization = commands.add_parser("organization", help="create an organization")
         actions = organization.add_subparsers(dest="action", required=True, metavar="ACTION")
-        verb("create", self.create_organization, "Create an organization.", under=actions).add_argument("name")
-        inviting = verb("invite", self.invite, "Create an account and email its registration code.")
+        command("create", self.create_organization, "Create an organization.", under=actions).add_argument("name")
+        inviting = command("invite", self.invite, "Create an account and email its registration code.")
         inviting.add_argument("email")
         inviting.add_argument("--organization", metavar="ID", help="required if there are several")
         inviting.add_argument("--user", metavar="PK_OR_USERNAME", help="link the account to this existing user")
         inviting.add_argument("--kind", choices=AccountKind.values, default=AccountKind.END_USER.value)
-        listing = verb("accounts", self.list_accounts, "List accounts.")
+        listing = command("accounts", self.list_accounts, "List accounts.")
         listing.add_argument("--organization", metavar="ID")
         listing.add_argument("--state", choices=AccountState.values)
-        keys = verb("keys", self.make_keys, "Print new key rings as JSON, for DFNS_LOGIN_KEYS.")
+        keys = command("keys", self.make_keys, "Print new key rings as JSON, for DFNS_LOGIN_KEYS.")
         which = keys.add_mutually_exclusive_group()
         which.add_argument(
             "--rotate",
@@ -77,19 +81,19 @@ class Command(BaseCommand):
             help=f"print the current rings with a new key in one of them: {', '.join(AFTER_ROTATION)}",
         )
         which.add_argument("--list", action="store_true", dest="listing", help="list key ids, newest first")
-        verb(
+        command(
             "reencrypt",
             self.reencrypt,
             "Re-encrypt stored private keys with the newest key of the at_rest ring.",
         )
-        verb("purge", self.purge, "Close expired codes and delete rows past their retention time now.")
-        verb("doctor", self.examine, "Check settings, keys, database, cache, broker, workers and mail server.")
+        command("purge", self.purge, "Close expired codes and delete rows past their retention time now.")
+        command("doctor", self.examine, "Check settings, keys, database, cache, broker, workers and mail server.")
 
     def handle(self, *_: object, **options: Any) -> None:  # noqa: ANN401  Django's signature
         self.as_json: bool = options["as_json"]
-        act: Act = options["act"]
+        handler: Handler = options["handler"]
         try:
-            act(argparse.Namespace(**options))
+            handler(argparse.Namespace(**options))
         except BrokenPipeError:  # the reader closed the pipe, like `head`
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         except (CommandError, Refusal, ImproperlyConfigured, DatabaseError) as error:
@@ -103,9 +107,9 @@ class Command(BaseCommand):
         self._print({"id": made.pk, "name": made.name}, f"{made.pk}  {made.name}")
 
     def invite(self, given: argparse.Namespace) -> None:
-        place = _organization(given.organization)
+        organization = _organization(given.organization)
         user = _user(given.user) if given.user is not None else None
-        invitation = Invitation(organization=place, email=given.email, kind=AccountKind(given.kind), user=user)
+        invitation = Invitation(organization=organization, email=given.email, kind=AccountKind(given.kind), user=user)
         requester = Requester(address="", agent=AGENT, locale=settings.LANGUAGE_CODE)
         account = invite(invitation, requester=requester, now=timezone.now())
         codes = OneTimeCode.objects.open().of(account.recipient, purpose=CodePurpose.REGISTRATION)
@@ -113,8 +117,8 @@ class Command(BaseCommand):
         row = _row(Account.objects.filter(pk=account.pk).values(*COLUMNS).get())
         self._print(
             {**row, "code_expires_at": until and until.isoformat()},
-            f"{account.pk}  {account.email}  invited to {place.name} as {account.kind}; "
-            f"the registration code was emailed and expires at {until:%Y-%m-%d %H:%M} UTC.",
+            f"{account.pk}  {account.email}  invited to {organization.name} as {account.kind}; "
+            f"the registration code will be emailed and expires at {until:%Y-%m-%d %H:%M} UTC.",
         )
 
     def list_accounts(self, given: argparse.Namespace) -> None:
