@@ -45,6 +45,7 @@ from dfns_login.proofs import (
     issue_temporary_token,
     redeem_challenge,
     redeem_user_action,
+    release_encrypted_keys,
     release_keys_for_action,
     spend_user_action,
 )
@@ -363,6 +364,16 @@ def test_a_session_that_a_recovery_ends_meanwhile_is_released_no_new_key(scene: 
     recovering(scene)()
     Credential.objects.filter(kind=CredentialKind.PASSWORD_PROTECTED_KEY).update(active=True)
     assert release_keys_for_action(session, now=AHEAD) == []
+
+
+def test_a_code_that_was_presented_before_a_recovery_releases_no_new_key(scene: Scene) -> None:
+    """R-122. The account was read and its code consumed before; the new key was stored since."""
+    account = scene.account
+    presented = PresentedCode(recipient=account.recipient, purpose=CodePurpose.LOGIN, presented_at=NOW)
+    assert release_encrypted_keys(account, presented=presented)
+    recovering(scene)()
+    Credential.objects.filter(kind=CredentialKind.PASSWORD_PROTECTED_KEY).update(active=True)
+    assert release_encrypted_keys(account, presented=presented) == []
 
 
 def test_control_by_clocks_what_is_issued_meanwhile_is_accepted(scene: Scene) -> None:
