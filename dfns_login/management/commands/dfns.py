@@ -30,6 +30,8 @@ from dfns_login.proofs import reencrypt_keys
 from dfns_login.requester import Requester
 
 Handler = Callable[[argparse.Namespace], None]
+Parsers = Any
+"""`argparse._SubParsersAction`, which argparse does not name."""
 AGENT: Final = "manage.py dfns"
 NAMED: Final = 10
 """The most ids or organizations that one message lists."""
@@ -49,30 +51,19 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-        def command(
-            name: str,
-            handler: Handler,
-            description: str,
-            *,
-            under: "argparse._SubParsersAction[CommandParser]" = commands,
-        ) -> CommandParser:
-            added = under.add_parser(name, help=description, description=description)
-            added.add_argument("--json", action="store_true", dest="as_json", help="print one JSON value")
-            added.set_defaults(handler=handler)
-            return added
-
         organization = commands.add_parser("organization", help="create an organization")
         actions = organization.add_subparsers(dest="action", required=True, metavar="ACTION")
-        command("create", self.create_organization, "Create an organization.", under=actions).add_argument("name")
-        inviting = command("invite", self.invite, "Create an account and email its registration code.")
+        creating = _add_command(actions, "create", self.create_organization, "Create an organization.")
+        creating.add_argument("name")
+        inviting = _add_command(commands, "invite", self.invite, "Create an account and email its registration code.")
         inviting.add_argument("email")
         inviting.add_argument("--organization", metavar="ID", help="required if there are several")
         inviting.add_argument("--user", metavar="PK_OR_USERNAME", help="link the account to this existing user")
         inviting.add_argument("--kind", choices=AccountKind.values, default=AccountKind.END_USER.value)
-        listing = command("accounts", self.list_accounts, "List accounts.")
+        listing = _add_command(commands, "accounts", self.list_accounts, "List accounts.")
         listing.add_argument("--organization", metavar="ID")
         listing.add_argument("--state", choices=AccountState.values)
-        keys = command("keys", self.make_keys, "Print new key rings as JSON, for DFNS_LOGIN_KEYS.")
+        keys = _add_command(commands, "keys", self.make_keys, "Print new key rings as JSON, for DFNS_LOGIN_KEYS.")
         which = keys.add_mutually_exclusive_group()
         which.add_argument(
             "--rotate",
@@ -81,13 +72,11 @@ class Command(BaseCommand):
             help=f"print the current rings with a new key in one of them: {', '.join(AFTER_ROTATION)}",
         )
         which.add_argument("--list", action="store_true", dest="listing", help="list key ids, newest first")
-        command(
-            "reencrypt",
-            self.reencrypt,
-            "Re-encrypt stored private keys with the newest key of the at_rest ring.",
-        )
-        command("purge", self.purge, "Close expired codes and delete rows past their retention time now.")
-        command("doctor", self.examine, "Check settings, keys, database, cache, broker, workers and mail server.")
+        about = "Re-encrypt stored private keys with the newest key of the at_rest ring."
+        _add_command(commands, "reencrypt", self.reencrypt, about)
+        _add_command(commands, "purge", self.purge, "Close expired codes and delete rows past their retention time.")
+        about = "Check settings, keys, database, cache, broker, workers and mail server."
+        _add_command(commands, "doctor", self.examine, about)
 
     def handle(self, *_: object, **options: Any) -> None:  # noqa: ANN401  Django's signature
         self.as_json: bool = options["as_json"]
@@ -196,6 +185,13 @@ class Command(BaseCommand):
 
 class UnhealthyError(CommandError):
     """Raised after `doctor` has printed its findings."""
+
+
+def _add_command(parsers: Parsers, name: str, handler: Handler, description: str) -> CommandParser:
+    added: CommandParser = parsers.add_parser(name, help=description, description=description)
+    added.add_argument("--json", action="store_true", dest="as_json", help="print one JSON value")
+    added.set_defaults(handler=handler)
+    return added
 
 
 COLUMNS: Final = ("id", "organization_id", "username", "email", "kind", "state", "user_id", "created_at")
