@@ -1,7 +1,6 @@
 """Sessions and spent tokens."""
 
 from datetime import datetime, timedelta
-from functools import partial
 from typing import ClassVar, Self
 
 from django.conf import settings
@@ -54,7 +53,8 @@ class SessionQuerySet(models.QuerySet["Session"]):
         if ended:
             opened = self.filter(revoked_at=now).exclude(django_session_key="")
             keys = list(opened.values_list("django_session_key", flat=True))
-            transaction.on_commit(partial(_delete_django_sessions, keys), robust=True)
+            # not a partial: Django logs the name of a callback that fails
+            transaction.on_commit(lambda: _delete_django_sessions(keys), robust=True)
         return ended
 
 

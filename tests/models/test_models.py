@@ -1,8 +1,10 @@
 """The tables' invariants, held by the database, and their transitions, each won by one caller."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib.sessions.backends.db import SessionStore
 from django.db import IntegrityError, transaction
 
 from dfns_login.delivery.codes import RECIPIENT_STATES
@@ -14,6 +16,7 @@ from dfns_login.models import (
     Credential,
     CredentialKind,
     DeliveryState,
+    Guesser,
     OneTimeCode,
     Organization,
     Session,
@@ -191,6 +194,38 @@ def test_closing_settles_a_delivery_that_will_not_come(kim: Person, delivery: De
     assert OneTimeCode.objects.get().delivery == (settled if under_way else delivery)
 
 
+@pytest.mark.parametrize(
+    ("after", "guesses", "closed"),
+    [
+        (8 * MINUTE - SECOND, 9, None),
+        (8 * MINUTE, 0, CodeClosed.SUPERSEDED),
+        (10 * MINUTE, 0, CodeClosed.EXPIRED),
+        (SECOND, 10, CodeClosed.SUPERSEDED),
+    ],
+)
+def test_a_stale_code_is_closed(kim: Person, after: timedelta, guesses: int, closed: CodeClosed | None) -> None:
+    ask(kim.account)
+    OneTimeCode.objects.update(guesses=guesses)
+    now = NOW + after
+    limits: dict[str, Any] = {"guesser": Guesser.STRANGER, "guesses": 10, "until": now + 2 * MINUTE, "now": now}
+    stale = OneTimeCode.objects.close_stale(kim.account.recipient, purpose=CodePurpose.LOGIN, **limits)
+    assert stale is (closed is not None)
+    assert OneTimeCode.objects.get().closed_as == (closed or "")
+
+
+@pytest.mark.parametrize("how", CodeClosed)
+def test_codes_have_lapsed_if_the_newest_expired(kim: Person, how: CodeClosed) -> None:
+    mine = OneTimeCode.objects.of(kim.account.recipient, purpose=CodePurpose.LOGIN)
+    assert not mine.lapsed(now=NOW)
+    ask(kim.account)
+    assert not mine.lapsed(now=NOW + 10 * MINUTE - SECOND)
+    assert mine.lapsed(now=NOW + 10 * MINUTE)
+    mine.close(how=how, now=NOW)
+    assert mine.lapsed(now=NOW) is (how == CodeClosed.EXPIRED)
+    ask(kim.account)
+    assert not mine.lapsed(now=NOW)
+
+
 def test_a_code_outlives_its_account(kim: Person) -> None:
     ask(kim.account)
     OneTimeCode.objects.update(account=kim.account)
@@ -228,3 +263,37 @@ def test_two_sessions_have_two_names(kim: Person) -> None:
     session = session_of(kim)
     session.pk = None
     refused(lambda: session.save(force_insert=True))
+
+
+def test_a_session_is_bound_to_a_django_session_unless_it_ended(kim: Person) -> None:
+    session, other = session_of(kim), session_of(kim)
+    assert Session.objects.bind(session=session, django_session_key="first")
+    assert Session.objects.filter(pk=session.pk).revoke(now=NOW) == 1
+    assert not Session.objects.bind(session=session, django_session_key="second")
+    session.refresh_from_db()
+    other.refresh_from_db()
+    assert (session.django_session_key, other.django_session_key) == ("first", "")
+
+
+def django_session() -> str:
+    store = SessionStore()
+    store.create()
+    return str(store.session_key)
+
+
+def test_ending_a_session_deletes_its_django_session(kim: Person, django_capture_on_commit_callbacks: Any) -> None:
+    ended, live = django_session(), django_session()
+    session = session_of(kim, django_session_key=ended)
+    session_of(kim, django_session_key=live)
+    with django_capture_on_commit_callbacks(execute=True):
+        assert Session.objects.filter(pk=session.pk).revoke(now=NOW) == 1
+    assert not SessionStore().exists(ended)
+    assert SessionStore().exists(live)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_session_ends_even_if_its_django_session_cannot_be_deleted(kim: Person, settings: Any) -> None:
+    session_of(kim, django_session_key="key")
+    settings.SESSION_ENGINE = "missing"
+    assert Session.objects.all().revoke(now=NOW) == 1
+    assert not Session.objects.filter(revoked_at=None).exists()
