@@ -99,11 +99,34 @@ def test_challenges_are_unique() -> None:
     assert {len(base64.urlsafe_b64decode(each + "=")) for each in challenges} == {32}
 
 
+def test_the_id_of_a_challenge_has_128_bits() -> None:
+    """RFC 7519 §4.1.7."""
+    ids = {redeem_challenge(opened().identifier, ceremony=Ceremony.LOGIN, now=NOW).jti for _ in range(100)}
+    assert len(ids) == 100
+    assert {len(base64.urlsafe_b64decode(each + "==")) for each in ids} == {16}
+
+
 @pytest.mark.parametrize(
-    "identifier", ["", "A", "A" * 700, "é" * 700, "A" * (IDENTIFIER_MAX_LENGTH + 1), "=" * 8, "\0"]
+    "identifier", ["", "A", "A" * 700, "é" * 700, "A" * (IDENTIFIER_MAX_LENGTH + 1), "=" * 8, "\0", "\ud800"]
 )
 def test_an_invalid_identifier_is_refused(identifier: str) -> None:
     refused(identifier)
+
+
+def test_an_identifier_has_a_maximum_length() -> None:
+    longest = opened().identifier.ljust(IDENTIFIER_MAX_LENGTH, "=")  # padding has no effect
+    assert redeem_challenge(longest, ceremony=Ceremony.LOGIN, now=NOW)
+    refused(longest + "=")
+
+
+@pytest.mark.parametrize("length", [350, 366, 382])
+def test_an_identifier_longer_than_usual_is_redeemed(length: int) -> None:
+    """Claims that exceed the padded length leave base64 that needs padding."""
+    bound = "x" * length
+    identifier = open_challenge(
+        Ceremony.ACTION, organization="or-1", account_id="us-1", generation=0, bound=bound, now=NOW
+    ).identifier
+    assert redeem_challenge(identifier, ceremony=Ceremony.ACTION, now=NOW).bound == bound
 
 
 def test_a_changed_identifier_is_refused() -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from dfns_login.errors import CodeRefused
 from dfns_login.key_rings import Ring, key_rings, new_rings, rotate_ring
-from dfns_login.models import CodeClosed, CodePurpose, DeliveryState, OneTimeCode
+from dfns_login.models import Account, CodeClosed, CodePurpose, DeliveryState, OneTimeCode
 from dfns_login.proofs.codes import (
     CROCKFORD,
     DIGITS,
@@ -25,12 +25,14 @@ from dfns_login.proofs.codes import (
     guess_cap,
     issue_code,
     present_code,
+    present_credential_code,
+    show_credential_code,
 )
 from dfns_login.requester import Requester
 from dfns_login.settings import login_settings
 from dfns_login.usernames import Recipient
 from tests.support.clock import HOUR, MINUTE, NOW, SECOND
-from tests.support.factories import SOMEWHERE
+from tests.support.factories import SOMEWHERE, make_organization, make_person
 
 MAILED = [CodePurpose.LOGIN, CodePurpose.REGISTRATION, CodePurpose.RECOVERY]
 """Purposes whose codes are requested by username. A code that adds a credential is shown to its owner instead."""
@@ -129,8 +131,15 @@ def test_a_setting_can_lower_the_guesses_but_not_raise_them(configure: Any) -> N
     assert guess_cap(CodePurpose.LOGIN) == 6
 
 
-def test_a_row_always_derives_the_same_code() -> None:
-    assert derive_code(row_of(7)) == derive_code(row_of(7))
+@pytest.mark.parametrize(
+    ("purpose", "code"),
+    [(CodePurpose.LOGIN, "3693-1174-1974-4105"), (CodePurpose.RECOVERY, "VPTZ-RS4Y-98X1-E7WY")],
+)
+def test_a_row_always_derives_the_same_code(purpose: CodePurpose, code: str, configure: Any) -> None:
+    """A code that was emailed before an upgrade is valid after it."""
+    same_in_every_run = {"kty": "oct", "kid": "fixed", "k": "c" * 43}
+    configure(KEYS={**new_rings(now=NOW), "codes": [same_in_every_run]})
+    assert derive_code(row_of(7, purpose=purpose)) == code
 
 
 @pytest.mark.parametrize(
@@ -467,3 +476,77 @@ def test_in_any_order_a_code_is_accepted_at_most_once(steps: list[str]) -> None:
     assert accepted <= 1
     assert all(row.guesses <= 10 for row in OneTimeCode.objects.all())
     assert OneTimeCode.objects.open().count() <= 1
+
+
+@pytest.mark.django_db
+def test_a_known_device_has_its_own_guesses() -> None:
+    """A stranger who guesses does not lock the owner out."""
+    row = ask()
+    for _ in range(10):
+        assert not present("1")
+    assert present_code(JANE, derive_code(row), purpose=CodePurpose.LOGIN, device="known", now=NOW)
+    row.refresh_from_db()
+    assert (row.guesses, row.device_guesses) == (10, 1)
+
+
+# Codes that are shown to their owner (D-5)
+
+
+def show(account: Account, *, now: datetime = NOW) -> str:
+    return show_credential_code(account, expires_at=now + MINUTE, requester=SOMEWHERE, now=now)
+
+
+@pytest.mark.django_db
+def test_a_shown_code_names_its_row_and_is_accepted_once() -> None:
+    account = make_person().account
+    show(make_person(make_organization(), "lee@example.co").account)
+    code = show(account)
+    row = OneTimeCode.objects.get(account=account)
+    assert (row.delivery, row.handled_at, row.expires_at) == (DeliveryState.SHOWN, NOW, NOW + MINUTE)
+    assert code == "-".join([row.selector[:4], row.selector[4:], derive_code(row)])
+    presented, owner = present_credential_code(code.lower(), now=NOW)
+    assert owner == account
+    assert (presented.recipient, presented.purpose, presented.presented_at) == (
+        account.recipient,
+        CodePurpose.CREDENTIAL,
+        NOW,
+    )
+    with pytest.raises(CodeRefused):
+        present_credential_code(code, now=NOW)
+
+
+@pytest.mark.django_db
+def test_a_wrong_guess_of_a_shown_code_is_counted() -> None:
+    account = make_person().account
+    code = show(account)
+    with pytest.raises(CodeRefused):
+        present_credential_code(code[:-1] + ("0" if code[-1] != "0" else "1"), now=NOW)
+    assert OneTimeCode.objects.get().guesses == 1
+    assert present_credential_code(code, now=NOW)[1] == account
+
+
+@pytest.mark.django_db
+def test_a_shown_code_expires_on_time() -> None:
+    code = show(make_person().account)
+    with pytest.raises(CodeRefused):
+        present_credential_code(code, now=NOW + MINUTE)
+    assert present_credential_code(code, now=NOW + MINUTE - SECOND)
+
+
+@pytest.mark.django_db
+def test_a_shown_code_supersedes_the_earlier_one() -> None:
+    account = make_person().account
+    first, second = show(account), show(account)
+    assert OneTimeCode.objects.get(closed_at__isnull=False).closed_as == CodeClosed.SUPERSEDED
+    with pytest.raises(CodeRefused):
+        present_credential_code(first, now=NOW)
+    assert present_credential_code(second, now=NOW)
+
+
+@pytest.mark.django_db
+def test_an_emailed_code_is_not_accepted_as_a_shown_one() -> None:
+    account = make_person().account
+    row = ask(account.recipient)
+    with pytest.raises(CodeRefused):
+        present_credential_code(derive_code(row), now=NOW)
+    assert present(derive_code(row), account.recipient)

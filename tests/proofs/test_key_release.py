@@ -8,19 +8,23 @@ from cryptography.fernet import Fernet
 from django.core.exceptions import ImproperlyConfigured
 
 from dfns_login.key_rings import Ring, key_rings, new_rings, rotate_ring
-from dfns_login.models import CodePurpose, Credential, CredentialKind
+from dfns_login.models import CodePurpose, Credential, CredentialKind, Session
 from dfns_login.proofs.codes import PresentedCode
 from dfns_login.proofs.key_release import (
     Reencrypted,
     ReleasedKey,
     reencrypt_keys,
     release_encrypted_keys,
+    release_keys_for_action,
+    release_recovery_keys,
+    replace_encrypted_key,
     set_encrypted_key,
+    undecryptable_keys,
 )
 from dfns_login.usernames import Recipient
 from dfns_login.verification.key_envelope import check_key_envelope
 from tests.support.authenticators import Kind, SoftwareKey, opaque_envelope
-from tests.support.clock import NOW
+from tests.support.clock import HOUR, NOW
 from tests.support.factories import Person, make_credential, make_organization, make_person
 
 pytestmark = pytest.mark.django_db
@@ -98,6 +102,57 @@ def test_the_code_of_another_account_releases_nothing(jane: Person) -> None:
         assert release_encrypted_keys(jane.account, presented=presented(person.account.recipient)) == []
 
 
+@pytest.mark.parametrize("envelope", [opaque_envelope(), None])
+def test_a_recovery_code_releases_only_the_recovery_key(jane: Person, envelope: str | None) -> None:
+    recovery_key = make_credential(jane.account, SoftwareKey.make(kind=Kind.RECOVERY_KEY))
+    Credential.objects.filter(pk=recovery_key.pk).update(encrypted_key_at_rest=None)
+    if envelope is not None:
+        replace_encrypted_key(recovery_key, check_key_envelope(envelope))
+    lee = make_person(jane.account.organization, "lee@example.co")
+    expected = ReleasedKey(credential_id=recovery_key.credential_id, encrypted_private_key=envelope or "")
+    recovery = presented(jane.account.recipient, purpose=CodePurpose.RECOVERY)
+    assert release_recovery_keys(jane.account, presented=recovery) == [expected]
+    for other in (
+        presented(jane.account.recipient, purpose=CodePurpose.LOGIN),
+        presented(jane.account.recipient, purpose=CodePurpose.REGISTRATION),
+        presented(lee.account.recipient, purpose=CodePurpose.RECOVERY),
+    ):
+        assert release_recovery_keys(jane.account, presented=other) == []
+
+
+def session_of(person: Person, *, code_presented: bool) -> Session:
+    return Session.objects.create(
+        jti="one",
+        account=person.account,
+        credential=person.account.credentials.get(),
+        code_presented=code_presented,
+        issued_at=NOW,
+        last_seen_at=NOW,
+        expires_at=NOW + HOUR,
+    )
+
+
+def test_a_session_opened_with_a_code_releases_keys_for_actions(jane: Person, settings: Any) -> None:
+    """D-4."""
+    session = session_of(jane, code_presented=True)
+    keys = release_keys_for_action(session, now=NOW)
+    assert keys is not None
+    assert [key.encrypted_private_key for key in keys] == [jane.key.encrypted_private_key]
+    settings.DFNS_LOGIN = {**settings.DFNS_LOGIN, "RELEASE_KEYS_FOR_ACTIONS": False}
+    assert release_keys_for_action(session, now=NOW) is None
+
+
+def test_a_session_opened_without_a_code_releases_nothing(jane: Person) -> None:
+    """D-4."""
+    assert release_keys_for_action(session_of(jane, code_presented=False), now=NOW) is None
+
+
+def test_a_session_that_ended_releases_nothing(jane: Person) -> None:
+    session = session_of(jane, code_presented=True)
+    Session.objects.all().revoke(now=NOW)
+    assert release_keys_for_action(session, now=NOW) == []
+
+
 def test_only_usable_password_protected_keys_are_released(jane: Person) -> None:
     recovery = make_credential(jane.account, SoftwareKey.make(kind=Kind.RECOVERY_KEY))
     set_encrypted_key(recovery, check_key_envelope(opaque_envelope()))
@@ -169,3 +224,22 @@ def test_re_encrypting_continues_after_a_batch(jane: Person, monkeypatch: pytest
     for number in range(4):
         make_person(jane.account.organization, f"lee{number}@example.co")
     assert reencrypt_keys() == Reencrypted(count=5, undecryptable=())
+
+
+def test_a_replaced_key_is_stored_for_its_credential_only(jane: Person) -> None:
+    lee = make_person(jane.account.organization, "lee@example.co")
+    envelope = opaque_envelope()
+    replace_encrypted_key(jane.account.credentials.get(), check_key_envelope(envelope))
+    assert released(jane) == [envelope]
+    assert released(lee) == [lee.key.encrypted_private_key]
+
+
+def test_a_sample_finds_keys_that_cannot_be_decrypted(jane: Person) -> None:
+    """The sample starts at a random credential and wraps around."""
+    lee = make_person(jane.account.organization, "lee@example.co")
+    assert undecryptable_keys(sample=2) == []
+    broken = lee.account.credentials.get()
+    Credential.objects.filter(pk=broken.pk).update(encrypted_key_at_rest=b"x")
+    assert undecryptable_keys(sample=2) == [broken.pk]
+    Credential.objects.update(encrypted_key_at_rest=b"x")
+    assert len(undecryptable_keys(sample=1)) == 1

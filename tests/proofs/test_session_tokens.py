@@ -378,6 +378,12 @@ def test_a_temporary_token_expires_after_ten_minutes(kim: Person, moment: timede
         assert good
 
 
+def test_a_spent_temporary_token_is_remembered_until_no_host_accepts_it(kim: Person) -> None:
+    token = resolve_temporary_token(registration_of(kim)[1], purpose=CodePurpose.REGISTRATION, now=NOW)
+    spend_temporary_token(token)
+    assert SpentToken.objects.values().get() == {"jti": token.jti, "expires_at": NOW + 10 * MINUTE + LEEWAY}
+
+
 # Issuing
 
 

@@ -23,6 +23,7 @@ from dfns_login.ceremonies.recovery import RecoveryAnswer, complete_recovery
 from dfns_login.ceremonies.sign_out import end_session
 from dfns_login.ceremonies.voiding import void_account
 from dfns_login.errors import (
+    BodyRefused,
     ChallengeRefused,
     LastFirstFactor,
     Refusal,
@@ -137,6 +138,14 @@ def test_a_user_action_belongs_to_one_session(session: Session) -> None:
             redeem_user_action(token, REQUEST, session=other, now=NOW)
 
 
+def test_a_spent_user_action_is_remembered_until_no_host_accepts_it(session: Session) -> None:
+    redeemed = redeem_user_action(action(session), REQUEST, session=session, now=NOW)
+    spend_user_action(redeemed)
+    assert SpentToken.objects.values().get() == {"jti": redeemed.jti, "expires_at": NOW + LIFETIME + LEEWAY}
+    with pytest.raises(UserActionSpent):
+        spend_user_action(redeemed)
+
+
 def test_voiding_the_account_voids_a_user_action(session: Session) -> None:
     """R-14, R-122."""
     token = action(session)
@@ -207,6 +216,30 @@ def test_different_requests_have_different_digests(session: Session) -> None:
 )
 def test_a_path_is_decoded_once(text: str, path: str) -> None:
     assert announced_path(text) == path
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "a/b",
+        "..",
+        "?",
+        "https://localhost/a",
+        "/a?",
+        "/a?b=1",
+        "/a#b",
+        "/..",
+        "/a/..",
+        "/a/../b",
+        "/a/%2e%2e/b",
+        "/a/.%2E/b",
+        "/a%2f..%2fb",
+    ],
+)
+def test_a_path_is_absolute_and_has_no_query(text: str) -> None:
+    with pytest.raises(BodyRefused):
+        announced_path(text)
 
 
 # Once, where many come at once
