@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from django.contrib.sessions.backends.db import SessionStore
 from django.db import IntegrityError, transaction
+from django.forms import model_to_dict
 
 from dfns_login.delivery.codes import RECIPIENT_STATES
 from dfns_login.models import (
@@ -115,6 +116,61 @@ def test_an_account_is_deactivated_once_and_let_in_as_what_it_was(kim: Person) -
         assert Account.objects.reactivate(account=account)
         account.refresh_from_db()
         assert account.state == state
+
+
+@pytest.mark.parametrize("state", AccountState)
+@pytest.mark.parametrize("active", [True, False])
+def test_an_organization_is_found_with_its_registered_account(
+    kim: Person, state: AccountState, *, active: bool
+) -> None:
+    make_person(kim.account.organization, "lee@example.co", SoftwareKey.make())
+    Account.objects.filter(pk=kim.account.pk).update(state=state)
+    Organization.objects.update(active=active)
+    organization, account = Organization.objects.with_account(kim.account.recipient)
+    assert organization == (kim.account.organization if active else None)
+    if active and state == AccountState.REGISTERED:
+        assert account is not None
+        assert model_to_dict(account) == model_to_dict(Account.objects.get(pk=kim.account.pk))
+        assert account.organization == kim.account.organization
+    else:
+        assert account is None
+
+
+@pytest.mark.parametrize(
+    ("state", "current", "invited"),
+    [
+        (AccountState.INVITED, False, True),
+        (AccountState.REGISTERED, True, False),
+        (AccountState.DEACTIVATED, False, False),
+    ],
+)
+def test_an_account_voided_meanwhile_is_not_locked(
+    kim: Person, state: AccountState, *, current: bool, invited: bool
+) -> None:
+    account = kim.account
+    Account.objects.filter(pk=account.pk).update(state=state, generation=2)
+    for generation, voided in ((1, True), (2, False), (3, False)):
+        locked = Account.objects.lock_current(account=account, generation=generation)
+        assert locked is (current and not voided)
+        locked = Account.objects.lock_invited(account=account, generation=generation)
+        assert locked is (invited and not voided)
+
+
+def generations() -> list[int]:
+    """Of the accounts, the oldest first, and of their organizations."""
+    accounts = Account.objects.order_by("username").values_list("generation", flat=True)
+    return [*accounts, *Organization.objects.order_by("name").values_list("generation", flat=True)]
+
+
+def test_every_voided_account_gets_the_newest_generation_of_its_organization(kim: Person) -> None:
+    lee = make_account(kim.account.organization, "lee@example.co")
+    make_account(make_organization("Other"), "mallory@example.co")
+    Account.objects.raise_generation(account=kim.account)
+    assert generations() == [1, 0, 0, 1, 0]
+    Account.objects.raise_generation(account=lee)
+    assert generations() == [1, 2, 0, 2, 0]
+    Account.objects.raise_every_generation(organization=lee.organization)
+    assert generations() == [3, 3, 0, 3, 0]
 
 
 # Credentials

@@ -384,6 +384,13 @@ def test_a_spent_temporary_token_is_remembered_until_no_host_accepts_it(kim: Per
     assert SpentToken.objects.values().get() == {"jti": token.jti, "expires_at": NOW + 10 * MINUTE + LEEWAY}
 
 
+@pytest.mark.parametrize(("length", "good"), [(TOKEN_MAX_LENGTH, True), (TOKEN_MAX_LENGTH + 1, False)])
+def test_a_token_has_a_maximum_length(token: str, length: int, *, good: bool) -> None:
+    missing = (length - len(resign(token))) * 3 // 4
+    longer = (resign(token, header={"x": "x" * x}, more="x" * (missing - y)) for x in range(3) for y in range(9, 30))
+    assert is_good(next(each for each in longer if len(each) == length)) is good
+
+
 # Issuing
 
 

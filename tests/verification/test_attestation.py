@@ -9,7 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dfns_login.errors import AttestationRefused
-from dfns_login.verification.attestation import KeyAttestation, KeyAttestationVerifier, VerifiedAttestation
+from dfns_login.verification.attestation import (
+    Fido2Attestation,
+    KeyAttestation,
+    KeyAttestationVerifier,
+    VerifiedAttestation,
+)
 from dfns_login.verification.encoding import decode_base64url
 from dfns_login.verification.public_keys import KeyAlgorithm
 from tests.support.authenticators import (
@@ -210,6 +215,19 @@ def test_attestation_data_that_are_malformed_are_refused(members):
     assert list(refusal(wire | {"attestationData": base64url(written.encode())}).details) == [ATTESTATION_DATA]
 
 
+def test_attestation_data_have_a_maximum_length():
+    wire = KEY.register(CHALLENGE)
+    attestation = json.loads(decode_base64url(wire["attestationData"]))
+
+    def of_length(length: int) -> dict[str, str]:
+        missing = length - len(compact_json(attestation | {"more": ""}))
+        written = compact_json(attestation | {"more": "m" * missing})
+        return wire | {"attestationData": base64url(written.encode())}
+
+    assert verify(of_length(8192))
+    assert list(refusal(of_length(8193)).details) == [ATTESTATION_DATA]
+
+
 @pytest.mark.parametrize(
     "data", [b"", b"[]", b"null", b"{", b"\xff", b'{"publicKey":"a","publicKey":"a","signature":""}']
 )
@@ -219,7 +237,7 @@ def test_attestation_data_that_are_no_json_object_are_refused(data):
 
 def test_a_kind_of_key_that_the_project_does_not_accept_is_refused():
     refused = refusal(KEY.register(CHALLENGE), algorithms=(KeyAlgorithm.ED25519,))
-    assert refused.details == {ATTESTATION_DATA: ["Keys of kind P-256 are not accepted."]}
+    assert refused.details == {ATTESTATION_DATA: ["P-256 keys are not accepted."]}
 
 
 def test_a_refusal_quotes_nothing_of_what_was_sent():
@@ -228,8 +246,9 @@ def test_a_refusal_quotes_nothing_of_what_was_sent():
 
 
 def test_nothing_that_was_signed_is_shown():
-    attestation = KeyAttestation(credential_id="AAAA", client_data="secret", attestation_data="secret")
-    assert repr(attestation) == "KeyAttestation(credential_id='AAAA')"
+    attestation = {"credential_id": "AAAA", "client_data": "secret", "attestation_data": "secret"}
+    assert repr(KeyAttestation(**attestation)) == "KeyAttestation(credential_id='AAAA')"
+    assert repr(Fido2Attestation(**attestation)) == "Fido2Attestation(credential_id='AAAA', transports=())"
 
 
 TEXT = st.text() | st.binary().map(base64url)

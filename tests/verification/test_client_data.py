@@ -6,8 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dfns_login.verification.client_data import ClientDataError, ClientDataType, VerifiedClientData, verify_client_data
-from tests.support.authenticators import PYTHON_CLIENT_ORIGIN, Client, Fault, Says, SoftwareKey, Writes
+from dfns_login.verification.client_data import (
+    ClientDataError,
+    ClientDataType,
+    VerifiedClientData,
+    claimed_challenge,
+    verify_client_data,
+)
+from dfns_login.verification.encoding import EncodingError
+from tests.support.authenticators import PYTHON_CLIENT_ORIGIN, Client, Fault, Says, SoftwareKey, Writes, base64url
 
 CHALLENGE = "Y2hhbGxlbmdlIG9mIDMyIHJhbmRvbSBieXRlcyBvciBzbw"
 ORIGINS = ("https://login.example", PYTHON_CLIENT_ORIGIN)
@@ -94,6 +101,18 @@ def test_a_recovery_challenge_as_long_as_a_body_allows_holds():
     challenge = "A" * 44_000
     raw = KEY[Client.JAVASCRIPT].client_data(challenge, type_="key.get")
     assert verify(raw, ClientDataType.ASSERTION, challenge=challenge)
+
+
+def test_the_claimed_challenge_is_read_before_anything_is_verified():
+    """Recovery verifies it later."""
+    raw = json.dumps({"type": "unknown", "challenge": CHALLENGE}).encode()
+    assert claimed_challenge(base64url(raw)) == CHALLENGE
+
+
+@pytest.mark.parametrize("raw", [b"", b"[]", b"{}", b'{"challenge":null}', b'{"challenge":["AAAA"]}'])
+def test_client_data_may_claim_no_challenge(raw):
+    with pytest.raises(EncodingError):
+        claimed_challenge(base64url(raw))
 
 
 JSON = st.recursive(

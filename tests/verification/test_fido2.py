@@ -17,7 +17,7 @@ from dfns_login.verification.assertion import (
     VerifiedFido2Assertion,
 )
 from dfns_login.verification.encoding import decode_base64url
-from dfns_login.verification.fido2 import PasskeyState
+from dfns_login.verification.fido2 import Fido2Error, PasskeyState, check_authenticator_data
 from dfns_login.verification.public_keys import KeyAlgorithm
 from tests.support.authenticators import Fault, base64url, new_challenge
 from tests.support.fido2_authenticator import (
@@ -180,7 +180,9 @@ def test_without_a_stored_passkey_even_a_good_signature_is_refused():
 def test_nothing_that_was_signed_or_signs_is_shown():
     assert repr(assertion(PASSKEY.answer(CHALLENGE))) == "Fido2Assertion()"
     assert PASSKEY.spki.hex()[-16:] not in repr(stored(PASSKEY))
-    assert CHALLENGE not in repr(verify(PASSKEY, PASSKEY.answer(CHALLENGE)))
+    shown = repr(verify(PASSKEY, PASSKEY.answer(CHALLENGE)))
+    assert CHALLENGE not in shown
+    assert base64url(CHALLENGE.encode()) not in shown
 
 
 # The user handle
@@ -250,6 +252,47 @@ def test_backup_flags_are_given_back(flags, eligible, backed_up):
     passkey = Passkey.make(flags=flags)
     expected = PasskeyState(sign_count=5, backup_eligible=eligible, backed_up=backed_up)
     assert verify(passkey, passkey.answer(CHALLENGE, sign_count=5)).state == expected
+
+
+# The length of authenticator data
+
+
+def authenticator_data(*, flags: int, more: bytes) -> bytes:
+    return bytes(32) + bytes([flags]) + bytes(4) + more
+
+
+def attested(credential_id: bytes) -> bytes:
+    """Return attested credential data, with an empty map instead of the key."""
+    return bytes(16) + len(credential_id).to_bytes(2) + credential_id + b"\xa0"
+
+
+def byte_string(length: int) -> bytes:
+    return b"\x59" + length.to_bytes(2) + bytes(length)
+
+
+@pytest.mark.parametrize(
+    ("flags", "more"),
+    [
+        pytest.param(0x05, b"", id="neither"),
+        pytest.param(0x45, attested(b""), id="attested, no credential id"),
+        pytest.param(0x45, attested(bytes(1)), id="attested"),
+        pytest.param(0x45, attested(bytes(300)), id="attested, long credential id"),
+        pytest.param(0x85, b"\xa0", id="extended"),
+        pytest.param(0xC5, attested(bytes(300)) + b"\xa1\x61a\x01", id="attested and extended"),
+        pytest.param(0x85, byte_string(8192 - 37 - 3), id="8192 bytes"),
+    ],
+)
+def test_authenticator_data_have_the_length_that_they_declare(flags, more):
+    whole = authenticator_data(flags=flags, more=more)
+    check_authenticator_data(whole)
+    for wrong in (whole + b"\xa0", whole[:-1], whole[:36], b""):
+        with pytest.raises(Fido2Error):
+            check_authenticator_data(wrong)
+
+
+def test_authenticator_data_have_a_maximum_length():
+    with pytest.raises(Fido2Error, match="8192"):
+        check_authenticator_data(authenticator_data(flags=0x85, more=byte_string(8193 - 37 - 3)))
 
 
 # Any body
