@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import environ
 
+from dfns_login.pages.headers import add_worker_policy
 from dfns_login.settings import BEAT_SCHEDULE
 from project.addresses import broker_address, mail_folder, mail_settings
 
@@ -39,6 +40,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "project.middleware.ContentSecurityPolicyMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -162,6 +164,7 @@ CSRF_COOKIE_NAME = "csrftoken" if DEBUG else "__Host-csrftoken"
 X_FRAME_OPTIONS = "DENY"
 STATIC_URL = "static/"
 STATICFILES_DIRS = [BASE_DIR / "project" / "static"]
+WHITENOISE_ADD_HEADERS_FUNCTION = add_worker_policy
 WHITENOISE_USE_FINDERS = True  # no collectstatic: files are served from the apps
 
 # Languages and time

@@ -1,6 +1,7 @@
 """Rules about the source that import-linter and ruff cannot state. Each test lists the lines that break its rule."""
 
 import ast
+import re
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
@@ -17,6 +18,20 @@ TOPICS = {"settings", "limits", "proofs", "browsers", "delivery", "doctor", "che
 """Packages whose modules are private to them."""
 VAGUE_NAMES = {"utils", "helpers", "services", "base", "internal", "common", "misc"}
 SECRETS = {"code", "digest", "signature", "challenge", "salt", "secret"}
+SPECIFIED_NAMES = {
+    "verification/": {
+        "attStmt",
+        "authData",
+        "certInfo",
+        "clientDataHash",
+        "crossOrigin",
+        "pubArea",
+        "publicKey",
+        "topOrigin",
+    },
+    "proofs/signed_tokens.py": {"orgId", "userId"},
+}
+"""Members of signed or encoded data, as WebAuthn and the official clients name them."""
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -172,3 +187,35 @@ def test_secrets_are_compared_in_constant_time() -> None:
         )
 
     assert lines_where(compares) == []
+
+
+def test_only_the_api_uses_wire_names() -> None:
+    """Below it, code uses domain names. Docstrings may name the wire."""
+    camel_case = re.compile(r"\b[a-z]+[A-Z][A-Za-z]*\b")
+    found = []
+    for path in MODULES:
+        name = name_of(path)
+        if name.startswith("api/"):
+            continue
+        allowed = {each for where, names in SPECIFIED_NAMES.items() if name.startswith(where) for each in names}
+        found.extend(
+            f"{name}:{line} {each}"
+            for line, text in identifiers_and_texts(path)
+            for each in camel_case.findall(text)
+            if each not in allowed
+        )
+    assert found == []
+
+
+def identifiers_and_texts(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield every name that a module defines, and every string that is not a docstring, with its line."""
+    tree = tree_of(path)
+    docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        match node:
+            case ast.Constant(value=str(text)) if id(node) not in docstrings:
+                yield node.lineno, text
+            case ast.Name(id=text) | ast.arg(arg=text) | ast.keyword(arg=str(text)):
+                yield node.lineno, text
+            case ast.FunctionDef(name=text):
+                yield node.lineno, text

@@ -10,9 +10,11 @@ from pathlib import Path
 import django
 import pytest
 from django.core.mail import EmailMultiAlternatives
+from django.templatetags.static import static
 from django.test import Client
 
 from dfns_login.audit import log_outage
+from dfns_login.pages.headers import WORKER, add_worker_policy, content_security_policy
 from project.addresses import broker_address, mail_settings
 from project.log import JSONFormatter
 from project.mailbox import END_OF_EMAIL, read_emails
@@ -156,3 +158,36 @@ def test_the_start_page_is_served_and_the_page_of_mails_only_in_development(clie
     assert client.get("/").status_code == 200
     assert client.get("/mail/").status_code == 404
     assert "Page not found" in client.get("/nowhere").content.decode()
+
+
+@pytest.mark.django_db
+def test_a_wrong_host_gets_the_error_envelope_below_auth(client: Client):
+    refused = client.post("/auth/login/code", headers={"host": "elsewhere.example.com"})
+    assert (refused.status_code, refused.json()["error"]["code"]) == (400, "invalid_request")
+    assert "no-store" in refused.headers["Cache-Control"]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("path", "host", "status"), [("/", "elsewhere.example.com", 400), ("/no", "localhost", 404)])
+def test_error_pages_are_not_stored(client: Client, path: str, host: str, status: int):
+    refused = client.get(path, headers={"host": host})
+    assert (refused.status_code, refused.headers["Content-Type"]) == (status, "text/html; charset=utf-8")
+    assert "no-store" in refused.headers["Cache-Control"]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("path", ["/", "/admin/login/", "/no"])
+def test_every_page_has_a_content_security_policy(client: Client, path: str):
+    assert "default-src 'self'" in client.get(path).headers["Content-Security-Policy"]
+
+
+def test_the_worker_has_the_policy_of_the_pages(client: Client):
+    headers: dict[str, str] = {}
+    add_worker_policy(headers, "", static(WORKER))
+    assert headers == {"Content-Security-Policy": content_security_policy()}
+    served = client.get(static(WORKER))
+    served.getvalue()  # closes the file
+    assert served.headers["Content-Security-Policy"] == content_security_policy()
+    other: dict[str, str] = {}
+    add_worker_policy(other, "", static("dfns_login/pages.css"))
+    assert other == {}

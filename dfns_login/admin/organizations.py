@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -11,11 +12,13 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from dfns_login.admin.django_types import AnyModelAdmin, Text
+from dfns_login.admin.django_types import AnyModelAdmin, Text, TypedModelForm
 from dfns_login.admin.filters import Filter
 from dfns_login.admin.model_admin import Operation, OperationsAdmin
 from dfns_login.admin.rendering import active_badge, list_url, moment
+from dfns_login.ceremonies.names import checked_name
 from dfns_login.ceremonies.operators import deactivate_organization, reactivate_organization
+from dfns_login.errors import BodyRefused
 from dfns_login.models import Account, OneTimeCode, Organization
 
 DEACTIVATE: Operation[Organization] = Operation(
@@ -51,10 +54,21 @@ class ActiveFilter(Filter):
         return queryset.filter(active=self.value() == "yes") if self.value() else None
 
 
+class OrganizationForm(TypedModelForm[Organization]):
+    """The name is checked as at creation by command."""
+
+    def clean_name(self) -> str:
+        try:
+            return checked_name(self.cleaned_data["name"], field="name")
+        except BodyRefused as refusal:
+            raise forms.ValidationError(list((refusal.details or {})["name"])) from refusal
+
+
 @admin.register(Organization)
 class OrganizationAdmin(OperationsAdmin[Organization]):
     """Organizations. Clients send the ID as `orgId`."""
 
+    form = OrganizationForm
     operations = (DEACTIVATE, REACTIVATE)
     list_display = ("name", "shown_id", "shown_state", "shown_created")
     list_filter = (ActiveFilter,)

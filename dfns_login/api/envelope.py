@@ -31,6 +31,7 @@ WIRE_FIELDS: Final[Mapping[str, str]] = {
     "credential_name": "credentialName",
     "encrypted_private_key": "encryptedPrivateKey",
     "first_factor": "firstFactorCredential",
+    "public_key": "credentialInfo.attestationData",
     "recovery_credential": "recoveryCredential",
     "second_factor": "secondFactorCredential",
 }

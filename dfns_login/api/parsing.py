@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from datetime import timedelta
 from decimal import Decimal, DecimalException
+from time import monotonic
 from typing import Any, Final, NoReturn
 
 from django.http import HttpRequest, UnreadablePostError
@@ -20,7 +22,8 @@ PAYLOAD_DEPTH_LIMIT: Final = 64
 """Nesting of a signed payload, whose format is up to the project."""
 DRAINED: Final = 16 * 1024 * 1024
 """Bytes of a refused body that are read and discarded."""
-CHUNK: Final = 64 * 1024
+DRAIN_PATIENCE: Final = timedelta(seconds=5)
+CHUNK: Final = 4 * 1024
 
 
 class StrictJSONParser(BaseParser):
@@ -68,11 +71,15 @@ def read_json(raw: bytes, *, number: Callable[[str], float] = float) -> Any:
         _refuse(str(error))
 
 
-def drain(request: HttpRequest) -> None:
-    """Read and discard the rest of a refused body, because a client that is cut off does not read the refusal."""
-    left = DRAINED
+def drain(request: HttpRequest, *, patience: timedelta = DRAIN_PATIENCE) -> None:
+    """Read and discard the rest of a refused body, because a client that is cut off does not read the refusal.
+
+    Stops after `DRAINED` bytes, or when a read ends after `patience`. A server that reads from a slow client itself
+    can hold each read longer; a buffering proxy prevents that.
+    """
+    left, end = DRAINED, monotonic() + patience.total_seconds()
     with suppress(UnreadablePostError):
-        while left > 0 and (chunk := request.read(min(CHUNK, left))):
+        while left > 0 and monotonic() < end and (chunk := request.read(min(CHUNK, left))):
             left -= len(chunk)
 
 

@@ -6,9 +6,10 @@ from django.db import transaction
 from django.db.models import Q
 
 from dfns_login.audit import record_event
+from dfns_login.ceremonies.names import checked_name
 from dfns_login.ceremonies.notices import notify_owner
 from dfns_login.ceremonies.voiding import void_account
-from dfns_login.errors import BodyRefused, LastFirstFactor, NotFound, TokenRefused
+from dfns_login.errors import LastFirstFactor, NotFound, TokenRefused
 from dfns_login.models import (
     Account,
     AuditKind,
@@ -93,9 +94,7 @@ def rename_credential(account: Account, uuid: str, name: str, *, requester: Requ
     Raises: NotFound, if the account has no such credential; BodyRefused, if the name is not allowed.
     Stored: the name, an event.
     """
-    wanted = name.strip()
-    if not wanted or not wanted.isprintable():
-        raise BodyRefused("name not allowed", details={"credential_name": ["Enter a name of printable characters."]})
+    wanted = checked_name(name, field="credential_name")
     credential = _own(account, uuid)
     if Credential.objects.rename(credential=credential, name=wanted):
         record_event(

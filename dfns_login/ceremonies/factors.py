@@ -119,8 +119,8 @@ def verify_factors(
     _check_policy(factor, second, organization=account.organization)
     if second is not None:
         other = _verify(second, redeemed=redeemed, within=account, requester=requester, now=now)
-        if other.credential.pk == factor.credential.pk:
-            raise AssertionRefused("same credential twice")
+        if bytes(other.credential.public_key) == bytes(factor.credential.public_key):  # also of two credential ids
+            raise AssertionRefused("same key twice")
         factor = replace(factor, second=other)
     if account.generation > redeemed.generation:
         raise AssertionRefused("challenge opened before the account was voided")

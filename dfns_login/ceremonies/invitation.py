@@ -11,6 +11,7 @@ from django.db import IntegrityError, transaction
 
 from dfns_login.audit import record_event
 from dfns_login.ceremonies.code_requests import send_code
+from dfns_login.ceremonies.names import checked_name
 from dfns_login.errors import BodyRefused, UserExists
 from dfns_login.models import Account, AccountKind, AccountState, AuditKind, CodePurpose, Organization
 from dfns_login.requester import Requester
@@ -34,8 +35,7 @@ def create_organization(name: str) -> Organization:
         organization.full_clean()
     except ValidationError as error:
         raise BodyRefused("name not valid", details=error.message_dict) from error
-    if not organization.name.isprintable():
-        raise BodyRefused("name not printable", details={"name": ["Enter a name of printable characters."]})
+    organization.name = checked_name(organization.name, field="name")
     organization.save(force_insert=True)
     return organization
 

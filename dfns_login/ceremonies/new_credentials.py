@@ -8,6 +8,7 @@ from django.db import IntegrityError, transaction
 
 from dfns_login.audit import record_event
 from dfns_login.ceremonies.factors import SIGNING_KINDS
+from dfns_login.ceremonies.names import checked_name
 from dfns_login.errors import (
     AttestationRefused,
     BodyRefused,
@@ -76,6 +77,11 @@ def verify_new_credentials(new: NewCredentials, *, account: Account, challenge: 
             "same credential id twice",
             details={"credential_id": ["Each credential needs its own id."]},
         )
+    if len({bytes(each.public_key) for each in made}) != len(made):
+        raise AttestationRefused(
+            "same public key twice",
+            details={"public_key": ["Each credential needs its own key."]},
+        )
     return made
 
 
@@ -87,7 +93,7 @@ def verify_credential(new: NewCredential, *, account: Account, challenge: str, n
         organization_id=account.organization_id,
         account=account,
         kind=new.kind,
-        name=new.name or DEFAULT_NAME,
+        name=checked_name(new.name or DEFAULT_NAME, field="credential_name"),
         credential_id=new.attestation.credential_id,
         canonical_credential_id=verified.credential_id,
         public_key=verified.public_key.spki,

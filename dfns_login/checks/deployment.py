@@ -25,6 +25,7 @@
 | `dfns_login.W040` | the email timeout is longer than a worker's lease |
 | `dfns_login.W050` | `REVEAL_UNKNOWN_USERS` is on |
 | `dfns_login.W051` | the admin's login view has no rate limit |
+| `dfns_login.E053` | `ALLOWED_HOSTS` allows any host |
 | `dfns_login.W052` | there is a proxy, but `TRUSTED_PROXY_HOPS` is 0, so all clients share one address |
 """
 
@@ -103,6 +104,12 @@ def _check_public_url(conf: LoginSettings) -> Iterator[CheckMessage]:
     if not conf.public_url.startswith("https:") and not local and not settings.DEBUG:
         problem = "DFNS_LOGIN['PUBLIC_URL'] is not https, so codes and tokens are sent unencrypted."
         yield Error(problem, id="dfns_login.E010")
+    if "*" in settings.ALLOWED_HOSTS:
+        yield Error(
+            "ALLOWED_HOSTS allows any host.",
+            hint="A forged Host header ends up in links and passes the CSRF check. List your hosts.",
+            id="dfns_login.E053",
+        )
     if settings.SECURE_PROXY_SSL_HEADER and not conf.trusted_proxy_hops:
         yield Warning(
             "SECURE_PROXY_SSL_HEADER is set, but DFNS_LOGIN['TRUSTED_PROXY_HOPS'] is 0.",

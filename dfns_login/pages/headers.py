@@ -1,6 +1,6 @@
 """Security headers of the pages (R-90 to R-93)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 from functools import wraps
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -21,6 +21,8 @@ HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
+
+WORKER: Final = "dfns_login/dist/envelope.worker.js"
 
 Page = Callable[..., HttpResponse]
 
@@ -43,6 +45,16 @@ def content_security_policy() -> str:
         "trusted-types": TRUSTED_TYPES_POLICY,
     }
     return "; ".join(f"{name} {value}" for name, value in directives.items())
+
+
+def add_worker_policy(headers: MutableMapping[str, str], _path: str, url: str) -> None:
+    """Add the pages' policy to the response with the worker's script.
+
+    A worker has the policy that its own script is served with, not that of the page.
+    For WhiteNoise's setting `WHITENOISE_ADD_HEADERS_FUNCTION`.
+    """
+    if url == urlsplit(static(WORKER)).path:
+        headers["Content-Security-Policy"] = content_security_policy()
 
 
 def guarded(page: Page) -> Page:

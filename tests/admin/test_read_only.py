@@ -56,6 +56,13 @@ def test_an_organization_in_use_is_not_deleted(operator: Client, scene: AdminRec
     assert list(Organization.objects.all()) == [used]
 
 
+@pytest.mark.parametrize("character", ["\x1b", "\u202e", "\u2028"])
+def test_the_name_of_an_organization_is_printable(operator: Client, db: None, character: str) -> None:
+    wrong = {"name": f"New{character}er", "second_factor": "required"}
+    assert operator.post(f"{ADMIN}/organization/add/", wrong).status_code == 200
+    assert not Organization.objects.exists()
+
+
 def test_an_organization_is_added_and_renamed_and_nothing_else(operator: Client, db: None) -> None:
     operator.post(
         f"{ADMIN}/organization/add/", {"name": "New", "second_factor": "required", "active": "", "id": "or-mine"}

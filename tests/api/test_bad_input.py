@@ -6,17 +6,19 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.apps import apps
 from django.contrib.auth import get_user_model
 from django.http import HttpResponse
-from django.test import Client
+from django.test import Client, RequestFactory
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from dfns_login.api.parsing import drain
 from dfns_login.models import Account, CodePurpose, Session
 from tests.support.api_client import (
     UNSIGNED,
@@ -226,6 +228,19 @@ def test_the_body_of_a_rate_limited_request_is_not_read(client: Client, configur
     given: dict[str, Any] = {"wsgi.input": sent, "CONTENT_LENGTH": "1000", "CONTENT_TYPE": "application/json"}
     assert client.generic("POST", "/auth/login/code", **given).status_code == 429
     assert sent.tell() == 0
+
+
+def test_draining_a_refused_body_ends_in_time() -> None:
+    class Trickle(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            time.sleep(0.01)
+            return super().read(1)
+
+    sent = Trickle(b"x" * 1000)
+    given: dict[str, Any] = {"wsgi.input": sent, "CONTENT_LENGTH": "1000"}
+    request = RequestFactory().generic("POST", "/", **given)
+    drain(request, patience=timedelta(milliseconds=50))
+    assert sent.tell() < 100
 
 
 def test_the_limit_counts_bytes(client: Client) -> None:

@@ -1,5 +1,6 @@
 """Registration over HTTP: the accepted request, and each refusal by one change to it."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -244,6 +245,13 @@ def test_an_empty_name_counts_as_absent(client: Client, opened: dict[str, Any]) 
     assert named.json()["credential"]["name"] == "Default Credential"
 
 
+@pytest.mark.parametrize("character", ["\n", "\u2028", "\x1b", "\u202e", "\u2066"])
+def test_a_credential_name_is_printable(client: Client, opened: dict[str, Any], character: str) -> None:
+    refused = complete_registration(client, opened, SoftwareKey.make(), credentialName=f"Jane's{character}phone")
+    assert (refused.status_code, list(details(refused))) == (400, ["credentialName"])
+    assert not Credential.objects.exists()
+
+
 @pytest.mark.parametrize(
     ("kind", "field"),
     [
@@ -280,6 +288,17 @@ def test_no_two_credentials_of_a_registration_share_an_id(client: Client, opened
     body = {"firstFactorCredential": credential, "secondFactorCredential": credential}
     refused = post(client, "/auth/registration", body, bearer=opened["temporaryAuthenticationToken"])
     assert list(details(refused)) == ["credentialInfo.credId"]
+    assert not Credential.objects.exists()
+
+
+def test_no_two_credentials_of_a_registration_share_a_key(client: Client, opened: dict[str, Any]) -> None:
+    """R-55."""
+    key = SoftwareKey.make()
+    copy = replace(key, credential_id=SoftwareKey.make().credential_id)
+    challenge = opened["challenge"]
+    body = {"firstFactorCredential": key.credential(challenge), "secondFactorCredential": copy.credential(challenge)}
+    refused = post(client, "/auth/registration", body, bearer=opened["temporaryAuthenticationToken"])
+    assert list(details(refused)) == ["credentialInfo.attestationData"]
     assert not Credential.objects.exists()
 
 

@@ -1,6 +1,7 @@
 """Second factors, by the policy of the organization."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -56,6 +57,15 @@ def test_one_credential_cannot_be_both_factors(client: Client) -> None:
     """R-55."""
     jane = person(SecondFactor.REQUIRED)
     refused = answer(client, open_login(client, jane.names).json(), jane.keys[0], jane.keys[0])
+    assert (refused.status_code, message(refused)) == (401, "Not Authorized.")
+
+
+def test_one_key_under_two_credential_ids_cannot_be_both_factors(client: Client) -> None:
+    """R-55."""
+    key = SoftwareKey.make(kind=Kind.KEY)
+    copy = replace(key, credential_id=SoftwareKey.make().credential_id)
+    jane = make_person(organization(SecondFactor.REQUIRED), "jane@example.co", key, copy)
+    refused = answer(client, open_login(client, jane.names).json(), key, copy)
     assert (refused.status_code, message(refused)) == (401, "Not Authorized.")
 
 

@@ -476,3 +476,8 @@ def test_scripts_that_are_not_built_are_a_warning(settings, monkeypatch):
 def test_static_files_on_another_origin_are_a_warning(settings):
     settings.STATIC_URL = "https://static.example.com/"
     assert ids() == ["W061"]
+
+
+def test_any_host_is_an_error(settings):
+    settings.ALLOWED_HOSTS = ["*"]
+    assert ids() == ["E053"]
