@@ -329,16 +329,6 @@ def test_every_ending_signs_the_browser_out_on_its_next_request(
     assert not signed_in.get("/").wsgi_request.user.is_authenticated  # on the project's own page
 
 
-@pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("end", [operator_ends, other_device_ends_all])
-def test_ending_the_session_deletes_the_django_session(
-    signed_in: Browser, jane: Person, end: Callable[[Person], None]
-) -> None:
-    key = signed_in.session_key
-    end(jane)
-    assert not SessionStore().exists(key)
-
-
 def test_a_session_that_ends_before_the_body_arrives_is_refused(signed_in: Browser, jane: Person) -> None:
     """R-123. The middleware has read the session before the body."""
 

@@ -309,10 +309,14 @@ def test_a_session_is_live_until_anything_ends_it(kim: Person) -> None:
 
 def test_a_session_is_touched_at_most_once_a_minute(kim: Person) -> None:
     session = session_of(kim)
-    for after, seen in ((59 * SECOND, NOW), (MINUTE, NOW + MINUTE), (MINUTE, NOW + MINUTE)):
-        Session.objects.touch(session=session, now=NOW + after)
+    for after, seen in ((0, 0), (59, 0), (60, 60), (61, 60), (119, 60), (120, 120)):
+        Session.objects.touch(session=session, now=NOW + after * SECOND)
         session.refresh_from_db()
-        assert session.last_seen_at == seen
+        assert session.last_seen_at == NOW + seen * SECOND
+    overtaken = Session.objects.get()
+    Session.objects.update(last_seen_at=NOW + HOUR)
+    Session.objects.touch(session=overtaken, now=NOW + HOUR + SECOND)
+    assert Session.objects.get().last_seen_at == NOW + HOUR
 
 
 def test_two_sessions_have_two_names(kim: Person) -> None:

@@ -128,7 +128,6 @@ def test_a_token_stands_for_its_session(kim: Person) -> None:
         "exp",
         "https://custom/app_metadata",
     }
-    assert len(base64.urlsafe_b64decode(session.jti + "==")) == 16
 
 
 def test_an_unchanged_token_signed_again_is_valid(token: str) -> None:
@@ -352,14 +351,6 @@ def test_a_session_in_use_does_not_become_idle(token: str) -> None:
     for minutes in range(0, 12 * 60, 59):
         assert is_good(token, now=NOW + minutes * MINUTE)
     assert not is_good(token, now=NOW + LIFETIME)
-
-
-def test_last_use_is_stored_once_a_minute(token: str) -> None:
-    seen = []
-    for seconds in (0, 59, 60, 61, 119, 120):
-        assert is_good(token, now=NOW + seconds * SECOND)
-        seen.append(Session.objects.get().last_seen_at - NOW)
-    assert seen == [timedelta(0), timedelta(0), MINUTE, MINUTE, MINUTE, 2 * MINUTE]
 
 
 def test_a_clock_that_is_slightly_behind_is_tolerated(token: str) -> None:
