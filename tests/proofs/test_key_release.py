@@ -162,11 +162,12 @@ def test_only_usable_password_protected_keys_are_released(jane: Person) -> None:
 
 def test_an_encrypted_key_copied_to_another_row_is_not_released(jane: Person) -> None:
     lee = make_person(jane.account.organization, "lee@example.co")
-    Credential.objects.filter(account=lee.account).update(
-        encrypted_key_at_rest=Credential.objects.get(account=jane.account).encrypted_key_at_rest
-    )
-    with pytest.raises(ImproperlyConfigured, match="belongs to another credential"):
-        released(lee)
+    mine, theirs = jane.account.credentials.get(), lee.account.credentials.get()
+    mine.encrypted_key_at_rest, theirs.encrypted_key_at_rest = theirs.encrypted_key_at_rest, mine.encrypted_key_at_rest
+    Credential.objects.bulk_update([mine, theirs], ["encrypted_key_at_rest"])
+    for person in (jane, lee):
+        with pytest.raises(ImproperlyConfigured, match="belongs to another credential"):
+            released(person)
 
 
 @pytest.mark.parametrize("sealed", [b"", b"x", Fernet(Fernet.generate_key()).encrypt(b"{}")])
