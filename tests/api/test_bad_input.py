@@ -222,11 +222,12 @@ def test_an_endless_body_is_not_read_to_the_end(client: Client) -> None:
 
 
 def test_the_body_of_a_rate_limited_request_is_not_read(client: Client, configure: Any) -> None:
-    configure(RATES={"code_per_address": ("1/d",)})
-    call(client, "POST", "/auth/login/code", NAMES)
+    """With rates by address only. Rates by user need the name in the body."""
+    configure(RATES={"login_per_address": ("1/d",)})
+    call(client, "POST", "/auth/login", {})
     sent = io.BytesIO(b"x" * 1000)
     given: dict[str, Any] = {"wsgi.input": sent, "CONTENT_LENGTH": "1000", "CONTENT_TYPE": "application/json"}
-    assert client.generic("POST", "/auth/login/code", **given).status_code == 429
+    assert client.generic("POST", "/auth/login", **given).status_code == 429
     assert sent.tell() == 0
 
 
