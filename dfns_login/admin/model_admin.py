@@ -77,6 +77,11 @@ class OperationsAdmin(TypedModelAdmin[M]):
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
         return lookup in allowed_parameters(self)
 
+    def changelist_view(self, request: HttpRequest, extra_context: "dict[str, Any] | None" = None) -> HttpResponse:
+        if any("\0" in each for values in request.GET.lists() for each in values[1]):  # PostgreSQL rejects NUL
+            return HttpResponseRedirect(request.path)
+        return super().changelist_view(request, extra_context)
+
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return NewestRowsChangeList if self.window_key else FixedOrderChangeList
 

@@ -1,0 +1,41 @@
+"""Query strings that the admin's own links never have."""
+
+import pytest
+from django.test import Client
+
+from tests.support.admin_records import ADMIN, MODELS, AdminRecords
+
+QUERIES = (
+    "_changelist_filters=%00",
+    "_facets=x",
+    "_popup=x",
+    "_to_field=x",
+    "account=%00",
+    "account=x%22",
+    "account__pk=%00",
+    "active=x",
+    "all=x",
+    "created_at__day=x",
+    "created_at__gte=x",
+    "created_at__year=999999",
+    "e=1",
+    "id__exact=%00",
+    "id__in=x",
+    "kind=%00",
+    "o=-",
+    "o=99",
+    "organization=%00",
+    "p=-1",
+    "p=x",
+    "pk__gte=zz",
+    "purpose=%00",
+    "q=%00",
+    "state=%00",
+    "x=",
+)
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("query", QUERIES)
+def test_an_odd_query_is_no_server_error(operator: Client, scene: AdminRecords, model: str, query: str) -> None:
+    assert operator.get(f"{ADMIN}/{model}/?{query}").status_code < 500
