@@ -4,6 +4,7 @@ import logging
 import re
 import smtplib
 import socket
+import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import suppress
@@ -149,8 +150,10 @@ class Emails(ABC, Generic[Row]):
         except NotSendable as refusal:
             self.record_failed(row, account, error=str(refusal), next_try_at=refusal.next_try_at)
             return
-        except Exception as error:  # a project's own template, for example; the other emails must go out
-            logger.exception("email of %s could not be composed", row)
+        except Exception as error:  # noqa: BLE001  a project's own template, for example; the others must go out
+            # not the error's text: a template's error may quote its context, and so the code
+            where = "".join(traceback.format_tb(error.__traceback__))
+            logger.error("email of %s could not be composed: %s\n%s", row, type(error).__name__, where)  # noqa: TRY400
             self.record_failed(row, account, error=describe(error), next_try_at=now + backoff(row.tries))
             return
         if answer := server.send(message):

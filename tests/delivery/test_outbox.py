@@ -614,6 +614,23 @@ def test_an_email_that_cannot_be_composed_holds_up_nobody(settings: Any, tmp_pat
     assert [mail.to[0] for mail in mailoutbox] == [fine.recipient]
 
 
+def test_the_error_of_a_template_does_not_log_the_code(
+    settings: Any, tmp_path: Any, jane: Account, caplog: pytest.LogCaptureFixture
+) -> None:
+    """R-06: Django quotes the whole context if an argument of a filter is missing."""
+    folder = tmp_path / "dfns_login" / "email"
+    folder.mkdir(parents=True)
+    (folder / "login_code.txt").write_text("{{ code|default:missing.name }}")
+    settings.TEMPLATES = [{**settings.TEMPLATES[0], "DIRS": [tmp_path]}]
+    row = ask(jane)
+    code = derive_code(row)
+    deliver_at(NOW)
+    row.refresh_from_db()
+    assert (row.delivery, row.last_error) == (DeliveryState.FAILED, "VariableDoesNotExist")
+    assert "VariableDoesNotExist" in caplog.text
+    assert not [group for group in code.split("-") if group in caplog.text]
+
+
 # Whose clock
 
 
