@@ -84,6 +84,20 @@ def test_a_discoverable_passkey_needs_no_username(client: Client, account: Accou
     assert complete(client, challenge, passkey).status_code == 200
 
 
+def test_a_discoverable_passkey_signs_in_unless_its_own_account_was_voided(
+    client: Client, account: Account, passkey: Passkey
+) -> None:
+    """R-122. The challenge names no account, so it carries the organization's generation."""
+    organization = {"orgId": account.organization_id}
+    lee = make_account(account.organization, "lee@example.co")
+    for voided, status in ((lee, 200), (account, 401)):
+        before = open_login(client, organization).json()
+        Account.objects.raise_generation(account=voided)
+        after = open_login(client, organization).json()
+        assert complete(client, before, passkey, sign_count=0).status_code == status
+        assert complete(client, after, passkey, sign_count=0).status_code == 200
+
+
 def test_without_a_username_the_user_handle_names_the_account(
     client: Client, account: Account, passkey: Passkey
 ) -> None:

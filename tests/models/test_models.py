@@ -276,6 +276,7 @@ def test_codes_have_lapsed_if_the_newest_expired(kim: Person, how: CodeClosed) -
     ask(kim.account)
     assert not mine.lapsed(now=NOW + 10 * MINUTE - SECOND)
     assert mine.lapsed(now=NOW + 10 * MINUTE)
+    assert mine.lapsed(now=NOW + 10 * MINUTE + SECOND)
     mine.close(how=how, now=NOW)
     assert mine.lapsed(now=NOW) is (how == CodeClosed.EXPIRED)
     ask(kim.account)
