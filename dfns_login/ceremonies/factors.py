@@ -1,5 +1,6 @@
 """Factors: which credentials may sign a challenge, and verifying those that did. Login and user actions share this."""
 
+import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -10,6 +11,7 @@ from django.db import transaction
 from dfns_login.audit import record_event
 from dfns_login.ceremonies.notices import notify_owner
 from dfns_login.errors import AccountDeactivated, AssertionRefused, ChallengeRefused, SignCountRegressed
+from dfns_login.key_rings import key_rings
 from dfns_login.models import (
     Account,
     AccountState,
@@ -31,6 +33,8 @@ from dfns_login.verification.assertion import (
     VerifiedAssertion,
     VerifiedFido2Assertion,
 )
+from dfns_login.verification.cose import COSE_ALGORITHMS
+from dfns_login.verification.public_keys import KeyAlgorithm
 
 SIGNING_KINDS: Final = (CredentialKind.FIDO2, CredentialKind.KEY, CredentialKind.PASSWORD_PROTECTED_KEY)
 """Kinds that sign in, as first or second factor. A recovery key never signs in."""
@@ -210,9 +214,27 @@ def _verify_assertion(answer: FactorAnswer, *, credential: Credential | None, ch
     stored = None if credential is None else _stored(credential)
     if isinstance(answer.assertion, Fido2Assertion):
         passkeys = Fido2AssertionVerifier(rp_id=conf.rp_id, origins=conf.webauthn_origins)
-        return passkeys.verify(answer.assertion, stored=stored, challenge=challenge)
+        absent = decoy_algorithm(answer.credential_id, among=tuple(COSE_ALGORITHMS))
+        return passkeys.verify(answer.assertion, stored=stored, challenge=challenge, absent=absent)
     keys = KeyAssertionVerifier(origins=conf.key_client_origins)
-    return keys.verify(answer.assertion, stored=stored, challenge=challenge)
+    absent = decoy_algorithm(answer.credential_id, among=tuple(KeyAlgorithm))
+    return keys.verify(answer.assertion, stored=stored, challenge=challenge, absent=absent)
+
+
+def decoy_algorithm(credential_id: str, *, among: Sequence[KeyAlgorithm]) -> KeyAlgorithm:
+    """Draw the algorithm of a credential that does not exist, by the weights in `DECOY_ALGORITHMS`.
+
+    Algorithms take different times to verify. The draw depends on the id alone, so a made-up credential takes the same
+    time at every call, and its time does not tell that it is made up (R-126).
+    """
+    weights = {each: login_settings().decoy_algorithms.get(each, 0) for each in among}
+    drawn = int.from_bytes(hmac.digest(key_rings().decoys, f"algorithm {credential_id}".encode(), "sha256"))
+    drawn %= sum(weights.values()) or 1
+    for algorithm, weight in weights.items():
+        drawn -= weight
+        if drawn < 0:
+            return algorithm
+    return among[0]
 
 
 def _stored(credential: Credential) -> StoredPasskey:

@@ -107,6 +107,18 @@ class LoginSettings:
         default_factory=lambda: MappingProxyType({"": 6, "key": 1, "webauthn": 2, "webauthn webauthn": 1})
     )
     """Weights of the made-up credentials that `login/init` shows for unknown users, by space-separated kinds."""
+    decoy_algorithms: Mapping[KeyAlgorithm, int] = field(
+        default_factory=lambda: MappingProxyType(
+            {
+                KeyAlgorithm.P256: 80,
+                KeyAlgorithm.RSA: 10,
+                KeyAlgorithm.ED25519: 4,
+                KeyAlgorithm.SECP256K1: 4,
+                KeyAlgorithm.P384: 2,
+            }
+        )
+    )
+    """Weights of the algorithms that made-up credentials are verified with. Use the proportions of your accounts."""
 
     @property
     def issuer(self) -> str:

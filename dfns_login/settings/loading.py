@@ -89,6 +89,8 @@ def _contradictions(conf: LoginSettings) -> Iterator[str]:
         yield f"DFNS_LOGIN['DECOY_CREDENTIALS'] must map lists of {', '.join(sorted(DECOY_KINDS))} to weights >= 0."
     elif not sum(weights.values()):
         yield "DFNS_LOGIN['DECOY_CREDENTIALS'] must have at least one weight above 0."
+    if min(conf.decoy_algorithms.values(), default=0) < 0:
+        yield "DFNS_LOGIN['DECOY_ALGORITHMS'] must map algorithms to weights >= 0."
 
 
 def _wrong_origins(conf: LoginSettings) -> Iterator[str]:

@@ -4,9 +4,11 @@ There is one verifier for keys and one for passkeys. Each returns a `VerifiedAss
 """
 
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Final
 
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from dfns_login.errors import AssertionRefused, SignCountRegressed
@@ -26,7 +28,16 @@ from dfns_login.verification.fido2 import (
     verify_fido2_client_data,
     verify_passkey_signature,
 )
-from dfns_login.verification.public_keys import PublicKey, PublicKeyError, SignatureError, load_spki, verify_signature
+from dfns_login.verification.public_keys import (
+    RSA_BITS,
+    RSA_EXPONENT,
+    KeyAlgorithm,
+    PublicKey,
+    PublicKeyError,
+    SignatureError,
+    load_spki,
+    verify_signature,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,15 +105,28 @@ class VerifiedFido2Assertion(VerifiedAssertion):
     state: PasskeyState
 
 
-# Verified against if there is no credential, so that the answer takes the same time. Nobody has its private key.
-_NOBODYS_KEY: Final = StoredPasskey(
-    credential_id="",
-    account_id="",
-    sign_count=0,
-    spki=ec.generate_private_key(ec.SECP256R1())
-    .public_key()
-    .public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo),
-)
+@cache
+def _nobodys_key(algorithm: KeyAlgorithm) -> StoredPasskey:
+    """Return a key to verify against if there is no credential, so that the answer takes the same time.
+
+    The private key is discarded.
+    """
+    match algorithm:
+        case KeyAlgorithm.ED25519:
+            key: PublicKeyTypes = ed25519.Ed25519PrivateKey.generate().public_key()
+        case KeyAlgorithm.RSA:
+            key = rsa.generate_private_key(public_exponent=RSA_EXPONENT, key_size=RSA_BITS.start).public_key()
+        case _:
+            key = ec.generate_private_key(_CURVES[algorithm]).public_key()
+    spki = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return StoredPasskey(credential_id="", account_id="", sign_count=0, spki=spki)
+
+
+_CURVES: Final = {
+    KeyAlgorithm.P256: ec.SECP256R1(),
+    KeyAlgorithm.P384: ec.SECP384R1(),
+    KeyAlgorithm.SECP256K1: ec.SECP256K1(),
+}
 
 _NO_CREDENTIAL: Final = "The account has no such credential."
 
@@ -116,19 +140,27 @@ class KeyAssertionVerifier:
 
     origins: tuple[str, ...]
 
-    def verify(self, assertion: KeyAssertion, *, stored: StoredKey | None, challenge: str) -> VerifiedAssertion:
+    def verify(
+        self,
+        assertion: KeyAssertion,
+        *,
+        stored: StoredKey | None,
+        challenge: str,
+        absent: KeyAlgorithm = KeyAlgorithm.P256,
+    ) -> VerifiedAssertion:
         """Verify that the stored key signed this challenge.
 
         The signature is verified first, so client data that the key has not signed are never parsed.
         stored: None if the account has no such credential. The work and the answer are the same.
         challenge: the challenge as the client received it.
+        absent: the algorithm to verify with if there is no credential.
         Raises: AssertionRefused, with the same message for every failure. The reason is for the log.
         Source: Dfns API, Complete User Login, `credentialAssertion`; modeled on WebAuthn Level 3 §7.2, §14.6.2.
         """
         try:
             client_data = decode_base64url(assertion.client_data)
             signature = decode_base64url(assertion.signature)
-            public_key = load_spki((stored or _NOBODYS_KEY).spki)
+            public_key = load_spki((stored or _nobodys_key(absent)).spki)
             verify_signature(public_key, signature=signature, message=client_data)
             verified = verify_client_data(
                 client_data, expected_type=ClientDataType.ASSERTION, challenge=challenge, origins=self.origins
@@ -151,18 +183,24 @@ class Fido2AssertionVerifier:
     origins: tuple[str, ...]
 
     def verify(
-        self, assertion: Fido2Assertion, *, stored: StoredPasskey | None, challenge: str
+        self,
+        assertion: Fido2Assertion,
+        *,
+        stored: StoredPasskey | None,
+        challenge: str,
+        absent: KeyAlgorithm = KeyAlgorithm.P256,
     ) -> VerifiedFido2Assertion:
         """Verify that the stored passkey signed this challenge after verifying its user.
 
         A user handle may be missing. If there is one, it must be the account's.
         stored: None if the account has no such credential. The work and the answer are the same.
         challenge: the challenge as the client received it.
+        absent: the algorithm to verify with if there is no credential.
         Raises: AssertionRefused, as `KeyAssertionVerifier` does; SignCountRegressed, with the same message, if only
             the sign count is wrong.
         Source: Dfns API, Complete User Login, `credentialAssertion`; WebAuthn Level 3 §7.2.
         """
-        held = stored or _NOBODYS_KEY
+        held = stored or _nobodys_key(absent)
         try:
             client_data = verify_fido2_client_data(
                 decode_base64url(assertion.client_data),

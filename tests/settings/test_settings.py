@@ -196,6 +196,7 @@ def test_origins_must_have_the_form_that_browsers_send(name):
         ("DECOY_CREDENTIALS", {"key": 0}),
         ("DECOY_CREDENTIALS", {"key": 2, "webauthn": -1}),
         ("DECOY_CREDENTIALS", {"passwordProtectedKey": 1}),
+        ("DECOY_ALGORITHMS", {"P-256": -1}),
     ],
 )
 def test_values_out_of_range_are_refused(name, value):

@@ -87,12 +87,16 @@ def test_an_answer_under_a_stored_key_of_another_kind_is_refused():
             verify(other, KEY.answer(CHALLENGE))
 
 
-def test_without_a_stored_key_even_a_good_signature_is_refused():
-    """R-36: the same answer as for a bad one."""
+@pytest.mark.parametrize("absent", KeyAlgorithm)
+def test_without_a_stored_key_even_a_good_signature_is_refused(absent):
+    """R-36, R-126: the same answer as for a bad one, whatever algorithm the missing key is given."""
     wire = KEY.answer(CHALLENGE)
     with pytest.raises(AssertionRefused) as refused:
         KeyAssertionVerifier(origins=()).verify(
-            KeyAssertion(client_data=wire["clientData"], signature=wire["signature"]), stored=None, challenge=CHALLENGE
+            KeyAssertion(client_data=wire["clientData"], signature=wire["signature"]),
+            stored=None,
+            challenge=CHALLENGE,
+            absent=absent,
         )
     assert (refused.value.status, refused.value.message, refused.value.details) == (401, "Not Authorized.", None)
     assert "no such credential" in refused.value.reason
