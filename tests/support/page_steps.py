@@ -47,7 +47,7 @@ class Resident:
 
 
 def ask_code(page: Page, resident: Resident) -> str:
-    """Fill in the e-mail address, have a code mailed, and read the mail."""
+    """Ask for a code on the sign-in page, and return the code from the email."""
     resident.wait_for_cooldown()
     before = resident.mails()
     page.get_by_role("textbox", name="Email address").fill(resident.email)
