@@ -16,7 +16,7 @@ from django.db.models import F
 from django.test import Client, RequestFactory
 from django.utils import timezone
 
-from dfns_login.browsers.django_sessions import SESSION_KEY, open_browser_session
+from dfns_login.browsers.django_sessions import SESSION_KEY, open_browser_session, renew_browser_session
 from dfns_login.ceremonies.sign_out import end_session
 from dfns_login.errors import NotAuthorized
 from dfns_login.models import AccountState, AuditEvent, AuditKind, CodePurpose, Credential, Organization, Session
@@ -482,3 +482,17 @@ def test_changing_the_password_renews_the_django_session(signed_in: Browser, jan
     thief = Browser()
     thief.cookies[django_settings.SESSION_COOKIE_NAME] = before
     assert not thief.is_signed_in()
+
+
+def test_a_session_is_renewed_only_by_its_own_browser(signed_in: Browser, jane: Person, rf: RequestFactory) -> None:
+    mine = only_session()
+    sign_in(Client(), jane, loginCode=issue(jane.account.recipient))
+    later = Session.objects.exclude(pk=mine.pk).get()
+    before = signed_in.session_key
+    request = rf.get("/")
+    renew_browser_session(request, mine)  # a request that uses a token and has no Django session
+    request.session = SessionStore(before)
+    renew_browser_session(request, later)
+    assert request.session.session_key == before
+    renew_browser_session(request, mine)
+    assert Session.objects.get(pk=mine.pk).django_session_key == request.session.session_key != before
