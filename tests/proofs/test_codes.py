@@ -127,6 +127,8 @@ def test_longer_lived_codes_have_eighty_bits(purpose: CodePurpose, configure: An
 def test_a_setting_can_lower_the_guesses_but_not_raise_them(configure: Any) -> None:
     configure(CODE_GUESSES=3)
     assert guess_cap(CodePurpose.LOGIN) == 3
+    configure(CODE_GUESSES=100)
+    assert guess_cap(CodePurpose.LOGIN) == 10
     configure(CODE_GUESSES=10, CODE_FORMAT="digits-8")
     assert guess_cap(CodePurpose.LOGIN) == 6
 
