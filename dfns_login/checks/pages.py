@@ -24,7 +24,7 @@ REQUIRED: Final = (
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
 )
-RECOMMENDED: Final = "dfns_login.pages.middleware.BrowserSessionMiddleware"
+RECOMMENDED: Final = "dfns_login.middleware.BrowserSessionMiddleware"
 IN_COOKIES: Final = "django.contrib.sessions.backends.signed_cookies"
 SCRIPT: Final = "dfns_login/dist/sign_in.js"
 
