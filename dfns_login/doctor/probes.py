@@ -154,7 +154,7 @@ def _encrypted_keys() -> Finding:
             f"{', '.join(undecryptable[:3])}.",
             remedy="Put the removed key back into the ring, then run `manage.py dfns reencrypt`.",
         )
-    return good("encrypted keys", "The at_rest ring decrypts a sample of them.")
+    return good("encrypted keys", "The at_rest ring decrypts a sample of the encrypted keys.")
 
 
 def _cache(clock: Clock) -> Iterator[Finding]:

@@ -107,7 +107,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='Notice',
             fields=[
-                ('delivery', models.CharField(choices=[('queued', 'Queued'), ('sending', 'Sending'), ('sent', 'Sent'), ('failed', 'Failed, will be tried again'), ('no recipient', 'No recipient'), ('expired unsent', 'Expired unsent'), ('shown', 'Shown to its owner')], default='queued', max_length=16)),
+                ('delivery', models.CharField(choices=[('queued', 'Queued'), ('sending', 'Sending'), ('sent', 'Sent'), ('failed', 'Failed; will be retried'), ('no recipient', 'No recipient'), ('expired unsent', 'Expired unsent'), ('shown', 'Shown to its owner')], default='queued', max_length=16)),
                 ('tries', models.PositiveIntegerField(default=0)),
                 ('next_try_at', models.DateTimeField(help_text='End of the lease while it is being sent; the next try if it failed.')),
                 ('expires_at', models.DateTimeField()),
@@ -124,7 +124,7 @@ class Migration(migrations.Migration):
             name='OneTimeCode',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('delivery', models.CharField(choices=[('queued', 'Queued'), ('sending', 'Sending'), ('sent', 'Sent'), ('failed', 'Failed, will be tried again'), ('no recipient', 'No recipient'), ('expired unsent', 'Expired unsent'), ('shown', 'Shown to its owner')], default='queued', max_length=16)),
+                ('delivery', models.CharField(choices=[('queued', 'Queued'), ('sending', 'Sending'), ('sent', 'Sent'), ('failed', 'Failed; will be retried'), ('no recipient', 'No recipient'), ('expired unsent', 'Expired unsent'), ('shown', 'Shown to its owner')], default='queued', max_length=16)),
                 ('tries', models.PositiveIntegerField(default=0)),
                 ('next_try_at', models.DateTimeField(help_text='End of the lease while it is being sent; the next try if it failed.')),
                 ('expires_at', models.DateTimeField()),

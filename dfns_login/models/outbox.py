@@ -23,7 +23,7 @@ class DeliveryState(models.TextChoices):
     QUEUED = "queued", _("Queued")
     SENDING = "sending", _("Sending")
     SENT = "sent", _("Sent")
-    FAILED = "failed", _("Failed, will be tried again")
+    FAILED = "failed", _("Failed; will be retried")
     NO_RECIPIENT = "no recipient", _("No recipient")
     EXPIRED_UNSENT = "expired unsent", _("Expired unsent")
     SHOWN = "shown", _("Shown to its owner")

@@ -126,7 +126,7 @@ def test_each_state_is_said_in_words(operator: Client, scene: AdminRecords) -> N
     page = operator.get(CODES).content.decode()
     badges = set(re.findall(r"dfns-badge [^>]*>([^<]+)<", page))
     assert {"Open", "Consumed", "Expired", "Superseded", "Revoked"} <= badges
-    assert {"Sent", "Sending", "Failed, will be tried again", "No recipient", "Abandoned"} <= badges
+    assert {"Sent", "Sending", "Failed; will be retried", "No recipient", "Abandoned"} <= badges
 
 
 def test_a_code_whose_guesses_are_spent_says_so(operator: Client, scene: AdminRecords) -> None:
