@@ -23,7 +23,7 @@ BUNDLE := dfns_login/static/dfns_login/dist/THIRD_PARTY_LICENSES.txt
 demo: $(VENV)/.demo $(BUNDLE) ## Run the whole project on this machine
 	@exec $(BIN)/python -u -m project.demo
 
-demo-check: $(VENV)/.demo $(BUNDLE) ## Start it, walk one person through the whole flow, and stop it
+demo-check: $(VENV)/.demo $(BUNDLE) ## Start the project, walk one person through the whole flow, and stop
 	@exec $(BIN)/python -u -m project.demo --check
 
 # The markers are described in pyproject.toml.
@@ -56,11 +56,11 @@ test: lint $(VENV)/.clients $(BUNDLE) ## Run every test and linter
 	$(MAKE) $(AT_ONCE) test-browser test-sqlite test-postgres $(if $(OTHER),test-other)
 	@echo "== Races and outages"
 	$(MAKE) test-alone
-test-sqlite: $(VENV)/.dev $(VENV)/.clients $(BUNDLE) ## Run all tests on SQLite but browsers, races and outages
+test-sqlite: $(VENV)/.dev $(VENV)/.clients $(BUNDLE) ## Run all tests on SQLite except browsers, races and outages
 	$(PYTEST) -m "not ($(IN_A_BROWSER) or $(ALONE))" $(ASKED_FOR)
-test-postgres: $(VENV)/.dev $(VENV)/.clients $(BUNDLE) ## Run the tests that use a database on PostgreSQL
+test-postgres: $(VENV)/.dev $(VENV)/.clients $(BUNDLE) ## Run the database tests on PostgreSQL
 	$(PYTEST) --db=postgres -m "database and not (fuzz or $(IN_A_BROWSER) or $(ALONE))" $(ASKED_FOR)
-test-browser: $(VENV)/.dev $(VENV)/.clients $(BUNDLE) ## Run the tests of pages, client and official clients
+test-browser: $(VENV)/.dev $(VENV)/.clients $(BUNDLE) ## Run the tests of the pages, our client and the official clients
 	$(PYTEST) --db=postgres -m "$(IN_A_BROWSER)" $(ASKED_FOR)
 test-alone: $(VENV)/.dev ## Run the races and outages
 	$(PYTEST) -m "$(ALONE)" $(ASKED_FOR)
