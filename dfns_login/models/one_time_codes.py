@@ -1,6 +1,7 @@
 """Issued codes. The row is also the outbox of its email; the code itself is not stored."""
 
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any, ClassVar, Final, Self
 
 from django.db import connections, models, router
@@ -79,31 +80,28 @@ class OneTimeCodeQuerySet(OutboxQuerySet["OneTimeCode"]):
         stale = self.of(recipient, purpose=purpose).filter(Q(expires_at__lte=until) | spent)
         return stale.close(how=how, now=now) == 1
 
-    def open_or_keep(self, row: "OneTimeCode", *, cooldown: timedelta) -> int:
+    def open_or_keep(
+        self, row: "OneTimeCode", *, cooldown: timedelta, guesser: Guesser, guesses: int, until: datetime
+    ) -> tuple[int, bool]:
         """Insert the row, or keep the recipient's open one and record that it was requested again.
 
         One statement, so no race opens a second row. A request within `cooldown` of
         the last one changes nothing; a later one makes a failed email due at once.
-        Returns the ID of the open row.
+        Returns the ID of the open row, and whether it is stale: an earlier row that
+        `close_stale` would close. A stale row is not changed, so it is not emailed again.
         """
         alias = router.db_for_write(OneTimeCode)
         connection = connections[alias]
-        fields = [field for field in OneTimeCode._meta.concrete_fields if not field.primary_key]
-        columns = ", ".join(connection.ops.quote_name(str(field.column)) for field in fields)
-        table = connection.ops.quote_name(OneTimeCode._meta.db_table)
-        values = [field.get_db_prep_save(getattr(row, field.attname), connection) for field in fields]
-        earlier = OneTimeCode._meta.get_field("asked_at").get_db_prep_save(row.asked_at - cooldown, connection)
-        again = f"WHEN {table}.asked_at <= %s"
-        sql = (
-            f"INSERT INTO {table} ({columns}) VALUES ({', '.join(['%s'] * len(values))}) "  # noqa: S608  names from the model
-            f"ON CONFLICT (organization, recipient, purpose) WHERE closed_at IS NULL "
-            f"DO UPDATE SET asked_at = CASE {again} THEN excluded.asked_at ELSE {table}.asked_at END, "
-            f"next_try_at = CASE {again} AND {table}.delivery = %s "
-            f"THEN excluded.next_try_at ELSE {table}.next_try_at END RETURNING id"
-        )
+        values = [field.get_db_prep_save(getattr(row, field.attname), connection) for field in _inserted_fields()]
+        moment = OneTimeCode._meta.get_field("asked_at")
+        earlier = moment.get_db_prep_save(row.asked_at - cooldown, connection)
+        salt = OneTimeCode._meta.get_field("salt").get_db_prep_save(row.salt, connection)
+        again = [earlier, moment.get_db_prep_save(until, connection), guesses]
+        parameters = [*values, *again, *again, DeliveryState.FAILED.value, salt, *again[1:]]
         with connection.cursor() as cursor:
-            cursor.execute(sql, [*values, earlier, earlier, DeliveryState.FAILED.value])
-            return int(cursor.fetchone()[0])
+            cursor.execute(_open_or_keep_sql(alias, guesser), parameters)
+            pk, stale = cursor.fetchone()
+        return int(pk), bool(stale)
 
     def record_guess(
         self, *, code: "OneTimeCode", matched: bool, cap: int, now: datetime, guesser: Guesser = Guesser.STRANGER
@@ -220,3 +218,27 @@ class OneTimeCode(OutboxRow):
 
     def __str__(self) -> str:
         return f"{self.purpose} code {self.pk}"
+
+
+@cache
+def _inserted_fields() -> tuple["models.Field[Any, Any]", ...]:
+    return tuple(field for field in OneTimeCode._meta.concrete_fields if not field.primary_key)
+
+
+@cache
+def _open_or_keep_sql(alias: str, guesser: Guesser) -> str:
+    """SQL text of `open_or_keep`, built once per process. The salt tells a new row from an earlier one."""
+    quote = connections[alias].ops.quote_name
+    fields = _inserted_fields()
+    columns = ", ".join(quote(str(field.column)) for field in fields)
+    table = quote(OneTimeCode._meta.db_table)
+    spent = f"{table}.{quote(guesser.value)}"
+    again = f"WHEN {table}.asked_at <= %s AND {table}.expires_at > %s AND {spent} < %s"
+    return (
+        f"INSERT INTO {table} ({columns}) VALUES ({', '.join(['%s'] * len(fields))}) "  # noqa: S608  names from the model
+        f"ON CONFLICT (organization, recipient, purpose) WHERE closed_at IS NULL "
+        f"DO UPDATE SET asked_at = CASE {again} THEN excluded.asked_at ELSE {table}.asked_at END, "
+        f"next_try_at = CASE {again} AND {table}.delivery = %s "
+        f"THEN excluded.next_try_at ELSE {table}.next_try_at END "
+        f"RETURNING id, salt <> %s AND (expires_at <= %s OR {quote(guesser.value)} >= %s)"
+    )

@@ -83,20 +83,12 @@ def guess_cap(purpose: CodePurpose) -> int:
 def issue_code(recipient: Recipient, *, purpose: CodePurpose, requester: Requester, now: datetime) -> int:
     """Open a code for the recipient, or keep the open one, and return its row's id.
 
-    Nobody looks up whether the recipient exists. Two statements, each in its own
-    transaction; no race opens a second row. First closed is an open code that
-    expires within two minutes or has no guesses left.
+    Nobody looks up whether the recipient exists. One statement, and no race opens
+    a second row. If the open code is stale (it expires within two minutes or has no
+    guesses left), it is closed and the statement repeated.
     Stored: what the code is derived from, never the code.
     Source: Dfns API, Send Login Code.
     """
-    OneTimeCode.objects.close_stale(
-        recipient,
-        purpose=purpose,
-        guesser=_guesser(requester.device),
-        guesses=guess_cap(purpose),
-        until=now + RENEWAL_MARGIN,
-        now=now,
-    )
     row = OneTimeCode(
         organization=recipient.organization,
         recipient=recipient.username,
@@ -111,7 +103,14 @@ def issue_code(recipient: Recipient, *, purpose: CodePurpose, requester: Request
         agent=requester.agent,
         locale=requester.locale,
     )
-    return OneTimeCode.objects.open_or_keep(row, cooldown=login_settings().code_cooldown)
+    codes = OneTimeCode.objects
+    cooldown = login_settings().code_cooldown
+    guesser, guesses, until = _guesser(requester.device), guess_cap(purpose), now + RENEWAL_MARGIN
+    pk, stale = codes.open_or_keep(row, cooldown=cooldown, guesser=guesser, guesses=guesses, until=until)
+    if stale:
+        codes.close_stale(recipient, purpose=purpose, guesser=guesser, guesses=guesses, until=until, now=now)
+        pk, _stale = codes.open_or_keep(row, cooldown=cooldown, guesser=guesser, guesses=guesses, until=until)
+    return pk
 
 
 def derive_code(row: OneTimeCode) -> str:

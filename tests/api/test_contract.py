@@ -417,14 +417,14 @@ class TestCost:
         names = make_person().names
         ask_code(client, names)
         statements, commands = cost_of(lambda: ask_code(client, names))
-        assert statements == ["UPDATE onetimecode", "INSERT onetimecode"]
+        assert statements == ["INSERT onetimecode"]
         assert commands == {**counted(BY_ADDRESS_AND_NETWORK_AND_NAME_AND_ORGANIZATION), **HANDED_OVER}
 
     def test_of_asking_for_a_registration_code(self, client: Client) -> None:
         request = lambda: call(client, "PUT", "/auth/registration/code", NAMES)  # noqa: E731
         request()
         statements, commands = cost_of(request)
-        assert statements == ["UPDATE onetimecode", "INSERT onetimecode"]
+        assert statements == ["INSERT onetimecode"]
         assert commands == {**counted(BY_ADDRESS_AND_NETWORK_AND_NAME_AND_ORGANIZATION), **HANDED_OVER}
 
     def test_of_opening_a_login_without_a_code(self, client: Client) -> None:
@@ -620,7 +620,7 @@ class TestCost:
         request = lambda: call(client, "POST", "/auth/recover/user/code", NAMES)  # noqa: E731
         request()
         statements, commands = cost_of(request)
-        assert statements == ["UPDATE onetimecode", "INSERT onetimecode"]
+        assert statements == ["INSERT onetimecode"]
         assert commands == {**counted(BY_ADDRESS_AND_NETWORK_AND_NAME_AND_ORGANIZATION), **HANDED_OVER}
 
 

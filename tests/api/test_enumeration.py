@@ -140,6 +140,19 @@ def test_every_name_costs_the_same_queries(client: Client, everybody: dict[str, 
             ask_every_code(client, names)
 
 
+def test_replacing_a_stale_code_costs_every_name_the_same(client: Client, everybody: dict[str, Names]) -> None:
+    """R-34: a stale code is closed and replaced with the same statements, whether or not the account exists."""
+    for names in everybody.values():
+        ask_every_code(client, names)
+    OneTimeCode.objects.update(guesses=100)
+    seen = set()
+    for names in everybody.values():
+        with recorded() as texts:
+            ask_every_code(client, names)
+        seen.add(tuple(texts))
+    assert [len(texts) for texts in seen] == [9]
+
+
 def test_every_name_gets_the_same_rows(client: Client, everybody: dict[str, Names]) -> None:
     for names in everybody.values():
         ask_every_code(client, names)

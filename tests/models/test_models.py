@@ -264,9 +264,38 @@ def test_a_stale_code_is_closed(kim: Person, after: timedelta, guesses: int, clo
     OneTimeCode.objects.update(guesses=guesses)
     now = NOW + after
     limits: dict[str, Any] = {"guesser": Guesser.STRANGER, "guesses": 10, "until": now + 2 * MINUTE, "now": now}
+    before = OneTimeCode.objects.values().get()
+    row = OneTimeCode.objects.get()
+    row.salt, row.asked_at = b"another", NOW  # requested again, within the cooldown
+    shared = {name: limits[name] for name in ("guesser", "guesses", "until")}
+    kept = OneTimeCode.objects.open_or_keep(row, cooldown=MINUTE, **shared)
+    assert kept == (row.pk, closed is not None)  # the SQL and the ORM agree
+    assert OneTimeCode.objects.values().get() == before
+    row.asked_at = now
+    assert OneTimeCode.objects.open_or_keep(row, cooldown=0 * SECOND, **shared) == kept
+    assert OneTimeCode.objects.get().asked_at == (now if closed is None else NOW)
     stale = OneTimeCode.objects.close_stale(kim.account.recipient, purpose=CodePurpose.LOGIN, **limits)
     assert stale is (closed is not None)
     assert OneTimeCode.objects.get().closed_as == (closed or "")
+
+
+@pytest.mark.parametrize("guesser", Guesser)
+@pytest.mark.parametrize("spent", Guesser)
+def test_a_code_is_stale_for_the_guesser_without_guesses(kim: Person, guesser: Guesser, spent: Guesser) -> None:
+    ask(kim.account)
+    row = OneTimeCode.objects.get()
+    OneTimeCode.objects.update(**{spent.value: 10})
+    row.salt = b"another"
+    limits: dict[str, Any] = {"guesser": guesser, "guesses": 10, "until": NOW + 2 * MINUTE}
+    assert OneTimeCode.objects.open_or_keep(row, cooldown=MINUTE, **limits) == (row.pk, guesser is spent)
+
+
+def test_a_new_code_is_never_stale(kim: Person) -> None:
+    ask(kim.account)
+    row = OneTimeCode.objects.get()
+    row.delete()
+    limits: dict[str, Any] = {"guesser": Guesser.STRANGER, "guesses": 0, "until": row.expires_at}
+    assert not OneTimeCode.objects.open_or_keep(row, cooldown=MINUTE, **limits)[1]
 
 
 @pytest.mark.parametrize("how", CodeClosed)
