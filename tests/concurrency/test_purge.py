@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 
 from dfns_login.errors import CodeRefused
-from dfns_login.models import CodePurpose, OneTimeCode, SpentToken
+from dfns_login.models import CodePurpose, OneTimeCode
 from dfns_login.proofs.codes import issue_code, present_code
 from dfns_login.purge import close_expired_codes, purge
 from dfns_login.usernames import Recipient
@@ -139,12 +139,3 @@ def test_a_row_that_a_sweep_has_closed_is_kept_for_its_hour(database_url: str) -
     assert OneTimeCode.objects.count() == 3
     purge(now=now + timedelta(minutes=60))
     assert OneTimeCode.objects.count() == 0
-
-
-def test_a_spent_token_is_remembered_longer_than_it_lives(database_url: str) -> None:
-    now = datetime.now(UTC)
-    SpentToken.objects.create(jti="spent", expires_at=now)
-    purge(now=now + timedelta(minutes=4, seconds=59))
-    assert SpentToken.objects.exists()
-    purge(now=now + timedelta(minutes=5))
-    assert not SpentToken.objects.exists()
