@@ -159,7 +159,7 @@ def test_an_operator_who_is_deactivated_meanwhile_invites_nobody(web: str) -> No
     held = HeldRequest(web, Call(path="/auth/users", body=body, bearer=token, user_action=signed))
     deactivate_account(root.account, operator=OPERATOR, now=now())
     assert refusal(held.finish()) == NOT_AUTHORIZED
-    assert not Account.objects.filter(email="lee@example.co").exists()
+    assert not root.account.organization.accounts.filter(email="lee@example.co").exists()
 
 
 def test_an_operator_who_is_deactivated_meanwhile_deletes_nobody(web: str) -> None:
