@@ -30,6 +30,8 @@ from tests.support.admin_records import ADMIN, MODELS, AdminRecords, make_code, 
 from tests.support.authenticators import Kind, SoftwareKey
 from tests.support.factories import make_account, make_credential, make_organization
 
+pytestmark = pytest.mark.slow  # hundreds of pages of the admin
+
 CODES = f"{ADMIN}/onetimecode/"
 
 
@@ -44,7 +46,6 @@ def codes(**fields: object) -> list[int]:
     return list(OneTimeCode.objects.filter(**fields).order_by("-issued_at", "-pk").values_list("pk", flat=True))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("model", MODELS)
 def test_a_list_costs_the_same_for_few_and_for_many_rows(operator: Client, model: str) -> None:
     counted = []

@@ -12,6 +12,8 @@ from dfns_login.proofs.codes import derive_code
 from tests.support.admin_records import ADMIN, DJANGO_SESSION, JTI, MODELS, SALT, SECRET_KEY_ID, AdminRecords, operate
 from tests.support.factories import issue
 
+pytestmark = pytest.mark.slow  # hundreds of pages of the admin
+
 SECRET_COLUMNS = ("salt", "key_id", "encrypted_key_at_rest", "jti", "django_session_key", "public_key")
 
 
