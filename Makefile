@@ -29,7 +29,8 @@ demo-check: $(VENV)/.demo $(BUNDLE) ## Start the project, walk one person throug
 # The markers are described in pyproject.toml.
 IN_A_BROWSER := (browser or conformance or (node and not live))
 ALONE := (race or outage)
-NOT_QUICK := (browser or conformance or fuzz or live or node or outage or postgres or race or slow)
+NEEDS_MORE := browser or conformance or fuzz or live or node or outage or postgres or race
+NOT_QUICK := ($(NEEDS_MORE) or slow)
 
 RUN_TESTS := -m pytest -q
 PYTEST = $(RUN) $(BIN)/python $(RUN_TESTS)
@@ -40,7 +41,7 @@ AT_ONCE := --jobs=2 --keep-going --no-print-directory $(if $(filter output-sync,
 
 quick: $(VENV)/.dev ## Run the quick tests: SQLite, no Node, no browser, no live project
 ifdef ARGS
-	$(PYTEST) -p no:schemathesis -m "not $(NOT_QUICK)" $(ARGS)
+	$(PYTEST) -p no:schemathesis -m "not ($(NEEDS_MORE))" $(ARGS)
 else
 	@$(MAKE) $(AT_ONCE) quick-api quick-rest
 endif

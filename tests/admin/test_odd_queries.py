@@ -5,6 +5,8 @@ from django.test import Client
 
 from tests.support.admin_records import ADMIN, MODELS, AdminRecords
 
+pytestmark = pytest.mark.slow
+
 QUERIES = (
     "_changelist_filters=%00",
     "_facets=x",

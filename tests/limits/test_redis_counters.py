@@ -35,6 +35,8 @@ from tests.support.clock import StillClock
 from tests.support.live_project import wait_for
 from tests.support.servers import Valkey
 
+pytestmark = pytest.mark.slow
+
 HERE: Final = Requester(address="192.0.2.7")
 JANE: Final = Recipient(organization="or-1", username="jane@example.co")
 SCOPES = itertools.count()

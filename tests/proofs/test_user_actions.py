@@ -61,6 +61,8 @@ from tests.support.authenticators import Kind, SoftwareKey, base64url, compact_j
 from tests.support.clock import MINUTE, NOW, SECOND
 from tests.support.factories import SOMEWHERE, Person, make_organization, make_person
 
+pytestmark = pytest.mark.slow
+
 PARALLEL = 60
 REQUEST = ActionRequest(method="POST", path="/things", payload={"amount": 1})
 
