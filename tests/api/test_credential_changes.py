@@ -37,7 +37,7 @@ from tests.support.factories import Person, issue, make_credential, make_organiz
 from tests.support.mail import deliver_at
 from tests.support.signed_in import SignedIn, signed_in
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("without_rates")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("without_rates"), pytest.mark.slow]
 
 NOT_FOUND = (404, "Not found.")
 RENAME = "/auth/credentials/rename"

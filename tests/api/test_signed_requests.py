@@ -23,7 +23,7 @@ from tests.support.authenticators import Kind, SoftwareKey
 from tests.support.factories import make_organization, make_person
 from tests.support.signed_in import SignedIn, signed_in
 
-pytestmark = [pytest.mark.django_db, pytest.mark.urls(__name__)]
+pytestmark = [pytest.mark.django_db, pytest.mark.urls(__name__), pytest.mark.slow]
 
 REFUSED = (403, "user action signature is missing or invalid")
 NOT_JSON = (415, "The request body must be application/json.")
