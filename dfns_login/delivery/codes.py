@@ -36,7 +36,7 @@ class CodeEmails(Emails[OneTimeCode]):
         self._accounts: dict[tuple[str, str], Account] = {}
 
     def read(self, taken: Sequence[int]) -> list[OneTimeCode]:
-        rows = list(OneTimeCode.objects.open().filter(pk__in=taken).order_by("asked_at"))
+        rows = list(OneTimeCode.objects.open().filter(pk__in=taken).order_by("asked_at", "pk"))
         if rows:
             names = reduce(or_, (Q(organization_id=row.organization, username=row.recipient) for row in rows))
             accounts = Account.objects.select_related("organization").filter(names, organization__active=True)

@@ -17,7 +17,7 @@ class NoticeEmails(Emails[Notice]):
 
     def read(self, taken: Sequence[int]) -> list[Notice]:
         notices = Notice.objects.select_related("event__account__organization")
-        return list(notices.filter(pk__in=taken).order_by("event__at"))
+        return list(notices.filter(pk__in=taken).order_by("event__at", "pk"))
 
     def account_of(self, row: Notice) -> Account | None:
         return row.event.account  # None if it was deleted
