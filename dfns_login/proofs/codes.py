@@ -134,7 +134,7 @@ def present_code(
     Source: Dfns API, Create User Login Challenge, `loginCode`.
     """
     row = OneTimeCode.objects.open().of(recipient, purpose=purpose).first()
-    return _spend(row, _fold(submitted), guesser=_guesser(device), now=now)
+    return _spend(row or _no_code(recipient, purpose), _fold(submitted), guesser=_guesser(device), now=now)
 
 
 def show_credential_code(account: Account, *, expires_at: datetime, requester: Requester, now: datetime) -> str:
@@ -179,7 +179,8 @@ def present_credential_code(submitted: str, *, now: datetime) -> tuple[Presented
     selector, code = folded[:SELECTOR_LENGTH].decode(), folded[SELECTOR_LENGTH:]
     shown = OneTimeCode.objects.open().filter(purpose=CodePurpose.CREDENTIAL, selector=selector)
     row = shown.select_related("account__organization").first()
-    presented = _spend(row, code, guesser=Guesser.STRANGER, now=now)
+    nobody = Recipient(organization="", username="")
+    presented = _spend(row or _no_code(nobody, CodePurpose.CREDENTIAL), code, guesser=Guesser.STRANGER, now=now)
     if row is None or row.account is None:
         raise CodeRefused("account deleted")
     return presented, row.account
@@ -189,16 +190,26 @@ def _guesser(device: str) -> Guesser:
     return Guesser.DEVICE if device else Guesser.STRANGER
 
 
-def _spend(row: OneTimeCode | None, folded: bytes, *, guesser: Guesser, now: datetime) -> PresentedCode:
+def _no_code(recipient: Recipient, purpose: CodePurpose) -> OneTimeCode:
+    """Return a row that is not stored, to guess at if there is no open code: the same work is done (R-126)."""
+    return OneTimeCode(
+        organization=recipient.organization,
+        recipient=recipient.username,
+        purpose=purpose,
+        salt=bytes(SALT_BYTES),
+        key_id=key_rings().current_code_key_id,
+        issued_at=datetime.min.replace(tzinfo=UTC),
+    )
+
+
+def _spend(row: OneTimeCode, folded: bytes, *, guesser: Guesser, now: datetime) -> PresentedCode:
     """Count one guess and consume the code if it matches. Right and wrong guesses cost the same."""
-    if row is None:
-        raise CodeRefused("no open code")
     purpose = CodePurpose(row.purpose)
     matched = hmac.compare_digest(_derive(row).encode(), folded)
     cap = guess_cap(purpose)
     counted = OneTimeCode.objects.record_guess(code=row, guesser=guesser, matched=matched, cap=cap, now=now)
     if not counted:
-        raise CodeRefused("code expired, spent, or out of guesses")
+        raise CodeRefused("no open code, or it is expired, spent, or out of guesses")
     if not matched:
         raise CodeRefused("wrong code")
     recipient = Recipient(organization=row.organization, username=row.recipient)

@@ -9,6 +9,7 @@ import pytest
 from django.db import connection
 from django.http import HttpResponse
 from django.test import Client
+from django.utils import timezone
 
 from dfns_login.models import Account, AccountState, CodePurpose, OneTimeCode
 from tests.support.api_client import (
@@ -151,6 +152,27 @@ def test_replacing_a_stale_code_costs_every_name_the_same(client: Client, everyb
             ask_every_code(client, names)
         seen.add(tuple(texts))
     assert [len(texts) for texts in seen] == [9]
+
+
+@pytest.mark.parametrize("guess", ["login/init with a code", "registration/init", "recover/user/init"])
+def test_a_wrong_guess_costs_the_same_whatever_code_is_open(
+    client: Client, everybody: dict[str, Names], guess: str
+) -> None:
+    """R-126: no code, an open one, one without guesses left, an expired one: the same statements and the same reply."""
+    states: list[Callable[[], object]] = [
+        lambda: None,
+        lambda: [ask_every_code(client, names) for names in everybody.values()],
+        lambda: OneTimeCode.objects.update(guesses=100),
+        lambda: OneTimeCode.objects.update(guesses=0, expires_at=timezone.now()),
+    ]
+    seen = set()
+    for reach in states:
+        reach()
+        for names in everybody.values():
+            with recorded() as texts:
+                refused = ASKING[guess](client, names)
+            seen.add((tuple(texts), refused.status_code, refused.content))
+    assert len(seen) == 1
 
 
 def test_every_name_gets_the_same_rows(client: Client, everybody: dict[str, Names]) -> None:

@@ -1,9 +1,10 @@
 """Sixty requests at once for one code, on two web processes over PostgreSQL (R-03, R-04, R-08, R-121)."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.db import connection, transaction
 
 from dfns_login.models import CodeClosed, CodePurpose, OneTimeCode
 from dfns_login.usernames import Recipient
@@ -137,3 +138,25 @@ def test_a_code_that_is_in_hand_works_while_a_stranger_asks_for_more(web: str, j
         calls[place] = presenting(jane, issue(jane.account.recipient))
         assert {answer.status for answer in send_at_once(web, calls)} == {200}
         assert len([row for row in codes_of(jane.account.recipient) if row.closed_at is None]) <= 1
+
+
+def commit_waits_for_the_disk(act: Callable[[], object]) -> bool:
+    """Return whether PostgreSQL gave the transaction an id, because it wrote something."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        act()
+        cursor.execute("SELECT pg_current_xact_id_if_assigned() IS NOT NULL")
+        return bool(cursor.fetchone()[0])
+
+
+def test_a_guess_waits_for_the_disk_whatever_it_finds(jane: Person) -> None:
+    """R-126: an open code does not show in the time of a wrong guess."""
+    issue(jane.account.recipient)
+    (code,) = codes_of(jane.account.recipient)
+
+    def guess(row: OneTimeCode, *, cap: int = CAP) -> bool:
+        return OneTimeCode.objects.record_guess(code=row, matched=False, cap=cap, now=code.issued_at)
+
+    for row, cap in ((code, CAP), (code, 0), (OneTimeCode(), CAP)):
+        assert commit_waits_for_the_disk(lambda row=row, cap=cap: guess(row, cap=cap))
+    assert [row.guesses for row in codes_of(jane.account.recipient)] == [1]
+    assert not commit_waits_for_the_disk(lambda: OneTimeCode.objects.filter(pk=0).update(guesses=1))  # control
