@@ -113,7 +113,7 @@ class AccountAdmin(ReadOnlyAdmin[Account]):
             None,
             {"fields": ("username", "email", "shown_organization", "kind", "shown_state", "shown_user", "shown_id")},
         ),
-        (_("Dates"), {"fields": ("shown_created", "shown_last_sign_in")}),
+        (_("Dates"), {"fields": ("shown_created", "shown_last_sign_in", "shown_email_refused")}),
     )
     readonly_fields = (
         "shown_id",
@@ -122,6 +122,7 @@ class AccountAdmin(ReadOnlyAdmin[Account]):
         "shown_user",
         "shown_created",
         "shown_last_sign_in",
+        "shown_email_refused",
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Account]:
@@ -232,3 +233,7 @@ class AccountAdmin(ReadOnlyAdmin[Account]):
     @admin.display(description=_("last sign-in"))
     def shown_last_sign_in(self, row: Account) -> str:
         return moment(getattr(row, "last_sign_in", None))
+
+    @admin.display(description=_("address refused for good"))
+    def shown_email_refused(self, row: Account) -> str:
+        return moment(row.email_refused_at)

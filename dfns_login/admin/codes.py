@@ -35,6 +35,7 @@ DELIVERY_TONES: Final = {
     DeliveryState.SENDING: Tone.WAITING,
     DeliveryState.SENT: Tone.GOOD,
     DeliveryState.FAILED: Tone.BAD,
+    DeliveryState.REFUSED: Tone.BAD,
     DeliveryState.NO_RECIPIENT: Tone.OVER,
     DeliveryState.EXPIRED_UNSENT: Tone.BAD,
     DeliveryState.SHOWN: Tone.GOOD,

@@ -64,6 +64,10 @@ def _sent(code: OneTimeCode) -> Iterator[Step]:
 
 
 def _failed(code: OneTimeCode, *, last: datetime) -> Iterator[Step]:
+    if code.delivery == DeliveryState.REFUSED and code.handled_at is not None:
+        text = _("Refused for good by the recipient's mail server")
+        yield _step(code.handled_at, text, Tone.BAD, detail=code.last_error)
+        return
     if code.delivery == DeliveryState.FAILED or (code.last_error and code.sent_at is None):
         text = _("Try %(count)d failed") % {"count": code.tries}
         yield Step(text=text, tone=Tone.BAD, order=last, detail=code.last_error)

@@ -23,6 +23,7 @@
 | `dfns_login.W033` | Celery beat does not run the sweep |
 | `dfns_login.W034` | Celery runs tasks inside the request |
 | `dfns_login.W040` | the email timeout is longer than a worker's lease |
+| `dfns_login.W041` | the email backend keeps emails, and so codes, in a queue of its own |
 | `dfns_login.W050` | `REVEAL_UNKNOWN_USERS` is on |
 | `dfns_login.W051` | the admin's login view has no rate limit |
 | `dfns_login.E053` | `ALLOWED_HOSTS` allows any host |
@@ -60,6 +61,8 @@ MAX_ODDS: Final = 1e-6
 SAFE_UNCOUNTED_SPACE: Final = 10**14
 """The number of possible codes at which a thousand guesses a second for a day stay below `MAX_ODDS`."""
 ADMIN_LOGIN: Final = ("django.contrib.admin.sites", "AdminSite.login")
+QUEUES: Final = ("django_mail_queue", "djcelery_email", "mailer", "mailqueue", "post_office")
+"""Packages whose email backends store emails for a process of theirs."""
 LOGIN_LIMITERS: Final = ("axes", "defender")
 """Apps that rate-limit Django's login views."""
 
@@ -212,6 +215,12 @@ def _check_mail(_conf: LoginSettings) -> Iterator[CheckMessage]:
             "EMAIL_TIMEOUT is not set." if timeout is None else f"EMAIL_TIMEOUT is {timeout} seconds.",
             hint=f"One email may take {limit:.0f} seconds in all. Set it to 10.",
             id="dfns_login.W040",
+        )
+    if backend.partition(".")[0] in QUEUES:
+        yield Warning(
+            f"{backend} stores emails, and so codes in clear text, until another process sends them.",
+            hint="A Celery worker already sends the emails. Use a backend that hands them to the mail server.",
+            id="dfns_login.W041",
         )
 
 

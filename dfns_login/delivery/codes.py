@@ -1,7 +1,7 @@
 """Emails of codes."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import reduce
 from operator import or_
 from typing import Final
@@ -12,12 +12,14 @@ from django.db.models import Q
 
 from dfns_login.audit import record_event
 from dfns_login.delivery.emails import code_email
-from dfns_login.delivery.sending import LONGEST_BACKOFF, Emails, NotSendable, without_code
+from dfns_login.delivery.sending import Emails, NotSendable, without_code
 from dfns_login.errors import CodeRefused, RateExceeded, ServiceUnavailable
 from dfns_login.limits import EMAIL_PER_MAILBOX, Subject, count
 from dfns_login.models import Account, AccountState, AuditKind, CodePurpose, OneTimeCode
 from dfns_login.proofs import derive_code
 
+UNCOUNTED_WAIT: Final = timedelta(minutes=5)
+"""Until the next try, if the cache that counts emails is down and doesn't say."""
 BUDGET: Final = "email budget of the mailbox"
 RECIPIENT_STATES: Final = {
     CodePurpose.LOGIN: AccountState.REGISTERED,
@@ -67,6 +69,9 @@ class CodeEmails(Emails[OneTimeCode]):
     def record_failed(self, row: OneTimeCode, account: Account, *, error: str, next_try_at: datetime) -> None:
         self.rows.record_failed(row, error=error, next_try_at=next_try_at, account=account)
 
+    def record_refused(self, row: OneTimeCode, account: Account, *, error: str, now: datetime) -> None:
+        self.rows.record_refused(row, error=error, now=now, account=account)
+
     def redacted(self, row: OneTimeCode, error: str) -> str:
         return without_code(error, derive_code(row))
 
@@ -76,5 +81,5 @@ def _count(account: Account, *, now: datetime) -> None:
     try:
         count([EMAIL_PER_MAILBOX], {Subject.MAILBOX: account.email}, scope="mail")
     except (RateExceeded, ServiceUnavailable) as refusal:
-        wait = refusal.retry_after or LONGEST_BACKOFF
+        wait = refusal.retry_after or UNCOUNTED_WAIT
         raise NotSendable(f"{BUDGET}: {refusal.reason}", next_try_at=now + wait) from refusal

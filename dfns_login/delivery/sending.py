@@ -8,6 +8,7 @@ import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, ClassVar, Final, Generic, Self
@@ -22,9 +23,14 @@ from dfns_login.models.outbox import Row
 logger = logging.getLogger(__name__)
 
 FIRST_BACKOFF: Final = timedelta(seconds=5)
-LONGEST_BACKOFF: Final = timedelta(minutes=5)
+LONGEST_BACKOFF: Final = timedelta(minutes=30)
 SERVICE_UNAVAILABLE: Final = 421
 """SMTP reply before the server closes the connection (RFC 5321 §3.8)."""
+PERMANENT: Final = 5
+"""First digit of an SMTP reply that repeating the email does not change (RFC 5321 §4.2.1)."""
+NOT_FINAL: Final = re.compile(r"5\.([357]\.\d|1\.[78]|2\.2)", re.ASCII)
+"""Enhanced status codes of a 5yz reply that another try may get past (RFC 3463 §3): about the server, the protocol, its
+policy or the sender, not about the recipient; and a full mailbox."""
 
 
 class NotSendable(Exception):
@@ -33,6 +39,14 @@ class NotSendable(Exception):
     def __init__(self, reason: str, *, next_try_at: datetime) -> None:
         super().__init__(reason)
         self.next_try_at = next_try_at
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """Why an email was not accepted. final: the server refuses this recipient or this email for good."""
+
+    answer: str
+    final: bool = False
 
 
 class MailServer:
@@ -46,16 +60,19 @@ class MailServer:
         self._backend: Any = None
         self._used = False
 
-    def send(self, message: EmailMessage) -> str:
-        """Send the email. Returns the error, or an empty string if the server accepted it."""
+    def send(self, message: EmailMessage) -> Failure | None:
+        """Send the email. Returns why it was not accepted, or None.
+
+        What a backend returns is not looked at: one that queues emails may return 0.
+        """
         used = self._used
         try:
-            sent = self._send(message)
+            self._send(message)
         except Exception as error:  # noqa: BLE001  backends raise whatever their provider raises
             if used and _is_closed(error):  # an idle connection, or one that has sent enough: try a fresh one
                 return self.send(message)
-            return self.unreachable or describe(error)
-        return "" if sent else "the email backend accepted no email"
+            return Failure(answer=self.unreachable or describe(error), final=_is_final(error))
+        return None
 
     def abort(self) -> None:
         """Make a call that waits for an SMTP server fail. Called from another thread."""
@@ -65,12 +82,13 @@ class MailServer:
             with suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
 
-    def _send(self, message: EmailMessage) -> int:
+    def _send(self, message: EmailMessage) -> None:
         self._connect()
         try:
-            sent: int = self._backend.send_messages([message])
+            self._backend.send_messages([message])
         except (smtplib.SMTPRecipientsRefused, smtplib.SMTPResponseException) as error:
-            log_outage("mail", error=error)
+            if not _is_final(error):
+                log_outage("mail", error=error)
             if _is_closed(error):
                 self._close()
             raise
@@ -79,7 +97,6 @@ class MailServer:
             self._close()
             raise
         self._used = True
-        return sent
 
     def _connect(self) -> None:
         if self.unreachable:
@@ -133,6 +150,10 @@ class Emails(ABC, Generic[Row]):
         """Record the error and the next try."""
         self.rows.record_failed(row, error=error, next_try_at=next_try_at)
 
+    def record_refused(self, row: Row, account: Account, *, error: str, now: datetime) -> None:
+        """Record that the server refuses the email for good."""
+        self.rows.record_refused(row, error=error, now=now)
+
     def redacted(self, row: Row, error: str) -> str:
         """Return the server's answer without anything secret."""
         return error
@@ -156,15 +177,23 @@ class Emails(ABC, Generic[Row]):
             logger.error("email of %s could not be composed: %s\n%s", row, type(error).__name__, where)  # noqa: TRY400
             self.record_failed(row, account, error=describe(error), next_try_at=now + backoff(row.tries))
             return
-        if answer := server.send(message):
-            self.record_failed(row, account, error=self.redacted(row, answer), next_try_at=now + backoff(row.tries))
-        else:
+        failure = server.send(message)
+        if failure is None:
             self.record_sent(row, account, now=now)
+            if account.email_refused_at is not None:
+                Account.objects.record_email_refused(account=account, at=None)
+            return
+        answer = self.redacted(row, failure.answer)
+        if failure.final:
+            self.record_refused(row, account, error=answer, now=now)
+            Account.objects.record_email_refused(account=account, at=now)
+        else:
+            self.record_failed(row, account, error=answer, next_try_at=now + backoff(row.tries))
 
 
 def backoff(tries: int) -> timedelta:
-    """Time until the next try: 5 s, 15 s, 45 s … 5 min."""
-    factor: int = 3 ** (min(tries, 8) - 1)
+    """Time until the next try: 5 s, 10 s, 20 s … 30 min. An email that fails all day is tried about 55 times."""
+    factor: int = 2 ** (min(tries, 12) - 1)
     return min(FIRST_BACKOFF * factor, LONGEST_BACKOFF)
 
 
@@ -184,6 +213,18 @@ def describe(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f"{type(error).__name__}: {error.strerror}"
     return type(error).__name__
+
+
+def _is_final(error: Exception) -> bool:
+    """Whether the server refuses this recipient or this email for good."""
+    if isinstance(error, smtplib.SMTPRecipientsRefused):
+        return all(_is_final_reply(code, text) for code, text in error.recipients.values())
+    return isinstance(error, smtplib.SMTPDataError) and _is_final_reply(error.smtp_code, error.smtp_error)
+
+
+def _is_final_reply(code: int, text: bytes | str) -> bool:
+    words = text.decode(errors="replace") if isinstance(text, bytes) else text
+    return code // 100 == PERMANENT and not NOT_FINAL.match(words)
 
 
 def _is_closed(error: Exception) -> bool:

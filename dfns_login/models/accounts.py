@@ -1,5 +1,6 @@
 """Organizations, and the accounts of people in them."""
 
+from datetime import datetime
 from typing import ClassVar, Final, Self
 
 from django.apps import apps
@@ -138,6 +139,10 @@ class AccountQuerySet(models.QuerySet["Account"]):
             self.filter(pk=account.pk, state=AccountState.INVITED).update(state=AccountState.REGISTERED, user=user) == 1
         )
 
+    def record_email_refused(self, *, account: "Account", at: datetime | None) -> None:
+        """Record when the mail server refused the account's address for good; None once it accepts an email."""
+        self.filter(pk=account.pk).update(email_refused_at=at)
+
     def deactivate(self, *, account: "Account") -> bool:
         """Deactivate the account; true for exactly one caller."""
         return (
@@ -173,6 +178,11 @@ class Account(models.Model):
     state = models.CharField(max_length=12, choices=AccountState, default=AccountState.INVITED)
     generation = models.PositiveBigIntegerField(
         default=0, editable=False, help_text="What was issued under a lower generation is revoked."
+    )
+    email_refused_at = models.DateTimeField(
+        null=True,
+        editable=False,
+        help_text="When the mail server last refused the address for good, until it accepts one.",
     )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 

@@ -24,6 +24,7 @@ class DeliveryState(models.TextChoices):
     SENDING = "sending", _("Sending")
     SENT = "sent", _("Sent")
     FAILED = "failed", _("Failed; will be retried")
+    REFUSED = "refused", _("Refused by the recipient's server")
     NO_RECIPIENT = "no recipient", _("No recipient")
     EXPIRED_UNSENT = "expired unsent", _("Expired unsent")
     SHOWN = "shown", _("Shown to its owner")
@@ -116,6 +117,16 @@ class OutboxQuerySet(models.QuerySet[Row]):
     def record_no_recipient(self, row: Row, *, now: datetime) -> bool:
         """Record that nobody can receive the email; false if the lease was lost."""
         return self._settle(row, delivery=DeliveryState.NO_RECIPIENT, handled_at=row.handled_time(now))
+
+    def record_refused(self, row: Row, *, error: str, now: datetime, **fields: object) -> bool:
+        """Record that the server refuses the email for good; false if the lease was lost."""
+        return self._settle(
+            row,
+            delivery=DeliveryState.REFUSED,
+            handled_at=row.handled_time(now),
+            last_error=error[:ERROR_MAX_LENGTH],
+            **fields,
+        )
 
     def record_failed(self, row: Row, *, error: str, next_try_at: datetime, **fields: object) -> bool:
         """Record the error and the next try; false if the lease was lost."""

@@ -1,6 +1,8 @@
 """System checks: each test makes one change to valid settings."""
 
 import re
+import sys
+import types
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -399,6 +401,18 @@ def test_an_email_timeout_over_the_time_limit_is_a_warning(settings, timeout, nu
     else:
         settings.EMAIL_TIMEOUT = timeout
     assert ids() == ([number] if number else [])
+
+
+def test_an_email_backend_with_a_queue_of_its_own_is_a_warning(settings, monkeypatch):
+    module = types.ModuleType("post_office.backends")
+    module.EmailBackend = type("EmailBackend", (), {})
+    monkeypatch.setitem(sys.modules, "post_office", types.ModuleType("post_office"))
+    monkeypatch.setitem(sys.modules, "post_office.backends", module)
+    if hasattr(settings, "MAILERS"):
+        settings.MAILERS = {"default": {"BACKEND": "post_office.backends.EmailBackend"}}
+    else:
+        settings.EMAIL_BACKEND = "post_office.backends.EmailBackend"
+    assert ids() == ["W041"]
 
 
 def test_other_email_backends_need_no_timeout(settings):

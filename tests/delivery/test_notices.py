@@ -60,20 +60,18 @@ def deliver(notice: Notice, *, now: datetime = NOW) -> Notice:
 
 
 class Unwilling(BaseEmailBackend):
-    """Raises, or takes none of what it is given."""
+    """Raises an error."""
 
-    answer: Exception | None = None
+    answer: Exception
 
     def send_messages(self, _: Any) -> int:
-        if Unwilling.answer is None:
-            return 0
         raise Unwilling.answer
 
 
 @pytest.fixture
 def unwilling(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     send_through(settings, f"{__name__}.Unwilling")
-    monkeypatch.setattr(Unwilling, "answer", ConnectionRefusedError(111, "Connection refused"))
+    monkeypatch.setattr(Unwilling, "answer", ConnectionRefusedError(111, "Connection refused"), raising=False)
 
 
 # What is told
@@ -238,26 +236,22 @@ def test_it_is_sent_once(jane: Account, mailoutbox: Outbox) -> None:
     assert len(mailoutbox) == 1
 
 
-@pytest.mark.parametrize("answer", [ConnectionRefusedError(111, "Connection refused"), RuntimeError("jane"), None])
+@pytest.mark.parametrize("answer", [ConnectionRefusedError(111, "Connection refused"), RuntimeError("jane")])
 def test_a_mail_server_that_fails_is_tried_again(
-    jane: Account, unwilling: None, settings: Any, monkeypatch: pytest.MonkeyPatch, answer: Exception | None
+    jane: Account, unwilling: None, settings: Any, monkeypatch: pytest.MonkeyPatch, answer: Exception
 ) -> None:
     monkeypatch.setattr(Unwilling, "answer", answer)
     notice, now = tell(jane), NOW
     waits = []
-    for tries in range(1, 9):
+    for tries in range(1, 12):
         deliver(notice, now=now)
         assert (notice.delivery, notice.tries, notice.sent_at) == (DeliveryState.FAILED, tries, None)
-        assert notice.last_error in {
-            "ConnectionRefusedError: Connection refused",
-            "RuntimeError",
-            "the email backend accepted no email",
-        }
+        assert notice.last_error in {"ConnectionRefusedError: Connection refused", "RuntimeError"}
         waits.append(notice.next_try_at - now)
         assert due_notices(now=notice.next_try_at - SECOND) == []
         assert due_notices(now=notice.next_try_at) == [notice.pk]
         now = notice.next_try_at
-    assert waits[:4] == [FIRST_BACKOFF * 3**each for each in range(4)]
+    assert waits[:4] == [FIRST_BACKOFF * 2**each for each in range(4)]
     assert waits[-1] == LONGEST_BACKOFF
     send_through(settings, "django.core.mail.backends.locmem.EmailBackend")
     deliver(notice, now=now)

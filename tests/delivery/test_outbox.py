@@ -15,7 +15,7 @@ from dfns_login.ceremonies.notices import notify_owner
 from dfns_login.delivery import deliver_due
 from dfns_login.delivery.codes import RECIPIENT_STATES
 from dfns_login.delivery.lease import LEASE
-from dfns_login.delivery.sending import FIRST_BACKOFF, LONGEST_BACKOFF
+from dfns_login.delivery.sending import FIRST_BACKOFF, LONGEST_BACKOFF, backoff
 from dfns_login.key_rings import new_rings
 from dfns_login.models import (
     Account,
@@ -82,17 +82,17 @@ def lease(row: OneTimeCode, *, now: datetime) -> bool:
 
 
 class Unwilling(BaseEmailBackend):
-    """Raises, or takes none of what it is given."""
+    """Raises, or returns a number."""
 
-    answer: BaseException | int = 0
+    answer: BaseException | int | None = 0
     before: Any = None
 
-    def send_messages(self, _: Any) -> int:
+    def send_messages(self, _: Any) -> Any:
         if Unwilling.before:
             Unwilling.before()
-        if isinstance(Unwilling.answer, int):
-            return Unwilling.answer
-        raise Unwilling.answer
+        if isinstance(Unwilling.answer, BaseException):
+            raise Unwilling.answer
+        return Unwilling.answer
 
 
 @pytest.fixture
@@ -100,12 +100,15 @@ def unwilling(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     """`unwilling(answer)`: what the mail server says from now on."""
     monkeypatch.setattr(Unwilling, "before", None)
 
-    def change(answer: BaseException | int, *, before: Any = None) -> None:
+    def change(answer: BaseException | int | None, *, before: Any = None) -> None:
         send_through(settings, f"{__name__}.Unwilling")
         monkeypatch.setattr(Unwilling, "answer", answer)
         monkeypatch.setattr(Unwilling, "before", before)
 
     return change
+
+
+BUSY = smtplib.SMTPResponseException(451, b"try later")
 
 
 # The mail
@@ -334,7 +337,6 @@ def test_a_code_that_is_closed_while_it_is_sent_stays_settled(jane: Account, unw
     ("answer", "told"),
     [
         (smtplib.SMTPResponseException(451, b"greylisted, try \xff later"), "451 greylisted, try \ufffd later"),
-        (smtplib.SMTPDataError(554, "no spam"), "554 no spam"),
         (
             smtplib.SMTPRecipientsRefused({"jane@example.co": (550, b"no such user"), "b": (452, b"full")}),
             "550 no such user; 452 full",
@@ -343,7 +345,11 @@ def test_a_code_that_is_closed_while_it_is_sent_stays_settled(jane: Account, unw
         (ConnectionRefusedError(111, "Connection refused"), "ConnectionRefusedError: Connection refused"),
         (TimeoutError("timed out"), "TimeoutError"),
         (ValueError("to jane@example.co: 1234-1234-1234-1234"), "ValueError"),
-        (0, "the email backend accepted no email"),
+        (smtplib.SMTPDataError(550, b"5.7.1 listed by our blocklist"), "550 5.7.1 listed by our blocklist"),
+        (smtplib.SMTPRecipientsRefused({"a": (552, b"5.2.2 full")}), "552 5.2.2 full"),
+        (smtplib.SMTPRecipientsRefused({"a": (550, b"5.1.8 bad sender")}), "550 5.1.8 bad sender"),
+        (smtplib.SMTPSenderRefused(550, b"who are you", "login@example.com"), "550 who are you"),
+        (smtplib.SMTPAuthenticationError(535, b"5.7.8 wrong password"), "535 5.7.8 wrong password"),
     ],
 )
 def test_a_failure_is_written_down_and_tried_again(
@@ -363,6 +369,57 @@ def test_a_failure_is_written_down_and_tried_again(
     assert not AuditEvent.objects.exists()
 
 
+REFUSALS = [
+    (smtplib.SMTPDataError(554, "no spam"), "554 no spam"),
+    (smtplib.SMTPRecipientsRefused({"a": (550, b"5.1.1 no such user")}), "550 5.1.1 no such user"),
+    (smtplib.SMTPRecipientsRefused({"a": (550, b"5.4.1 access denied")}), "550 5.4.1 access denied"),
+    (smtplib.SMTPRecipientsRefused({"a": (553, b"no such mailbox")}), "553 no such mailbox"),
+]
+
+
+@pytest.mark.parametrize(("answer", "told"), REFUSALS)
+def test_an_email_that_is_refused_for_good_is_not_tried_again(
+    jane: Account, unwilling: Any, answer: Any, told: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    unwilling(answer)
+    row = deliver(ask(jane))
+    assert (row.delivery, row.last_error, row.handled_at, row.sent_at, row.account) == (
+        DeliveryState.REFUSED,
+        told,
+        NOW,
+        None,
+        jane,
+    )
+    assert due_codes(now=row.expires_at - SECOND) == []
+    jane.refresh_from_db()
+    assert jane.email_refused_at == NOW
+    assert "outage" not in caplog.text
+    close_expired_codes(now=row.expires_at)
+    row.refresh_from_db()
+    assert (row.delivery, row.closed_as) == (DeliveryState.REFUSED, CodeClosed.EXPIRED)
+
+
+def test_requested_again_a_refused_email_is_tried_again(
+    jane: Account, unwilling: Any, settings: Any, mailoutbox: Outbox
+) -> None:
+    unwilling(REFUSALS[0][0])
+    deliver(ask(jane))
+    send_through(settings, "django.core.mail.backends.locmem.EmailBackend")
+    row = deliver(ask(jane, now=NOW + MINUTE), now=NOW + MINUTE)
+    jane.refresh_from_db()
+    assert (row.delivery, row.last_error, jane.email_refused_at, len(mailoutbox)) == (DeliveryState.SENT, "", None, 1)
+
+
+@pytest.mark.parametrize("count", [0, None])
+def test_a_backend_that_queues_accepts_the_email_whatever_it_returns(
+    jane: Account, unwilling: Any, count: int | None
+) -> None:
+    unwilling(count)
+    row = deliver(ask(jane))
+    assert (row.delivery, row.tries) == (DeliveryState.SENT, 1)
+    assert due_codes(now=row.expires_at - SECOND) == []
+
+
 def test_a_server_that_repeats_the_mail_does_not_get_the_code_into_the_row(jane: Account, unwilling: Any) -> None:
     row = ask(jane)
     code = derive_code(row)
@@ -374,20 +431,22 @@ def test_a_server_that_repeats_the_mail_does_not_get_the_code_into_the_row(jane:
 
 
 def test_failures_back_off(jane: Account, unwilling: Any) -> None:
-    unwilling(0)
+    unwilling(BUSY)
     row = ask(jane)
     now, waits = NOW, []
     for _ in range(6):
         deliver(row, now=now)
         waits.append(row.next_try_at - now)
         now = row.next_try_at
-    assert waits == [5 * SECOND, 15 * SECOND, 45 * SECOND, 135 * SECOND, LONGEST_BACKOFF, LONGEST_BACKOFF]
+    assert waits == [5 * 2**each * SECOND for each in range(6)]
+    assert backoff(9) == 1280 * SECOND
+    assert backoff(10) == backoff(300) == LONGEST_BACKOFF
 
 
 def test_what_failed_is_due_again_and_then_sent(
     jane: Account, unwilling: Any, settings: Any, mailoutbox: Outbox
 ) -> None:
-    unwilling(0)
+    unwilling(BUSY)
     row = deliver(ask(jane))
     assert due_codes(now=NOW + FIRST_BACKOFF - SECOND) == []
     assert due_codes(now=NOW + FIRST_BACKOFF) == [row.pk]
@@ -399,7 +458,7 @@ def test_what_failed_is_due_again_and_then_sent(
 
 
 def test_a_mail_that_was_never_sent_says_so_when_its_code_is_over(jane: Account, unwilling: Any) -> None:
-    unwilling(0)
+    unwilling(BUSY)
     row = deliver(ask(jane))
     close_expired_codes(now=row.expires_at)
     row.refresh_from_db()
@@ -408,7 +467,7 @@ def test_a_mail_that_was_never_sent_says_so_when_its_code_is_over(jane: Account,
 
 def test_a_mail_that_came_before_one_that_failed_still_came(jane: Account, unwilling: Any) -> None:
     row = deliver(ask(jane))
-    unwilling(0)
+    unwilling(BUSY)
     deliver(ask(jane, now=NOW + MINUTE), now=NOW + MINUTE)
     row.refresh_from_db()
     assert row.delivery == DeliveryState.FAILED
@@ -450,7 +509,7 @@ def test_what_fails_to_be_sent_spends_one_mail_of_the_budget(
 ) -> None:
     """Or nobody would get a mail for long after their mail server was down."""
     configure(RATES={"email_per_mailbox": ("2/h",)})
-    unwilling(0)
+    unwilling(BUSY)
     row = ask(jane)
     for _ in range(4):
         deliver(row, now=row.next_try_at)
@@ -493,7 +552,7 @@ def test_people_who_wait_come_first(mailoutbox: Outbox, unwilling: Any, settings
     def someone(name: str, state: AccountState = AccountState.REGISTERED) -> Account:
         return make_account(organization, f"{name}@example.co", state=state)
 
-    unwilling(0)
+    unwilling(BUSY)
     deliver(ask(someone("retried")))
     send_through(settings, "django.core.mail.backends.locmem.EmailBackend")
     later = NOW + FIRST_BACKOFF
@@ -641,13 +700,13 @@ def test_a_new_code_is_sent_though_the_host_that_issued_it_is_ahead(jane: Accoun
 
 
 def test_asked_again_after_a_failure_it_is_tried_at_once(jane: Account, unwilling: Any) -> None:
-    unwilling(0)
+    unwilling(BUSY)
     row = ask(jane)
-    for _ in range(4):
+    for _ in range(5):
         deliver(row, now=row.next_try_at)
     now = row.asked_at + 2 * MINUTE
     assert row.next_try_at > now
-    assert deliver(ask(jane, now=now), now=now).tries == 5
+    assert deliver(ask(jane, now=now), now=now).tries == 6
 
 
 def test_a_code_that_is_closed_as_it_is_taken_is_not_mailed(jane: Account, mailoutbox: Outbox) -> None:
