@@ -1,6 +1,5 @@
 """Factors: which credentials may sign a challenge, and verifying those that did. Login and user actions share this."""
 
-import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -9,9 +8,9 @@ from typing import Final
 from django.db import transaction
 
 from dfns_login.audit import record_event
+from dfns_login.ceremonies.decoys import decoy_algorithm
 from dfns_login.ceremonies.notices import notify_owner
 from dfns_login.errors import AccountDeactivated, AssertionRefused, ChallengeRefused, SignCountRegressed
-from dfns_login.key_rings import key_rings
 from dfns_login.models import (
     Account,
     AccountState,
@@ -169,7 +168,7 @@ def _verify(
     """Verify one signature. If no credential may have signed, the same work is done (R-36)."""
     credential = _find_credential(answer, redeemed=redeemed, within=within)
     try:
-        verified = _verify_assertion(answer, credential=credential, challenge=redeemed.challenge)
+        verified = _verify_assertion(answer, credential=credential, redeemed=redeemed)
     except SignCountRegressed as error:
         if is_spent(redeemed):  # a replay of an accepted answer, not a cloned passkey
             raise ChallengeRefused("challenge spent") from error
@@ -209,32 +208,22 @@ def _find_credential(answer: FactorAnswer, *, redeemed: RedeemedChallenge, withi
     return credential
 
 
-def _verify_assertion(answer: FactorAnswer, *, credential: Credential | None, challenge: str) -> VerifiedAssertion:
+def _verify_assertion(
+    answer: FactorAnswer, *, credential: Credential | None, redeemed: RedeemedChallenge
+) -> VerifiedAssertion:
     conf = login_settings()
     stored = None if credential is None else _stored(credential)
+    fido2 = isinstance(answer.assertion, Fido2Assertion)
+    absent = decoy_algorithm(
+        answer.credential_id,
+        owner=f"{redeemed.organization} {redeemed.account_id} {answer.kind.value}",
+        among=tuple(COSE_ALGORITHMS) if fido2 else tuple(KeyAlgorithm),
+    )
     if isinstance(answer.assertion, Fido2Assertion):
         passkeys = Fido2AssertionVerifier(rp_id=conf.rp_id, origins=conf.webauthn_origins)
-        absent = decoy_algorithm(answer.credential_id, among=tuple(COSE_ALGORITHMS))
-        return passkeys.verify(answer.assertion, stored=stored, challenge=challenge, absent=absent)
+        return passkeys.verify(answer.assertion, stored=stored, challenge=redeemed.challenge, absent=absent)
     keys = KeyAssertionVerifier(origins=conf.key_client_origins)
-    absent = decoy_algorithm(answer.credential_id, among=tuple(KeyAlgorithm))
-    return keys.verify(answer.assertion, stored=stored, challenge=challenge, absent=absent)
-
-
-def decoy_algorithm(credential_id: str, *, among: Sequence[KeyAlgorithm]) -> KeyAlgorithm:
-    """Draw the algorithm of a credential that does not exist, by the weights in `DECOY_ALGORITHMS`.
-
-    Algorithms take different times to verify. The draw depends on the id alone, so a made-up credential takes the same
-    time at every call, and its time does not tell that it is made up (R-126).
-    """
-    weights = {each: login_settings().decoy_algorithms.get(each, 0) for each in among}
-    drawn = int.from_bytes(hmac.digest(key_rings().decoys, f"algorithm {credential_id}".encode(), "sha256"))
-    drawn %= sum(weights.values()) or 1
-    for algorithm, weight in weights.items():
-        drawn -= weight
-        if drawn < 0:
-            return algorithm
-    return among[0]
+    return keys.verify(answer.assertion, stored=stored, challenge=redeemed.challenge, absent=absent)
 
 
 def _stored(credential: Credential) -> StoredPasskey:

@@ -13,6 +13,7 @@ from dfns_login.audit import record_event
 from dfns_login.ceremonies.decoys import decoy_account_id, decoy_credentials
 from dfns_login.ceremonies.factors import (
     FactorAnswer,
+    ListedCredential,
     SigningChallenge,
     SupportedKind,
     listed_credentials,
@@ -148,7 +149,8 @@ def _open_for(
     if account is None:
         # run the same statement as for a known account
         listed_credentials("")
-        return SigningChallenge(opened=opened, supported=supported, listed=decoy_credentials(recipient))
+        decoys = [ListedCredential(kind=kind, credential_id=made_up) for kind, made_up in decoy_credentials(recipient)]
+        return SigningChallenge(opened=opened, supported=supported, listed=decoys)
     listed = listed_credentials(account.pk)
     released = release_encrypted_keys(account, presented=presented) if presented else None
     if not listed and not released and presented and login_settings().reveal_unknown_users:

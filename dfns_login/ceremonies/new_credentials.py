@@ -7,6 +7,7 @@ from typing import Final
 from django.db import IntegrityError, transaction
 
 from dfns_login.audit import record_event
+from dfns_login.ceremonies.decoys import is_decoy
 from dfns_login.ceremonies.factors import SIGNING_KINDS
 from dfns_login.ceremonies.names import checked_name
 from dfns_login.errors import (
@@ -115,14 +116,21 @@ def verify_credential(new: NewCredential, *, account: Account, challenge: str, n
 def store_credential(credential: Credential, *, requester: Requester, now: datetime) -> AuditEvent:
     """Store a verified credential and an event, and return the event.
 
-    Raises: CredentialIdTaken, if any account of the organization has a credential with this id.
+    Raises: CredentialIdTaken, if any account of the organization has a credential with this id, or if the id is shown
+    for an unknown name.
     """
+    taken = CredentialIdTaken(
+        "credential id taken",
+        details={"credential_id": ["The organization already has a credential with this id."]},
+    )
+    made_up = is_decoy(credential.canonical_credential_id, organization=credential.organization_id)
+    if Credential.objects.with_id_of(credential).exists() or made_up:
+        raise taken
     try:
         with transaction.atomic():
             credential.save(force_insert=True)
-    except IntegrityError as error:
-        details = {"credential_id": ["The organization already has a credential with this id."]}
-        raise CredentialIdTaken("credential id taken", details=details) from error
+    except IntegrityError as error:  # another request was faster
+        raise taken from error
     return record_event(
         AuditKind.CREDENTIAL_CREATED,
         account=credential.account,

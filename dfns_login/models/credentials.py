@@ -26,6 +26,12 @@ class CredentialQuerySet(models.QuerySet["Credential"]):
     def usable(self) -> Self:
         return self.filter(active=True)
 
+    def with_id_of(self, credential: "Credential") -> Self:
+        """The organization's credential with the same id, whoever's: at most one."""
+        return self.filter(
+            organization_id=credential.organization_id, canonical_credential_id=credential.canonical_credential_id
+        )
+
     def deactivate(self, *, credential: "Credential") -> bool:
         """Deactivate the credential; true for exactly one caller."""
         return self.usable().filter(pk=credential.pk).update(active=False) == 1

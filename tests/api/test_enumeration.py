@@ -1,8 +1,10 @@
 """Replies do not reveal whether an account exists: same reply, same work (R-30, R-31, R-34, R-36)."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -20,10 +22,12 @@ from tests.support.api_client import (
     open_login,
     open_registration,
     post,
+    sign_in,
     told,
 )
 from tests.support.authenticators import Kind, SoftwareKey
 from tests.support.factories import issue, make_account, make_credential, make_organization, make_person
+from tests.support.signed_in import SignedIn
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db, pytest.mark.usefixtures("without_rates")]
 
@@ -114,13 +118,16 @@ def test_every_name_gets_the_same_reply(client: Client, everybody: dict[str, Nam
             ask_every_code(client, names)
 
 
+SAVEPOINT = re.compile(r'"s\d+_x\d+"')
+
+
 @contextmanager
 def recorded() -> Iterator[list[str]]:
     """Record the SQL statements, without their parameters."""
     texts: list[str] = []
 
     def note(execute: Any, sql: str, params: Any, many: Any, context: Any) -> Any:
-        texts.append(sql)
+        texts.append(SAVEPOINT.sub('"savepoint"', sql))
         return execute(sql, params, many, context)
 
     with connection.execute_wrapper(note):
@@ -172,6 +179,25 @@ def test_a_wrong_guess_costs_the_same_whatever_code_is_open(
             with recorded() as texts:
                 refused = ASKING[guess](client, names)
             seen.add((tuple(texts), refused.status_code, refused.content))
+    assert len(seen) == 1
+
+
+def test_neither_a_listed_id_nor_a_decoy_can_be_registered(client: Client, settings: Any) -> None:
+    """R-126: the same reply and the same statements.."""
+    settings.DFNS_LOGIN = {**settings.DFNS_LOGIN, "DECOY_CREDENTIALS": {"key": 1}}
+    person = make_person(None, "spy@example.co", SoftwareKey.make())
+    spy = SignedIn(client=client, person=person, token=sign_in(client, person))
+    somebody = make_person(spy.person.account.organization, "bob@example.co", SoftwareKey.make())
+    seen = set()
+    for names in (somebody.names, {**somebody.names, "username": "nobody@example.co"}):
+        (listed,) = open_login(client, names).json()["allowCredentials"]["key"]
+        opened = spy.call("POST", "/auth/credentials/init", {"kind": "Key"}).json()
+        key = replace(SoftwareKey.make(), credential_id=listed["id"])
+        body = {"challengeIdentifier": opened["challengeIdentifier"], "credentialName": "Mine"}
+        with recorded() as texts:
+            refused = spy.signed("POST", "/auth/credentials", body | key.credential(opened["challenge"]))
+        assert told(refused) == (400, "The credential id is taken.")
+        seen.add((tuple(texts), refused.content))
     assert len(seen) == 1
 
 
