@@ -22,6 +22,13 @@ from dfns_login.usernames import USERNAME_MAX_LENGTH, WRITTEN_MAX_LENGTH, Recipi
         ("stra\u00dfe@example.co", "strasse@example.co"),
         ("jose\u0301@example.co", "jos\u00e9@example.co"),
         ("\ufb01n@example.co", "fin@example.co"),
+        ("jane@M\u00fcnchen.example", "jane@xn--mnchen-3ya.example"),
+        ("jane@mu\u0308nchen.example", "jane@xn--mnchen-3ya.example"),
+        ("jane@m\u00fcnchen\u3002example", "jane@xn--mnchen-3ya.example"),
+        ("jane\uff20XN--MNCHEN-3YA.example", "jane@xn--mnchen-3ya.example"),
+        ("ann@stra\u00dfe.example", "ann@xn--strae-oqa.example"),
+        ("ann@strasse.example", "ann@strasse.example"),
+        ("ann@\u03b2\u03cc\u03bb\u03bf\u03c2.example", "ann@xn--nxasmm1c.example"),
     ],
 )
 def test_spellings_of_one_name_are_equal(written: str, canonical: str) -> None:
@@ -41,6 +48,21 @@ def test_spellings_of_one_name_are_equal(written: str, canonical: str) -> None:
 )
 def test_names_that_only_look_alike_differ(written: str) -> None:
     assert canonical_username(written) not in {"mike@example.co", "i@example.co", "jane@example.co"}
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "ann@\u2764.example",
+        "ann@m\u00fc_ller.example",
+        "ann@-m\u00fcller.example",
+        "ann@" + "\u00fc" * 70 + ".example",
+        "a@\u00fc..b",
+    ],
+)
+def test_a_domain_that_is_not_one_is_refused(written: str) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011  the message is the library's
+        canonical_username(written)
 
 
 @pytest.mark.parametrize(

@@ -15,12 +15,12 @@ from dfns_login.ceremonies.names import checked_name
 from dfns_login.errors import BodyRefused, UserExists
 from dfns_login.models import Account, AccountKind, AccountState, AuditKind, CodePurpose, Organization
 from dfns_login.requester import Requester
-from dfns_login.usernames import canonical_username
+from dfns_login.usernames import ascii_domain, canonical_username
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Invitation:
-    """An invitation. email: the address as the operator entered it, which emails are sent to."""
+    """An invitation. email: the address that emails are sent to; its domain may be internationalized."""
 
     organization: Organization
     email: str
@@ -46,11 +46,12 @@ def invite(invitation: Invitation, *, requester: Requester, now: datetime) -> Ac
     Raises: BodyRefused, if the address is not valid, the organization or user is not active, or the account is
     already invited with another user; UserExists, if the account was registered or deactivated, or the user has
     another account in the organization.
-    Stored: the account, the code's row, an event.
+    Stored: the account, its domain in ASCII; the code's row; an event.
     """
     _check_parties(invitation)
-    email = invitation.email.strip()
+    name, at, domain = invitation.email.strip().rpartition("@")
     try:
+        email = f"{name}{at}{ascii_domain(domain)}"
         validate_email(email)
         username = canonical_username(email)
     except (ValidationError, ValueError) as error:

@@ -4,9 +4,11 @@ from datetime import datetime
 from typing import Any
 
 import pytest
+from django.core.mail import EmailMessage
 from django.db import connection
 
 from dfns_login.ceremonies.invitation import Invitation, create_organization, invite
+from dfns_login.delivery import deliver_due
 from dfns_login.errors import BodyRefused, UserExists
 from dfns_login.models import (
     Account,
@@ -106,6 +108,25 @@ def test_an_invalid_address_is_refused(acme: Organization, email: str) -> None:
         invited(acme, email)
     assert refusal.value.details == {"email": ["Enter a valid email address."]}
     assert not Account.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("written", "stored"),
+    [
+        ("Ann@stra\u00dfe.example", "Ann@xn--strae-oqa.example"),
+        ("jane@M\u00dcNCHEN.example", "jane@xn--mnchen-3ya.example"),
+        ("Jane@Example.CO", "Jane@Example.CO"),
+    ],
+)
+def test_an_address_is_stored_as_it_is_emailed(
+    acme: Organization, written: str, stored: str, mailoutbox: list[EmailMessage]
+) -> None:
+    account = invite(Invitation(organization=acme, email=written), requester=SOMEWHERE, now=NOW)
+    assert (account.email, account.username) == (stored, stored.casefold())
+    assert invite(Invitation(organization=acme, email=stored), requester=SOMEWHERE, now=NOW) == account
+    deliver_due(clock=lambda: NOW)
+    assert mailoutbox[0].recipients() == [stored]
+    assert f"To: {stored}" in mailoutbox[0].message().as_string()
 
 
 def test_parallel_invitations_create_one_account(acme: Organization) -> None:
