@@ -27,25 +27,31 @@ RENEWAL_MARGIN: Final = timedelta(minutes=2)
 GROUP_LENGTH: Final = 4
 DIGITS = "0123456789"
 CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-LOOKALIKES: Final = str.maketrans({"O": "0", "I": "1", "L": "1", "-": None, "\N{HYPHEN}": None})
+LOOKALIKES: Final = str.maketrans("OIL", "011")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CodeFormat:
-    """Alphabet and length of a code, and the guesses that it allows."""
+    """Alphabet and length of a code, and the guesses that it allows.
+
+    unlike_cards: the last digit is never the check digit of the others (Luhn, ISO/IEC 7812-1). Filters against data
+    loss hold back emails with a number of that form and length.
+    """
 
     alphabet: str
     length: int
     guesses: int = 10
+    unlike_cards: bool = False
 
     @property
     def space(self) -> int:
         """Number of different codes."""
-        return int(len(self.alphabet) ** self.length)
+        size = len(self.alphabet)
+        return int(size ** (self.length - 1) * (size - self.unlike_cards))
 
 
 FORMS: Final = {
-    "digits-16": CodeFormat(alphabet=DIGITS, length=16),
+    "digits-16": CodeFormat(alphabet=DIGITS, length=16, unlike_cards=True),
     "base32-16": CodeFormat(alphabet=CROCKFORD, length=16),
     "digits-8": CodeFormat(alphabet=DIGITS, length=8, guesses=6),
 }
@@ -128,7 +134,7 @@ def present_code(
 ) -> PresentedCode:
     """Verify and consume the recipient's one-time code.
 
-    submitted: what the person typed; spaces, dashes and case are ignored.
+    submitted: what the person typed; case, space, punctuation, symbols and format characters are ignored.
     device: as in `Requester.device`; a known device has its own guesses.
     Raises: CodeRefused, if no open code of this purpose matches. The failed guess is already counted.
     Source: Dfns API, Create User Login Challenge, `loginCode`.
@@ -221,9 +227,17 @@ def _grouped(code: str) -> str:
 
 
 def _fold(submitted: str) -> bytes:
-    """Return the normal form in which a guess is compared."""
-    text = "".join(unicodedata.normalize("NFKC", submitted).split())
-    return text.upper().translate(LOOKALIKES).encode("ascii", "replace")
+    """Return the normal form in which a guess is compared: letters, and digits of any script as ASCII digits."""
+    text = unicodedata.normalize("NFKC", submitted)
+    return "".join(map(_fold_character, text)).upper().translate(LOOKALIKES).encode("ascii", "replace")
+
+
+def _fold_character(character: str) -> str:
+    digit = unicodedata.decimal(character, None)
+    if digit is not None:
+        return str(digit)
+    ignored = character.isspace() or unicodedata.category(character).startswith(("P", "S", "Z", "Cf"))
+    return "" if ignored else character
 
 
 def _derive(row: OneTimeCode) -> str:
@@ -242,8 +256,15 @@ def _derive(row: OneTimeCode) -> str:
     number = int.from_bytes(hmac.digest(key, message, "sha256")[:16])
     form = code_format(CodePurpose(row.purpose))
     characters = []
-    number %= form.space
-    for _ in range(form.length):
+    for _ in range(form.length - form.unlike_cards):
         number, index = divmod(number, len(form.alphabet))
         characters.append(form.alphabet[index])
+    if form.unlike_cards:
+        characters.append(str((_check_digit(characters) + 1 + number % 9) % 10))
     return "".join(characters)
+
+
+def _check_digit(digits: list[str]) -> int:
+    """Check digit of a number (Luhn, ISO/IEC 7812-1 annex B)."""
+    doubled = (sum(divmod(2 * int(each), 10)) for each in digits[-1::-2])
+    return -(sum(doubled) + sum(int(each) for each in digits[-2::-2])) % 10

@@ -262,15 +262,15 @@ def test_a_duration_outside_its_bounds_is_an_error(settings, name, number, good,
 def test_the_odds_are_printed():
     told = messages(deploy=True)[0]
     assert told.id == "dfns_login." + "I020"
-    assert "1 in 66,666,666,666,667: 15 codes a day, 10 guesses each, 1e+16 possible codes." in told.msg
+    assert "1 in 60,000,000,000,000: 15 codes a day, 10 guesses each, 9e+15 possible codes." in told.msg
 
 
 @pytest.mark.parametrize(
     ("form", "guesses", "windows", "expected"),
     [
-        ("digits-16", 10, ("5/h", "15/d"), 150 / 10**16),
-        ("digits-16", 10, ("5/h",), 5 * 24 * 10 / 10**16),
-        ("digits-16", 10, ("5/h", "100/2d"), 100 * 10 / 10**16),
+        ("digits-16", 10, ("5/h", "15/d"), 150 / (9 * 10**15)),
+        ("digits-16", 10, ("5/h",), 5 * 24 * 10 / (9 * 10**15)),
+        ("digits-16", 10, ("5/h", "100/2d"), 100 * 10 / (9 * 10**15)),
         ("digits-8", 10, ("5/h", "15/d"), 90 / 10**8),
         ("digits-8", 3, ("1/m", "4/h", "20/d"), 60 / 10**8),
         ("base32-16", 10, ("5/h", "15/d"), 150 / 32**16),

@@ -103,13 +103,22 @@ def test_codes_are_unique_and_uniformly_distributed(name: str, configure: Any) -
         assert statistic < chi_squared_limit(len(form.alphabet) - 1, probability=1e-5)
 
 
+def test_no_code_has_the_check_digit_of_a_payment_card(configure: Any) -> None:
+    """Filters against data loss hold such emails back. All other last digits are drawn."""
+    configure(CODE_FORMAT="digits-16")
+    codes = [derive_code(row_of(number)).replace("-", "") for number in range(2_000)]
+    digits = [[int(each) for each in reversed(code)] for code in codes]
+    sums = [sum(each[::2]) + sum(sum(divmod(2 * digit, 10)) for digit in each[1::2]) for each in digits]
+    assert {each % 10 for each in sums} == set(range(1, 10))
+
+
 @pytest.mark.parametrize(
-    ("name", "bits", "guesses"), [("digits-16", 53, 10), ("base32-16", 80, 10), ("digits-8", 26, 6)]
+    ("name", "bits", "guesses"), [("digits-16", 53.0, 10), ("base32-16", 80.0, 10), ("digits-8", 26.6, 6)]
 )
-def test_each_form_has_its_bits_and_guesses(name: str, bits: int, guesses: int, configure: Any) -> None:
+def test_each_form_has_its_bits_and_guesses(name: str, bits: float, guesses: int, configure: Any) -> None:
     configure(CODE_FORMAT=name)
     form = code_format(CodePurpose.LOGIN)
-    assert int(math.log2(form.space)) == bits
+    assert math.log2(form.space) == pytest.approx(bits, abs=0.05)
     assert guess_cap(CodePurpose.LOGIN) == guesses
     groups = derive_code(row_of(1)).split("-")
     assert {len(group) for group in groups} == {4}
@@ -135,7 +144,7 @@ def test_a_setting_can_lower_the_guesses_but_not_raise_them(configure: Any) -> N
 
 @pytest.mark.parametrize(
     ("purpose", "code"),
-    [(CodePurpose.LOGIN, "3693-1174-1974-4105"), (CodePurpose.RECOVERY, "VPTZ-RS4Y-98X1-E7WY")],
+    [(CodePurpose.LOGIN, "3693-1174-1974-4100"), (CodePurpose.RECOVERY, "VPTZ-RS4Y-98X1-E7WY")],
 )
 def test_a_row_always_derives_the_same_code(purpose: CodePurpose, code: str, configure: Any) -> None:
     """A code that was emailed before an upgrade is valid after it."""
@@ -394,6 +403,17 @@ RIGHT = {
     "full-width": in_other_digits("\uff10"),
     "bold": in_other_digits("\U0001d7ce"),
     "superscripts": lambda code: code.translate(str.maketrans(DIGITS, "⁰¹²³⁴⁵⁶⁷⁸⁹")),
+    "Arabic digits": in_other_digits("\u0660"),
+    "Persian digits": in_other_digits("\u06f0"),
+    "Devanagari digits": in_other_digits("\u0966"),
+    "with en dashes": lambda code: code.replace("-", "\u2013"),
+    "with em dashes": lambda code: code.replace("-", "\u2014"),
+    "with figure dashes": lambda code: code.replace("-", "\u2012"),
+    "with minus signs": lambda code: code.replace("-", "\u2212"),
+    "after a number sign": lambda code: f"#{code}",
+    "before a full stop": lambda code: f"{code}.",
+    "in quotation marks": lambda code: f"\u201c{code}\u201d",
+    "from right-to-left text": lambda code: f"\u2066{code}\u2069\u200f",
     "O for 0": lambda code: code.replace("0", "O").replace("1", "I"),
     "o for 0": lambda code: code.replace("0", "o").replace("1", "l"),
 }
@@ -403,14 +423,9 @@ WRONG = {
     "one less": lambda code: code[:-1],
     "twice": lambda code: code * 2,
     "backwards": lambda code: code[::-1] if code != code[::-1] else "",
-    "a sign": lambda code: f"+{code}",
     "a point": lambda code: f"{code}.0",
     "an exponent": lambda code: f"{code}e0",
-    "Arabic digits": in_other_digits("\u0660"),
-    "Devanagari digits": in_other_digits("\u0966"),
     "NUL": lambda code: f"{code}\0",
-    "a zero-width space": lambda code: f"{code}\u200b",
-    "an en dash": lambda code: code.replace("-", "\u2013"),
     "half a surrogate pair": lambda code: f"{code}\ud800",
     "another code": lambda code: "0" * 16 if code.replace("-", "") != "0" * 16 else "1" * 16,
 }
