@@ -11,6 +11,7 @@ import environ
 from dfns_login.pages.headers import add_worker_policy
 from dfns_login.settings import BEAT_SCHEDULE
 from project.addresses import broker_address, mail_folder, mail_settings
+from project.databases import database_settings
 
 env = environ.Env()
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -76,20 +77,8 @@ SILENCED_SYSTEM_CHECKS = [
 
 if DEBUG:
     (BASE_DIR / "var").mkdir(exist_ok=True)
-DATABASES = {"default": env.db("DATABASE_URL", default=f"sqlite:///{BASE_DIR}/var/db.sqlite3" if DEBUG else REQUIRED)}
-_database = DATABASES["default"]
-_database.setdefault("OPTIONS", {})
-if _database["ENGINE"].endswith("sqlite3"):
-    # Readers do not wait for the writer. A writer takes its lock at the start, and waits for it up to 20 seconds: a
-    # transaction that has already read cannot wait for the lock.
-    _database["OPTIONS"] |= {
-        "transaction_mode": "IMMEDIATE",
-        "timeout": 20,
-        "init_command": "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;",
-    }
-else:
-    _database.setdefault("CONN_MAX_AGE", 60)
-    _database.setdefault("CONN_HEALTH_CHECKS", True)
+DATABASE = env.db("DATABASE_URL", default=f"sqlite:///{BASE_DIR}/var/db.sqlite3" if DEBUG else REQUIRED)
+DATABASES = {"default": database_settings(DATABASE, pool_size=env.int("DATABASE_POOL_SIZE", default=0))}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Cache: holds the rate limits. Its timeouts are short, so that requests do not hang when it is down.

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import django
+import environ
 import pytest
 from django.core.mail import EmailMultiAlternatives
 from django.templatetags.static import static
@@ -16,6 +17,7 @@ from django.test import Client
 from dfns_login.audit import log_outage
 from dfns_login.pages.headers import WORKER, add_worker_policy, content_security_policy
 from project.addresses import broker_address, mail_settings
+from project.databases import POOL_OPTIONS, POOL_SIZE, database_settings
 from project.log import JSONFormatter
 from project.mailbox import END_OF_EMAIL, read_emails
 from tests.support.servers import ROOT
@@ -50,6 +52,25 @@ def read_settings(environment: dict[str, str], *names: str) -> subprocess.Comple
 )
 def test_one_address_serves_cache_and_broker(redis_url, broker_url):
     assert broker_address(redis_url) == broker_url
+
+
+@pytest.mark.parametrize(
+    ("query", "pool_size", "max_age", "pool"),
+    [
+        ("", 0, 60, None),
+        ("", 7, 0, {**POOL_OPTIONS, "max_size": 7}),
+        ("?pool=true", 0, 0, {**POOL_OPTIONS, "max_size": POOL_SIZE}),
+        ("?pool=true&pool_max_size=3&pool_timeout=1", 0, 0, {**POOL_OPTIONS, "max_size": 3, "timeout": 1}),
+        ("?pool=false", 7, 60, None),
+        ("?conn_max_age=5", 0, 5, None),
+    ],
+)
+def test_the_address_of_a_database_may_ask_for_a_pool(query, pool_size, max_age, pool):
+    """R-132."""
+    given = environ.Env.db_url_config(f"postgres://jane@db.example.com/login{query}")
+    database = database_settings(given, pool_size=pool_size)
+    assert (database["CONN_MAX_AGE"], database["OPTIONS"].get("pool")) == (max_age, pool)
+    assert set(database["OPTIONS"]) <= {"pool", "connect_timeout"}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,41 @@
+"""Turn the database of the environment into Django's settings, with connections whose number is bounded."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+POOL_SIZE: Final = 10
+"""Connections of a process whose pool is switched on without a size."""
+POOL_OPTIONS: Final = {"min_size": 0, "timeout": 3, "reconnect_timeout": 3}
+"""A request waits three seconds for a connection. While PostgreSQL is down, the pool tries again for as long only: its
+own backoff would go on for minutes after PostgreSQL is back."""
+CONNECT_SECONDS: Final = 3
+PERSISTENT_SECONDS: Final = 60
+
+
+def database_settings(given: Mapping[str, Any], *, pool_size: int) -> dict[str, Any]:
+    """Complete what `DATABASE_URL` gives.
+
+    PostgreSQL: without a pool, each thread keeps its connection. With `?pool=true` or a pool size, all threads of a
+    process share that many. `pool_…` in the URL are options of `psycopg_pool.ConnectionPool`.
+    """
+    options: dict[str, Any] = {**given.get("OPTIONS", {})}
+    pool_options = {name: options.pop(name) for name in [*options] if name.startswith("pool_")}
+    pooled = str(options.pop("pool", pool_size > 0)).lower() in {"true", "1", "yes", "on"}
+    if given["ENGINE"].endswith("sqlite3"):
+        return {**given, "OPTIONS": options | SQLITE_OPTIONS}
+    options.setdefault("connect_timeout", CONNECT_SECONDS)
+    database = {"CONN_HEALTH_CHECKS": True, "CONN_MAX_AGE": PERSISTENT_SECONDS, **given, "OPTIONS": options}
+    if pooled:
+        chosen = {name.removeprefix("pool_"): value for name, value in pool_options.items()}
+        options["pool"] = {**POOL_OPTIONS, "max_size": pool_size or POOL_SIZE, **chosen}
+        database["CONN_MAX_AGE"] = 0
+    return database
+
+
+SQLITE_OPTIONS: Final = {
+    # Readers do not wait for the writer. A writer takes its lock at the start, and waits for it up to 20 seconds: a
+    # transaction that has already read cannot wait for the lock.
+    "transaction_mode": "IMMEDIATE",
+    "timeout": 20,
+    "init_command": "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;",
+}
