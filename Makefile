@@ -10,7 +10,7 @@ RUN := PATH="$(abspath $(BIN)):$$PATH"
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-check quick quick-api quick-rest test test-sqlite test-postgres test-browser test-alone \
-	test-django test-other coverage soak conformance requirements lint openapi messages web lock clean
+	test-django test-other coverage soak timing conformance requirements lint openapi messages web lock clean
 
 help: ## List the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r target text; do \
@@ -81,6 +81,9 @@ soak: $(VENV)/.dev ## Run the races and outages in long rounds, over a million r
 
 conformance: $(VENV)/.dev $(VENV)/.clients ## Rewrite the table of the official clients' calls in docs/conformance.md
 	$(RUN) WRITE_CONFORMANCE=1 $(BIN)/python -m pytest -q tests/conformance/test_official_clients.py
+
+timing: $(VENV)/.dev ## Time the answers to each class of account, and rewrite the tables in docs/timing.md; takes an hour
+	$(BIN)/python -m benchmarks.timing $(ARGS)
 
 requirements: $(VENV)/.dev ## Rewrite the lists of tests in docs/requirements.md
 	$(BIN)/python -m tests.support.requirements

@@ -1,6 +1,7 @@
-"""The rows that benchmarks/dfns_login_hooks.py makes work like any others."""
+"""Benchmarks: the rows that they make work like any others, and differences in time are found (R-33)."""
 
 import importlib
+import random
 import secrets
 
 import pytest
@@ -8,6 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from django.utils import timezone
 
+from benchmarks.welch import compare
 from dfns_login.models import Account, CodePurpose, OneTimeCode
 from dfns_login.proofs import present_code, release_encrypted_keys
 from dfns_login.usernames import Recipient
@@ -53,3 +55,35 @@ def test_the_table_of_codes_grows_and_is_emptied(hooks):
     assert OneTimeCode.objects.filter(closed_at__isnull=False).count() == 50
     hooks.clean()
     assert not OneTimeCode.objects.exists()
+
+
+def drawn(number: int, *, seed: int, more: float = 0.0) -> list[float]:
+    """Draw times of answers in microseconds: around five milliseconds, with a long tail."""
+    source = random.Random(seed)
+    return [4800 + more + source.lognormvariate(5.3, 0.8) for _ in range(number)]
+
+
+def test_equal_times_are_alike():
+    """R-33."""
+    found = [compare(drawn(2000, seed=2 * each), reference=drawn(2000, seed=2 * each + 1)) for each in range(20)]
+    assert all(each.alike for each in found)
+
+
+def test_a_leak_is_found():
+    """R-33: 250 µs in answers of five milliseconds."""
+    found = compare(drawn(2000, seed=1, more=250), reference=drawn(2000, seed=2))
+    assert not found.alike
+    assert 200 < found.difference < 300
+
+
+def test_a_difference_too_small_to_matter_is_alike():
+    """R-33: below 100 µs, and below a twentieth of the interquartile range."""
+    found = compare(drawn(200_000, seed=1, more=8), reference=drawn(200_000, seed=2))
+    assert (found.alike, found.t > 4.5, found.iqr_share < 0.05) == (True, True, True)
+
+
+def test_a_leak_that_only_fast_answers_show_is_found():
+    """R-33: a few slow answers hide it from a test without crops."""
+    slow = [1e6] * 40
+    found = compare(drawn(2000, seed=1, more=250) + slow, reference=drawn(2000, seed=2) + slow)
+    assert not found.alike
