@@ -50,14 +50,14 @@ class CreateCredentialCode(AuthenticatedAPIView):
     @Operation(
         "createCredentialCode",
         "Show a code that adds a credential from another device",
-        description="The code is valid for at most one minute.",
+        description="The code expires after one minute at the latest; the reply says when.",
         body=CredentialCodeBody,
         reply=CredentialCodeReply,
     )
     @user_action_required
     def post(self, request: Request) -> Response:
-        expires_at: datetime = self.body()["expiration"]
-        code = show_code(self.session.account, expires_at=expires_at, requester=self.requester, now=self.now)
+        asked: datetime = self.body()["expiration"]
+        code, expires_at = show_code(self.session.account, expires_at=asked, requester=self.requester, now=self.now)
         return Response({"code": code, "expiration": wire_time(expires_at.astimezone(UTC))})
 
 

@@ -1,6 +1,7 @@
 """Serializer fields for request bodies. They validate strictly and never convert one type into another."""
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Final
 
@@ -26,7 +27,23 @@ ORGANIZATION_ID: Final = re.compile(rf"[A-Za-z0-9_-]{{1,{ID_MAX_LENGTH}}}")
 
 
 class Body(serializers.Serializer[Any]):
-    """The shape of a request body. Unknown members are ignored."""
+    """The shape of a request body. Unknown members are ignored. `null` for an optional member is absence."""
+
+    def get_fields(self) -> dict[str, "serializers.Field[Any, Any, Any, Any]"]:
+        members = super().get_fields()
+        for field in members.values():
+            field.allow_null = not field.required  # for the OpenAPI document
+        return members
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, Mapping):
+            optional = {name for name, field in self.fields.items() if not field.required}
+            data = {name: value for name, value in data.items() if value is not None or name not in optional}
+        return super().to_internal_value(data)
+
+
+class Query(serializers.Serializer[Any]):
+    """The shape of a query string. Unknown parameters are ignored."""
 
 
 class TextField(serializers.CharField):
@@ -116,6 +133,22 @@ class MomentField(serializers.Field[datetime, Any, str, Any]):
 
     def to_representation(self, value: datetime) -> str:
         return wire_time(value)
+
+
+class OrganizationBody(Body):
+    """A body that names an organization: as `orgId` or, as newer clients and documentation do, as `tenantId`."""
+
+    orgId = OrganizationIdField()
+    tenantId = OrganizationIdField(required=False)
+
+    default_error_messages: ClassVar = {"differs": "It differs from orgId."}
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, Mapping) and (tenant := data.get("tenantId")) is not None:
+            data = {**data, "orgId": tenant} if data.get("orgId") is None else data
+            if data["orgId"] != tenant:
+                raise serializers.ValidationError({"tenantId": [self.error_messages["differs"]]})
+        return super().to_internal_value(data)
 
 
 def wire_time(moment: datetime) -> str:

@@ -37,14 +37,12 @@ SAME_FOR_ALL: Final = "The reply is the same whether or not the account exists. 
 SECOND_FACTOR: Final = "The organization's policy decides whether a second factor is required or accepted."
 
 
-class LoginCodeBody(fields.Body):
+class LoginCodeBody(fields.OrganizationBody):
     username = fields.UsernameField()
-    orgId = fields.OrganizationIdField()
 
 
-class LoginChallengeBody(fields.Body):
+class LoginChallengeBody(fields.OrganizationBody):
     username = fields.UsernameField(required=False)
-    orgId = fields.OrganizationIdField()
     loginCode = fields.TextField(required=False, max_length=fields.CODE_MAX_LENGTH)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, TypeVar
 
-from dfns_login.api.fields import Body
+from dfns_login.api.fields import Body, Query
 from dfns_login.api.replies import Reply
 from dfns_login.errors import Refusal
 
@@ -25,7 +25,7 @@ class Operation:
     _: KW_ONLY
     description: str = ""
     body: type[Body] | None = None
-    query: type[Body] | None = None
+    query: type[Query] | None = None
     reply: type[Reply] | None = None
     refusals: Sequence[type[Refusal]] = ()
     reads_database: bool = True

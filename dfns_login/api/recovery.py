@@ -36,9 +36,8 @@ from dfns_login.verification.assertion import KeyAssertion
 from dfns_login.verification.credential_id import parse_credential_id
 
 
-class RecoveryChallengeBody(fields.Body):
+class RecoveryChallengeBody(fields.OrganizationBody):
     username = fields.UsernameField()
-    orgId = fields.OrganizationIdField()
     verificationCode = fields.TextField(max_length=fields.CODE_MAX_LENGTH)
     credentialId = fields.CredentialIdField()
 

@@ -30,9 +30,8 @@ from dfns_login.limits import CODE_RATES, INIT_RATES, LOGIN_RATES
 from dfns_login.models import CodePurpose
 
 
-class RegistrationChallengeBody(fields.Body):
+class RegistrationChallengeBody(fields.OrganizationBody):
     username = fields.UsernameField()
-    orgId = fields.OrganizationIdField()
     registrationCode = fields.TextField(max_length=fields.CODE_MAX_LENGTH)
 
 

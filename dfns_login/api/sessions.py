@@ -26,7 +26,7 @@ class EndSessionBody(fields.Body):
     sessionId = fields.TextField(max_length=fields.UUID_MAX_LENGTH)
 
 
-class ActivityQuery(fields.Body):
+class ActivityQuery(fields.Query):
     limit = serializers.IntegerField(required=False, min_value=1, max_value=SHOWN, default=FEW)
 
 

@@ -22,7 +22,7 @@ class KeyAssertionBody(fields.Body):
 
 class Fido2AssertionBody(KeyAssertionBody):
     authenticatorData = fields.TextField(allow_blank=True, max_length=fields.AUTHENTICATOR_DATA_MAX_LENGTH)
-    userHandle = fields.TextField(required=False, allow_null=True, allow_blank=True, max_length=fields.UUID_MAX_LENGTH)
+    userHandle = fields.TextField(required=False, allow_blank=True, max_length=fields.UUID_MAX_LENGTH)
 
 
 class ByKind(fields.Body):
@@ -63,7 +63,7 @@ class FactorBody(ByKind):
 class SignedChallengeBody(fields.Body):
     challengeIdentifier = fields.TextField(max_length=fields.TOKEN_MAX_LENGTH)
     firstFactor = FactorBody()
-    secondFactor = FactorBody(required=False, allow_null=True)
+    secondFactor = FactorBody(required=False)
 
 
 class AttestationBody(fields.Body):
@@ -84,8 +84,8 @@ class NewCredentialBody(fields.Body):
 
 class NewCredentialsBody(fields.Body):
     firstFactorCredential = NewCredentialBody()
-    secondFactorCredential = NewCredentialBody(required=False, allow_null=True)
-    recoveryCredential = NewCredentialBody(required=False, allow_null=True)
+    secondFactorCredential = NewCredentialBody(required=False)
+    recoveryCredential = NewCredentialBody(required=False)
 
 
 def factor_answer(body: Mapping[str, Any]) -> FactorAnswer:

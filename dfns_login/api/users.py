@@ -28,7 +28,7 @@ class CreateUserBody(fields.Body):
     kind = fields.WordField(choices=AccountKind.values)
 
 
-class ListUsersQuery(fields.Body):
+class ListUsersQuery(fields.Query):
     limit = serializers.IntegerField(required=False, min_value=1, max_value=PAGE, default=PAGE)
     paginationToken = serializers.CharField(
         required=False, allow_blank=True, default="", max_length=fields.UUID_MAX_LENGTH

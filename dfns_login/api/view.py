@@ -26,7 +26,7 @@ from dfns_login.api.authentication import (
     django_request,
 )
 from dfns_login.api.envelope import exception_handler
-from dfns_login.api.fields import Body
+from dfns_login.api.fields import Body, Query
 from dfns_login.api.operations import operation_of
 from dfns_login.api.parsing import StrictJSONParser, drain
 from dfns_login.api.request_body import read_body
@@ -114,7 +114,7 @@ class LoginAPIView(APIView):
 
     def query(self) -> Mapping[str, Any]:
         """Return the query, validated by the operation's `query`. Raises ValidationError."""
-        return self._validated(operation_of(self, self.request.method).query or Body, self.request.query_params.dict())
+        return self._validated(operation_of(self, self.request.method).query or Query, self.request.query_params.dict())
 
     def count_requester(self) -> None:
         """Count the request by address alone, if it has not been counted. Raises RateExceeded."""
@@ -162,7 +162,7 @@ class LoginAPIView(APIView):
         return response
 
     @staticmethod
-    def _validated(shape: type[Body], data: Any) -> Mapping[str, Any]:
+    def _validated(shape: type[Body | Query], data: Any) -> Mapping[str, Any]:
         serializer = shape(data=data)
         serializer.is_valid(raise_exception=True)
         validated: Mapping[str, Any] = serializer.validated_data

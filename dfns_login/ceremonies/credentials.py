@@ -120,17 +120,20 @@ def add_credential_with_code(
     return _add(account, new, redeemed=redeemed, requester=requester, now=now)
 
 
-def show_code(account: Account, *, expires_at: datetime, requester: Requester, now: datetime) -> str:
-    """Return a code that adds a credential from another device. It is shown to the account's owner.
+def show_code(account: Account, *, expires_at: datetime, requester: Requester, now: datetime) -> tuple[str, datetime]:
+    """Return a code that adds a credential from another device, to show to the account's owner; and when it expires.
 
-    expires_at: at most a minute ahead. Call this in a transaction.
-    Raises: BodyRefused, if the time is past or too far ahead. Stored: the code's row.
+    Call this in a transaction.
+
+    expires_at: what the client asks for. A code expires after a minute at the latest: the client's clock may be ahead.
+    Raises: BodyRefused, if the time is past. Stored: the code's row.
     Source: Dfns API, Create Credential Code; D-5.
     """
-    if not now < expires_at <= now + CODE_LIFETIME:
-        raise BodyRefused("expiration out of range", details={"expiration": ["Enter a time within the next minute."]})
+    if expires_at <= now:
+        raise BodyRefused("expiration past", details={"expiration": ["Enter a time within the next minute."]})
+    expires_at = min(expires_at, now + CODE_LIFETIME)
     lock_account(account)
-    return show_credential_code(account, expires_at=expires_at, requester=requester, now=now)
+    return show_credential_code(account, expires_at=expires_at, requester=requester, now=now), expires_at
 
 
 def list_credentials(account: Account) -> Sequence[Credential]:

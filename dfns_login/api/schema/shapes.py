@@ -27,6 +27,9 @@ class _TextExtension(OpenApiSerializerFieldExtension):
 
     def map_serializer_field(self, auto_schema: AutoSchema, direction: Direction) -> Schema:
         schema: Schema = auto_schema._map_serializer_field(self.target, direction, bypass_extensions=True)  # noqa: SLF001  the extension's documented way
+        schema.pop("nullable", None)
+        if isinstance(schema["type"], list):  # drf-spectacular adds "null" again
+            schema["type"] = schema["type"][0]
         return {**schema, **self.checked}
 
 
@@ -43,6 +46,19 @@ class OrganizationIdExtension(_TextExtension):
 class CredentialIdExtension(_TextExtension):
     target_class = fields.CredentialIdField
     checked: ClassVar = {"pattern": "^[A-Za-z0-9_-]{2,}={0,2}$"}
+
+
+class OrganizationBodyExtension(OpenApiSerializerExtension):
+    """One of the two names of the organization is required."""
+
+    target_class = fields.OrganizationBody
+    match_subclasses = True
+
+    def map_serializer(self, auto_schema: AutoSchema, direction: Direction) -> Schema:
+        schema: Schema = auto_schema._map_serializer(self.target, direction, bypass_extensions=True)  # noqa: SLF001
+        others = [each for each in schema.pop("required") if each != "orgId"]
+        by_tenant = {"required": [*others, "tenantId"], "properties": {"tenantId": {"type": "string"}}}
+        return schema | {"anyOf": [{"required": [*others, "orgId"]}, by_tenant]}
 
 
 class MomentExtension(OpenApiSerializerFieldExtension):
