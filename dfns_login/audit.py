@@ -1,12 +1,13 @@
 """The audit trail: each event is a row, a log line and a signal.
 
-Only events of a known account become rows; requests that come to nothing are
-log lines (D-10). Neither contains a code, token or key. Usernames that may not
+Only events of a known account or organization become rows; requests that come
+to nothing are log lines (D-10). Neither contains a code, token or key. Usernames that may not
 exist are logged as keyed hashes.
 """
 
 import hmac
 import logging
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import partial
 
@@ -14,7 +15,7 @@ from django.db import transaction
 
 from dfns_login.errors import Refusal
 from dfns_login.key_rings import key_rings
-from dfns_login.models import Account, AuditEvent, AuditKind
+from dfns_login.models import Account, AuditEvent, AuditKind, Organization
 from dfns_login.requester import Requester
 from dfns_login.signals import SIGNALS
 from dfns_login.usernames import Recipient
@@ -22,32 +23,56 @@ from dfns_login.usernames import Recipient
 logger = logging.getLogger("dfns_login.audit")
 
 
+Detail = str | int | bool | Sequence[str]
+
+
 def record_event(
-    kind: AuditKind, /, *, account: Account, requester: Requester | None, now: datetime, **detail: str | int | bool
+    kind: AuditKind,
+    evidence: Mapping[str, object] | None = None,
+    /,
+    *,
+    account: Account,
+    requester: Requester | None,
+    now: datetime,
+    **detail: Detail,
 ) -> AuditEvent:
-    """Store and log an event, and send its signal after the commit."""
-    event = AuditEvent.objects.create(
-        kind=kind,
-        organization_id=account.organization_id,
-        account=account,
-        account_reference=account.pk,
-        at=now,
-        address=requester.address if requester else "",
-        agent=requester.agent if requester else "",
-        detail=detail,
-    )
-    _log(
-        logging.INFO,
-        kind.value,
-        account=account.pk,
-        organization=account.organization_id,
-        requester=requester,
-        **detail,
-    )
-    send = partial(
-        SIGNALS[kind].send_robust, sender=AuditEvent, account=account, requester=requester, at=now, detail=detail
-    )
-    transaction.on_commit(send, robust=True)
+    """Store and log an event of an account, and send its signal after the commit.
+
+    Call this in the transaction of the change that the event tells of (R-128).
+    evidence: what was signed, as `verification.evidence` verifies it. It is stored, not logged.
+    """
+    event = _event(kind, account.organization_id, account=account, requester=requester, now=now, detail=detail)
+    event.evidence = evidence
+    event.save(force_insert=True)
+    _announce(event, account=account, requester=requester)
+    return event
+
+
+def record_events(
+    details: Mapping[AuditKind, Mapping[str, Detail]],
+    *,
+    account: Account,
+    requester: Requester | None,
+    now: datetime,
+) -> None:
+    """Do what `record_event` does for several events at once, in one statement."""
+    organization = account.organization_id
+    events = [
+        _event(kind, organization, account=account, requester=requester, now=now, detail=detail)
+        for kind, detail in details.items()
+    ]
+    AuditEvent.objects.bulk_create(events)
+    for event in events:
+        _announce(event, account=account, requester=requester)
+
+
+def record_organization_event(
+    kind: AuditKind, /, *, organization: Organization, requester: Requester | None, now: datetime, **detail: Detail
+) -> AuditEvent:
+    """Do what `record_event` does for an event of a whole organization."""
+    event = _event(kind, organization.pk, account=None, requester=requester, now=now, detail=detail)
+    event.save(force_insert=True)
+    _announce(event, account=None, requester=requester)
     return event
 
 
@@ -69,6 +94,11 @@ def log_refusal(refusal: Refusal, *, where: str, requester: Requester | None) ->
     _log(logging.WARNING, "refused", where=where, refusal=refusal.code, reason=refusal.reason, requester=requester)
 
 
+def log_chain_head(position: int, mac: str) -> None:
+    """Log the newest link of the audit trail's chain, to be kept outside of the database."""
+    _log(logging.INFO, "audit.chained", head=f"{position}:{mac}")
+
+
 def log_outage(what: str, *, error: BaseException) -> None:
     """Log that a service is unreachable. Only the class of the error: its message may contain an address."""
     _log(logging.ERROR, "outage", what=what, error=type(error).__name__)
@@ -79,8 +109,42 @@ def username_hash(recipient: Recipient) -> str:
     return hmac.digest(key_rings().log_pseudonyms, recipient.key.encode(), "sha256").hex()[:16]
 
 
+def _event(
+    kind: AuditKind,
+    organization: str,
+    *,
+    account: Account | None,
+    requester: Requester | None,
+    now: datetime,
+    detail: Mapping[str, Detail],
+) -> AuditEvent:
+    return AuditEvent(
+        kind=kind,
+        organization_id=organization,
+        account=account,
+        at=now,
+        address=requester.address if requester else "",
+        agent=requester.agent if requester else "",
+        request_id=requester.request_id if requester else "",
+        detail=dict(detail),
+    )
+
+
+def _announce(event: AuditEvent, *, account: Account | None, requester: Requester | None) -> None:
+    kind = AuditKind(event.kind)
+    known = {"account": account.pk} if account else {}
+    _log(logging.INFO, kind.value, **known, organization=event.organization_id, requester=requester, **event.detail)
+    detail = event.detail if account else {**event.detail, "organization": event.organization_id}
+    send = partial(
+        SIGNALS[kind].send_robust, sender=AuditEvent, account=account, requester=requester, at=event.at, detail=detail
+    )
+    transaction.on_commit(send, robust=True)
+
+
 def _log(level: int, event: str, *, requester: Requester | None = None, **fields: object) -> None:
     if requester is not None:
         fields["prefix"] = requester.prefix
+        if requester.request_id:
+            fields["request"] = requester.request_id
     text = " ".join(f"{name}={str(value).encode('unicode_escape').decode()}" for name, value in fields.items())
     logger.log(level, "%s %s", event, text, extra={"dfns_event": event, "dfns_fields": fields})

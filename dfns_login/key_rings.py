@@ -59,13 +59,14 @@ class KeyRings:
     tokens: Mapping[str, ec.EllipticCurvePrivateKey] = field(repr=False)
     at_rest: MultiFernet = field(repr=False)
     decoys: bytes = field(repr=False)
-    """Derives the made-up credentials shown for unknown users."""
     device_marks: bytes = field(repr=False)
     """Authenticates the marks in the device cookie."""
     rate_pseudonyms: bytes = field(repr=False)
     """Hashes names and addresses that rates count in the cache."""
     log_pseudonyms: bytes = field(repr=False)
     """Hashes names in log lines."""
+    audit_chain: bytes = field(repr=False)
+    """Authenticates the links of the audit trail."""
 
     @property
     def current_code_key_id(self) -> str:
@@ -80,8 +81,7 @@ class KeyRings:
 def key_rings() -> KeyRings:
     """Return the configured rings, parsed once per process.
 
-    Raises: ImproperlyConfigured, if a ring is missing or invalid. The message names the ring and contains no key
-    material.
+    Raises: ImproperlyConfigured, if a ring is missing or invalid. The message names the ring and contains no key.
     """
     given = _rings_in_force()
     secret = {ring: _secrets(given, ring) for ring in Ring if ring is not Ring.TOKENS}
@@ -104,6 +104,7 @@ def key_rings() -> KeyRings:
         device_marks=_subkey(root, "device marks"),
         rate_pseudonyms=_subkey(root, "rate pseudonyms"),
         log_pseudonyms=_subkey(root, "log pseudonyms"),
+        audit_chain=_subkey(root, "audit chain"),
     )
 
 
@@ -132,8 +133,7 @@ def new_rings(*, now: datetime) -> RingTexts:
 def rotate_ring(rings: Mapping[str, Any], *, ring: Ring, now: datetime) -> RingTexts:
     """Return the rings with a new key at the front of one of them.
 
-    Raises: ValueError, for the decoy ring. A new key would change the credentials shown for unknown users, and so
-    reveal which users are unknown.
+    Raises: ValueError, for the decoy ring: a new key would change the credentials shown for unknown users.
     """
     if ring is Ring.DECOYS:
         raise ValueError("the decoy ring cannot be rotated")

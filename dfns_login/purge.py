@@ -5,7 +5,8 @@ from typing import Any, Final
 
 from django.db import models
 
-from dfns_login.models import AuditEvent, OneTimeCode, Session, SpentToken
+from dfns_login.audit_chain import chain_events, purge_chained
+from dfns_login.models import OneTimeCode, Session, SpentToken
 from dfns_login.proofs import REQUEST_DEADLINE
 from dfns_login.settings import login_settings
 
@@ -40,8 +41,13 @@ def purge(*, now: datetime) -> dict[str, int]:
         "codes": _delete(codes, order="closed_at"),
         "spent_tokens": _delete(spent_tokens, order="expires_at"),
         "sessions": _delete(Session.objects.filter(expires_at__lte=now - conf.code_retention), order="expires_at"),
-        "audit_events": _delete(AuditEvent.objects.filter(at__lte=now - conf.audit_retention), order="at"),
+        "audit_events": _purge_events(until=now - conf.audit_retention, now=now),
     }
+
+
+def _purge_events(*, until: datetime, now: datetime) -> int:
+    chain_events(now=now)  # only events that the chain covers are deleted
+    return purge_chained(until=until)
 
 
 def _delete(rows: models.QuerySet[Any], *, order: str) -> int:

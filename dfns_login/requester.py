@@ -1,10 +1,12 @@
 """The client behind a request: its address (from a configured number of trusted proxies), user agent and language."""
 
 import ipaddress
+import re
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from django.http import HttpRequest
 from django.utils.translation import get_language_from_request
@@ -16,6 +18,8 @@ IPV6_SITE_PREFIX = 64
 IPV6_NETWORK_PREFIX = 48
 IPV4_NETWORK_PREFIX = 24
 UNKNOWN_ADDRESS = ""
+REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
+"""An `X-Request-ID` that is taken over. Any other is replaced."""
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -27,12 +31,14 @@ class Requester:
     address: normalized, or an empty string if there is none, as behind a Unix socket.
     locale: language code.
     device: known device id for this account, or an empty string.
+    request_id: names the request in log lines and events; empty for a command or a task.
     """
 
     address: str
     agent: str = ""
     locale: str = ""
     device: str = ""
+    request_id: str = ""
 
     @classmethod
     def of(cls, request: HttpRequest) -> Self:
@@ -41,6 +47,7 @@ class Requester:
             address=client_address(request.META, trusted_hops=login_settings().trusted_proxy_hops),
             agent=agent_text(request.META),
             locale=get_language_from_request(request),
+            request_id=request_id(request),
         )
 
     @property
@@ -67,6 +74,19 @@ def client_address(meta: Mapping[str, Any], *, trusted_hops: int) -> str:
         if len(entries) >= trusted_hops:
             peer = _parse(entries[-trusted_hops]) or peer
     return str(peer) if peer else UNKNOWN_ADDRESS
+
+
+def request_id(request: HttpRequest) -> str:
+    """Return the id of the request: what a proxy or client sent as `X-Request-ID`, or 128 random bits.
+
+    It is kept on the request, so that everything about one request has one id.
+    """
+    known: str | None = getattr(request, "dfns_request_id", None)
+    if known is None:
+        sent = str(request.META.get("HTTP_X_REQUEST_ID", ""))
+        known = sent if REQUEST_ID.fullmatch(sent) else secrets.token_hex(16)
+        request.dfns_request_id = known  # type: ignore[attr-defined]
+    return known
 
 
 def agent_text(meta: Mapping[str, Any]) -> str:

@@ -14,6 +14,7 @@ from redis.exceptions import RedisError
 
 from dfns_login import purge
 from dfns_login.audit import log_outage
+from dfns_login.audit_chain import chain_events
 from dfns_login.delivery import deliver_due
 from dfns_login.limits import clear_flag, set_flag
 from dfns_login.models import OneTimeCode
@@ -57,6 +58,12 @@ def sweep() -> None:
 def purge_expired() -> None:
     """Delete rows past their retention."""
     purge.purge(now=database_clock()())
+
+
+@shared_task(name="dfns_login.chain", ignore_result=True)
+def chain() -> None:
+    """Extend the chain over the events that were added to the audit trail."""
+    chain_events(now=database_clock()())
 
 
 def wake_delivery() -> None:

@@ -33,4 +33,5 @@ def username_or_empty(text: str) -> str:
 def rows_of_account(queryset: QuerySet[Any], text: str) -> QuerySet[Any]:
     """Rows whose account has exactly this username or ID."""
     accounts = Account.objects.filter(Q(pk=text.strip()) | Q(username=username_or_empty(text)))
-    return queryset.filter(account__in=list(accounts.values_list("pk", flat=True)[:ACCOUNTS_SEARCHED]))
+    found = accounts.values_list("pk", flat=True)[:ACCOUNTS_SEARCHED]
+    return queryset.filter(account__in=[*found, text.strip()])  # events outlive their account

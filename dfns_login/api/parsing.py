@@ -12,8 +12,8 @@ from rest_framework.parsers import BaseParser
 
 from dfns_login.api.envelope import WHOLE_BODY
 from dfns_login.errors import BodyRefused, BodyTooLarge
-from dfns_login.proofs import NOTHING
 from dfns_login.verification.encoding import JsonError, parse_json
+from dfns_login.verification.evidence import NOTHING
 
 BODY_LIMIT: Final = 64 * 1024
 """Bytes. The longest body of an official client has about 25 KiB."""

@@ -40,6 +40,7 @@ from dfns_login.errors import (
 )
 from dfns_login.models import Session
 from dfns_login.proofs import ActionRequest, RedeemedAction, redeem_user_action, spend_user_action
+from dfns_login.requester import Requester
 
 HEADER: Final = "HTTP_X_DFNS_USERACTION"
 
@@ -62,7 +63,7 @@ def user_action_required(
         try:
             redeemed = redeem(request)
             with transaction.atomic():
-                spend_user_action(redeemed)
+                spend_user_action(redeemed, requester=Requester.of(django_request(request)))
                 return method(view, request, *args, **kwargs)
         except Refusal as refusal:
             raise api_exception(refusal, view=view) from refusal
@@ -78,7 +79,7 @@ class HasUserAction(BasePermission):
         try:
             redeemed = redeem(request)
             with transaction.atomic():
-                spend_user_action(redeemed)
+                spend_user_action(redeemed, requester=Requester.of(django_request(request)))
         except Refusal as refusal:
             raise api_exception(refusal, view=view) from refusal
         return True

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
-from dfns_login.models import AuditEvent, Session
+from dfns_login.models import AuditEvent, AuditKind, Session
 from dfns_login.settings import login_settings
 
 SHOWN: Final = 100
@@ -18,5 +18,6 @@ def list_sessions(session: Session, *, now: datetime) -> Sequence[Session]:
 
 
 def list_activity(session: Session, *, limit: int) -> Sequence[AuditEvent]:
-    """Return what happened to the account, the newest first."""
-    return list(AuditEvent.objects.filter(account=session.account).order_by("-at", "-pk")[: min(limit, SHOWN)])
+    """Return what happened to the account, the newest first. A used action is listed as what it changed."""
+    events = AuditEvent.objects.filter(account=session.account).exclude(kind=AuditKind.ACTION_USED).defer("evidence")
+    return list(events.order_by("-at", "-pk")[: min(limit, SHOWN)])

@@ -7,6 +7,7 @@ from django.db import transaction
 
 from dfns_login.audit import record_event
 from dfns_login.ceremonies.factors import (
+    Factor,
     FactorAnswer,
     SigningChallenge,
     listed_credentials,
@@ -15,18 +16,23 @@ from dfns_login.ceremonies.factors import (
     verify_factors,
 )
 from dfns_login.errors import AssertionRefused, ChallengeRefused
-from dfns_login.models import AuditKind, Session
+from dfns_login.models import AuditKind, Credential, Session
 from dfns_login.proofs import (
     ActionRequest,
     Ceremony,
+    bind_to_session,
     issue_user_action,
     lock_session,
+    new_challenge,
     open_challenge,
     redeem_challenge,
     release_keys_for_action,
     spend_challenge,
 )
 from dfns_login.requester import Requester
+from dfns_login.verification.assertion import Fido2Assertion
+from dfns_login.verification.encoding import encode_base64url
+from dfns_login.verification.evidence import action_challenge
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,13 +50,15 @@ def open_action(session: Session, request: ActionRequest, *, now: datetime) -> S
     Source: Dfns API, Create User Action Signature Challenge.
     """
     account = session.account
+    digest, nonce = request.request_digest(), new_challenge()
     opened = open_challenge(
         Ceremony.ACTION,
         organization=account.organization_id,
         account_id=account.pk,
         generation=account.generation,
         presented=session,
-        bound=f"{session.jti} {request.digest(session=session)}",
+        bound=f"{session.jti} {digest} {nonce}",
+        challenge=action_challenge(nonce=nonce, request=digest),
         now=now,
     )
     return SigningChallenge(
@@ -69,7 +77,7 @@ def complete_action(answer: ActionAnswer, *, session: Session, requester: Reques
     Stored, in one transaction: the spent challenge and an event. Source: Dfns API, Create User Action Signature.
     """
     redeemed = redeem_challenge(answer.challenge_identifier, ceremony=Ceremony.ACTION, now=now)
-    opened_in, _, digest = redeemed.bound.partition(" ")
+    opened_in, digest, nonce = redeemed.bound.split(" ")
     if opened_in != session.jti:
         raise ChallengeRefused("challenge of another session")
     factor = verify_factors(answer.first_factor, answer.second_factor, redeemed=redeemed, requester=requester, now=now)
@@ -80,9 +88,35 @@ def complete_action(answer: ActionAnswer, *, session: Session, requester: Reques
         record_uses(factor)
         record_event(
             AuditKind.ACTION_SIGNED,
+            {"request": digest, "nonce": nonce, "signatures": _signatures(answer, factor)},
             account=session.account,
             requester=requester,
             now=now,
             credential=factor.credential.pk,
+            session=session.pk,
         )
-    return issue_user_action(session, digest=digest, generation=redeemed.generation, now=now)
+    bound = bind_to_session(digest, session=session)
+    return issue_user_action(session, digest=bound, generation=redeemed.generation, now=now)
+
+
+def _signatures(answer: ActionAnswer, factor: Factor) -> list[dict[str, str]]:
+    """Return what was signed, for the audit trail. `verify_evidence` verifies it again (R-128)."""
+    pairs = [(answer.first_factor, factor)]
+    if answer.second_factor and factor.second:
+        pairs.append((answer.second_factor, factor.second))
+    return [_signature(given, signer.credential) for given, signer in pairs]
+
+
+def _signature(given: FactorAnswer, credential: Credential) -> dict[str, str]:
+    assertion = given.assertion
+    signed = {"authenticator_data": assertion.authenticator_data} if isinstance(assertion, Fido2Assertion) else {}
+    return {
+        "credential": credential.pk,
+        "credential_id": credential.canonical_credential_id,
+        "kind": credential.kind,
+        "algorithm": credential.algorithm,
+        "public_key": encode_base64url(bytes(credential.public_key)),
+        "client_data": assertion.client_data,
+        **signed,
+        "signature": assertion.signature,
+    }

@@ -18,8 +18,10 @@ from dfns_login.models.credentials import (
     CredentialQuerySet,
 )
 from dfns_login.models.events import (
+    AuditCheckpoint,
     AuditEvent,
     AuditKind,
+    AuditLink,
     Notice,
 )
 from dfns_login.models.ids import (
@@ -55,8 +57,10 @@ __all__ = [
     "AccountKind",
     "AccountQuerySet",
     "AccountState",
+    "AuditCheckpoint",
     "AuditEvent",
     "AuditKind",
+    "AuditLink",
     "CodeClosed",
     "CodePurpose",
     "Credential",

@@ -1,13 +1,12 @@
-"""Audit events of accounts, and the emails that tell the owners about them."""
+"""The audit trail, the chain that shows changes to it, and the emails that tell owners about events."""
 
-from typing import ClassVar
+from typing import Any, ClassVar, Final, Never, Self
 
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from dfns_login.models.accounts import Account, Organization
-from dfns_login.models.ids import ID_MAX_LENGTH
 from dfns_login.models.outbox import OutboxQuerySet, OutboxRow
 
 
@@ -20,8 +19,10 @@ class AuditKind(models.TextChoices):
     REACTIVATED = "account.reactivated", _("Reactivated")
     DELETED = "account.deleted", _("Deleted")
     CODE_SENT = "code.mailed", _("Code sent")
+    CODE_SHOWN = "code.shown", _("Code shown")
     CODE_PRESENTED = "code.presented", _("Code presented")
     CODE_REVOKED = "code.revoked", _("Code revoked")
+    KEY_RELEASED = "key.released", _("Encrypted key released")
     CREDENTIAL_CREATED = "credential.created", _("Credential created")
     CREDENTIAL_DEACTIVATED = "credential.deactivated", _("Credential deactivated")
     CREDENTIAL_ACTIVATED = "credential.activated", _("Credential activated")
@@ -30,35 +31,105 @@ class AuditKind(models.TextChoices):
     CREDENTIAL_SUSPECTED = "credential.suspected", _("Passkey may have been copied")
     RECOVERED = "account.recovered", _("Account recovered")
     ACTION_SIGNED = "action.signed", _("User action signed")
+    ACTION_USED = "action.used", _("User action used")
     SIGNED_IN = "session.opened", _("Signed in")
     SIGNED_OUT = "session.closed", _("Signed out")
+    ORGANIZATION_CREATED = "organization.created", _("Organization created")
+    ORGANIZATION_CHANGED = "organization.changed", _("Organization changed")
+    ORGANIZATION_DEACTIVATED = "organization.deactivated", _("Organization deactivated")
+    ORGANIZATION_REACTIVATED = "organization.reactivated", _("Organization reactivated")
+    ORGANIZATION_VOIDED = "organization.voided", _("Everything issued was revoked")
+
+
+APPEND_ONLY: Final = "Audit events are never changed; they are deleted only after their retention."
+
+
+class AuditEventQuerySet(models.QuerySet["AuditEvent"]):
+    """Queries of events. They can be added and read; `delete_expired` is for the purge alone."""
+
+    def unchained(self) -> Self:
+        """Events that no link of the chain covers."""
+        return self.filter(~models.Exists(AuditLink.objects.filter(event=models.OuterRef("pk"))))
+
+    def delete_expired(self) -> int:
+        """Delete these events, and their notices. Call this only after the checkpoint covers them."""
+        return super().delete()[1].get(AuditEvent._meta.label, 0)
+
+    def update(self, **_fields: object) -> Never:
+        raise TypeError(APPEND_ONLY)
+
+    def delete(self) -> Never:
+        raise TypeError(APPEND_ONLY)
 
 
 class AuditEvent(models.Model):
-    """Something that happened to an account. Rows are never changed, only purged after their retention."""
+    """Something that happened to an account or an organization. Rows are added, and purged after their retention.
+
+    Neither reference has a constraint, because an event stays as it is when its account or organization is deleted.
+    """
 
     kind = models.CharField(max_length=32, choices=AuditKind)
-    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="+")
-    account = models.ForeignKey(Account, on_delete=models.SET_NULL, null=True, related_name="events")
-    account_reference = models.CharField(
-        max_length=ID_MAX_LENGTH,
-        blank=True,
-        default="",
-        help_text="The account's ID; kept after it is deleted.",
+    organization = models.ForeignKey(
+        Organization, on_delete=models.DO_NOTHING, null=True, db_constraint=False, related_name="+"
+    )
+    account = models.ForeignKey(
+        Account, on_delete=models.DO_NOTHING, null=True, db_constraint=False, related_name="events"
     )
     at = models.DateTimeField()
     address = models.CharField(max_length=45, blank=True)
     agent = models.CharField(max_length=200, blank=True)
+    request_id = models.CharField(max_length=64, blank=True, help_text="Also in the log lines of the request.")
     detail = models.JSONField(default=dict, blank=True)
+    evidence = models.JSONField(
+        null=True, blank=True, help_text="What was signed, with the public key: it can be verified again."
+    )
+
+    objects = AuditEventQuerySet.as_manager()
 
     class Meta:
         indexes: ClassVar = [
             models.Index(fields=["account", "-at"], name="dfns_login_event_account"),
+            models.Index(fields=["organization", "id"], name="dfns_login_event_org"),
             models.Index(fields=["at"], name="dfns_login_event_at"),
         ]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.at:%Y-%m-%d %H:%M:%S}"
+
+    def save(self, **options: Any) -> None:  # noqa: ANN401  Django's signature
+        """Insert the event. Raises TypeError, if it is stored already."""
+        if not self._state.adding:
+            raise TypeError(APPEND_ONLY)
+        super().save(**options)
+
+    def delete(self, *_arguments: object, **_options: object) -> Never:
+        raise TypeError(APPEND_ONLY)
+
+
+class AuditLink(models.Model):
+    """A link of the chain over the events. Its position is the order of chaining, not that of the events' ids.
+
+    event: the event's id, without a reference, so that a link shows that its event was removed.
+    """
+
+    position = models.PositiveBigIntegerField(primary_key=True)
+    event = models.PositiveBigIntegerField(unique=True)
+    mac = models.BinaryField()
+    chained_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"link {self.position}"
+
+
+class AuditCheckpoint(models.Model):
+    """Where the chain begins: after the last link that was purged. The only row; whoever extends the chain locks it."""
+
+    position = models.PositiveBigIntegerField(default=0)
+    mac = models.BinaryField()
+    signature = models.BinaryField(help_text="Authenticates position and mac.")
+
+    def __str__(self) -> str:
+        return f"checkpoint {self.position}"
 
 
 class Notice(OutboxRow):

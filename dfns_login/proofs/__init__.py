@@ -4,6 +4,7 @@ from dfns_login.proofs.challenges import (
     OpenedChallenge,
     RedeemedChallenge,
     is_spent,
+    new_challenge,
     open_challenge,
     redeem_challenge,
     spend_challenge,
@@ -39,10 +40,10 @@ from dfns_login.proofs.temporary_tokens import (
     spend_temporary_token,
 )
 from dfns_login.proofs.user_actions import (
-    NOTHING,
     ActionRequest,
     RedeemedAction,
     announced_path,
+    bind_to_session,
     issue_user_action,
     redeem_user_action,
     spend_user_action,
@@ -51,7 +52,6 @@ from dfns_login.proofs.user_actions import (
 __all__ = [
     "DIGITS",
     "FORMS",
-    "NOTHING",
     "RENEWAL_MARGIN",
     "REQUEST_DEADLINE",
     "ActionRequest",
@@ -63,6 +63,7 @@ __all__ = [
     "ReleasedKey",
     "TemporaryToken",
     "announced_path",
+    "bind_to_session",
     "code_format",
     "derive_code",
     "find_live_session",
@@ -73,6 +74,7 @@ __all__ = [
     "issue_temporary_token",
     "issue_user_action",
     "lock_session",
+    "new_challenge",
     "open_challenge",
     "present_code",
     "present_credential_code",

@@ -86,17 +86,19 @@ def open_challenge(
     generation: int,
     presented: PresentedCode | Session | None = None,
     bound: str = "",
+    challenge: str = "",
     now: datetime,
 ) -> OpenedChallenge:
     """Make a challenge for this account or decoy. Nothing is stored.
 
     generation: of the account; of the organization if the request named nobody; anything for a decoy.
     presented: a presented code, or a session that was opened with one. It lengthens the challenge's lifetime.
+    challenge: what the client signs, if it has to commit to something; random bytes if empty.
     """
     conf = login_settings()
     code_presented = presented.code_presented if isinstance(presented, Session) else presented is not None
     lifetime = conf.challenge_lifetime_with_code if code_presented else conf.challenge_lifetime
-    challenge = new_challenge()
+    challenge = challenge or new_challenge()
     claims = {
         "use": ceremony.value,
         "jti": new_jti(),

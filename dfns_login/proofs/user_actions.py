@@ -1,50 +1,48 @@
 """User actions: a token that permits one request, after its owner signed for it.
 
-The challenge and the token carry one digest of the session and the announced
-request. The request that presents the token must have the same digest.
+The challenge commits to the announced request. The token carries a digest of the
+session and the request, and the request that presents it must have the same one.
 """
 
 import hashlib
-import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 from urllib.parse import unquote
 
+from dfns_login.audit import record_event
 from dfns_login.errors import BodyRefused, TokenRefused, UserActionRefused, UserActionSpent
-from dfns_login.models import Session
+from dfns_login.models import AuditKind, Session
 from dfns_login.proofs.challenges import new_jti, spend_jti
 from dfns_login.proofs.session_tokens import lock_session
 from dfns_login.proofs.signed_tokens import LEEWAY, TokenClass, sign_token, verify_token
+from dfns_login.requester import Requester
 from dfns_login.verification.encoding import encode_base64url
+from dfns_login.verification.evidence import request_digest
 
 LIFETIME: Final = timedelta(minutes=5)
-NOTHING: Final[dict[str, object]] = {}
-"""The payload of a request without a body. The official clients send `""`, `{}` or nothing."""
+PATH_SHOWN: Final = 500
+"""Characters of the path that the event shows. Its digest covers all of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActionRequest:
     """The request that an action permits.
 
-    payload: the JSON value of the body. `""` and `NOTHING` are equal.
+    payload: the JSON value of the body. `""` and `{}` are equal.
     """
 
     method: str
     path: str
     payload: object
 
-    def digest(self, *, session: Session) -> str:
-        """Return what binds this request to this session: a SHA-256 digest as base64url text.
+    def request_digest(self) -> str:
+        """Return the digest of the request alone, which the challenge commits to."""
+        return request_digest(self.method, self.path, self.payload)
 
-        The path is percent-decoded once, and the payload is a JSON value. The query
-        is left out, because the official clients do not sign it.
-        Source: Dfns API, User Action Signing; OWASP Transaction Authorization 2.6, 2.8.
-        """
-        payload = NOTHING if self.payload == "" else self.payload
-        parts = [session.jti, self.method.upper(), self.path, payload]
-        text = json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-        return encode_base64url(hashlib.sha256(text.encode()).digest())
+    def digest(self, *, session: Session) -> str:
+        """Return what binds this request to this session: a SHA-256 digest as base64url text."""
+        return bind_to_session(self.request_digest(), session=session)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,8 +52,14 @@ class RedeemedAction:
     session: Session
     jti: str
     generation: int
+    request: ActionRequest
     redeemed_at: datetime
     expires_at: datetime
+
+
+def bind_to_session(request: str, *, session: Session) -> str:
+    """Return the digest that a user action carries, from the digest of its request."""
+    return encode_base64url(hashlib.sha256(f"{session.jti} {request}".encode()).digest())
 
 
 def announced_path(text: str) -> str:
@@ -101,15 +105,16 @@ def redeem_user_action(token: str, request: ActionRequest, *, session: Session, 
         session=session,
         jti=claims["jti"],
         generation=int(claims["gen"]),
+        request=request,
         redeemed_at=now,
         expires_at=datetime.fromtimestamp(claims["exp"], UTC),
     )
 
 
-def spend_user_action(redeemed: RedeemedAction) -> None:
+def spend_user_action(redeemed: RedeemedAction, *, requester: Requester) -> None:
     """Spend the user action. Call this in the transaction of the act that it permits.
 
-    The session's account stays locked until that transaction ends.
+    The session's account stays locked until that transaction ends. Stored: the action's `jti`, and an event.
     Raises: UserActionSpent, if it was already used, so exactly one caller succeeds; TokenRefused, if the session
     ended meanwhile; UserActionRefused, if the account was voided since, because the credential that signed may
     have been revoked.
@@ -118,3 +123,14 @@ def spend_user_action(redeemed: RedeemedAction) -> None:
         raise UserActionRefused("user action issued before the account was voided")
     if not spend_jti(redeemed.jti, expires_at=redeemed.expires_at + LEEWAY):
         raise UserActionSpent("user action already used")
+    request = redeemed.request
+    record_event(
+        AuditKind.ACTION_USED,
+        account=redeemed.session.account,
+        requester=requester,
+        now=redeemed.redeemed_at,
+        session=redeemed.session.pk,
+        method=request.method.upper(),
+        path=request.path[:PATH_SHOWN],
+        request=request.request_digest(),
+    )

@@ -17,6 +17,7 @@ CodeFormatName = Literal["digits-16", "base32-16", "digits-8"]
 BEAT_SCHEDULE: Final[dict[str, dict[str, Any]]] = {
     "dfns_login.sweep": {"task": "dfns_login.sweep", "schedule": 5.0, "options": {"expires": 3600}},
     "dfns_login.purge": {"task": "dfns_login.purge", "schedule": 600.0, "options": {"expires": 3600}},
+    "dfns_login.chain": {"task": "dfns_login.chain", "schedule": 30.0, "options": {"expires": 3600}},
 }
 """For `CELERY_BEAT_SCHEDULE`. Numbers are seconds, as Celery expects them."""
 

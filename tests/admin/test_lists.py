@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import connection
+from django.db.models import QuerySet
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -251,7 +252,7 @@ def test_events_and_organizations_are_narrowed(operator: Client, scene: AdminRec
 
 def test_an_account_shows_its_last_sign_in(operator: Client, scene: AdminRecords) -> None:
     now = datetime(2026, 3, 1, 12, tzinfo=UTC)
-    AuditEvent.objects.filter(kind="session.opened").update(at=now)
+    QuerySet(AuditEvent).filter(kind="session.opened").update(at=now)
     assert "March 1, 2026, 12:00:00" in operator.get(f"{ADMIN}/account/").content.decode()
 
 

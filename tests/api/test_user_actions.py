@@ -53,10 +53,12 @@ def test_the_challenge_has_every_member_of_the_contract(jane: SignedIn) -> None:
 def test_the_event_contains_no_payload(jane: SignedIn) -> None:
     action = jane.user_action("POST", PATH, '{"secret": "of the project"}')
     event = AuditEvent.objects.get(kind=AuditKind.ACTION_SIGNED)
+    session = Session.objects.get(account=jane.person.account)
     assert (event.account, event.detail) == (
         jane.person.account,
-        {"credential": jane.person.account.credentials.get().pk},
+        {"credential": jane.person.account.credentials.get().pk, "session": session.pk},
     )
+    assert "secret" not in str(event.evidence)
     claims = jwt.decode(action, options={"verify_signature": False})
     assert claims["sub"] == jane.person.account.pk
     assert claims["exp"] - claims["iat"] == 300

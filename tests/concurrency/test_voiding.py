@@ -245,7 +245,7 @@ def user_action(scene: Scene) -> Use:
     def use() -> None:
         redeemed = redeem_user_action(token, REQUEST, session=session, now=AHEAD)
         with transaction.atomic():
-            spend_user_action(redeemed)
+            spend_user_action(redeemed, requester=SOMEWHERE)
 
     return use
 

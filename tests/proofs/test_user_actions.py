@@ -48,7 +48,6 @@ from dfns_login.proofs.signed_tokens import LEEWAY, TokenClass, sign_token
 from dfns_login.proofs.temporary_tokens import issue_temporary_token
 from dfns_login.proofs.user_actions import (
     LIFETIME,
-    NOTHING,
     ActionRequest,
     announced_path,
     issue_user_action,
@@ -57,6 +56,7 @@ from dfns_login.proofs.user_actions import (
 )
 from dfns_login.verification.assertion import KeyAssertion
 from dfns_login.verification.attestation import KeyAttestation
+from dfns_login.verification.evidence import NOTHING
 from tests.support.authenticators import Kind, SoftwareKey, base64url, compact_json
 from tests.support.clock import MINUTE, NOW, SECOND
 from tests.support.factories import SOMEWHERE, Person, make_organization, make_person
@@ -142,10 +142,10 @@ def test_a_user_action_belongs_to_one_session(session: Session) -> None:
 
 def test_a_spent_user_action_is_remembered_until_no_host_accepts_it(session: Session) -> None:
     redeemed = redeem_user_action(action(session), REQUEST, session=session, now=NOW)
-    spend_user_action(redeemed)
+    spend_user_action(redeemed, requester=SOMEWHERE)
     assert SpentToken.objects.values().get() == {"jti": redeemed.jti, "expires_at": NOW + LIFETIME + LEEWAY}
     with pytest.raises(UserActionSpent):
-        spend_user_action(redeemed)
+        spend_user_action(redeemed, requester=SOMEWHERE)
 
 
 def test_voiding_the_account_voids_a_user_action(session: Session) -> None:
@@ -153,9 +153,9 @@ def test_voiding_the_account_voids_a_user_action(session: Session) -> None:
     token = action(session)
     void_account(session.account, ending=~Q(pk=session.pk), now=NOW)
     with pytest.raises(UserActionRefused):
-        spend_user_action(redeem_user_action(token, REQUEST, session=session, now=NOW))
+        spend_user_action(redeem_user_action(token, REQUEST, session=session, now=NOW), requester=SOMEWHERE)
     session.account.refresh_from_db()
-    spend_user_action(redeem_user_action(action(session), REQUEST, session=session, now=NOW))
+    spend_user_action(redeem_user_action(action(session), REQUEST, session=session, now=NOW), requester=SOMEWHERE)
 
 
 def test_ending_the_session_voids_a_user_action(session: Session) -> None:
@@ -163,7 +163,7 @@ def test_ending_the_session_voids_a_user_action(session: Session) -> None:
     redeemed = redeem_user_action(action(session), REQUEST, session=session, now=NOW)
     end_session(session, requester=SOMEWHERE, now=NOW)
     with pytest.raises(TokenRefused):
-        spend_user_action(redeemed)
+        spend_user_action(redeemed, requester=SOMEWHERE)
 
 
 def test_all_spellings_of_no_payload_are_equal(session: Session) -> None:
@@ -283,7 +283,7 @@ def test_one_of_sixty_parallel_uses_succeeds(signed_in: Session) -> None:
     def use(number: int) -> str:
         redeemed = redeem_user_action(token, REQUEST, session=signed_in, now=NOW)
         with transaction.atomic():
-            spend_user_action(redeemed)
+            spend_user_action(redeemed, requester=SOMEWHERE)
             Group.objects.create(name=str(number))
         return "done"
 
@@ -315,7 +315,7 @@ def test_a_failed_act_leaves_the_user_action_valid(signed_in: Session) -> None:
     def fail() -> None:
         msg = "the action failed"
         with transaction.atomic():
-            spend_user_action(redeemed)
+            spend_user_action(redeemed, requester=SOMEWHERE)
             spent.set()
             failed.wait(timeout=0.5)
             raise UserActionRefused(msg)
@@ -323,7 +323,7 @@ def test_a_failed_act_leaves_the_user_action_valid(signed_in: Session) -> None:
     def follow() -> str:
         spent.wait(timeout=60)
         with transaction.atomic():
-            spend_user_action(redeemed)
+            spend_user_action(redeemed, requester=SOMEWHERE)
         return "done"
 
     assert at_once(2, lambda number: (fail, follow)[number]()) == [UserActionRefused, "done"]
