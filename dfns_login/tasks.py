@@ -5,17 +5,17 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
-from celery import shared_task
+from celery import current_app, shared_task
 from django.core.cache import caches
 from django.db import connections, router, transaction
 from django.utils import timezone
-from kombu.exceptions import OperationalError
+from kombu.connection import Connection
 from redis.exceptions import RedisError
 
 from dfns_login import purge
 from dfns_login.audit import log_outage
 from dfns_login.audit_chain import chain_events
-from dfns_login.delivery import deliver_due
+from dfns_login.delivery import WakeUps, deliver_due
 from dfns_login.limits import clear_flag, set_flag
 from dfns_login.models import OneTimeCode
 
@@ -36,8 +36,8 @@ MESSAGE_TTL: Final = 3600
 def deliver() -> None:
     """Send the emails that are due, the most urgent first."""
     _forget_wake_up()
-    if deliver_due(clock=database_clock(), on_full_batch=_send_wake_up):
-        _send_wake_up()
+    if deliver_due(clock=database_clock(), on_full_batch=wake_ups.request):
+        wake_ups.request()
 
 
 @shared_task(name="dfns_login.sweep", ignore_result=True)
@@ -67,8 +67,8 @@ def chain() -> None:
 
 
 def wake_delivery() -> None:
-    """Wake a worker after the commit. Never fails: without a wake-up, the sweep sends the email."""
-    transaction.on_commit(_send_wake_up, robust=True)
+    """Have a worker woken after the commit. Never fails, never waits: without a wake-up, the sweep sends the email."""
+    transaction.on_commit(_wake_up, robust=True)
 
 
 def database_clock() -> Callable[[], datetime]:
@@ -82,14 +82,28 @@ def database_clock() -> Callable[[], datetime]:
     return lambda: timezone.now() + offset
 
 
-def _send_wake_up() -> None:
+def _wake_up() -> None:
+    if current_app.conf.task_always_eager:
+        deliver()
+    else:
+        wake_ups.request()
+
+
+def _send_wake_up(broker: Connection) -> None:
     """Send a wake-up, unless one waits for a worker already."""
     if _is_first_wake_up():
         try:
-            deliver.apply_async(retry=False, ignore_result=True, expires=MESSAGE_TTL)
-        except (OperationalError, RedisError, OSError) as error:
-            log_outage("broker", error=error)
+            deliver.apply_async(connection=broker, retry=False, ignore_result=True, expires=MESSAGE_TTL)
+        except Exception:
             _forget_wake_up()
+            raise
+
+
+def _report_broker(error: Exception) -> None:
+    log_outage("broker", error=error)
+
+
+wake_ups: Final = WakeUps(_send_wake_up, on_failure=_report_broker)
 
 
 def _is_first_wake_up() -> bool:

@@ -103,7 +103,7 @@ CELERY_BEAT_SCHEDULE = {**BEAT_SCHEDULE}
 CELERY_BROKER_CONNECTION_TIMEOUT = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # a worker waits for its broker forever
-CELERY_BROKER_TRANSPORT_OPTIONS = {"max_retries": 0}  # a retry would hold a request for two seconds
+CELERY_BROKER_TRANSPORT_OPTIONS = {"max_retries": 0}  # the scheduler does not wait for a broker that is down
 if CELERY_BROKER_URL.startswith(("redis", "sentinel")):
     CELERY_BROKER_TRANSPORT_OPTIONS |= {
         "socket_timeout": 1,

@@ -189,7 +189,7 @@ def _check_celery(_conf: LoginSettings) -> Iterator[CheckMessage]:
     options: Mapping[str, Any] = celery.broker_transport_options
     over_redis = str(celery.broker_url or "").startswith(("redis", "valkey", "sentinel", "unix"))
     if over_redis and not (options.get("socket_timeout") and options.get("socket_connect_timeout")):
-        hint = "If the broker hangs, so do requests for codes. Set both to 1 in broker_transport_options."
+        hint = "Without them, a worker never notices a broker that hangs. Set both to 1 in broker_transport_options."
         yield Warning("Celery has no socket_timeout or socket_connect_timeout.", hint=hint, id="dfns_login.W032")
     # other schedulers, such as those that use the database, keep their schedule elsewhere
     by_settings = "PersistentScheduler" in str(celery.beat_scheduler)

@@ -26,6 +26,7 @@ from dfns_login.api.view import UnknownPath
 from dfns_login.limits import Rate
 from dfns_login.models import Session
 from dfns_login.settings import DEFAULT_RATES
+from dfns_login.tasks import wake_ups
 from tests.support.api_client import (
     INVALID_CODE,
     NOT_AUTHORIZED,
@@ -397,8 +398,10 @@ def counted(windows: int) -> dict[str, int]:
 def cost_of(request: Callable[[], HttpResponse]) -> tuple[list[str], dict[str, int]]:
     """Return the SQL statements and cache commands of an accepted request."""
     with CaptureQueriesContext(connection) as captured, redis.Redis.from_url(django_settings.REDIS_URL) as server:
+        assert wake_ups.finish(seconds=20)
         before = server.info("commandstats")
         response = request()
+        assert wake_ups.finish(seconds=20)
         after = server.info("commandstats")
     assert response.status_code == 200, response.content
     calls = {

@@ -13,7 +13,7 @@ from dfns_login.delivery.outbox import BATCH_SIZE
 from dfns_login.models import Account, CodeClosed, CodePurpose, DeliveryState, OneTimeCode
 from dfns_login.proofs.codes import issue_code
 from dfns_login.settings import BEAT_SCHEDULE
-from dfns_login.tasks import SWEPT_AT_KEY, deliver, purge_expired, sweep, wake_delivery
+from dfns_login.tasks import SWEPT_AT_KEY, deliver, purge_expired, sweep, wake_delivery, wake_ups
 from tests.support.factories import SOMEWHERE, make_account, make_organization
 
 pytestmark = pytest.mark.django_db
@@ -52,6 +52,7 @@ def wake(django_capture_on_commit_callbacks: Any) -> Any:
     def commit() -> None:
         with django_capture_on_commit_callbacks(execute=True):
             wake_delivery()
+        assert wake_ups.finish(seconds=20)
 
     return commit
 
@@ -82,6 +83,7 @@ def test_a_wake_up_waits_for_the_commit_and_carries_nothing(
     with django_capture_on_commit_callbacks(execute=True):
         wake_delivery()
         assert not sent
+    assert wake_ups.finish(seconds=20)
     assert sent == [("dfns_login.deliver", None, None, False)]
 
 
@@ -129,6 +131,7 @@ def test_a_full_batch_involves_another_worker(sent: list[Any], mailoutbox: Outbo
     assert not sent
     ask_many(BATCH_SIZE + 1)
     deliver()
+    assert wake_ups.finish(seconds=20)
     assert len(sent) == 1
     assert len(mailoutbox) == 2 * BATCH_SIZE
 

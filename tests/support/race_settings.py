@@ -1,7 +1,8 @@
 """The project's settings for live servers, with changes from the environment variable `TEST_SETTINGS`.
 
-It holds a JSON object with `DFNS_LOGIN` (settings of the app, durations in seconds), `ATOMIC_REQUESTS` and
-`SWEEP_SECONDS`. Rates that a test does not name are out of reach, so that no rate decides a race.
+It holds a JSON object with `DFNS_LOGIN` (settings of the app, durations in seconds), `ATOMIC_REQUESTS`,
+`SWEEP_SECONDS` and `NO_TIMEOUTS`, which leaves out the timeouts of cache and broker. Rates that a test does not name
+are out of reach, so that no rate decides a race.
 """
 
 import dataclasses
@@ -12,7 +13,7 @@ from typing import Any
 
 from dfns_login.settings import BEAT_SCHEDULE, DEFAULT_RATES, LoginSettings
 from project.settings import *  # noqa: F403
-from project.settings import DATABASES, DFNS_LOGIN, MIDDLEWARE
+from project.settings import CACHES, DATABASES, DFNS_LOGIN, MIDDLEWARE
 
 
 def app_settings(given: dict[str, Any]) -> dict[str, Any]:
@@ -31,4 +32,8 @@ CELERY_BEAT_SCHEDULE = {
     **BEAT_SCHEDULE,
     "dfns_login.sweep": {**_sweep, "schedule": _wanted.get("SWEEP_SECONDS", _sweep["schedule"])},
 }
+if _wanted.get("NO_TIMEOUTS"):
+    CACHES = {"default": {**CACHES["default"], "OPTIONS": {}}}
+    CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = {}
+    CELERY_BROKER_CONNECTION_TIMEOUT = 60
 MIDDLEWARE = ["tests.support.served_by.served_by", *MIDDLEWARE]

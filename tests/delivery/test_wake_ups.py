@@ -1,0 +1,105 @@
+"""The thread that sends wake-ups: it coalesces, retries once, and outlives failures and forks."""
+
+import os
+import threading
+from collections.abc import Callable
+
+import pytest
+from kombu.connection import Connection
+
+from dfns_login.delivery import WakeUps, wake_ups
+
+PATIENCE_SECONDS = 20
+
+
+class Broker:
+    """Takes wake-ups, and fails as often as it is told. It holds them back while `open` is not set."""
+
+    def __init__(self) -> None:
+        self.failures = 0
+        self.connections: list[Connection] = []
+        self.reported: list[Exception] = []
+        self.open, self.reached = threading.Event(), threading.Semaphore(0)
+        self.open.set()
+
+    def send(self, connection: Connection) -> None:
+        self.connections.append(connection)
+        self.reached.release()
+        assert self.open.wait(PATIENCE_SECONDS)
+        if self.failures:
+            self.failures -= 1
+            raise ConnectionResetError
+
+
+@pytest.fixture
+def broker() -> Broker:
+    return Broker()
+
+
+@pytest.fixture
+def request_one(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    monkeypatch.setattr(wake_ups, "PAUSE_SECONDS", 0.0)
+    sender = WakeUps(broker.send, on_failure=broker.reported.append)
+
+    def request() -> None:
+        sender.request()
+        assert sender.finish(seconds=PATIENCE_SECONDS)
+
+    return request
+
+
+def test_wake_ups_use_one_connection(broker: Broker, request_one: Callable[[], None]) -> None:
+    request_one()
+    request_one()
+    first, second = broker.connections
+    assert first is second
+
+
+def test_a_stale_connection_loses_no_wake_up(broker: Broker, request_one: Callable[[], None]) -> None:
+    """R-133. After a restart of the broker, the wake-up is sent on a new connection at once."""
+    request_one()
+    broker.failures = 1
+    request_one()
+    first, second, third = broker.connections
+    assert first is second is not third
+    assert not broker.reported
+
+
+def test_a_broker_that_is_down_is_reported_once_for_each_wake_up(
+    broker: Broker, request_one: Callable[[], None]
+) -> None:
+    request_one()
+    broker.failures = 3
+    request_one()
+    request_one()
+    assert [type(each) for each in broker.reported] == [ConnectionResetError] * 2
+    request_one()
+    assert len(broker.connections) == 5
+    assert len(broker.reported) == 2
+
+
+def test_requests_do_not_wait_for_the_broker(broker: Broker) -> None:
+    """R-133. What is requested meanwhile is sent as one wake-up, after the one that is under way."""
+    sender = WakeUps(broker.send, on_failure=broker.reported.append)
+    broker.open.clear()
+    sender.request()
+    assert broker.reached.acquire(timeout=PATIENCE_SECONDS)
+    for _ in range(50):
+        sender.request()
+    assert not sender.finish(seconds=0)
+    broker.open.set()
+    assert sender.finish(seconds=PATIENCE_SECONDS)
+    assert len(broker.connections) == 2
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")  # servers that load the app first fork so
+def test_a_forked_process_sends_its_own(broker: Broker) -> None:
+    sender = WakeUps(broker.send, on_failure=broker.reported.append)
+    sender.request()
+    assert sender.finish(seconds=PATIENCE_SECONDS)
+    child = os.fork()
+    if not child:
+        sender.request()
+        sent = sender.finish(seconds=PATIENCE_SECONDS) and len(broker.connections) == 2
+        os._exit(0 if sent and broker.connections[0] is not broker.connections[1] else 1)
+    assert os.waitpid(child, 0)[1] == 0
