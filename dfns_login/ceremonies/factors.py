@@ -165,54 +165,56 @@ def _verify(
     now: datetime,
     within: Account | None = None,
 ) -> Factor:
-    """Verify one signature. If no credential may have signed, the same work is done (R-36)."""
-    credential = _find_credential(answer, redeemed=redeemed, within=within)
+    """Verify one signature. If no credential may have signed, the same work is done (R-36, R-126).
+
+    The signature is verified before more than the public key is read, because an id that was made up has no account.
+    """
+    stored = _find_key(answer, redeemed=redeemed, within=within)
     try:
-        verified = _verify_assertion(answer, credential=credential, redeemed=redeemed)
+        verified = _verify_assertion(answer, stored=stored, redeemed=redeemed)
     except SignCountRegressed as error:
         if is_spent(redeemed):  # a replay of an accepted answer, not a cloned passkey
             raise ChallengeRefused("challenge spent") from error
-        if credential is not None:
+        if (credential := _whole(stored)) is not None:
             _suspect(credential, requester=requester, now=now)
         raise
+    credential = _whole(stored)
     if credential is None:
         raise AssertionRefused("no such credential in the account")
     return Factor(credential=credential, verified=verified)
 
 
-def _find_credential(answer: FactorAnswer, *, redeemed: RedeemedChallenge, within: Account | None) -> Credential | None:
-    """Return the credential that claims to have signed, if it may sign this challenge (WebAuthn L3 §7.2 steps 5, 6).
+def _whole(stored: StoredPasskey | None) -> Credential | None:
+    return Credential.objects.with_key(stored) if stored else None
+
+
+def _find_key(answer: FactorAnswer, *, redeemed: RedeemedChallenge, within: Account | None) -> StoredPasskey | None:
+    """Return the key of the credential that claims to have signed, if it may sign this challenge.
 
     It must belong to the challenge's account, or to the account of the user
     handle if the challenge has none, and its kind must match. A password-protected
     key may sign only a challenge that was opened with a code (R-24, R-55).
+    Source: WebAuthn Level 3 §7.2 steps 5, 6.
     """
     account_id = within.pk if within else redeemed.account_id
     if not account_id and isinstance(answer.assertion, Fido2Assertion):
         claimed = answer.assertion.claimed_account_id or ""
         account_id = claimed if claimed.isprintable() else ""  # PostgreSQL rejects NUL
-    credential = (
-        Credential.objects.first_factors()
-        .select_related("account__organization", "account__user")
-        .defer("encrypted_key_at_rest")
-        .filter(
-            organization_id=redeemed.organization,
-            account_id=account_id,
-            canonical_credential_id=answer.credential_id,
-            kind=answer.kind,
-        )
-        .first()
+    found = Credential.objects.signing_key(
+        organization_id=redeemed.organization,
+        account_id=account_id,
+        canonical_credential_id=answer.credential_id,
+        kind=answer.kind,
     )
-    if credential and credential.kind == CredentialKind.PASSWORD_PROTECTED_KEY and not redeemed.code_presented:
+    if answer.kind == CredentialKind.PASSWORD_PROTECTED_KEY and not redeemed.code_presented:
         return None
-    return credential
+    return found
 
 
 def _verify_assertion(
-    answer: FactorAnswer, *, credential: Credential | None, redeemed: RedeemedChallenge
+    answer: FactorAnswer, *, stored: StoredPasskey | None, redeemed: RedeemedChallenge
 ) -> VerifiedAssertion:
     conf = login_settings()
-    stored = None if credential is None else _stored(credential)
     fido2 = isinstance(answer.assertion, Fido2Assertion)
     absent = decoy_algorithm(
         answer.credential_id,
@@ -224,16 +226,6 @@ def _verify_assertion(
         return passkeys.verify(answer.assertion, stored=stored, challenge=redeemed.challenge, absent=absent)
     keys = KeyAssertionVerifier(origins=conf.key_client_origins)
     return keys.verify(answer.assertion, stored=stored, challenge=redeemed.challenge, absent=absent)
-
-
-def _stored(credential: Credential) -> StoredPasskey:
-    """Return the credential as the verifiers expect it."""
-    return StoredPasskey(
-        credential_id=credential.canonical_credential_id,
-        spki=bytes(credential.public_key),
-        account_id=credential.account_id,
-        sign_count=credential.sign_count,
-    )
 
 
 def _suspect(credential: Credential, *, requester: Requester, now: datetime) -> None:

@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from dfns_login.models.accounts import Account, Organization
 from dfns_login.models.ids import ID_MAX_LENGTH, new_credential_id
+from dfns_login.verification.assertion import StoredPasskey
 from dfns_login.verification.fido2 import PasskeyState
 
 
@@ -51,6 +52,28 @@ class CredentialQuerySet(models.QuerySet["Credential"]):
     def first_factors(self) -> Self:
         """Usable credentials of the kinds that sign in."""
         return self.usable().exclude(kind=CredentialKind.RECOVERY_KEY)
+
+    def signing_key(
+        self, *, organization_id: str, account_id: str, canonical_credential_id: str, kind: CredentialKind
+    ) -> StoredPasskey | None:
+        """Return the key of a credential that signs in, if there is one: one narrow row, or none."""
+        found = self.first_factors().filter(
+            organization_id=organization_id,
+            account_id=account_id,
+            canonical_credential_id=canonical_credential_id,
+            kind=kind,
+        )
+        for spki, sign_count in found.values_list("public_key", "sign_count"):
+            return StoredPasskey(
+                credential_id=canonical_credential_id, spki=bytes(spki), account_id=account_id, sign_count=sign_count
+            )
+        return None
+
+    def with_key(self, stored: StoredPasskey) -> "Credential | None":
+        """Return the credential that has this key, with its account, organization and user but no encrypted key."""
+        whole = self.first_factors().select_related("account__organization", "account__user")
+        mine = whole.filter(account_id=stored.account_id, canonical_credential_id=stored.credential_id)
+        return mine.defer("encrypted_key_at_rest").first()
 
     def record_use(self, *, credential: "Credential", state: PasskeyState) -> bool:
         """Store the authenticator's sign count if it rose or is always zero; false if another use was faster.

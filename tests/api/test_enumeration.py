@@ -14,6 +14,7 @@ from django.test import Client
 from django.utils import timezone
 
 from dfns_login.models import Account, AccountState, CodePurpose, OneTimeCode
+from dfns_login.verification.public_keys import KeyAlgorithm
 from tests.support.api_client import (
     NOT_AUTHORIZED,
     ask_code,
@@ -221,6 +222,26 @@ def test_completing_a_login_of_an_unknown_name_is_refused_alike(client: Client, 
         assert told(refused) == NOT_AUTHORIZED
         refusals.add((tuple(texts), refused.content))
     assert len(refusals) == 1
+
+
+@pytest.mark.parametrize("algorithm", KeyAlgorithm)
+def test_a_refused_signature_costs_the_same_for_a_listed_key_and_a_decoy(
+    client: Client, settings: Any, algorithm: KeyAlgorithm
+) -> None:
+    """R-126: only the public key is read before the signature is verified, since an invented id has no account."""
+    weights = {"DECOY_CREDENTIALS": {"key": 1}, "DECOY_ALGORITHMS": {algorithm.value: 1}}
+    settings.DFNS_LOGIN = {**settings.DFNS_LOGIN, **weights}
+    person = make_person(None, "bob@example.co", SoftwareKey.make(algorithm))
+    refusals = set()
+    for names in (person.names, {**person.names, "username": "nobody@example.co"}):
+        opened = open_login(client, names).json()
+        (listed,) = opened["allowCredentials"]["key"]
+        with recorded() as texts:
+            refused = complete_login(client, opened, replace(SoftwareKey.make(algorithm), credential_id=listed["id"]))
+        assert told(refused) == NOT_AUTHORIZED
+        refusals.add((tuple(texts), refused.content))
+    (((statement,), _),) = refusals
+    assert "JOIN" not in statement
 
 
 def test_the_decoys_of_an_unknown_name_do_not_change(client: Client, everybody: dict[str, Names]) -> None:
