@@ -27,7 +27,15 @@ A_SYMBOL = re.compile(r"\bdfns_login(?:\.\w+)+")
 ELSEWHERE = re.compile(r"\b(?:DESIGN|STYLE|WIRE|ECOSYSTEM)\b|SECURITY (?:[RD]-|§|section)|\bA-\d\d\b|/work\b")
 """Documents and places that are not part of the repository."""
 TASKS = {"dfns_login.deliver", "dfns_login.sweep", "dfns_login.purge", "dfns_login.chain"}
-OF_OTHERS = {"HttpOnly", "FormData", "acks_late", "load_pem_public_key", "prepare_threshold", "urlsafe_b64decode"}
+OF_OTHERS = {
+    "HttpOnly",
+    "FormData",
+    "acks_late",
+    "client_body_timeout",
+    "load_pem_public_key",
+    "prepare_threshold",
+    "urlsafe_b64decode",
+}
 """Names in the docs that our code does not use."""
 FOLDERS = ("", "dfns_login", "tests", "docs", *(f"dfns_login/{each}" for each in ("client", "static", "templates")))
 """Where a path in a text may start."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 from django.conf import settings
 from django.db import transaction
 from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.negotiation import BaseContentNegotiation
@@ -30,10 +31,12 @@ from dfns_login.api.fields import Body, Query
 from dfns_login.api.operations import operation_of
 from dfns_login.api.parsing import StrictJSONParser, drain
 from dfns_login.api.request_body import read_body
+from dfns_login.api.slow_senders import slow_senders
 from dfns_login.browsers import drop_ended_session, forget_browser_session, known_device
 from dfns_login.errors import NotFound, RateExceeded, TokenRefused
 from dfns_login.limits import BY_NAME, Rate, count_request
 from dfns_login.models import Session
+from dfns_login.proofs import REQUEST_DEADLINE
 from dfns_login.requester import Requester
 from dfns_login.usernames import Recipient
 
@@ -93,6 +96,10 @@ class LoginAPIView(APIView):
         for alias in settings.DATABASES:
             view = transaction.non_atomic_requests(using=alias)(view)
         return view
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        with slow_senders.reading_ends(request, after=REQUEST_DEADLINE):
+            return super().dispatch(request, *args, **kwargs)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         self.requester = Requester.of(self.django_request)

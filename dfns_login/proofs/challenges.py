@@ -26,7 +26,7 @@ JTI_BYTES: Final = 16
 PADDED_LENGTH: Final = 512
 """Bytes that are encrypted into every identifier, so that its length reveals nothing."""
 IDENTIFIER_MAX_LENGTH: Final = 1024
-REQUEST_DEADLINE: Final = timedelta(seconds=60)
+REQUEST_DEADLINE: Final = timedelta(seconds=10)
 """A request whose body takes longer is refused. Spent ids are kept for longer than that (R-124)."""
 
 

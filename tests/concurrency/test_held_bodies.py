@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission
@@ -25,7 +25,6 @@ from dfns_login.ceremonies.sign_out import end_session
 from dfns_login.errors import BodyRefused
 from dfns_login.models import Account, Credential, Session
 from dfns_login.purge import purge
-from project.programs import Web
 from tests.support.authenticators import Kind, SoftwareKey
 from tests.support.databases import MigratedDatabases, working_on
 from tests.support.factories import (
@@ -38,7 +37,7 @@ from tests.support.factories import (
     make_person,
 )
 from tests.support.held_body import HeldRequest
-from tests.support.live_web import settings_environment
+from tests.support.live_web import SERVERS, settings_environment
 from tests.support.parallel_requests import Answer, Call, send
 from tests.support.race_calls import presenting
 from tests.support.servers import Site, Valkey
@@ -48,21 +47,7 @@ NOT_AUTHORIZED = (401, "Not Authorized.")
 OPERATOR = Operator(requester=SOMEWHERE)
 
 
-class SyncWeb(Web):
-    """One request at a time in each of four processes."""
-
-    processes: ClassVar[int] = 4
-
-    def command(self) -> list[str]:
-        given = [each for each in super().command() if not each.startswith(("--worker-class", "--threads"))]
-        return [*given, "--worker-class=sync"]
-
-
-class ThreadedWeb(Web):
-    """The project's own gunicorn: two processes with eight threads each."""
-
-
-@pytest.fixture(scope="module", params=[SyncWeb, ThreadedWeb], ids=["sync", "gthread"])
+@pytest.fixture(scope="module", params=SERVERS.values(), ids=SERVERS)
 def web(
     request: pytest.FixtureRequest,
     migrated: MigratedDatabases,

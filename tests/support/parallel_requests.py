@@ -72,7 +72,8 @@ def send_at_once(url: str, calls: Sequence[Call]) -> list[Answer]:
             connection.sendall(call.encode(address.netloc)[:-1])
         for connection, call in zip(sockets, calls, strict=True):
             connection.sendall(call.encode(address.netloc)[-1:])
-            connection.shutdown(socket.SHUT_WR)  # gunicorn's accepting thread would wait up to two seconds for the end
+            if len(calls) > 1:  # gunicorn's accepting thread would wait up to two seconds for the end of each
+                connection.shutdown(socket.SHUT_WR)
         return [_read(connection) for connection in sockets]
     finally:
         for connection in sockets:
