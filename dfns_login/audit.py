@@ -41,11 +41,21 @@ def record_event(
     Call this in the transaction of the change that the event tells of (R-128).
     evidence: what was signed, as `verification.evidence` verifies it. It is stored, not logged.
     """
-    event = _event(kind, account.organization_id, account=account, requester=requester, now=now, detail=detail)
+    event = draft_event(kind, account=account, requester=requester, now=now, **detail)
     event.evidence = evidence
-    event.save(force_insert=True)
-    _announce(event, account=account, requester=requester)
+    AuditEvent.objects.add(event)
+    announce_event(event, account=account, requester=requester)
     return event
+
+
+def draft_event(
+    kind: AuditKind, /, *, account: Account, requester: Requester | None, now: datetime, **detail: Detail
+) -> AuditEvent:
+    """Return an event that is not stored, for a statement that stores it with the change that it tells of (R-128).
+
+    Then call `announce_event`.
+    """
+    return _event(kind, account.organization_id, account=account, requester=requester, now=now, detail=detail)
 
 
 def record_events(
@@ -63,7 +73,7 @@ def record_events(
     ]
     AuditEvent.objects.bulk_create(events)
     for event in events:
-        _announce(event, account=account, requester=requester)
+        announce_event(event, account=account, requester=requester)
 
 
 def record_organization_event(
@@ -71,8 +81,8 @@ def record_organization_event(
 ) -> AuditEvent:
     """Do what `record_event` does for an event of a whole organization."""
     event = _event(kind, organization.pk, account=None, requester=requester, now=now, detail=detail)
-    event.save(force_insert=True)
-    _announce(event, account=None, requester=requester)
+    AuditEvent.objects.add(event)
+    announce_event(event, account=None, requester=requester)
     return event
 
 
@@ -130,7 +140,8 @@ def _event(
     )
 
 
-def _announce(event: AuditEvent, *, account: Account | None, requester: Requester | None) -> None:
+def announce_event(event: AuditEvent, *, account: Account | None, requester: Requester | None) -> None:
+    """Log an event that was stored, and send its signal after the commit."""
     kind = AuditKind(event.kind)
     known = {"account": account.pk} if account else {}
     _log(logging.INFO, kind.value, **known, organization=event.organization_id, requester=requester, **event.detail)

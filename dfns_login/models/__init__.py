@@ -45,6 +45,7 @@ from dfns_login.models.outbox import (
     OutboxRow,
 )
 from dfns_login.models.sessions import (
+    Opening,
     Session,
     SessionQuerySet,
     SpentToken,
@@ -71,6 +72,7 @@ __all__ = [
     "Notice",
     "OneTimeCode",
     "OneTimeCodeQuerySet",
+    "Opening",
     "Organization",
     "OutboxQuerySet",
     "OutboxRow",

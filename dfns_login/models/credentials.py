@@ -1,12 +1,13 @@
 """Credentials: the public keys that accounts sign in with."""
 
-from typing import ClassVar, Self
+from typing import ClassVar, Final, Self
 
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from dfns_login.models.accounts import Account, Organization
+from dfns_login.models.compiled import CompiledSelect, Parameter
 from dfns_login.models.ids import ID_MAX_LENGTH, new_credential_id
 from dfns_login.verification.assertion import StoredPasskey
 from dfns_login.verification.fido2 import PasskeyState
@@ -57,23 +58,21 @@ class CredentialQuerySet(models.QuerySet["Credential"]):
         self, *, organization_id: str, account_id: str, canonical_credential_id: str, kind: CredentialKind
     ) -> StoredPasskey | None:
         """Return the key of a credential that signs in, if there is one: one narrow row, or none."""
-        found = self.first_factors().filter(
-            organization_id=organization_id,
-            account_id=account_id,
-            canonical_credential_id=canonical_credential_id,
-            kind=kind,
+        found = _SIGNING_KEY.first(
+            organization=organization_id, account=account_id, credential_id=canonical_credential_id, kind=kind.value
         )
-        for spki, sign_count in found.values_list("public_key", "sign_count"):
-            return StoredPasskey(
-                credential_id=canonical_credential_id, spki=bytes(spki), account_id=account_id, sign_count=sign_count
-            )
-        return None
+        if found is None:
+            return None
+        return StoredPasskey(
+            credential_id=canonical_credential_id,
+            spki=bytes(found.public_key),
+            account_id=account_id,
+            sign_count=found.sign_count,
+        )
 
     def with_key(self, stored: StoredPasskey) -> "Credential | None":
         """Return the credential that has this key, with its account, organization and user but no encrypted key."""
-        whole = self.first_factors().select_related("account__organization", "account__user")
-        mine = whole.filter(account_id=stored.account_id, canonical_credential_id=stored.credential_id)
-        return mine.defer("encrypted_key_at_rest").first()
+        return _WITH_KEY.first(account=stored.account_id, credential_id=stored.credential_id)
 
     def record_use(self, *, credential: "Credential", state: PasskeyState) -> bool:
         """Store the authenticator's sign count if it rose or is always zero; false if another use was faster.
@@ -130,3 +129,27 @@ class Credential(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.id}"
+
+
+def _signing_key() -> CredentialQuerySet:
+    field = Credential._meta.get_field
+    mine = Credential.objects.first_factors().filter(
+        organization_id=Parameter("organization", field("organization")),
+        account_id=Parameter("account", field("account")),
+        canonical_credential_id=Parameter("credential_id", field("canonical_credential_id")),
+        kind=Parameter("kind", field("kind")),
+    )
+    return mine.only("public_key", "sign_count")
+
+
+def _with_key() -> CredentialQuerySet:
+    field = Credential._meta.get_field
+    mine = Credential.objects.first_factors().filter(
+        account_id=Parameter("account", field("account")),
+        canonical_credential_id=Parameter("credential_id", field("canonical_credential_id")),
+    )
+    return mine.select_related("account__organization", "account__user").defer("encrypted_key_at_rest")
+
+
+_SIGNING_KEY: Final = CompiledSelect(_signing_key)
+_WITH_KEY: Final = CompiledSelect(_with_key)

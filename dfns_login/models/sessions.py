@@ -1,19 +1,54 @@
 """Sessions and spent tokens."""
 
 from datetime import datetime, timedelta
+from enum import Enum, auto
+from functools import cache
+from itertools import chain
 from typing import ClassVar, Self
 
 from django.conf import settings
-from django.db import models, transaction
+from django.db import IntegrityError, connections, models, router, transaction
 from django.db.models import F
 from django.utils.module_loading import import_string
 
 from dfns_login.models.accounts import Account, AccountState
+from dfns_login.models.compiled import insert_select, mark_inserted, prepared_values
 from dfns_login.models.credentials import Credential
+from dfns_login.models.events import AuditEvent
+
+
+class Opening(Enum):
+    """What came of opening a session."""
+
+    OPENED = auto()
+    VOIDED = auto()
+    SPENT = auto()
 
 
 class SessionQuerySet(models.QuerySet["Session"]):
     """Queries and transitions of sessions."""
+
+    def open(self, session: "Session", *, spending: "SpentToken", generation: int, event: AuditEvent) -> Opening:
+        """Lock the account, spend the challenge, and insert the session and its event: all of it or nothing.
+
+        Nothing is stored if the account is not registered or was voided after this generation, or if the challenge
+        was already spent: exactly one caller spends it. One statement on PostgreSQL; elsewhere, a transaction.
+        """
+        alias = router.db_for_write(Session)
+        connection = connections[alias]
+        if connection.vendor != "postgresql":
+            return _open_step_by_step(session, spending=spending, generation=generation, event=event)
+        inserted = [prepared_values(row, connection) for row in (spending, session, event)]
+        account = (session.account_id, AccountState.REGISTERED.value, generation)
+        with connection.cursor() as cursor:
+            cursor.execute(_open_sql(alias), (*account, *chain.from_iterable(inserted)))
+            locked, session_id, event_id = cursor.fetchone()
+        if session_id is None:
+            return Opening.SPENT if locked else Opening.VOIDED
+        mark_inserted(session, session_id, alias=alias)
+        mark_inserted(event, event_id, alias=alias)
+        event.detail["session"] = session_id
+        return Opening.OPENED
 
     def live(self, *, now: datetime, idle: timedelta) -> Self:
         """Sessions that are not revoked, expired or idle, of an account that may sign in."""
@@ -58,6 +93,37 @@ class SessionQuerySet(models.QuerySet["Session"]):
         return ended
 
 
+def _open_step_by_step(session: "Session", *, spending: "SpentToken", generation: int, event: AuditEvent) -> Opening:
+    with transaction.atomic():
+        if not Account.objects.lock_current(account=session.account, generation=generation):
+            return Opening.VOIDED
+        if not spending.spend():
+            return Opening.SPENT
+        session.save(force_insert=True)
+        event.detail["session"] = session.pk
+        AuditEvent.objects.add(event)
+    return Opening.OPENED
+
+
+@cache
+def _open_sql(alias: str) -> str:
+    """SQL text of `SessionQuerySet.open`. Each step reads the rows of the one before, so that the lock comes first.
+
+    PostgreSQL compares the account again once it holds the lock, and waits for a transaction that spends the same
+    challenge. Returns whether the account was locked, and the ids of session and event or NULL.
+    """
+    quote = connections[alias].ops.quote_name
+    with_session = {"detail": "%s || jsonb_build_object('session', id)"}
+    return (
+        f"WITH locked AS (SELECT id FROM {quote(Account._meta.db_table)} "  # noqa: S608  names from the models
+        f"WHERE id = %s AND state = %s AND generation <= %s FOR NO KEY UPDATE), "
+        f"spent AS ({insert_select(SpentToken, alias)} FROM locked ON CONFLICT DO NOTHING RETURNING jti), "
+        f"opened AS ({insert_select(Session, alias)} FROM spent RETURNING id), "
+        f"event AS ({insert_select(AuditEvent, alias, with_session)} FROM opened RETURNING id) "
+        f"SELECT EXISTS (SELECT FROM locked), (SELECT id FROM opened), (SELECT id FROM event)"
+    )
+
+
 def _delete_django_sessions(keys: list[str]) -> None:
     for key in keys:
         import_string(f"{settings.SESSION_ENGINE}.SessionStore")(session_key=key).delete()
@@ -66,9 +132,10 @@ def _delete_django_sessions(keys: list[str]) -> None:
 class Session(models.Model):
     """A sign-in, which a login token or a Django session stands for. Every request reads the row."""
 
-    jti = models.CharField(max_length=32, unique=True, editable=False)
-    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="sessions")
-    credential = models.ForeignKey(Credential, on_delete=models.CASCADE, related_name="sessions")
+    # without `unique` and `db_index`, which on PostgreSQL add a second index for LIKE to each
+    jti = models.CharField(max_length=32, editable=False)
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, db_index=False, related_name="sessions")
+    credential = models.ForeignKey(Credential, on_delete=models.CASCADE, db_index=False, related_name="sessions")
     generation = models.PositiveBigIntegerField(
         default=0, editable=False, help_text="The account's generation. A session with another one is not live."
     )
@@ -84,7 +151,12 @@ class Session(models.Model):
     objects = SessionQuerySet.as_manager()
 
     class Meta:
-        indexes: ClassVar = [models.Index(fields=["expires_at"], name="dfns_login_session_expiry")]
+        constraints: ClassVar = [models.UniqueConstraint(fields=["jti"], name="dfns_login_session_jti")]
+        indexes: ClassVar = [
+            models.Index(fields=["account"], name="dfns_login_session_account"),
+            models.Index(fields=["credential"], name="dfns_login_session_credential"),
+            models.Index(fields=["expires_at"], name="dfns_login_session_expiry"),
+        ]
 
     def __str__(self) -> str:
         return f"session {self.pk}"
@@ -98,3 +170,12 @@ class SpentToken(models.Model):
 
     def __str__(self) -> str:
         return "spent token"
+
+    def spend(self) -> bool:
+        """Store the token; true for exactly one caller."""
+        try:
+            with transaction.atomic(savepoint=False):
+                self.save(force_insert=True)
+        except IntegrityError:
+            return False
+        return True

@@ -12,7 +12,6 @@ from enum import StrEnum
 from typing import Any, Final
 
 from cryptography.fernet import InvalidToken
-from django.db import IntegrityError, transaction
 
 from dfns_login.errors import ChallengeRefused
 from dfns_login.key_rings import key_rings
@@ -156,12 +155,7 @@ def is_spent(redeemed: RedeemedChallenge) -> bool:
 
 def spend_jti(jti: str, *, expires_at: datetime) -> bool:
     """Store the `jti` of a used token; true for exactly one caller."""
-    try:
-        with transaction.atomic(savepoint=False):
-            SpentToken.objects.create(jti=jti, expires_at=expires_at)
-    except IntegrityError:
-        return False
-    return True
+    return SpentToken(jti=jti, expires_at=expires_at).spend()
 
 
 def _decrypt(identifier: str) -> dict[str, Any]:

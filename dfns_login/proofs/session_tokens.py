@@ -4,9 +4,10 @@ from datetime import datetime
 
 from django.db.models import Q
 
-from dfns_login.errors import AssertionRefused, TokenRefused
-from dfns_login.models import Account, Credential, Session
-from dfns_login.proofs.challenges import RedeemedChallenge, new_jti, spend_challenge
+from dfns_login.audit import announce_event, draft_event
+from dfns_login.errors import AssertionRefused, ChallengeRefused, TokenRefused
+from dfns_login.models import Account, AuditKind, Credential, Opening, Session, SpentToken
+from dfns_login.proofs.challenges import RedeemedChallenge, new_jti
 from dfns_login.proofs.signed_tokens import TokenClass, sign_token, verify_token
 from dfns_login.requester import Requester
 from dfns_login.settings import login_settings
@@ -24,9 +25,9 @@ def issue_session(
     """Spend the challenge, open a session for the credential's account, and return its token.
 
     verified: the type proves that the credential signed this challenge.
-    Call this in a transaction that locked the account and compared its generation.
-    Raises: ChallengeRefused, if the challenge was already spent.
-    Stored: the challenge's `jti` and the session, but not the token.
+    Raises: AssertionRefused, if the account was voided since the challenge was opened; ChallengeRefused, if the
+    challenge was already spent.
+    Stored, all or nothing: the challenge's `jti`, the session and an event, but not the token.
     """
     if verified.credential_id != credential.canonical_credential_id:
         raise AssertionRefused("the assertion was made by another credential")
@@ -42,8 +43,15 @@ def issue_session(
         address=requester.address,
         agent=requester.agent,
     )
-    spend_challenge(redeemed)
-    session.save(force_insert=True)
+    spending = SpentToken(jti=redeemed.jti, expires_at=redeemed.expires_at)
+    account = credential.account
+    event = draft_event(AuditKind.SIGNED_IN, account=account, requester=requester, now=now, kind=credential.kind)
+    match Session.objects.open(session, spending=spending, generation=redeemed.generation, event=event):
+        case Opening.VOIDED:
+            raise AssertionRefused("account voided meanwhile")
+        case Opening.SPENT:
+            raise ChallengeRefused("challenge already spent")
+    announce_event(event, account=account, requester=requester)
     return session, sign_token(
         TokenClass.SESSION,
         subject=session.account_id,

@@ -390,6 +390,18 @@ HANDED_OVER = {"set": 1}
 STATEMENT = re.compile(r'^(\w+)(?:.*?(?:FROM|INTO|UPDATE) "dfns_login_(\w+)")?', re.DOTALL)
 
 
+def opened_session() -> list[str]:
+    """The account is locked, and challenge, session and event are stored: on PostgreSQL, by one statement."""
+    if connection.vendor == "postgresql":
+        return ["WITH account"]
+    return ["BEGIN", "SELECT account", "INSERT spenttoken", "INSERT session", "INSERT auditevent", "COMMIT"]
+
+
+def counted_guess() -> str:
+    """On PostgreSQL, the statement writes to the log even if it finds no code."""
+    return "WITH onetimecode" if connection.vendor == "postgresql" else "UPDATE onetimecode"
+
+
 def counted(windows: int) -> dict[str, int]:
     """Return the cache commands: one script, which increments the counter of each window."""
     return {"evalsha": 1, "incr": windows}
@@ -445,7 +457,7 @@ class TestCost:
         assert statements == [
             "SELECT organization",
             "SELECT onetimecode",
-            "UPDATE onetimecode",
+            counted_guess(),
             "INSERT auditevent",
             "SELECT credential",
             "SELECT credential",
@@ -462,12 +474,8 @@ class TestCost:
         statements, commands = cost_of(lambda: call(client, "POST", "/auth/login", body))
         assert statements == [
             "SELECT credential",
-            "BEGIN",
-            "SELECT account",
-            "INSERT spenttoken",
-            "INSERT session",
-            "INSERT auditevent",
-            "COMMIT",
+            "SELECT credential",
+            *opened_session(),
         ]
         assert commands == counted(BY_ADDRESS_AND_NETWORK)
 
@@ -548,12 +556,8 @@ class TestCost:
         saved = ["BEGIN", "UPDATE", "COMMIT"]
         assert statements == [
             "SELECT credential",
-            "BEGIN",
-            "SELECT account",
-            "INSERT spenttoken",
-            "INSERT session",
-            "INSERT auditevent",
-            "COMMIT",
+            "SELECT credential",
+            *opened_session(),
             *["SELECT", "BEGIN", "INSERT", "COMMIT"],
             "UPDATE",
             *saved,

@@ -13,12 +13,11 @@ from dfns_login.ceremonies.factors import FactorAnswer, verify_factors
 from dfns_login.ceremonies.login import LoginAnswer, LoginRequest, complete_login, open_login
 from dfns_login.errors import AssertionRefused, Refusal
 from dfns_login.models import CredentialKind, Session
-from dfns_login.proofs.challenges import Ceremony, redeem_challenge
-from dfns_login.proofs.session_tokens import issue_session
+from dfns_login.proofs.challenges import Ceremony, redeem_challenge, spend_challenge
 from dfns_login.verification.assertion import KeyAssertion
 from dfns_login.verification.credential_id import parse_credential_id
 from tests.support.age import opaque_envelope
-from tests.support.clock import NOW, SECOND
+from tests.support.clock import HOUR, NOW, SECOND
 from tests.support.factories import SOMEWHERE, Person, issue, make_person
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -53,9 +52,17 @@ def holding_nothing(answer: LoginAnswer, now: datetime) -> object:
     """The control: check, then open the session."""
     redeemed = redeem_challenge(answer.challenge_identifier, ceremony=Ceremony.LOGIN, now=now)
     factor = verify_factors(answer.first_factor, None, redeemed=redeemed, requester=SOMEWHERE, now=now)
+    account = factor.credential.account
     with transaction.atomic():
-        return issue_session(
-            factor.credential, redeemed=redeemed, verified=factor.verified, requester=SOMEWHERE, now=now
+        spend_challenge(redeemed)
+        return Session.objects.create(
+            jti=redeemed.jti,
+            account=account,
+            credential=factor.credential,
+            generation=account.generation,
+            issued_at=now,
+            last_seen_at=now,
+            expires_at=now + HOUR,
         )
 
 

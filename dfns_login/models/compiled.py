@@ -1,0 +1,117 @@
+"""Statements whose SQL text is built once per process, for the requests that people wait for.
+
+The ORM takes longer to compile a query than the database to run it (`docs/decisions/0008-sql-on-the-hot-path.md`).
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from copy import copy
+from functools import lru_cache
+from typing import Any, Generic, TypeVar
+
+from django.db import connections, models, router
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models.sql.compiler import SQLCompiler
+
+M = TypeVar("M", bound=models.Model)
+
+
+class Parameter(models.Expression):
+    """A value that is given each time a statement runs. field: the field that it is compared with."""
+
+    def __init__(self, name: str, field: Any) -> None:  # noqa: ANN401  a field of any type
+        super().__init__(output_field=field)
+        self.name = name
+
+    def as_sql(self, *_arguments: Any) -> Any:  # noqa: ANN401  Django's annotation knows only bound parameters
+        return "%s", (self,)
+
+    def bound(self, values: Mapping[str, object], connection: BaseDatabaseWrapper) -> Any:  # noqa: ANN401
+        """Return this parameter's value as the database's driver expects it."""
+        return self.output_field.get_db_prep_value(values[self.name], connection)
+
+
+class CompiledSelect(Generic[M]):
+    """A SELECT that the ORM compiles at its first use, for each database.
+
+    build: makes the query, with a `Parameter` for each value that differs between runs.
+    """
+
+    def __init__(self, build: Callable[[], models.QuerySet[M]]) -> None:
+        self._build = build
+        self._prototype = lru_cache(maxsize=1)(build)
+        self._compiled = lru_cache(maxsize=8)(self._compile)
+
+    def rows(self, **values: object) -> models.QuerySet[M]:
+        """Return the rows for these values of the parameters. The statement runs when they are first read."""
+        prototype = self._prototype()
+        connection = connections[router.db_for_read(prototype.model)]
+        compiler, sql, parameters = self._compiled(connection.alias, connection.vendor)
+        bound = [each.bound(values, connection) if isinstance(each, Parameter) else each for each in parameters]
+        query: Any = _BoundQuery(compiler, connection, sql, bound)
+        return type(prototype)(model=prototype.model, query=query, using=connection.alias)
+
+    def first(self, **values: object) -> M | None:
+        """Run the statement, and return the first row or None."""
+        return next(iter(self.rows(**values)), None)
+
+    def _compile(self, alias: str, _vendor: str) -> tuple[SQLCompiler, str, tuple[object, ...]]:
+        compiler = self._build().query.get_compiler(alias)
+        sql, parameters = compiler.as_sql()
+        return compiler, str(sql), tuple(parameters)
+
+
+class _BoundQuery:
+    """Stands in for the `Query` of a queryset, and returns a compiler that has its SQL already."""
+
+    def __init__(
+        self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, sql: str, bound: Sequence[object]
+    ) -> None:
+        self._compiler = copy(compiler)
+        self._compiler.connection = connection  # of this thread
+        vars(self._compiler)["as_sql"] = lambda: (sql, bound)
+
+    def get_compiler(self, *_arguments: object, **_options: object) -> SQLCompiler:
+        return self._compiler
+
+
+def insert(row: models.Model) -> None:
+    """Insert a new row and set its primary key, without Django's signals about saved models."""
+    model = type(row)
+    connection = connections[router.db_for_write(model)]
+    with connection.cursor() as cursor:
+        cursor.execute(_insert_sql(model, connection.alias), prepared_values(row, connection))
+        mark_inserted(row, cursor.fetchone()[0], alias=connection.alias)
+
+
+def mark_inserted(row: models.Model, key: object, *, alias: str) -> None:
+    """Set the primary key of a row that was inserted, as `Model.save` does."""
+    row.pk, row._state.adding, row._state.db = key, False, alias  # noqa: SLF001  Django documents `_state`
+
+
+def prepared_values(row: models.Model, connection: BaseDatabaseWrapper) -> list[Any]:
+    """Return the values of all inserted columns as the database's driver expects them."""
+    return [field.get_db_prep_save(getattr(row, field.attname), connection) for field in _inserted_fields(type(row))]
+
+
+def insert_select(model: type[models.Model], alias: str, expressions: Mapping[str, str] | None = None) -> str:
+    """Return the SQL text of an INSERT of `prepared_values`, up to the FROM that says for which rows.
+
+    expressions: SQL for some fields, in place of `%s`.
+    """
+    quote = connections[alias].ops.quote_name
+    fields, given = _inserted_fields(model), expressions or {}
+    columns = ", ".join(quote(str(field.column)) for field in fields)
+    slots = ", ".join(given.get(field.name, "%s") for field in fields)
+    return f"INSERT INTO {quote(model._meta.db_table)} ({columns}) SELECT {slots}"
+
+
+@lru_cache(maxsize=32)
+def _inserted_fields(model: type[models.Model]) -> "tuple[models.Field[Any, Any], ...]":
+    """Return all fields but a primary key that the database generates."""
+    return tuple(field for field in model._meta.concrete_fields if not isinstance(field, models.AutoField))
+
+
+@lru_cache(maxsize=32)
+def _insert_sql(model: type[models.Model], alias: str) -> str:
+    key = connections[alias].ops.quote_name(str(model._meta.pk.column))
+    return f"{insert_select(model, alias)} RETURNING {key}"
