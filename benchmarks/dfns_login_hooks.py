@@ -26,10 +26,11 @@ ENCRYPTED_KEY = "k" * 40 + secrets.token_hex(180)
 BATCH = 1000
 OLD_CODES = """
 INSERT INTO dfns_login_onetimecode (organization, recipient, purpose, selector, salt, key_id, issued_at, asked_at,
-    expires_at, guesses, device_guesses, delivery, tries, next_try_at, handled_at, sent_at, last_error, address, agent,
-    locale, closed_at, closed_as)
+    expires_at, guesses, device_guesses, caller, delivery, tries, next_try_at, handled_at, sent_at, last_error, address,
+    agent, locale, closed_at, closed_as)
 SELECT %s, 'u' || lpad((1 + i %% 10000)::text, 7, '0') || '@example.test', 'login', '', NULL, 'old', t, t,
-    t + interval '10 min', 0, 0, 'sent', 1, t, t, t, '', '203.0.113.9', 'x', 'en', t + interval '5 min', 'consumed'
+    t + interval '10 min', 0, 0, 'stranger', 'sent', 1, t, t, t, '', '203.0.113.9', 'x', 'en',
+    t + interval '5 min', 'consumed'
 FROM (SELECT i, now() - interval '2 hour' - i * interval '0.25 s' AS t FROM generate_series(1, %s) i) rows
 """
 

@@ -3,16 +3,21 @@
 The page of emails exists only with `DEBUG`, if emails are written to files.
 """
 
+from dataclasses import replace
+
 from django.conf import settings
 from django.contrib import admin
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import NoReverseMatch, reverse
+from django.utils import timezone
 from django.views.decorators.cache import never_cache
 
+from dfns_login.browsers import known_device, remember_device
 from dfns_login.errors import RateExceeded
 from dfns_login.limits import CODE_RATES, count_request
 from dfns_login.requester import Requester
+from dfns_login.usernames import Recipient, canonical_username
 from project.mailbox import Email, read_emails
 
 
@@ -27,14 +32,34 @@ def home(request: HttpRequest) -> HttpResponse:
 
 @never_cache
 def admin_login(request: HttpRequest) -> HttpResponse:
-    """Django's own sign-in, with the rates of requests for a code (CVE-2022-24857)."""
-    if request.method == "POST":
-        try:
-            count_request(CODE_RATES, requester=Requester.of(request), scope="admin")
-        except RateExceeded as refusal:
-            seconds = int(refusal.retry_after.total_seconds()) if refusal.retry_after else 60
-            return HttpResponse(refusal.message, status=429, headers={"Retry-After": str(seconds)})
-    return admin.site.login(request)
+    """Django's own sign-in, with the rates of requests for a code, by address and by name (CVE-2022-24857).
+
+    A browser that has signed in with this name before has rates of its own, so that a stranger cannot lock its
+    owner out.
+    """
+    if request.method != "POST":
+        return admin.site.login(request)
+    now, operator = timezone.now(), _operator(request.POST.get("username", ""))
+    device = known_device(request, recipient=operator, now=now)
+    requester = replace(Requester.of(request), device=device)
+    try:
+        count_request(CODE_RATES, requester=requester, recipient=operator, scope="admin")
+    except RateExceeded as refusal:
+        seconds = int(refusal.retry_after.total_seconds()) if refusal.retry_after else 60
+        return HttpResponse(refusal.message, status=429, headers={"Retry-After": str(seconds)})
+    response = admin.site.login(request)
+    if request.user.is_authenticated:
+        remember_device(request, response, recipient=operator, now=now)
+    return response
+
+
+def _operator(username: str) -> Recipient:
+    """Return the name as rates count it. No organization has the id `admin`."""
+    try:
+        canonical = canonical_username(username)
+    except ValueError:
+        canonical = ""
+    return Recipient(organization="admin", username=canonical)
 
 
 @never_cache

@@ -16,14 +16,52 @@ pytestmark = pytest.mark.django_db
 WRONG = {"username": "boss", "password": "wrong"}
 
 
-def test_the_eleventh_password_within_a_minute_is_not_looked_at(client: Client, monkeypatch):
+def attempt(client: Client, *, password: str = WRONG["password"], name: str = "boss", peer: str = "127.0.0.1") -> int:
+    data = {"username": name, "password": password}
+    return client.post("/admin/login/", data, REMOTE_ADDR=peer).status_code
+
+
+@pytest.fixture
+def clock(monkeypatch):
     monkeypatch.setattr("django_ratelimit.core.time", StillClock())
+
+
+@pytest.mark.usefixtures("clock")
+def test_the_eleventh_password_within_a_minute_is_not_looked_at(client: Client):
     get_user_model().objects.create_superuser("boss", password="right")
-    assert [client.post("/admin/login/", WRONG).status_code for _ in range(10)] == [200] * 10
+    assert [attempt(client, name=f"boss{n}") for n in range(10)] == [200] * 10
     refused = client.post("/admin/login/", {**WRONG, "password": "right"})
     assert (refused.status_code, int(refused["Retry-After"]) > 0) == (429, True)
     assert client.get("/admin/login/").status_code == 200
-    assert client.post("/admin/login/", WRONG, REMOTE_ADDR="198.51.100.1").status_code == 200
+    assert attempt(client, peer="198.51.100.1") == 200
+
+
+@pytest.mark.usefixtures("clock")
+def test_passwords_of_one_name_are_limited_whatever_the_address(client: Client):
+    get_user_model().objects.create_superuser("boss", password="right")
+    assert [attempt(client, name=name) for name in ("boss", "Boss", "BOSS", " boss", "boss")] == [200] * 5
+    assert attempt(client, password="right") == 429
+    assert [attempt(client, peer=f"198.51.{n}.1") for n in range(6)] == [200] * 5 + [429]
+    assert attempt(client, name="other", peer="198.51.7.1") == 200
+
+
+@pytest.mark.usefixtures("clock")
+def test_a_stranger_cannot_lock_an_operator_out_of_a_known_browser(client: Client):
+    get_user_model().objects.create_superuser("boss", password="right")
+    assert attempt(client, password="right") == 302
+    client.post("/admin/logout/")
+    stranger = Client()
+    for number in range(20):
+        attempt(stranger, peer=f"198.51.{number}.1")
+    assert attempt(stranger, peer="203.0.113.1", password="right") == 429
+    assert attempt(client, peer="203.0.113.1", password="right") == 302
+
+
+def test_a_wrong_password_makes_no_browser_known(client: Client):
+    get_user_model().objects.create_superuser("boss", password="right")
+    assert attempt(client) == 200
+    assert not [name for name in client.cookies if "device" in name]
+    assert attempt(client, name="\N{NULL}x", password="right") == 200
 
 
 def test_the_right_password_signs_in(client: Client):

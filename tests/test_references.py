@@ -180,7 +180,7 @@ def words_of(name: str) -> Iterable[str]:
 
 
 def test_names_in_backticks_are_names_of_the_code() -> None:
-    """A name with an underscore or an inner capital, such as `close_stale` or `PresentedCode`, is used somewhere."""
+    """A name with an underscore or an inner capital, such as `open_or_keep` or `PresentedCode`, is used somewhere."""
     a_name = re.compile(r"[A-Za-z]\w*(?:_\w|[a-z][A-Z])\w*")
     names = [*documents(), *(each for each in sources() if each.startswith("dfns_login/"))]
     names.remove("docs/conformance.md")  # its names are those of the official clients

@@ -60,7 +60,7 @@ def code_badge(row: OneTimeCode, *, now: datetime) -> str:
         return badge(closed.label, STATE_TONES[closed])
     if row.expires_at <= now:
         return badge(CodeClosed.EXPIRED.label, STATE_TONES[CodeClosed.EXPIRED])
-    if row.guesses >= guess_cap(CodePurpose(row.purpose)):
+    if row.callers_guesses >= guess_cap(CodePurpose(row.purpose)):
         return badge(_("Open, no guesses left"), Tone.BAD)
     return badge(_("Open"), Tone.WAITING)
 
@@ -139,6 +139,7 @@ class OneTimeCodeAdmin(ReadOnlyAdmin[OneTimeCode]):
                     "shown_account",
                     "shown_guesses",
                     "device_guesses",
+                    "caller",
                     "shown_issued",
                     "shown_expires",
                 )
@@ -198,7 +199,8 @@ class OneTimeCodeAdmin(ReadOnlyAdmin[OneTimeCode]):
 
     @admin.display(description=_("guesses"))
     def shown_guesses(self, row: OneTimeCode) -> str:
-        return gettext("%(count)d of %(cap)d") % {"count": row.guesses, "cap": guess_cap(CodePurpose(row.purpose))}
+        cap = guess_cap(CodePurpose(row.purpose))
+        return gettext("%(count)d of %(cap)d") % {"count": row.callers_guesses, "cap": cap}
 
     @admin.display(description=_("requested"))
     def shown_issued(self, row: OneTimeCode) -> str:

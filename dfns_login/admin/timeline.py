@@ -87,7 +87,7 @@ def _to_come(code: OneTimeCode) -> Iterator[Step]:
 
 def _guessed(code: OneTimeCode, *, last: datetime) -> Iterator[Step]:
     presented = code.closed_as == CodeClosed.CONSUMED
-    wrong = code.guesses - presented
+    wrong = code.guesses + code.device_guesses - presented
     if wrong > 0:
         cap = guess_cap(CodePurpose(code.purpose))
         text = _("Wrong guesses: %(count)d (limit %(cap)d)") % {"count": wrong, "cap": cap}

@@ -1,7 +1,7 @@
-"""The device cookie, which gives a browser that has signed in rates and guesses of its own.
+"""The device cookie, which gives a browser that has signed in codes, guesses and rates of its own.
 
 The cookie is not proof of identity. It only says that this browser once signed in as this recipient, so that strangers
-cannot use up the owner's rates and guesses (R-45). The server stores nothing.
+cannot use up what the owner needs (R-45, R-125). The server stores nothing.
 """
 
 import hmac

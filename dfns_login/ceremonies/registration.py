@@ -77,7 +77,7 @@ def complete_registration(
         raise TokenRefused("account no longer invited")
     made = verify_new_credentials(new, account=account, challenge=token.challenge, now=now)
     with transaction.atomic():
-        _register(account, token=token)
+        _register(account, token=token, locale=requester.locale)
         record_event(AuditKind.REGISTERED, account=account, requester=requester, now=now)
         for credential in made:
             store_credential(credential, requester=requester, now=now)
@@ -92,13 +92,13 @@ def _find_invited(recipient: Recipient) -> Account | None:
     return account
 
 
-def _register(account: Account, *, token: TemporaryToken) -> None:
+def _register(account: Account, *, token: TemporaryToken, locale: str) -> None:
     spend_temporary_token(token)
     # locked before its user is created, so that two tokens of one account cannot create two users
     if not Account.objects.lock_invited(account=account, generation=token.generation):
         raise TokenRefused("account registered or deactivated meanwhile")
     user = user_for_account(account)
-    if not Account.objects.register(account=account, user=user):
+    if not Account.objects.register(account=account, user=user, locale=locale):
         raise TokenRefused("account registered or deactivated meanwhile")
     account.state = AccountState.REGISTERED
     account.user = cast("Any", user)  # AUTH_USER_MODEL is the project's choice

@@ -14,8 +14,8 @@ from dfns_login.audit import record_event
 from dfns_login.delivery.emails import code_email
 from dfns_login.delivery.sending import Emails, NotSendable, without_code
 from dfns_login.errors import CodeRefused, RateExceeded, ServiceUnavailable
-from dfns_login.limits import EMAIL_PER_MAILBOX, Subject, count
-from dfns_login.models import Account, AccountState, AuditKind, CodePurpose, OneTimeCode
+from dfns_login.limits import EMAIL_PER_MAILBOX, KNOWN, Subject, count
+from dfns_login.models import Account, AccountState, AuditKind, Caller, CodePurpose, OneTimeCode
 from dfns_login.proofs import derive_code
 
 UNCOUNTED_WAIT: Final = timedelta(minutes=5)
@@ -56,7 +56,7 @@ class CodeEmails(Emails[OneTimeCode]):
         except CodeRefused as refusal:  # its key was removed from the ring
             raise NotSendable(refusal.reason, next_try_at=row.expires_at) from refusal
         if not row.last_error or row.last_error.startswith(BUDGET):  # a retry was counted at its first try
-            _count(account, now=now)
+            _count(row, account, now=now)
         return code_email(row, code=code, account=account, now=now)
 
     def record_sent(self, row: OneTimeCode, account: Account, *, now: datetime) -> None:
@@ -76,10 +76,11 @@ class CodeEmails(Emails[OneTimeCode]):
         return without_code(error, derive_code(row))
 
 
-def _count(account: Account, *, now: datetime) -> None:
-    """Count the email against the mailbox's budget. Raises: NotSendable."""
+def _count(row: OneTimeCode, account: Account, *, now: datetime) -> None:
+    """Count the email against the mailbox's budget: of strangers, or of known devices. Raises: NotSendable."""
+    scope = "mail" + KNOWN if row.caller == Caller.DEVICE else "mail"
     try:
-        count([EMAIL_PER_MAILBOX], {Subject.MAILBOX: account.email}, scope="mail")
+        count([EMAIL_PER_MAILBOX], {Subject.MAILBOX: account.email}, scope=scope)
     except (RateExceeded, ServiceUnavailable) as refusal:
         wait = refusal.retry_after or UNCOUNTED_WAIT
         raise NotSendable(f"{BUDGET}: {refusal.reason}", next_try_at=now + wait) from refusal

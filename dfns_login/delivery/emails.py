@@ -26,7 +26,11 @@ HEADERS = {"Auto-Submitted": "auto-generated", "X-Auto-Response-Suppress": "All"
 
 
 def code_email(row: OneTimeCode, *, code: str, account: Account, now: datetime) -> EmailMultiAlternatives:
-    """Compose the email of an open code, to the account's stored address, in the locale of the request."""
+    """Compose the email of an open code, to the account's stored address, in the owner's language.
+
+    A stranger who asks for a code does not choose it: it is the language of the known device that asked, else the one
+    in which the account was registered, else the project's.
+    """
     conf = login_settings()
     minutes = max(1, int((row.expires_at - now).total_seconds()) // SECONDS_PER_MINUTE)
     context = {
@@ -37,14 +41,14 @@ def code_email(row: OneTimeCode, *, code: str, account: Account, now: datetime) 
         "domain": urlsplit(conf.public_url).hostname,
         **_common(account),
     }
-    with translation.override(row.locale or settings.LANGUAGE_CODE):
+    with translation.override(row.locale or account.locale or settings.LANGUAGE_CODE):
         return _email(f"{row.purpose}_code", context, to=account.email)
 
 
 def notice_email(event: AuditEvent, *, account: Account) -> EmailMultiAlternatives:
     """Compose the email that tells the owner about an event, and what to do if it wasn't them (R-82)."""
     context = {"event": event, **_common(account)}
-    with translation.override(settings.LANGUAGE_CODE):
+    with translation.override(account.locale or settings.LANGUAGE_CODE):
         return _email("notice", context, to=account.email)
 
 

@@ -1,4 +1,4 @@
-from dfns_login.limits.counting import count, count_request
+from dfns_login.limits.counting import KNOWN, count, count_request
 from dfns_login.limits.flags import clear_flag, set_flag
 from dfns_login.limits.rates import (
     BY_NAME,
@@ -20,6 +20,7 @@ __all__ = [
     "CREDENTIAL_CODE_RATES",
     "EMAIL_PER_MAILBOX",
     "INIT_RATES",
+    "KNOWN",
     "LOGIN_RATES",
     "Rate",
     "Subject",

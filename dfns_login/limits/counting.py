@@ -27,6 +27,8 @@ from dfns_login.requester import Requester
 from dfns_login.settings import login_settings
 from dfns_login.usernames import Recipient
 
+KNOWN: Final = " of known devices"
+"""Added to a scope. Known devices count separately from strangers, by every subject."""
 RETRY_AFTER_OUTAGE: Final = timedelta(seconds=5)
 
 
@@ -35,16 +37,20 @@ def count_request(
 ) -> None:
     """Count a request by address and network and, if it names a recipient, by user and organization.
 
-    Whether the recipient exists makes no difference. A known device (`requester.device`) has its own count of the
-    user's rates, which strangers cannot use up.
+    Whether the recipient exists makes no difference. Known devices (`requester.device`) count separately from
+    strangers, and each has its own count of the user's rates, so strangers cannot use up anything of theirs (R-125).
 
     Raises: like `count`.
     """
     subjects = {Subject.ADDRESS: requester.prefix, Subject.NETWORK: requester.network}
     if recipient is not None:
-        device = f" device {requester.device}" if requester.device else ""
-        subjects |= {Subject.USER: recipient.key + device, Subject.ORGANIZATION: recipient.organization}
-    count(rates, subjects, scope=scope)
+        user = f"{requester.device} {recipient.key}"
+        subjects |= {
+            Subject.USER_AND_NETWORK: f"{requester.network} {user}",
+            Subject.USER: user,
+            Subject.ORGANIZATION: recipient.organization,
+        }
+    count(rates, subjects, scope=scope + KNOWN if requester.device else scope)
 
 
 def count(rates: Iterable[Rate], subjects: Mapping[Subject, str], *, scope: str) -> None:

@@ -11,12 +11,13 @@ class Subject(StrEnum):
 
     ADDRESS = "address"
     NETWORK = "network"
+    USER_AND_NETWORK = "user and network"
     USER = "user"
     ORGANIZATION = "organization"
     MAILBOX = "mailbox"
 
 
-BY_NAME: Final = frozenset({Subject.USER, Subject.ORGANIZATION})
+BY_NAME: Final = frozenset({Subject.USER_AND_NETWORK, Subject.USER, Subject.ORGANIZATION})
 """Subjects that are only known once the body has been read."""
 
 
@@ -30,6 +31,7 @@ class Rate:
 
 CODE_PER_ADDRESS: Final = Rate(name="code_per_address", subject=Subject.ADDRESS)
 CODE_PER_NETWORK: Final = Rate(name="code_per_network", subject=Subject.NETWORK)
+CODE_PER_USER_AND_NETWORK: Final = Rate(name="code_per_user_and_network", subject=Subject.USER_AND_NETWORK)
 CODE_PER_USER: Final = Rate(name="code_per_user", subject=Subject.USER)
 CODE_PER_ORGANIZATION: Final = Rate(name="code_per_organization", subject=Subject.ORGANIZATION)
 INIT_PER_ADDRESS: Final = Rate(name="init_per_address", subject=Subject.ADDRESS)
@@ -39,7 +41,14 @@ LOGIN_PER_ADDRESS: Final = Rate(name="login_per_address", subject=Subject.ADDRES
 LOGIN_PER_NETWORK: Final = Rate(name="login_per_network", subject=Subject.NETWORK)
 EMAIL_PER_MAILBOX: Final = Rate(name="email_per_mailbox", subject=Subject.MAILBOX)
 
-CODE_RATES: Final[Sequence[Rate]] = (CODE_PER_ADDRESS, CODE_PER_NETWORK, CODE_PER_USER, CODE_PER_ORGANIZATION)
+CODE_RATES: Final[Sequence[Rate]] = (
+    CODE_PER_ADDRESS,
+    CODE_PER_NETWORK,
+    CODE_PER_USER_AND_NETWORK,
+    CODE_PER_USER,
+    CODE_PER_ORGANIZATION,
+)
+"""Narrow subjects come first: a client that is refused by its own address or network does not use up a name's rates."""
 INIT_RATES: Final[Sequence[Rate]] = (INIT_PER_ADDRESS, INIT_PER_NETWORK, INIT_PER_USER)
 CREDENTIAL_CODE_RATES: Final[Sequence[Rate]] = (INIT_PER_ADDRESS, INIT_PER_NETWORK)
 LOGIN_RATES: Final[Sequence[Rate]] = (LOGIN_PER_ADDRESS, LOGIN_PER_NETWORK)

@@ -12,6 +12,7 @@ from dfns_login.models.accounts import (
     Organization,
     SecondFactor,
 )
+from dfns_login.models.code_choices import Caller, CodeClosed, CodePurpose
 from dfns_login.models.credentials import (
     Credential,
     CredentialKind,
@@ -32,13 +33,7 @@ from dfns_login.models.ids import (
     new_organization_id,
     opaque_id,
 )
-from dfns_login.models.one_time_codes import (
-    CodeClosed,
-    CodePurpose,
-    Guesser,
-    OneTimeCode,
-    OneTimeCodeQuerySet,
-)
+from dfns_login.models.one_time_codes import OneTimeCode, OneTimeCodeQuerySet
 from dfns_login.models.outbox import (
     DeliveryState,
     OutboxQuerySet,
@@ -62,13 +57,13 @@ __all__ = [
     "AuditEvent",
     "AuditKind",
     "AuditLink",
+    "Caller",
     "CodeClosed",
     "CodePurpose",
     "Credential",
     "CredentialKind",
     "CredentialQuerySet",
     "DeliveryState",
-    "Guesser",
     "Notice",
     "OneTimeCode",
     "OneTimeCodeQuerySet",

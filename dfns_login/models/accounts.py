@@ -133,11 +133,10 @@ class AccountQuerySet(models.QuerySet["Account"]):
         Organization.objects.filter(pk=organization.pk).update(generation=F("generation") + 1)
         mine.update(generation=_ORGANIZATION_GENERATION)
 
-    def register(self, *, account: "Account", user: models.Model) -> bool:
+    def register(self, *, account: "Account", user: models.Model, locale: str) -> bool:
         """Register the invited account; true for exactly one caller."""
-        return (
-            self.filter(pk=account.pk, state=AccountState.INVITED).update(state=AccountState.REGISTERED, user=user) == 1
-        )
+        invited = self.filter(pk=account.pk, state=AccountState.INVITED)
+        return invited.update(state=AccountState.REGISTERED, user=user, locale=locale) == 1
 
     def record_email_refused(self, *, account: "Account", at: datetime | None) -> None:
         """Record when the mail server refused the account's address for good; None once it accepts an email."""
@@ -176,6 +175,9 @@ class Account(models.Model):
     email = models.EmailField(max_length=USERNAME_MAX_LENGTH, help_text="Codes are emailed only to this address.")
     kind = models.CharField(max_length=20, choices=AccountKind, default=AccountKind.END_USER)
     state = models.CharField(max_length=12, choices=AccountState, default=AccountState.INVITED)
+    locale = models.CharField(
+        max_length=16, blank=True, default="", editable=False, help_text="Language in which the account was registered."
+    )
     generation = models.PositiveBigIntegerField(
         default=0, editable=False, help_text="What was issued under a lower generation is revoked."
     )

@@ -9,40 +9,15 @@ from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from dfns_login.models.accounts import Account
+from dfns_login.models.code_choices import Caller, CodeClosed, CodePurpose
 from dfns_login.models.ids import ID_MAX_LENGTH
 from dfns_login.models.outbox import DeliveryState, OutboxQuerySet, OutboxRow
 from dfns_login.usernames import USERNAME_MAX_LENGTH, Recipient
 
 UNHANDLED: Final = Q(handled_at__isnull=True) | Q(asked_at__gt=F("handled_at"))
 """Requested after delivery last handled it."""
-
-
+UNDELIVERED: Final = (DeliveryState.QUEUED, DeliveryState.SENDING, DeliveryState.FAILED)
 COUNTED: Final = "counted"
-
-
-class CodePurpose(models.TextChoices):
-    """What a code is for. It is valid for this purpose only."""
-
-    LOGIN = "login", _("Login")
-    REGISTRATION = "registration", _("Registration")
-    RECOVERY = "recovery", _("Recovery")
-    CREDENTIAL = "credential", _("New credential")
-
-
-class CodeClosed(models.TextChoices):
-    """Why a code is no longer valid."""
-
-    CONSUMED = "consumed", _("Consumed")
-    EXPIRED = "expired", _("Expired")
-    SUPERSEDED = "superseded", _("Superseded")
-    REVOKED = "revoked", _("Revoked")
-
-
-class Guesser(models.TextChoices):
-    """Column that counts a guess. A browser that has signed in as the recipient before has its own."""
-
-    STRANGER = "guesses", _("Anybody")
-    DEVICE = "device_guesses", _("A known device")
 
 
 class OneTimeCodeQuerySet(OutboxQuerySet["OneTimeCode"]):
@@ -54,9 +29,14 @@ class OneTimeCodeQuerySet(OutboxQuerySet["OneTimeCode"]):
     def of(self, recipient: Recipient, *, purpose: CodePurpose) -> Self:
         return self.filter(organization=recipient.organization, recipient=recipient.username, purpose=purpose)
 
-    def close(self, *, how: CodeClosed | models.Case, now: datetime) -> int:
+    def for_guess_of(self, caller: Caller) -> "list[OneTimeCode]":
+        """Read the open codes that a guess is compared with: for strangers theirs, for a device its own and theirs."""
+        rows = self.open() if caller is Caller.DEVICE else self.open().filter(caller=caller)
+        return sorted(rows, key=lambda row: row.caller != caller)
+
+    def close(self, *, how: CodeClosed, now: datetime) -> int:
         """Close the open codes among these, erase their salts, and end their delivery. Returns how many."""
-        undelivered = Q(delivery__in=[DeliveryState.QUEUED, DeliveryState.SENDING, DeliveryState.FAILED])
+        undelivered = Q(delivery__in=UNDELIVERED)
         settled = models.Case(
             models.When(undelivered, sent_at__isnull=True, then=models.Value(DeliveryState.EXPIRED_UNSENT)),
             models.When(undelivered, then=models.Value(DeliveryState.SENT)),  # an earlier email was sent
@@ -64,55 +44,33 @@ class OneTimeCodeQuerySet(OutboxQuerySet["OneTimeCode"]):
         )
         return self.open().update(closed_at=now, closed_as=how, salt=None, delivery=settled)
 
-    def close_stale(
-        self,
-        recipient: Recipient,
-        *,
-        purpose: CodePurpose,
-        guesser: Guesser,
-        guesses: int,
-        until: datetime,
-        now: datetime,
-    ) -> bool:
-        """Close the recipient's open code if it expires by `until` or has no guesses left for this guesser."""
-        how = models.Case(
-            models.When(expires_at__lte=now, then=models.Value(CodeClosed.EXPIRED)),
-            default=models.Value(CodeClosed.SUPERSEDED),
-        )
-        spent = Q(**{f"{guesser.value}__gte": guesses})
-        stale = self.of(recipient, purpose=purpose).filter(Q(expires_at__lte=until) | spent)
-        return stale.close(how=how, now=now) == 1
-
-    def open_or_keep(
-        self, row: "OneTimeCode", *, cooldown: timedelta, guesser: Guesser, guesses: int, until: datetime
-    ) -> tuple[int, bool]:
-        """Insert the row, or keep the recipient's open one and record that it was requested again.
+    def open_or_keep(self, row: "OneTimeCode", *, cooldown: timedelta, cap: int, margin: timedelta) -> int | None:
+        """Insert the row, or keep the caller's open one and record that it was requested again.
 
         One statement, so no race opens a second row. A request within `cooldown` of
         the last one changes nothing; a later one makes a failed email due at once.
-        Returns the ID of the open row, and whether it is stale: an earlier row that
-        `close_stale` would close. A stale row is not changed, so it is not emailed again.
+        If the open row is stale (it expires within `margin`, or its caller has made
+        `cap` guesses), the statement closes it instead, as `close` does.
+
+        Returns the ID of the open row, or None if a stale one was closed.
         """
         alias = router.db_for_write(OneTimeCode)
         connection = connections[alias]
-        values = [field.get_db_prep_save(getattr(row, field.attname), connection) for field in _inserted_fields()]
-        moment = OneTimeCode._meta.get_field("asked_at")
-        earlier = moment.get_db_prep_save(row.asked_at - cooldown, connection)
-        salt = OneTimeCode._meta.get_field("salt").get_db_prep_save(row.salt, connection)
-        again = [earlier, moment.get_db_prep_save(until, connection), guesses]
-        parameters = [*values, *again, *again, DeliveryState.FAILED.value, salt, *again[1:]]
+        adapt = connection.ops.adapt_datetimefield_value
+        limits = {"cap": cap, "until": adapt(row.asked_at + margin), "earlier": adapt(row.asked_at - cooldown)}
+        values = {f.attname: f.get_db_prep_save(getattr(row, f.attname), connection) for f in _inserted_fields()}
         with connection.cursor() as cursor:
-            cursor.execute(_open_or_keep_sql(alias, guesser), parameters)
-            pk, stale = cursor.fetchone()
-        return int(pk), bool(stale)
+            cursor.execute(_open_or_keep_sql(alias, Caller(row.caller)), values | limits)
+            pk, closed_as = cursor.fetchone()
+        return None if closed_as else int(pk)
 
     def record_guess(
-        self, *, code: "OneTimeCode", matched: bool, cap: int, now: datetime, guesser: Guesser = Guesser.STRANGER
+        self, *, code: "OneTimeCode", matched: bool, cap: int, now: datetime, caller: Caller = Caller.STRANGER
     ) -> bool:
         """Count a guess and, if it matched, consume the code; false if the code takes no more guesses.
 
         One conditional UPDATE, so right and wrong guesses cost the same. It costs as
-        much if the code is closed, or not stored at all (R-126). The caller must not
+        much if the code is closed, or not stored at all (R-126). The view must not
         reveal whether an uncounted guess matched.
         """
         alias = router.db_for_write(OneTimeCode)
@@ -120,9 +78,14 @@ class OneTimeCodeQuerySet(OutboxQuerySet["OneTimeCode"]):
         moment = OneTimeCode._meta.get_field("expires_at").get_db_prep_save(now, connection)
         closing = [moment, CodeClosed.CONSUMED.value] if matched else []
         with connection.cursor() as cursor:
-            sql = _guess_sql(alias, connection.vendor, guesser, closes=matched)
+            sql = _guess_sql(alias, connection.vendor, caller, closes=matched)
             cursor.execute(sql, [*closing, code.pk or 0, cap, moment])
             return bool(cursor.fetchone() == (COUNTED,))
+
+    def consume(self, *, code: "OneTimeCode", now: datetime) -> bool:
+        """Consume a code whose guess was counted on another row; true for exactly one caller."""
+        mine = self.open().filter(pk=code.pk, expires_at__gt=now)
+        return mine.update(closed_at=now, closed_as=CodeClosed.CONSUMED, salt=None) == 1
 
     def revoke(self, *, code: "OneTimeCode", now: datetime) -> bool:
         """Close the code if it is still open; true for exactly one caller."""
@@ -168,6 +131,7 @@ class OneTimeCode(OutboxRow):
     organization = models.CharField(max_length=ID_MAX_LENGTH, help_text="As requested; it may not exist.")
     recipient = models.CharField(max_length=USERNAME_MAX_LENGTH, help_text="Canonical username; it may not exist.")
     purpose = models.CharField(max_length=12, choices=CodePurpose)
+    caller = models.CharField(max_length=8, choices=Caller, default=Caller.STRANGER, help_text="Who requested it.")
     selector = models.CharField(
         max_length=8, blank=True, default="", editable=False, help_text="Start of a code presented without a username."
     )
@@ -176,11 +140,11 @@ class OneTimeCode(OutboxRow):
     key_id = models.CharField(max_length=64, editable=False)
     issued_at = models.DateTimeField()
     asked_at = models.DateTimeField(help_text="When it was last requested.")
-    guesses = models.PositiveSmallIntegerField(default=0)
-    device_guesses = models.PositiveSmallIntegerField(default=0, help_text="Guesses from a known device.")
+    guesses = models.PositiveIntegerField(default=0, help_text="Guesses from strangers.")
+    device_guesses = models.PositiveIntegerField(default=0, help_text="Guesses from known devices.")
     address = models.CharField(max_length=45, blank=True)
     agent = models.CharField(max_length=200, blank=True)
-    locale = models.CharField(max_length=16, blank=True)
+    locale = models.CharField(max_length=16, blank=True, help_text="Language of a known device.")
     closed_at = models.DateTimeField(null=True, blank=True)
     closed_as = models.CharField(max_length=12, choices=CodeClosed, blank=True)
 
@@ -191,7 +155,7 @@ class OneTimeCode(OutboxRow):
         verbose_name_plural = _("issued codes")
         constraints: ClassVar = [
             models.UniqueConstraint(
-                fields=["organization", "recipient", "purpose"],
+                fields=["organization", "recipient", "purpose", "caller"],
                 condition=Q(closed_at__isnull=True),
                 name="dfns_login_code_one_open",
             ),
@@ -218,6 +182,11 @@ class OneTimeCode(OutboxRow):
             ),
         ]
 
+    @property
+    def callers_guesses(self) -> int:
+        """Guesses by those who may have requested it. A known device may guess a strangers' code too."""
+        return int(getattr(self, Caller(self.caller).counter))
+
     def handled_time(self, now: datetime) -> datetime:
         """Value of `handled_at`. The clock of the host that took the request may be ahead of the worker's."""
         return max(now, self.asked_at)
@@ -232,33 +201,42 @@ def _inserted_fields() -> tuple["models.Field[Any, Any]", ...]:
 
 
 @cache
-def _open_or_keep_sql(alias: str, guesser: Guesser) -> str:
-    """SQL text of `open_or_keep`, built once per process. The salt tells a new row from an earlier one."""
+def _open_or_keep_sql(alias: str, caller: Caller) -> str:
+    """SQL text of `open_or_keep`, built once per process."""
     quote = connections[alias].ops.quote_name
-    fields = _inserted_fields()
-    columns = ", ".join(quote(str(field.column)) for field in fields)
+    columns = ", ".join(quote(str(field.column)) for field in _inserted_fields())
+    values = ", ".join(f"%({field.attname})s" for field in _inserted_fields())
     table = quote(OneTimeCode._meta.db_table)
-    spent = f"{table}.{quote(guesser.value)}"
-    again = f"WHEN {table}.asked_at <= %s AND {table}.expires_at > %s AND {spent} < %s"
+    stale = f"({table}.expires_at <= %(until)s OR {table}.{caller.counter} >= %(cap)s)"
+    again = f"NOT {stale} AND {table}.asked_at <= %(earlier)s"
+    undelivered = ", ".join(f"'{state.value}'" for state in UNDELIVERED)
+    changed = {
+        "asked_at": f"WHEN {again} THEN excluded.asked_at",
+        "next_try_at": f"WHEN {again} AND {table}.delivery = '{DeliveryState.FAILED.value}' THEN excluded.next_try_at",
+        "closed_at": f"WHEN {stale} THEN excluded.asked_at",
+        "closed_as": f"WHEN {table}.expires_at <= excluded.asked_at THEN '{CodeClosed.EXPIRED.value}' "
+        f"WHEN {stale} THEN '{CodeClosed.SUPERSEDED.value}'",
+        "salt": f"WHEN {stale} THEN NULL",
+        "delivery": f"WHEN {stale} AND {table}.delivery IN ({undelivered}) THEN CASE WHEN {table}.sent_at IS NULL "
+        f"THEN '{DeliveryState.EXPIRED_UNSENT.value}' ELSE '{DeliveryState.SENT.value}' END",
+    }
+    changes = ", ".join(f"{column} = CASE {cases} ELSE {table}.{column} END" for column, cases in changed.items())
     return (
-        f"INSERT INTO {table} ({columns}) VALUES ({', '.join(['%s'] * len(fields))}) "  # noqa: S608  names from the model
-        f"ON CONFLICT (organization, recipient, purpose) WHERE closed_at IS NULL "
-        f"DO UPDATE SET asked_at = CASE {again} THEN excluded.asked_at ELSE {table}.asked_at END, "
-        f"next_try_at = CASE {again} AND {table}.delivery = %s "
-        f"THEN excluded.next_try_at ELSE {table}.next_try_at END "
-        f"RETURNING id, salt <> %s AND (expires_at <= %s OR {quote(guesser.value)} >= %s)"
+        f"INSERT INTO {table} ({columns}) VALUES ({values}) "  # noqa: S608  names and states from the model
+        f"ON CONFLICT (organization, recipient, purpose, caller) WHERE closed_at IS NULL "
+        f"DO UPDATE SET {changes} RETURNING id, closed_as"
     )
 
 
 @cache
-def _guess_sql(alias: str, vendor: str, guesser: Guesser, *, closes: bool) -> str:
+def _guess_sql(alias: str, vendor: str, caller: Caller, *, closes: bool) -> str:
     """SQL text of `record_guess`, built once per process.
 
     An UPDATE that finds nothing would write nothing, and its commit would not wait for the disk. So PostgreSQL then
     writes an empty message to its log, which anybody may do and nobody reads.
     """
     quote = connections[alias].ops.quote_name
-    table, guesses = quote(OneTimeCode._meta.db_table), quote(guesser.value)
+    table, guesses = quote(OneTimeCode._meta.db_table), quote(caller.counter)
     closing = ", closed_at = %s, closed_as = %s, salt = NULL" if closes else ""
     update = (
         f"UPDATE {table} SET {guesses} = {guesses} + 1{closing} "  # noqa: S608  names from the model

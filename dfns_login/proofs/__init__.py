@@ -9,14 +9,11 @@ from dfns_login.proofs.challenges import (
     redeem_challenge,
     spend_challenge,
 )
+from dfns_login.proofs.code_formats import DIGITS, FORMS, code_format, guess_cap
 from dfns_login.proofs.codes import (
-    DIGITS,
-    FORMS,
     RENEWAL_MARGIN,
     PresentedCode,
-    code_format,
     derive_code,
-    guess_cap,
     issue_code,
     present_code,
     present_credential_code,

@@ -6,15 +6,18 @@ A code gates the release of an encrypted key. It never proves identity (D-1).
 import hmac
 import secrets
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Final
 
 from django.db import transaction
 
 from dfns_login.errors import CodeRefused
 from dfns_login.key_rings import key_rings
-from dfns_login.models import Account, CodeClosed, CodePurpose, DeliveryState, Guesser, OneTimeCode
+from dfns_login.models import Account, Caller, CodeClosed, CodePurpose, DeliveryState, OneTimeCode
+from dfns_login.proofs.code_formats import CROCKFORD, code_format, code_lifetime, guess_cap
 from dfns_login.requester import Requester
 from dfns_login.settings import login_settings
 from dfns_login.usernames import Recipient
@@ -25,36 +28,8 @@ SELECTOR_LENGTH: Final = 8
 RENEWAL_MARGIN: Final = timedelta(minutes=2)
 """A code that expires within this time is replaced, not sent again."""
 GROUP_LENGTH: Final = 4
-DIGITS = "0123456789"
-CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+NEVER: Final = datetime.min.replace(tzinfo=UTC)
 LOOKALIKES: Final = str.maketrans("OIL", "011")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CodeFormat:
-    """Alphabet and length of a code, and the guesses that it allows.
-
-    unlike_cards: the last digit is never the check digit of the others (Luhn, ISO/IEC 7812-1). Filters against data
-    loss hold back emails with a number of that form and length.
-    """
-
-    alphabet: str
-    length: int
-    guesses: int = 10
-    unlike_cards: bool = False
-
-    @property
-    def space(self) -> int:
-        """Number of different codes."""
-        size = len(self.alphabet)
-        return int(size ** (self.length - 1) * (size - self.unlike_cards))
-
-
-FORMS: Final = {
-    "digits-16": CodeFormat(alphabet=DIGITS, length=16, unlike_cards=True),
-    "base32-16": CodeFormat(alphabet=CROCKFORD, length=16),
-    "digits-8": CodeFormat(alphabet=DIGITS, length=8, guesses=6),
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,32 +41,13 @@ class PresentedCode:
     presented_at: datetime
 
 
-def code_format(purpose: CodePurpose) -> CodeFormat:
-    """Form of this purpose's codes: as configured for login, 80 bits for longer-lived codes (D-9)."""
-    return FORMS[login_settings().code_format if purpose == CodePurpose.LOGIN else "base32-16"]
-
-
-def code_lifetime(purpose: CodePurpose) -> timedelta:
-    """Lifetime of a code of this purpose."""
-    conf = login_settings()
-    return {
-        CodePurpose.LOGIN: conf.code_lifetime,
-        CodePurpose.REGISTRATION: conf.registration_code_lifetime,
-        CodePurpose.RECOVERY: conf.recovery_code_lifetime,
-    }[purpose]
-
-
-def guess_cap(purpose: CodePurpose) -> int:
-    """Number of guesses that are compared with one code."""
-    return min(login_settings().code_guesses, code_format(purpose).guesses)
-
-
 def issue_code(recipient: Recipient, *, purpose: CodePurpose, requester: Requester, now: datetime) -> int:
     """Open a code for the recipient, or keep the open one, and return its row's id.
 
-    Nobody looks up whether the recipient exists. One statement, and no race opens
-    a second row. If the open code is stale (it expires within two minutes or has no
-    guesses left), it is closed and the statement repeated.
+    Strangers and the recipient's known devices have one open code each. Nobody
+    looks up whether the recipient exists. One statement, and no race opens a second
+    row. If the open code is stale (it expires within two minutes or has no guesses
+    left), the statement closes it and is repeated.
     Stored: what the code is derived from, never the code.
     Source: Dfns API, Send Login Code.
     """
@@ -99,6 +55,7 @@ def issue_code(recipient: Recipient, *, purpose: CodePurpose, requester: Request
         organization=recipient.organization,
         recipient=recipient.username,
         purpose=purpose,
+        caller=_caller(requester.device),
         salt=secrets.token_bytes(SALT_BYTES),
         key_id=key_rings().current_code_key_id,
         issued_at=now,
@@ -107,15 +64,14 @@ def issue_code(recipient: Recipient, *, purpose: CodePurpose, requester: Request
         expires_at=now + code_lifetime(purpose),
         address=requester.address,
         agent=requester.agent,
-        locale=requester.locale,
+        locale=requester.locale if requester.device else "",  # a stranger must not choose the owner's language
     )
-    codes = OneTimeCode.objects
-    cooldown = login_settings().code_cooldown
-    guesser, guesses, until = _guesser(requester.device), guess_cap(purpose), now + RENEWAL_MARGIN
-    pk, stale = codes.open_or_keep(row, cooldown=cooldown, guesser=guesser, guesses=guesses, until=until)
-    if stale:
-        codes.close_stale(recipient, purpose=purpose, guesser=guesser, guesses=guesses, until=until, now=now)
-        pk, _stale = codes.open_or_keep(row, cooldown=cooldown, guesser=guesser, guesses=guesses, until=until)
+    opening = partial(
+        OneTimeCode.objects.open_or_keep, row, cooldown=login_settings().code_cooldown, cap=guess_cap(purpose)
+    )
+    pk = opening(margin=RENEWAL_MARGIN)
+    while pk is None:
+        pk = opening(margin=timedelta(0))  # so that requests at once don't close each other's new code
     return pk
 
 
@@ -135,12 +91,13 @@ def present_code(
     """Verify and consume the recipient's one-time code.
 
     submitted: what the person typed; case, space, punctuation, symbols and format characters are ignored.
-    device: as in `Requester.device`; a known device has its own guesses.
+    device: as in `Requester.device`. A known device has a code and guesses of its own, and may present either code.
     Raises: CodeRefused, if no open code of this purpose matches. The failed guess is already counted.
     Source: Dfns API, Create User Login Challenge, `loginCode`.
     """
-    row = OneTimeCode.objects.open().of(recipient, purpose=purpose).first()
-    return _spend(row or _no_code(recipient, purpose), _fold(submitted), guesser=_guesser(device), now=now)
+    caller = _caller(device)
+    rows = OneTimeCode.objects.of(recipient, purpose=purpose).for_guess_of(caller)
+    return _spend(rows or [_no_code(recipient, purpose)], _fold(submitted), caller=caller, now=now)
 
 
 def show_credential_code(account: Account, *, expires_at: datetime, requester: Requester, now: datetime) -> str:
@@ -186,14 +143,14 @@ def present_credential_code(submitted: str, *, now: datetime) -> tuple[Presented
     shown = OneTimeCode.objects.open().filter(purpose=CodePurpose.CREDENTIAL, selector=selector)
     row = shown.select_related("account__organization").first()
     nobody = Recipient(organization="", username="")
-    presented = _spend(row or _no_code(nobody, CodePurpose.CREDENTIAL), code, guesser=Guesser.STRANGER, now=now)
+    presented = _spend([row or _no_code(nobody, CodePurpose.CREDENTIAL)], code, caller=Caller.STRANGER, now=now)
     if row is None or row.account is None:
         raise CodeRefused("account deleted")
     return presented, row.account
 
 
-def _guesser(device: str) -> Guesser:
-    return Guesser.DEVICE if device else Guesser.STRANGER
+def _caller(device: str) -> Caller:
+    return Caller.DEVICE if device else Caller.STRANGER
 
 
 def _no_code(recipient: Recipient, purpose: CodePurpose) -> OneTimeCode:
@@ -204,21 +161,30 @@ def _no_code(recipient: Recipient, purpose: CodePurpose) -> OneTimeCode:
         purpose=purpose,
         salt=bytes(SALT_BYTES),
         key_id=key_rings().current_code_key_id,
-        issued_at=datetime.min.replace(tzinfo=UTC),
+        issued_at=NEVER,
+        expires_at=NEVER,
     )
 
 
-def _spend(row: OneTimeCode, folded: bytes, *, guesser: Guesser, now: datetime) -> PresentedCode:
-    """Count one guess and consume the code if it matches. Right and wrong guesses cost the same."""
-    purpose = CodePurpose(row.purpose)
-    matched = hmac.compare_digest(_derive(row).encode(), folded)
-    cap = guess_cap(purpose)
-    counted = OneTimeCode.objects.record_guess(code=row, guesser=guesser, matched=matched, cap=cap, now=now)
+def _spend(rows: Sequence[OneTimeCode], folded: bytes, *, caller: Caller, now: datetime) -> PresentedCode:
+    """Count one guess and consume the code that it matches. Right and wrong guesses cost the same.
+
+    The guess counts on the first code that has not expired, whichever code it matches: nothing is
+    compared that isn't counted.
+    """
+    counting = next((row for row in rows if row.expires_at > now), rows[0])
+    purpose = CodePurpose(counting.purpose)
+    matched = [row for row in rows if hmac.compare_digest(_derive(row).encode(), folded)]
+    counted = OneTimeCode.objects.record_guess(
+        code=counting, caller=caller, matched=counting in matched, cap=guess_cap(purpose), now=now
+    )
     if not counted:
         raise CodeRefused("no open code, or it is expired, spent, or out of guesses")
     if not matched:
         raise CodeRefused("wrong code")
-    recipient = Recipient(organization=row.organization, username=row.recipient)
+    if counting not in matched and not OneTimeCode.objects.consume(code=matched[0], now=now):
+        raise CodeRefused("code expired or spent")
+    recipient = Recipient(organization=counting.organization, username=counting.recipient)
     return PresentedCode(recipient=recipient, purpose=purpose, presented_at=now)
 
 

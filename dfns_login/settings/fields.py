@@ -25,14 +25,15 @@ DEFAULT_RATES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
         "code_per_address": ("10/m", "60/h"),
         "code_per_network": ("60/m", "600/h"),
-        "code_per_user": ("5/h", "15/d"),
-        "code_per_organization": ("600/m", "10000/h"),
+        "code_per_user_and_network": ("5/m", "8/10m"),
+        "code_per_user": ("10/m", "20/10m"),
+        "code_per_organization": ("600/m", "3000/10m"),
         "init_per_address": ("30/m", "600/h"),
         "init_per_network": ("180/m", "3600/h"),
-        "init_per_user": ("30/m", "200/h"),
+        "init_per_user": ("200/m", "2000/10m"),
         "login_per_address": ("60/m", "600/h"),
         "login_per_network": ("360/m", "3600/h"),
-        "email_per_mailbox": ("20/h", "60/d"),
+        "email_per_mailbox": ("3/m", "5/5m"),
     }
 )
 
@@ -61,7 +62,7 @@ class LoginSettings:
     code_lifetime: timedelta = timedelta(minutes=10)
     """Lifetime of a login code; at most 10 minutes."""
     code_guesses: int = 10
-    """Guesses allowed per code; at most 10, or 6 with `digits-8`. Higher values are reduced to that."""
+    """Guesses allowed per login code; at most 10 with `digits-16`, 6 with `digits-8` and a million with `base32-16`."""
     code_cooldown: timedelta = timedelta(seconds=60)
     """If a code is requested again within this time, no second email is sent."""
     code_retention: timedelta = timedelta(days=30)
@@ -82,7 +83,7 @@ class LoginSettings:
     audit_retention: timedelta = timedelta(days=365)
     """How long audit events are kept."""
     device_lifetime: timedelta = timedelta(days=180)
-    """How long a browser stays a known device after sign-in, with rates and guesses of its own."""
+    """How long a browser stays a known device after sign-in, with codes, rates and guesses of its own."""
 
     organization: str = ""
     """Organization id for the pages. Default: the one in the link, or the only one that exists."""

@@ -1,21 +1,23 @@
-"""A browser that has signed in before has its own rates and guesses, which no stranger can use up (R-45, D-2, D-8)."""
+"""A browser that has signed in has codes, guesses and rates that no stranger can use up (R-45, R-125, D-2, D-8)."""
 
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from django.core.mail import EmailMessage
+from django.core.mail import EmailMessage, EmailMultiAlternatives
 from django.http import HttpRequest, HttpResponse
 from django.test import Client
 from django.utils import timezone
 
 from dfns_login.browsers.devices import PEOPLE, DeviceMark, cookie_name, known_device, remember_device
-from dfns_login.models import OneTimeCode
+from dfns_login.limits import CODE_RATES, count_request
+from dfns_login.models import Account, Caller, OneTimeCode
+from dfns_login.proofs import derive_code
 from dfns_login.usernames import Recipient
 from tests.support.api_browser import Browser
 from tests.support.api_client import INVALID_CODE, ask_code, open_login, post, sign_in, told
 from tests.support.clock import DAY, NOW, SECOND, StillClock
-from tests.support.factories import Person, issue, make_organization, make_person
+from tests.support.factories import SOMEWHERE, Person, issue, make_organization, make_person
 from tests.support.mail import deliver_at
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("windows")]
@@ -40,7 +42,8 @@ def guess(client: Client, person: Person, code: str = WRONG) -> Any:
 
 
 def row_of(person: Person) -> OneTimeCode:
-    return OneTimeCode.objects.open().get(recipient=person.account.username)
+    """The open code of the person's known devices, or the strangers'."""
+    return min(OneTimeCode.objects.open().filter(recipient=person.account.username), key=lambda row: row.caller)
 
 
 # The cookie
@@ -162,14 +165,33 @@ def test_its_own_guesses_are_counted_too(device: Browser, jane: Person) -> None:
 
 
 def test_after_its_guesses_are_used_up_a_device_gets_a_new_code(device: Browser, jane: Person) -> None:
-    issue(jane.account.recipient)
+    ask_code(device, jane.names)
     first = row_of(jane).pk
     for _ in range(GUESSES):
         guess(device, jane)
-    assert ask_code(Client(), jane.names).status_code == 200
-    assert row_of(jane).pk == first
     assert ask_code(device, jane.names).status_code == 200
     assert row_of(jane).pk != first
+    assert guess(device, jane, derive_code(row_of(jane))).status_code == 200
+
+
+def test_a_stranger_cannot_end_its_code(device: Browser, jane: Person) -> None:
+    """Ten wrong guesses and another request close the strangers' code."""
+    ask_code(device, jane.names)
+    own, stranger = row_of(jane), Client()
+    for minute in range(2):
+        assert post(stranger, "/auth/login/code", jane.names, peer=f"198.51.100.{minute}").status_code == 200
+        for _ in range(GUESSES):
+            assert told(guess(stranger, jane)) == INVALID_CODE
+    assert told(guess(stranger, jane, derive_code(own))) == INVALID_CODE
+    assert guess(device, jane, derive_code(own)).status_code == 200
+
+
+def test_it_may_enter_a_code_that_was_requested_elsewhere(device: Browser, jane: Person) -> None:
+    ask_code(device, jane.names)
+    ask_code(Client(), jane.names)
+    requested_elsewhere = OneTimeCode.objects.open().get(caller=Caller.STRANGER)
+    assert guess(device, jane, derive_code(requested_elsewhere)).status_code == 200
+    assert guess(device, jane, derive_code(row_of(jane))).status_code == 200
 
 
 def test_a_device_is_unknown_to_another_account(device: Browser) -> None:
@@ -183,28 +205,66 @@ def test_a_device_is_unknown_to_another_account(device: Browser) -> None:
 # Rates
 
 
+@pytest.mark.parametrize("rate", [rate.name for rate in CODE_RATES])
 @pytest.mark.parametrize("asked", ["device first", "stranger first"])
-def test_a_stranger_cannot_use_up_its_rates(device: Browser, jane: Person, configure: Any, asked: str) -> None:
-    configure(RATES={"code_per_user": ("5/h",)})
+def test_a_stranger_cannot_use_up_its_rates(
+    device: Browser, jane: Person, configure: Any, asked: str, rate: str
+) -> None:
+    """Not even from its own address."""
+    configure(RATES={rate: ("2/h",)})
     first, second = (device, Client()) if asked == "device first" else (Client(), device)
-    for _ in range(5):
+    for _ in range(2):
         assert ask_code(first, jane.names).status_code == 200
     assert told(ask_code(first, jane.names)) == TOO_MANY
     assert ask_code(second, jane.names).status_code == 200
 
 
+def test_strangers_cannot_use_up_the_organization(device: Browser, jane: Person) -> None:
+    """Six hundred requests for names that nobody has exhaust the strangers' share alone."""
+    rates = [rate for rate in CODE_RATES if rate.name == "code_per_organization"]
+    for number in range(600):
+        names = Recipient(organization=jane.account.organization_id, username=f"{number}@example.co")
+        count_request(rates, requester=SOMEWHERE, recipient=names, scope="login_code")
+    assert told(ask_code(Client(), jane.names)) == TOO_MANY
+    assert ask_code(device, jane.names).status_code == 200
+
+
+def test_a_stranger_cannot_use_up_its_logins(device: Browser, jane: Person, configure: Any) -> None:
+    configure(RATES={"init_per_user": ("2/h",)})
+    for _ in range(2):
+        assert told(guess(Client(), jane)) == INVALID_CODE
+    assert told(guess(Client(), jane)) == TOO_MANY
+    assert told(guess(device, jane)) == INVALID_CODE
+
+
+@pytest.mark.parametrize("elsewhere", [True, False], ids=["another organization", "the same"])
 def test_a_stranger_cannot_use_up_its_emails(
-    device: Browser, jane: Person, configure: Any, mailoutbox: list[EmailMessage]
+    device: Browser, jane: Person, configure: Any, mailoutbox: list[EmailMessage], *, elsewhere: bool
 ) -> None:
-    """By default, strangers can use up only half of a mailbox's budget (R-45)."""
-    configure(CODE_COOLDOWN=timedelta(0))
-    for client, peer in ((Client(), "192.0.2.1"), (device, "192.0.2.2")):
-        for path in ("/auth/login/code", "/auth/recover/user/code"):
-            for _ in range(5):
-                assert post(client, path, jane.names, peer=peer).status_code == 200
-                deliver_at(timezone.now())
-            assert told(post(client, path, jane.names, peer=peer)) == TOO_MANY
-    assert len(mailoutbox) == 20
+    """The strangers' codes of one mailbox share a budget, whatever the organization; known devices have their own."""
+    configure(RATES={"email_per_mailbox": ("2/h",)}, CODE_COOLDOWN=timedelta(0))
+    asked = make_person(make_organization(), jane.account.email) if elsewhere else jane
+    for _ in range(3):
+        assert ask_code(Client(), asked.names).status_code == 200
+        deliver_at(timezone.now())
+    assert len(mailoutbox) == 2
+    assert ask_code(device, jane.names).status_code == 200
+    deliver_at(timezone.now())
+    assert len(mailoutbox) == 3
+    assert derive_code(row_of(jane)) in mailoutbox[-1].body
+
+
+def test_a_stranger_does_not_choose_the_language_of_the_email(
+    device: Browser, jane: Person, mailoutbox: list[EmailMultiAlternatives]
+) -> None:
+    for client in (Client(), device):
+        assert ask_code(client, jane.names, accept_language="fr").status_code == 200
+    deliver_at(timezone.now())
+    Account.objects.update(locale="ar")
+    post(Client(), "/auth/recover/user/code", jane.names, accept_language="fr")
+    deliver_at(timezone.now())
+    languages = [str(mail.alternatives[0][0]).partition('lang="')[2][:2] for mail in mailoutbox]
+    assert languages == ["en", "fr", "ar"]
 
 
 def test_two_devices_have_rates_of_their_own(jane: Person, configure: Any) -> None:

@@ -126,6 +126,15 @@ def test_a_wrong_registration_code_is_counted(client: Client, names: dict[str, s
     assert open_registration(client, names, code.lower().replace("0", "o").replace("1", "I")).status_code == 200
 
 
+def test_wrong_guesses_do_not_end_an_invitation(client: Client, names: dict[str, str], code: str) -> None:
+    """R-04, R-125: a code of eighty bits needs no tight limit, and an invitation is valid for a day."""
+    for _ in range(12):
+        assert told(open_registration(client, names, "0000-0000-0000-0000")) == INVALID_CODE
+    assert ask_registration_code(client, names).status_code == 200
+    assert OneTimeCode.objects.get().guesses == 12
+    assert open_registration(client, names, code).status_code == 200
+
+
 @pytest.mark.parametrize("state", [AccountState.REGISTERED, AccountState.DEACTIVATED])
 def test_only_an_invited_account_registers(client: Client, state: AccountState) -> None:
     account = make_account(make_organization(), state=state)

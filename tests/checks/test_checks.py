@@ -19,7 +19,7 @@ from django.urls import path
 
 from dfns_login.checks import deployment, pages
 from dfns_login.checks import settings as setting_checks
-from dfns_login.proofs.codes import CodeFormat
+from dfns_login.proofs.code_formats import CodeFormat
 from dfns_login.settings import login_settings
 from tests.support.fido2_maker import Maker
 
@@ -183,7 +183,7 @@ def test_a_relying_party_id_that_covers_every_origin_passes(settings, relying_pa
     assert ids(deploy=False) == []
 
 
-@pytest.mark.parametrize(("form", "most"), [("digits-16", 10), ("base32-16", 10), ("digits-8", 6)])
+@pytest.mark.parametrize(("form", "most"), [("digits-16", 10), ("base32-16", 1_000_000), ("digits-8", 6)])
 def test_more_guesses_than_the_format_allows_are_an_error(settings, form, most):
     change(settings, CODE_FORMAT=form, CODE_GUESSES=most)
     assert ids(deploy=False) == []
@@ -262,7 +262,7 @@ def test_a_duration_outside_its_bounds_is_an_error(settings, name, number, good,
 def test_the_odds_are_printed():
     told = messages(deploy=True)[0]
     assert told.id == "dfns_login." + "I020"
-    assert "1 in 60,000,000,000,000: 15 codes a day, 10 guesses each, 9e+15 possible codes." in told.msg
+    assert "1 in 312,500,000,000: 2,880 codes a day, 10 guesses each, 9e+15 possible codes." in told.msg
 
 
 @pytest.mark.parametrize(
@@ -284,7 +284,7 @@ def test_the_odds_follow_from_codes_guesses_and_format(settings, form, guesses, 
 
 
 def test_odds_above_one_in_a_million_are_an_error(settings):
-    change(settings, CODE_FORMAT="digits-8", CACHE_OUTAGE="refuse")
+    change(settings, CODE_FORMAT="digits-8", CACHE_OUTAGE="refuse", RATES={"code_per_user": ("5/h", "15/d")})
     assert ids() == []
     change(settings, RATES={"code_per_user": ("5/h", "17/d")})
     assert ids() == ["E020"]
@@ -292,7 +292,7 @@ def test_odds_above_one_in_a_million_are_an_error(settings):
 
 
 def test_short_codes_without_limits_during_outages_are_an_error(settings):
-    change(settings, CODE_FORMAT="digits-8")
+    change(settings, CODE_FORMAT="digits-8", RATES={"code_per_user": ("5/h", "15/d")})
     assert ids() == ["E021"]
 
 

@@ -26,10 +26,10 @@ TRAFFIC = 2
 OLD_CODES = """
 INSERT INTO dfns_login_onetimecode (
     organization, recipient, purpose, selector, key_id, issued_at, asked_at, expires_at, next_try_at,
-    guesses, device_guesses, delivery, tries, last_error, address, agent, locale, closed_at, closed_as, salt
+    guesses, device_guesses, caller, delivery, tries, last_error, address, agent, locale, closed_at, closed_as, salt
 )
 SELECT
-    'or-old', 'old-' || n, 'login', '', 'k', at, at, at, at, 0, 0, 'queued', 0, '', '', '', '',
+    'or-old', 'old-' || n, 'login', '', 'k', at, at, at, at, 0, 0, 'stranger', 'queued', 0, '', '', '', '',
     CASE WHEN open THEN NULL ELSE at END,
     CASE WHEN open THEN '' ELSE 'expired' END,
     CASE WHEN open THEN '\\x00'::bytea END

@@ -13,9 +13,10 @@ from pytest_django.plugin import DjangoDbBlocker
 
 from dfns_login.delivery.lease import LEASE
 from dfns_login.errors import CodeRefused
-from dfns_login.models import CodeClosed, CodePurpose, DeliveryState, OneTimeCode, SpentToken
+from dfns_login.models import Caller, CodeClosed, CodePurpose, DeliveryState, OneTimeCode, SpentToken
 from dfns_login.proofs.challenges import new_jti, spend_jti
 from dfns_login.proofs.codes import derive_code, issue_code, present_code
+from dfns_login.requester import Requester
 from dfns_login.usernames import Recipient
 from tests.support.databases import MigratedDatabases, migrate, working_on
 from tests.support.factories import SOMEWHERE, issue
@@ -26,6 +27,7 @@ LOGIN = CodePurpose.LOGIN
 SQLITE_PARALLEL = 20
 on_postgres = pytest.mark.parametrize("arena", ["postgres"], indirect=True)
 """Controls lose for certain only where threads run side by side."""
+DEVICE = Requester(address="192.0.2.2", device="known")
 SOMEBODY = Recipient(organization="or-1", username="somebody@example.co")
 
 
@@ -62,9 +64,9 @@ def no_codes(arena: Arena) -> None:
     OneTimeCode.objects.all().delete()
 
 
-def presented(code: str) -> bool:
+def presented(code: str, *, device: str = "") -> bool:
     try:
-        present_code(SOMEBODY, code, purpose=LOGIN, now=datetime.now(UTC))
+        present_code(SOMEBODY, code, purpose=LOGIN, device=device, now=datetime.now(UTC))
     except CodeRefused:
         return False
     return True
@@ -93,6 +95,69 @@ def test_control_check_then_update_accepts_a_code_several_times(arena: Arena, re
     won = successes_by_round(arena, presented_naively)
     record_property("won", won)
     assert max(won) > 1, won
+
+
+# A known device has a code of its own, and may present the strangers' (R-125)
+
+presented_by_device = partial(presented, device="known")
+
+
+def presented_by_device_naively(code: str) -> bool:
+    """Count on its own row, then consume the other without asking whether it is still open."""
+    own = OneTimeCode.objects.open().of(SOMEBODY, purpose=LOGIN).get(caller=Caller.DEVICE)
+    strangers = OneTimeCode.objects.of(SOMEBODY, purpose=LOGIN).get(caller=Caller.STRANGER)
+    right = strangers.closed_at is None and derive_code(strangers) == code
+    counted = OneTimeCode.objects.record_guess(
+        code=own, matched=False, cap=CAP, now=datetime.now(UTC), caller=Caller.DEVICE
+    )
+    consumed = {"closed_at": datetime.now(UTC), "closed_as": CodeClosed.CONSUMED, "salt": None}
+    return right and counted and OneTimeCode.objects.filter(pk=strangers.pk).update(**consumed) == 1
+
+
+def crossings_by_round(arena: Arena, present: Callable[[str], bool]) -> list[int]:
+    won = []
+    for _ in range(arena.rounds):
+        OneTimeCode.objects.all().delete()
+        issue(SOMEBODY, requester=DEVICE)
+        won.append(sum(arena.crew.at_once([partial(present, issue(SOMEBODY))] * arena.crew.size)))
+    return won
+
+
+def test_a_known_device_presents_the_strangers_code_once(arena: Arena) -> None:
+    assert crossings_by_round(arena, presented_by_device) == [1] * arena.rounds
+    assert {row.device_guesses for row in codes_of(SOMEBODY) if row.caller == Caller.DEVICE} <= set(range(1, CAP + 1))
+
+
+@on_postgres
+def test_control_count_then_consume_accepts_the_strangers_code_several_times(
+    arena: Arena, record_property: Figure
+) -> None:
+    won = crossings_by_round(arena, presented_by_device_naively)
+    record_property("won", won)
+    assert max(won) > 1, won
+
+
+def wins_among_strangers(arena: Arena, present: Callable[[str], bool], *, requester: Requester) -> list[bool]:
+    """Present the right code once while everybody else guesses."""
+    won = []
+    for _ in range(arena.rounds):
+        OneTimeCode.objects.all().delete()
+        issue(SOMEBODY)
+        code = issue(SOMEBODY, requester=requester)
+        wrong = [partial(presented, each) for each in wrong_codes(arena.crew.size - 1)]
+        won.append(arena.crew.at_once([*wrong, partial(present, code)])[-1])
+    return won
+
+
+def test_strangers_who_guess_never_stop_a_known_device(arena: Arena) -> None:
+    assert all(wins_among_strangers(arena, presented_by_device, requester=DEVICE))
+
+
+@on_postgres
+def test_control_strangers_who_guess_stop_a_stranger(arena: Arena, record_property: Figure) -> None:
+    won = wins_among_strangers(arena, presented, requester=SOMEWHERE)
+    record_property("won", won)
+    assert not all(won), won
 
 
 def evaluated(code: str) -> bool:
@@ -168,12 +233,15 @@ def test_control_look_then_lease_mails_a_code_several_times(arena: Arena, record
     assert max(taken) > 1, taken
 
 
-def test_asking_for_a_code_leaves_one_open_row(arena: Arena) -> None:
+@pytest.mark.parametrize("requester", [SOMEWHERE, DEVICE], ids=["strangers", "devices"])
+def test_asking_for_a_code_leaves_one_open_row(arena: Arena, requester: Requester) -> None:
     for _ in range(arena.rounds):
-        ask = partial(issue_code, SOMEBODY, purpose=LOGIN, requester=SOMEWHERE, now=datetime.now(UTC))
+        ask = partial(issue_code, SOMEBODY, purpose=LOGIN, requester=requester, now=datetime.now(UTC))
         assert len(set(arena.crew.at_once([ask] * arena.crew.size))) == 1
         assert len([row for row in codes_of(SOMEBODY) if row.closed_at is None]) == 1
-        OneTimeCode.objects.all().update(guesses=CAP)  # so that each round closes one, and opens one
+        OneTimeCode.objects.all().update(
+            guesses=CAP, device_guesses=CAP
+        )  # so that each round closes one, and opens one
     assert len(codes_of(SOMEBODY)) == arena.rounds
 
 

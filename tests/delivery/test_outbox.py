@@ -161,10 +161,10 @@ def test_the_mail_of_an_invitation(mailoutbox: Outbox) -> None:
 
 
 @pytest.mark.parametrize(("locale", "written"), [("", "en"), ("en", "en"), ("de", "de"), ("xx", "xx")])
-def test_the_mail_is_in_the_locale_of_the_request_or_the_projects(
+def test_the_mail_is_in_the_language_of_the_device_or_the_projects(
     jane: Account, mailoutbox: Outbox, locale: str, written: str
 ) -> None:
-    deliver(ask(jane, requester=Requester(address="", locale=locale)))
+    deliver(ask(jane, requester=Requester(address="", locale=locale, device="known")))
     assert f'<html lang="{written}"' in str(mailoutbox[0].alternatives[0][0])
 
 

@@ -233,8 +233,8 @@ def test_a_closed_pipe_is_not_an_error(tmp_path):
         rows = [{"id": f"us-{n}", "name": f"u{n}@example.co"} for n in range(5000)]
         database.executemany(
             "INSERT INTO dfns_login_account "
-            "(id, organization_id, username, email, kind, state, created_at, generation) "
-            "VALUES (:id, 'or-1', :name, :name, 'EndUser', 'invited', '2026-01-01', 0)",
+            "(id, organization_id, username, email, kind, state, created_at, generation, locale) "
+            "VALUES (:id, 'or-1', :name, :name, 'EndUser', 'invited', '2026-01-01', 0, '')",
             rows,
         )
     with subprocess.Popen(

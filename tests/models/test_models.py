@@ -12,12 +12,12 @@ from dfns_login.delivery.codes import RECIPIENT_STATES
 from dfns_login.models import (
     Account,
     AccountState,
+    Caller,
     CodeClosed,
     CodePurpose,
     Credential,
     CredentialKind,
     DeliveryState,
-    Guesser,
     OneTimeCode,
     Organization,
     Session,
@@ -101,10 +101,10 @@ def test_an_account_registers_once(kim: Person) -> None:
     lee = make_account(make_organization(), "lee@example.co", state=AccountState.INVITED)
     user = make_user("lee")
     assert Account.objects.lock_invited(account=lee, generation=0)
-    assert Account.objects.register(account=lee, user=user)
-    assert not Account.objects.register(account=lee, user=user)
+    assert Account.objects.register(account=lee, user=user, locale="fr")
+    assert not Account.objects.register(account=lee, user=user, locale="fr")
     assert not Account.objects.lock_invited(account=lee, generation=0)
-    assert not Account.objects.register(account=kim.account, user=user)
+    assert not Account.objects.register(account=kim.account, user=user, locale="fr")
 
 
 def test_an_account_is_deactivated_once_and_let_in_as_what_it_was(kim: Person) -> None:
@@ -262,40 +262,44 @@ def test_closing_settles_a_delivery_that_will_not_come(kim: Person, delivery: De
 def test_a_stale_code_is_closed(kim: Person, after: timedelta, guesses: int, closed: CodeClosed | None) -> None:
     ask(kim.account)
     OneTimeCode.objects.update(guesses=guesses)
-    now = NOW + after
-    limits: dict[str, Any] = {"guesser": Guesser.STRANGER, "guesses": 10, "until": now + 2 * MINUTE, "now": now}
     before = OneTimeCode.objects.values().get()
     row = OneTimeCode.objects.get()
-    row.salt, row.asked_at = b"another", NOW  # requested again, within the cooldown
-    shared = {name: limits[name] for name in ("guesser", "guesses", "until")}
-    kept = OneTimeCode.objects.open_or_keep(row, cooldown=MINUTE, **shared)
-    assert kept == (row.pk, closed is not None)  # the SQL and the ORM agree
-    assert OneTimeCode.objects.values().get() == before
-    row.asked_at = now
-    assert OneTimeCode.objects.open_or_keep(row, cooldown=0 * SECOND, **shared) == kept
-    assert OneTimeCode.objects.get().asked_at == (now if closed is None else NOW)
-    stale = OneTimeCode.objects.close_stale(kim.account.recipient, purpose=CodePurpose.LOGIN, **limits)
-    assert stale is (closed is not None)
-    assert OneTimeCode.objects.get().closed_as == (closed or "")
+    row.salt, row.asked_at, row.next_try_at = b"another", NOW + after, NOW + after
+    kept = OneTimeCode.objects.open_or_keep(row, cooldown=HOUR, cap=10, margin=2 * MINUTE)
+    assert kept == (None if closed else row.pk)
+    changes = {"closed_at": NOW + after, "closed_as": closed, "salt": None, "delivery": "expired unsent"}
+    assert OneTimeCode.objects.values().get() == before | (changes if closed else {})
 
 
-@pytest.mark.parametrize("guesser", Guesser)
-@pytest.mark.parametrize("spent", Guesser)
-def test_a_code_is_stale_for_the_guesser_without_guesses(kim: Person, guesser: Guesser, spent: Guesser) -> None:
+@pytest.mark.parametrize("delivery", DeliveryState)
+@pytest.mark.parametrize("mailed", [True, False])
+def test_a_stale_code_is_closed_as_any_other(kim: Person, delivery: DeliveryState, *, mailed: bool) -> None:
+    """The SQL and the ORM agree."""
     ask(kim.account)
+    OneTimeCode.objects.update(delivery=delivery, sent_at=NOW if mailed else None, guesses=10)
+    before = OneTimeCode.objects.get()
+    OneTimeCode.objects.all().close(how=CodeClosed.SUPERSEDED, now=NOW)
+    expected = OneTimeCode.objects.values().get()
+    before.save()
+    assert OneTimeCode.objects.open_or_keep(before, cooldown=MINUTE, cap=10, margin=MINUTE) is None
+    assert OneTimeCode.objects.values().get() == expected
+
+
+@pytest.mark.parametrize("caller", Caller)
+@pytest.mark.parametrize("spent", Caller)
+def test_a_code_is_stale_once_its_caller_has_no_guesses(kim: Person, caller: Caller, spent: Caller) -> None:
+    ask(kim.account)
+    OneTimeCode.objects.update(caller=caller, **{spent.counter: 10})
     row = OneTimeCode.objects.get()
-    OneTimeCode.objects.update(**{spent.value: 10})
-    row.salt = b"another"
-    limits: dict[str, Any] = {"guesser": guesser, "guesses": 10, "until": NOW + 2 * MINUTE}
-    assert OneTimeCode.objects.open_or_keep(row, cooldown=MINUTE, **limits) == (row.pk, guesser is spent)
+    kept = OneTimeCode.objects.open_or_keep(row, cooldown=MINUTE, cap=10, margin=2 * MINUTE)
+    assert kept == (None if caller is spent else row.pk)
 
 
 def test_a_new_code_is_never_stale(kim: Person) -> None:
     ask(kim.account)
     row = OneTimeCode.objects.get()
     row.delete()
-    limits: dict[str, Any] = {"guesser": Guesser.STRANGER, "guesses": 0, "until": row.expires_at}
-    assert not OneTimeCode.objects.open_or_keep(row, cooldown=MINUTE, **limits)[1]
+    assert OneTimeCode.objects.open_or_keep(row, cooldown=MINUTE, cap=0, margin=HOUR) is not None
 
 
 @pytest.mark.parametrize("how", CodeClosed)

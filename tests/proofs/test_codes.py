@@ -13,16 +13,11 @@ from hypothesis import strategies as st
 
 from dfns_login.errors import CodeRefused
 from dfns_login.key_rings import Ring, key_rings, new_rings, rotate_ring
-from dfns_login.models import Account, CodeClosed, CodePurpose, DeliveryState, OneTimeCode
+from dfns_login.models import Account, Caller, CodeClosed, CodePurpose, DeliveryState, OneTimeCode
+from dfns_login.proofs.code_formats import CROCKFORD, DIGITS, FORMS, code_format, code_lifetime, guess_cap
 from dfns_login.proofs.codes import (
-    CROCKFORD,
-    DIGITS,
-    FORMS,
     SALT_BYTES,
-    code_format,
-    code_lifetime,
     derive_code,
-    guess_cap,
     issue_code,
     present_code,
     present_credential_code,
@@ -41,16 +36,27 @@ JANE = Recipient(organization="or-1", username="jane@example.co")
 LIFETIME = 10 * MINUTE
 
 
-def ask(recipient: Recipient = JANE, *, now: datetime = NOW, purpose: CodePurpose = CodePurpose.LOGIN) -> OneTimeCode:
-    pk = issue_code(recipient, purpose=purpose, requester=SOMEWHERE, now=now)
+def ask(
+    recipient: Recipient = JANE,
+    *,
+    now: datetime = NOW,
+    purpose: CodePurpose = CodePurpose.LOGIN,
+    requester: Requester = SOMEWHERE,
+) -> OneTimeCode:
+    pk = issue_code(recipient, purpose=purpose, requester=requester, now=now)
     return OneTimeCode.objects.get(pk=pk)
 
 
 def present(
-    code: str, recipient: Recipient = JANE, *, now: datetime = NOW, purpose: CodePurpose = CodePurpose.LOGIN
+    code: str,
+    recipient: Recipient = JANE,
+    *,
+    now: datetime = NOW,
+    purpose: CodePurpose = CodePurpose.LOGIN,
+    device: str = "",
 ) -> bool:
     try:
-        presented = present_code(recipient, code, purpose=purpose, now=now)
+        presented = present_code(recipient, code, purpose=purpose, device=device, now=now)
     except CodeRefused:
         return False
     assert (presented.recipient, presented.purpose, presented.presented_at) == (recipient, purpose, now)
@@ -113,10 +119,10 @@ def test_no_code_has_the_check_digit_of_a_payment_card(configure: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "bits", "guesses"), [("digits-16", 53.0, 10), ("base32-16", 80.0, 10), ("digits-8", 26.6, 6)]
+    ("name", "bits", "guesses"), [("digits-16", 53.0, 10), ("base32-16", 80.0, 1_000_000), ("digits-8", 26.6, 6)]
 )
 def test_each_form_has_its_bits_and_guesses(name: str, bits: float, guesses: int, configure: Any) -> None:
-    configure(CODE_FORMAT=name)
+    configure(CODE_FORMAT=name, CODE_GUESSES=1_000_000)
     form = code_format(CodePurpose.LOGIN)
     assert math.log2(form.space) == pytest.approx(bits, abs=0.05)
     assert guess_cap(CodePurpose.LOGIN) == guesses
@@ -140,6 +146,7 @@ def test_a_setting_can_lower_the_guesses_but_not_raise_them(configure: Any) -> N
     assert guess_cap(CodePurpose.LOGIN) == 10
     configure(CODE_GUESSES=10, CODE_FORMAT="digits-8")
     assert guess_cap(CodePurpose.LOGIN) == 6
+    assert guess_cap(CodePurpose.REGISTRATION) == guess_cap(CodePurpose.RECOVERY) == 1_000_000
 
 
 @pytest.mark.parametrize(
@@ -341,7 +348,7 @@ def test_the_row_stores_where_the_request_came_from() -> None:
     requester = Requester(address="2001:db8::1", agent="Lynx", locale="de")
     pk = issue_code(JANE, purpose=CodePurpose.LOGIN, requester=requester, now=NOW)
     row = OneTimeCode.objects.get(pk=pk)
-    assert (row.address, row.agent, row.locale) == ("2001:db8::1", "Lynx", "de")
+    assert (row.address, row.agent, row.locale) == ("2001:db8::1", "Lynx", "")
     assert (row.delivery, row.tries, row.account, row.handled_at, row.next_try_at) == (
         DeliveryState.QUEUED,
         0,
@@ -496,14 +503,102 @@ def test_in_any_order_a_code_is_accepted_at_most_once(steps: list[str]) -> None:
 
 
 @pytest.mark.django_db
-def test_a_known_device_has_its_own_guesses() -> None:
-    """A stranger who guesses does not lock the owner out."""
-    row = ask()
+@pytest.mark.parametrize("purpose", [CodePurpose.REGISTRATION, CodePurpose.RECOVERY])
+def test_guessing_ends_no_code_of_eighty_bits(purpose: CodePurpose) -> None:
+    """An invitation is valid for a day, and nobody who holds one has a known device (R-04)."""
+    row = ask(purpose=purpose)
+    for _ in range(30):
+        assert not present("1", purpose=purpose)
+    assert ask(purpose=purpose).pk == row.pk
+    OneTimeCode.objects.update(guesses=999_999)
+    assert present(derive_code(row), purpose=purpose)
+    spent = ask(purpose=purpose)
+    OneTimeCode.objects.open().update(guesses=1_000_000)
+    assert not present(derive_code(spent), purpose=purpose)
+
+
+# Known devices (R-125)
+
+DEVICE = Requester(address="192.0.2.2", agent="tests", locale="de", device="known")
+
+
+def read(row: OneTimeCode) -> OneTimeCode:
+    return OneTimeCode.objects.get(pk=row.pk)
+
+
+@pytest.mark.django_db
+def test_a_known_device_has_its_own_code() -> None:
+    strangers, own = ask(), ask(requester=DEVICE)
+    assert (strangers.caller, own.caller) == (Caller.STRANGER, Caller.DEVICE)
+    assert (ask().pk, ask(requester=DEVICE).pk) == (strangers.pk, own.pk)
+    assert (strangers.locale, own.locale) == ("", "de")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("purpose", MAILED)
+def test_strangers_cannot_end_the_code_of_a_known_device(purpose: CodePurpose) -> None:
+    own = ask(requester=DEVICE, purpose=purpose)
+    for second in range(3):
+        ask(now=NOW + second * SECOND, purpose=purpose)
+        for _ in range(11):
+            assert not present("1", purpose=purpose)
+    now = NOW + 9 * MINUTE
+    ask(now=now, purpose=purpose)
+    assert read(own).guesses == read(own).device_guesses == 0
+    assert present(derive_code(own), device="known", now=now, purpose=purpose)
+
+
+@pytest.mark.django_db
+def test_a_stranger_cannot_present_the_code_of_a_known_device() -> None:
+    own = ask(requester=DEVICE)
+    assert not present(derive_code(own))
+    strangers = ask()
+    assert not present(derive_code(own))
+    assert (read(strangers).guesses, read(own).guesses, read(own).device_guesses) == (1, 0, 0)
+    assert present(derive_code(own), device="known")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("has_own", [True, False])
+def test_a_known_device_may_present_the_code_that_another_client_requested(*, has_own: bool) -> None:
+    """A code that was requested on a phone works on the laptop, even if strangers have used up their guesses."""
+    own = ask(requester=DEVICE) if has_own else None
+    strangers = ask()
     for _ in range(10):
         assert not present("1")
-    assert present_code(JANE, derive_code(row), purpose=CodePurpose.LOGIN, device="known", now=NOW)
-    row.refresh_from_db()
-    assert (row.guesses, row.device_guesses) == (10, 1)
+    code = derive_code(strangers)
+    assert present(code, device="known")
+    assert not present(code, device="known")
+    assert (read(strangers).closed_as, read(strangers).salt, read(strangers).guesses) == (CodeClosed.CONSUMED, None, 10)
+    assert read(own or strangers).device_guesses == (2 if has_own else 1)
+    assert own is None or present(derive_code(own), device="known")
+
+
+@pytest.mark.django_db
+def test_every_guess_of_a_known_device_is_counted_once() -> None:
+    """Nothing is compared that isn't counted: its own code counts the guesses at both (R-04)."""
+    own, strangers = ask(requester=DEVICE), ask()
+    for _ in range(10):
+        assert not present("1", device="known")
+    assert (read(own).device_guesses, read(own).guesses) == (10, 0)
+    assert (read(strangers).device_guesses, read(strangers).guesses) == (0, 0)
+    for row in (own, strangers):
+        assert not present(derive_code(row), device="known")
+    assert present(derive_code(strangers))
+    again = ask(requester=DEVICE)
+    assert again.pk != own.pk
+    assert read(own).closed_as == CodeClosed.SUPERSEDED
+    assert present(derive_code(again), device="known")
+
+
+@pytest.mark.django_db
+def test_an_expired_code_of_its_own_counts_no_guesses() -> None:
+    ask(requester=DEVICE)
+    now = NOW + LIFETIME
+    strangers = ask(now=now)
+    assert not present("1", device="known", now=now)
+    assert read(strangers).device_guesses == 1
+    assert present(derive_code(strangers), device="known", now=now)
 
 
 # Codes that are shown to their owner (D-5)

@@ -87,7 +87,13 @@ def make_person(organization: Organization | None = None, email: str = "jane@exa
     return Person(account=account, keys=held)
 
 
-def issue(recipient: Recipient, *, purpose: CodePurpose = CodePurpose.LOGIN, now: datetime | None = None) -> str:
+def issue(
+    recipient: Recipient,
+    *,
+    purpose: CodePurpose = CodePurpose.LOGIN,
+    now: datetime | None = None,
+    requester: Requester = SOMEWHERE,
+) -> str:
     """Issue a code, and return it as the worker would send it."""
-    pk = issue_code(recipient, purpose=purpose, requester=SOMEWHERE, now=now or datetime.now(UTC))
+    pk = issue_code(recipient, purpose=purpose, requester=requester, now=now or datetime.now(UTC))
     return derive_code(OneTimeCode.objects.get(pk=pk))

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from dfns_login.settings import DEFAULT_RATES
 from tests.support.live_settings import *  # noqa: F403
 from tests.support.live_settings import DFNS_LOGIN, PLENTY
 
@@ -10,5 +11,5 @@ CODE_COOLDOWN = timedelta(seconds=2)
 DFNS_LOGIN = {
     **DFNS_LOGIN,
     "CODE_COOLDOWN": CODE_COOLDOWN,
-    "RATES": {**DFNS_LOGIN["RATES"], "code_per_user": PLENTY, "init_per_user": PLENTY, "email_per_mailbox": PLENTY},
+    "RATES": dict.fromkeys(DEFAULT_RATES, PLENTY),
 }
