@@ -129,20 +129,20 @@ def _open_for(
     supported: Sequence[SupportedKind],
     now: datetime,
 ) -> SigningChallenge:
+    # look up and make up for every name alike
+    listed = listed_credentials(account.pk if account else "")
+    made_up_id, decoys = decoy_account_id(recipient), decoy_credentials(recipient)
     opened = open_challenge(
         Ceremony.LOGIN,
         organization=recipient.organization,
-        account_id=account.pk if account else decoy_account_id(recipient),
+        account_id=account.pk if account else made_up_id,
         generation=account.generation if account else 0,
         presented=presented,
         now=now,
     )
     if account is None:
-        # run the same statement as for a known account
-        listed_credentials("")
-        decoys = [ListedCredential(kind=kind, credential_id=made_up) for kind, made_up in decoy_credentials(recipient)]
-        return SigningChallenge(opened=opened, supported=supported, listed=decoys)
-    listed = listed_credentials(account.pk)
+        listed = [ListedCredential(kind=kind, credential_id=made_up) for kind, made_up in decoys]
+        return SigningChallenge(opened=opened, supported=supported, listed=listed)
     released = release_encrypted_keys(account, presented=presented) if presented else None
     if not listed and not released and presented and login_settings().reveal_unknown_users:
         raise NoUsableCredential

@@ -39,9 +39,9 @@ class OrganizationQuerySet(models.QuerySet["Organization"]):
             .first()
         )
         values = [getattr(found, f"mine_{name}", None) for name in fields]
-        if found is None or values[0] is None:
+        account = Account.from_db(self.db, fields, values)  # also of nothing, so that it takes as long
+        if found is None or account.pk is None:
             return found, None
-        account = Account.from_db(self.db, fields, values)
         account.organization = found
         return found, account
 
