@@ -186,10 +186,14 @@ class AccountAdmin(ReadOnlyAdmin[Account]):
 
     def save_form(self, request: HttpRequest, form: Any, change: Any) -> Account:
         asked = form.cleaned_data
+        operator = operator_of(request)
         invitation = Invitation(
-            organization=asked["organization"], email=asked["email"], kind=AccountKind(asked["kind"])
+            organization=asked["organization"],
+            email=asked["email"],
+            kind=AccountKind(asked["kind"]),
+            operator=operator.name,
         )
-        return invite(invitation, requester=operator_of(request).requester, now=timezone.now())
+        return invite(invitation, requester=operator.requester, now=timezone.now())
 
     def save_model(self, request: HttpRequest, obj: Account, form: Any, change: Any) -> None:
         """Save nothing: `invite` already created the account, or found the invited one."""

@@ -14,12 +14,12 @@ from django.utils.translation import ngettext
 
 from dfns_login.admin.django_types import AnyModelAdmin, Text, TypedModelForm
 from dfns_login.admin.filters import Filter
-from dfns_login.admin.model_admin import Operation, OperationsAdmin
+from dfns_login.admin.model_admin import Operation, OperationsAdmin, operator_of
 from dfns_login.admin.rendering import active_badge, list_url, moment
 from dfns_login.ceremonies.names import checked_name
-from dfns_login.ceremonies.operators import deactivate_organization, reactivate_organization
+from dfns_login.ceremonies.operators import deactivate_organization, reactivate_organization, record_change
 from dfns_login.errors import BodyRefused
-from dfns_login.models import Account, OneTimeCode, Organization
+from dfns_login.models import Account, AuditKind, OneTimeCode, Organization
 
 DEACTIVATE: Operation[Organization] = Operation(
     name="deactivate",
@@ -27,7 +27,7 @@ DEACTIVATE: Operation[Organization] = Operation(
     list_label=_("Deactivate selected organizations"),
     consequence=_("Members can no longer sign in. Their sessions end, and their open codes are revoked."),
     applies=lambda row: row.active,
-    perform=lambda row, _operator: deactivate_organization(row, now=timezone.now()),
+    perform=lambda row, operator: deactivate_organization(row, operator=operator, now=timezone.now()),
     done=lambda n: ngettext("%(n)d organization deactivated.", "%(n)d organizations deactivated.", n) % {"n": n},
 )
 REACTIVATE: Operation[Organization] = Operation(
@@ -36,7 +36,7 @@ REACTIVATE: Operation[Organization] = Operation(
     list_label=_("Reactivate selected organizations"),
     consequence=_("Members can sign in again. Ended sessions stay ended."),
     applies=lambda row: not row.active,
-    perform=lambda row, _operator: reactivate_organization(row, now=timezone.now()),
+    perform=lambda row, operator: reactivate_organization(row, operator=operator, now=timezone.now()),
     done=lambda n: ngettext("%(n)d organization reactivated.", "%(n)d organizations reactivated.", n) % {"n": n},
 )
 
@@ -77,6 +77,13 @@ class OrganizationAdmin(OperationsAdmin[Organization]):
     ordering = ("name", "id")
     fields = ("name", "second_factor", "shown_id", "shown_state", "shown_created", "shown_lists")
     readonly_fields = ("shown_id", "shown_state", "shown_created", "shown_lists")
+
+    def save_model(self, request: HttpRequest, obj: Organization, form: Any, change: Any) -> None:
+        """Save and record the event. Django has opened a transaction."""
+        super().save_model(request, obj, form, change)
+        changed = {name: form.cleaned_data[name] for name in form.changed_data}
+        kind = AuditKind.ORGANIZATION_CHANGED if change else AuditKind.ORGANIZATION_CREATED
+        record_change(kind, obj, operator=operator_of(request), now=timezone.now(), **changed)
 
     def get_fields(self, request: HttpRequest, obj: Organization | None = None) -> Any:
         return super().get_fields(request, obj) if obj else ("name", "second_factor")

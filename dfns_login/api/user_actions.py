@@ -62,7 +62,8 @@ class CreateActionChallenge(AuthenticatedAPIView):
             path=announced_path(body["userActionHttpPath"]),
             payload=announced_payload(body["userActionPayload"]),
         )
-        return Response(signing_challenge_reply(open_action(self.session, asked, now=self.now)))
+        opened = open_action(self.session, asked, requester=self.requester, now=self.now)
+        return Response(signing_challenge_reply(opened))
 
 
 class CompleteAction(AuthenticatedAPIView):

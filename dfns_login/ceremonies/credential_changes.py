@@ -75,15 +75,15 @@ def deactivate_credential(credential: Credential, *, requester: Requester, now: 
     Stored, in one transaction: that it is not active, the ended sessions, an event, a notice.
     """
     account = credential.account
-    detail = {"operator": operator} if operator else {}
+    detail: dict[str, str | int] = {"operator": operator} if operator else {}
     with transaction.atomic():
         Account.objects.lock(account=account)
         if not Credential.objects.deactivate(credential=credential):
             return False
-        void_account(account, ending=Q(credential=credential), now=now)
-        _record(
-            AuditKind.CREDENTIAL_DEACTIVATED, credential, requester=requester, now=now, kind=credential.kind, **detail
-        )
+        ended = void_account(account, ending=Q(credential=credential), now=now)
+        deactivated = AuditKind.CREDENTIAL_DEACTIVATED
+        detail |= {"kind": credential.kind, "sessions": ended}
+        _record(deactivated, credential, requester=requester, now=now, **detail)
     return True
 
 
@@ -122,8 +122,8 @@ def change_password(
     if not credential.active or credential.kind != CredentialKind.PASSWORD_PROTECTED_KEY:
         raise NotFound("not a usable password-protected key")
     replace_encrypted_key(credential, envelope)
-    void_account(account, ending=~Q(pk=session.pk), now=now)
-    _record(AuditKind.CREDENTIAL_KEY_REPLACED, credential, requester=requester, now=now)
+    ended = void_account(account, ending=~Q(pk=session.pk), now=now)
+    _record(AuditKind.CREDENTIAL_KEY_REPLACED, credential, requester=requester, now=now, sessions=ended)
     return credential
 
 
@@ -134,7 +134,9 @@ def _own(account: Account, uuid: str) -> Credential:
     return credential
 
 
-def _record(kind: AuditKind, /, credential: Credential, *, requester: Requester, now: datetime, **detail: str) -> None:
+def _record(
+    kind: AuditKind, /, credential: Credential, *, requester: Requester, now: datetime, **detail: str | int
+) -> None:
     """Record the event and notify the owner."""
     event = record_event(
         kind, account=credential.account, requester=requester, now=now, credential=credential.pk, **detail

@@ -11,6 +11,7 @@ from dfns_login.audit import record_event
 from dfns_login.ceremonies.credential_changes import lock_account
 from dfns_login.ceremonies.new_credentials import NewCredential, store_credential, verify_credential
 from dfns_login.ceremonies.notices import notify_owner
+from dfns_login.ceremonies.presentation import presenting, record_presented
 from dfns_login.errors import (
     BodyRefused,
     ChallengeRefused,
@@ -20,6 +21,7 @@ from dfns_login.models import (
     Account,
     AccountState,
     AuditKind,
+    CodePurpose,
     Credential,
     CredentialKind,
 )
@@ -70,13 +72,14 @@ def open_credential_with_code(
     """Verify the code that the account's owner was shown, and open a challenge to add a credential.
 
     Raises: CodeRefused, if the code is not valid.
-    Stored: the counted guess, and that a valid code was consumed.
+    Stored, in one transaction: the counted guess, that a valid code was consumed, an event.
     Source: Dfns API, Create Credential Challenge With Code.
     """
-    presented, account = present_credential_code(code, now=now)
-    if account.state != AccountState.REGISTERED or not account.organization.active:
-        raise CodeRefused("account no longer registered")
-    record_event(AuditKind.CODE_PRESENTED, account=account, requester=requester, now=now, purpose="credential")
+    with presenting():
+        presented, account = present_credential_code(code, now=now)
+        if account.state != AccountState.REGISTERED or not account.organization.active:
+            raise CodeRefused("account no longer registered")
+        record_presented(account, purpose=CodePurpose.CREDENTIAL, requester=requester, now=now)
     opened = open_challenge(
         Ceremony.CREDENTIAL,
         organization=account.organization_id,
@@ -126,14 +129,16 @@ def show_code(account: Account, *, expires_at: datetime, requester: Requester, n
     Call this in a transaction.
 
     expires_at: what the client asks for. A code expires after a minute at the latest: the client's clock may be ahead.
-    Raises: BodyRefused, if the time is past. Stored: the code's row.
+    Raises: BodyRefused, if the time is past. Stored: the code's row, an event.
     Source: Dfns API, Create Credential Code; D-5.
     """
     if expires_at <= now:
         raise BodyRefused("expiration past", details={"expiration": ["Enter a time within the next minute."]})
     expires_at = min(expires_at, now + CODE_LIFETIME)
     lock_account(account)
-    return show_credential_code(account, expires_at=expires_at, requester=requester, now=now), expires_at
+    code = show_credential_code(account, expires_at=expires_at, requester=requester, now=now)
+    record_event(AuditKind.CODE_SHOWN, account=account, requester=requester, now=now, purpose="credential")
+    return code, expires_at
 
 
 def list_credentials(account: Account) -> Sequence[Credential]:

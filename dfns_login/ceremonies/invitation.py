@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import IntegrityError, transaction
 
-from dfns_login.audit import record_event
+from dfns_login.audit import record_event, record_organization_event
 from dfns_login.ceremonies.code_requests import send_code
 from dfns_login.ceremonies.names import checked_name
 from dfns_login.errors import BodyRefused, UserExists
@@ -20,23 +20,34 @@ from dfns_login.usernames import ascii_domain, canonical_username
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Invitation:
-    """An invitation. email: the address that emails are sent to; its domain may be internationalized."""
+    """An invitation.
+
+    email: the address that emails are sent to; its domain may be internationalized.
+    operator: the username of the operator who invites; empty for a command.
+    """
 
     organization: Organization
     email: str
     kind: AccountKind = AccountKind.END_USER
     user: AbstractBaseUser | None = None
+    operator: str = ""
 
 
-def create_organization(name: str) -> Organization:
-    """Create an organization. Raises: BodyRefused, if the name is empty, too long or not printable."""
+def create_organization(name: str, *, requester: Requester, now: datetime) -> Organization:
+    """Create an organization. Raises: BodyRefused, if the name is empty, too long or not printable.
+
+    Stored, in one transaction: the organization, an event.
+    """
     organization = Organization(name=name.strip())
     try:
         organization.full_clean()
     except ValidationError as error:
         raise BodyRefused("name not valid", details=error.message_dict) from error
     organization.name = checked_name(organization.name, field="name")
-    organization.save(force_insert=True)
+    with transaction.atomic():
+        organization.save(force_insert=True)
+        created = AuditKind.ORGANIZATION_CREATED
+        record_organization_event(created, organization=organization, requester=requester, now=now)
     return organization
 
 
@@ -90,7 +101,8 @@ def _account(invitation: Invitation, *, email: str, username: str, requester: Re
                 kind=invitation.kind,
                 user=cast("Any", invitation.user),  # AUTH_USER_MODEL is the project's choice
             )
-            record_event(AuditKind.INVITED, account=account, requester=requester, now=now)
+            detail = {"operator": invitation.operator} if invitation.operator else {}
+            record_event(AuditKind.INVITED, account=account, requester=requester, now=now, **detail)
     except IntegrityError as error:
         account = known.first()
         if account is None:

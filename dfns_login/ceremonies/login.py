@@ -5,12 +5,11 @@ Before the signature, every answer is the same whether or not the account exists
 
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from django.db import transaction
 
-from dfns_login.audit import record_event
 from dfns_login.ceremonies.decoys import decoy_account_id, decoy_credentials
 from dfns_login.ceremonies.factors import (
     FactorAnswer,
@@ -22,8 +21,9 @@ from dfns_login.ceremonies.factors import (
     supported_kinds,
     verify_factors,
 )
+from dfns_login.ceremonies.presentation import presenting, record_presented
 from dfns_login.errors import CodeRefused, NoUsableCredential, UserNotFound
-from dfns_login.models import Account, AuditKind, CodePurpose, Organization, Session
+from dfns_login.models import Account, CodePurpose, Organization, Session
 from dfns_login.proofs import (
     Ceremony,
     PresentedCode,
@@ -72,7 +72,7 @@ def open_login(asked: LoginRequest, *, requester: Requester, now: datetime) -> S
 
     Raises: CodeRefused, if a code was sent and is not valid; UserNotFound and
     NoUsableCredential, only if the project reveals unknown users.
-    Stored: the counted guess, and that a valid code was consumed.
+    Stored, in one transaction: the counted guess, that a valid code was consumed, events.
     Source: Dfns API, Create User Login Challenge.
     """
     if asked.recipient is None:
@@ -90,16 +90,21 @@ def open_login(asked: LoginRequest, *, requester: Requester, now: datetime) -> S
     organization, account = Organization.objects.with_account(asked.recipient)
     if account is None and login_settings().reveal_unknown_users:
         raise UserNotFound
-    presented = None
+    presented, released = None, None
     if asked.login_code is not None:
-        presented = present_code(
-            asked.recipient, asked.login_code, purpose=CodePurpose.LOGIN, device=requester.device, now=now
-        )
-        if account is None:
-            raise CodeRefused("account no longer registered")
-        record_event(AuditKind.CODE_PRESENTED, account=account, requester=requester, now=now, purpose="login")
+        with presenting():
+            presented = present_code(
+                asked.recipient, asked.login_code, purpose=CodePurpose.LOGIN, device=requester.device, now=now
+            )
+            if account is None:
+                raise CodeRefused("account no longer registered")
+            released = release_encrypted_keys(account, presented=presented)
+            record_presented(account, purpose=CodePurpose.LOGIN, released=released, requester=requester, now=now)
     supported = supported_kinds(organization)
-    return _open_for(asked.recipient, account=account, presented=presented, supported=supported, now=now)
+    challenge = _open_for(asked.recipient, account=account, presented=presented, supported=supported, now=now)
+    if presented and not challenge.listed and not released and login_settings().reveal_unknown_users:
+        raise NoUsableCredential
+    return replace(challenge, released_keys=released)
 
 
 def complete_login(answer: LoginAnswer, *, requester: Requester, now: datetime) -> SignedIn:
@@ -142,8 +147,4 @@ def _open_for(
     )
     if account is None:
         listed = [ListedCredential(kind=kind, credential_id=made_up) for kind, made_up in decoys]
-        return SigningChallenge(opened=opened, supported=supported, listed=listed)
-    released = release_encrypted_keys(account, presented=presented) if presented else None
-    if not listed and not released and presented and login_settings().reveal_unknown_users:
-        raise NoUsableCredential
-    return SigningChallenge(opened=opened, supported=supported, listed=listed, released_keys=released)
+    return SigningChallenge(opened=opened, supported=supported, listed=listed)

@@ -3,12 +3,13 @@
 Deactivating takes effect at once: sessions end, and open codes are revoked (R-14, R-72).
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
+from typing import Final
 
 from django.db import transaction
 
-from dfns_login.audit import record_event
+from dfns_login.audit import record_event, record_organization_event
 from dfns_login.ceremonies.code_requests import send_code
 from dfns_login.ceremonies.sign_out import sign_out_everywhere
 from dfns_login.models import (
@@ -24,6 +25,9 @@ from dfns_login.models import (
 from dfns_login.requester import Requester
 from dfns_login.usernames import Recipient
 
+BEYOND: Final = 2**32
+"""What a restored database's generations are raised by: more than any account was voided since the backup."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operator:
@@ -31,6 +35,14 @@ class Operator:
 
     requester: Requester
     name: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Voided:
+    """How many sessions and codes of an organization ended."""
+
+    sessions: int
+    codes: int
 
 
 def deactivate_account(account: Account, *, operator: Operator, now: datetime) -> bool:
@@ -95,28 +107,49 @@ def revoke_code(code: OneTimeCode, *, operator: Operator, now: datetime) -> bool
     return True
 
 
-def deactivate_organization(organization: Organization, *, now: datetime) -> bool:
+def deactivate_organization(organization: Organization, *, operator: Operator, now: datetime) -> bool:
     """Deactivate the organization; true for exactly one caller.
 
-    Stored, in one transaction: that it is not active, its ended sessions and codes.
+    Stored, in one transaction: that it is not active, its ended sessions and codes, an event.
     """
-    return _switch_organization(organization, active=False, now=now)
+    return _switch_organization(organization, AuditKind.ORGANIZATION_DEACTIVATED, operator=operator, now=now)
 
 
-def reactivate_organization(organization: Organization, *, now: datetime) -> bool:
+def reactivate_organization(organization: Organization, *, operator: Operator, now: datetime) -> bool:
     """Reactivate the organization; true for exactly one caller. Sessions and codes from before stay ended."""
-    return _switch_organization(organization, active=True, now=now)
+    return _switch_organization(organization, AuditKind.ORGANIZATION_REACTIVATED, operator=operator, now=now)
 
 
-def _switch_organization(organization: Organization, *, active: bool, now: datetime) -> bool:
+def void_organization(organization: Organization, *, operator: Operator, now: datetime) -> Voided:
+    """Revoke everything that was issued in the organization, also what this database does not know of.
+
+    For a database that was restored: what was issued after its backup carries a generation that this database has not
+    reached. Calling this again does no harm.
+    Stored, in one transaction: generations far beyond any that was issued, the ended sessions and codes, an event.
+    """
+    with transaction.atomic():
+        Account.objects.raise_every_generation(organization=organization, by=BEYOND)
+        voided = _end_everything(organization, now=now)
+        record_change(AuditKind.ORGANIZATION_VOIDED, organization, operator=operator, now=now, **asdict(voided))
+    return voided
+
+
+def _switch_organization(organization: Organization, kind: AuditKind, /, *, operator: Operator, now: datetime) -> bool:
+    active = kind == AuditKind.ORGANIZATION_REACTIVATED
     with transaction.atomic():
         Account.objects.raise_every_generation(organization=organization)
         if not Organization.objects.filter(pk=organization.pk, active=not active).update(active=active):
             transaction.set_rollback(True)
             return False
-        Session.objects.filter(account__organization=organization).revoke(now=now)
-        OneTimeCode.objects.filter(organization=organization.pk).close(how=CodeClosed.REVOKED, now=now)
+        voided = _end_everything(organization, now=now)
+        record_change(kind, organization, operator=operator, now=now, **asdict(voided))
     return True
+
+
+def _end_everything(organization: Organization, *, now: datetime) -> Voided:
+    sessions = Session.objects.filter(account__organization=organization).revoke(now=now)
+    codes = OneTimeCode.objects.filter(organization=organization.pk).close(how=CodeClosed.REVOKED, now=now)
+    return Voided(sessions=sessions, codes=codes)
 
 
 def _revoke_access(account: Account, *, operator: Operator, now: datetime) -> None:
@@ -128,3 +161,12 @@ def _record(kind: AuditKind, /, *, account: Account, operator: Operator, now: da
     if operator.name:
         detail["operator"] = operator.name
     record_event(kind, account=account, requester=operator.requester, now=now, **detail)
+
+
+def record_change(
+    kind: AuditKind, organization: Organization, /, *, operator: Operator, now: datetime, **detail: str | int
+) -> None:
+    """Record a change to an organization. Call this in the transaction of the change."""
+    if operator.name:
+        detail["operator"] = operator.name
+    record_organization_event(kind, organization=organization, requester=operator.requester, now=now, **detail)

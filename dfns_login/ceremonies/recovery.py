@@ -10,6 +10,7 @@ from django.db import transaction
 from dfns_login.audit import record_event
 from dfns_login.ceremonies.new_credentials import NewCredentials, store_credential, verify_new_credentials
 from dfns_login.ceremonies.notices import notify_owner
+from dfns_login.ceremonies.presentation import presenting, record_presented
 from dfns_login.ceremonies.voiding import EVERY_SESSION, void_account
 from dfns_login.errors import AssertionRefused, CodeRefused, RecoveryCredentialRefused, TokenRefused
 from dfns_login.models import (
@@ -20,6 +21,7 @@ from dfns_login.models import (
     CredentialKind,
 )
 from dfns_login.proofs import (
+    PresentedCode,
     ReleasedKey,
     TemporaryToken,
     issue_temporary_token,
@@ -79,20 +81,31 @@ def open_recovery(asked: RecoveryRequest, *, requester: Requester, now: datetime
 
     Raises: CodeRefused, if the code is not valid; RecoveryCredentialRefused, if
     the account has no such recovery key.
-    Stored: the counted guess, and that a valid code was consumed.
+    Stored, in one transaction: the counted guess, that a valid code was consumed, events.
     Source: Dfns API, Create Recovery Challenge.
     """
     account = Account.objects.registered().of(asked.recipient).first()
-    presented = present_code(
-        asked.recipient, asked.verification_code, purpose=CodePurpose.RECOVERY, device=requester.device, now=now
-    )
-    if account is None:
-        raise CodeRefused("account no longer registered")
-    record_event(AuditKind.CODE_PRESENTED, account=account, requester=requester, now=now, purpose="recovery")
-    _recovery_key(account, asked.credential_id)
+    with presenting():
+        presented = present_code(
+            asked.recipient, asked.verification_code, purpose=CodePurpose.RECOVERY, device=requester.device, now=now
+        )
+        if account is None:
+            raise CodeRefused("account no longer registered")
+        keys = _release(account, asked.credential_id, presented=presented)
+        record_presented(account, purpose=CodePurpose.RECOVERY, released=keys or (), requester=requester, now=now)
+    if keys is None:
+        raise RecoveryCredentialRefused("no such recovery key")
     challenge, token = issue_temporary_token(account, presented=presented, now=now)
-    keys = release_recovery_keys(account, presented=presented)
     return RecoveryChallenge(account=account, challenge=challenge, temporary_token=token, recovery_keys=keys)
+
+
+def _release(account: Account, credential_id: str, *, presented: PresentedCode) -> list[ReleasedKey] | None:
+    """Release the account's recovery keys, if the one that the person names is among them."""
+    try:
+        _recovery_key(account, credential_id)
+    except RecoveryCredentialRefused:
+        return None
+    return release_recovery_keys(account, presented=presented)
 
 
 def complete_recovery(
@@ -114,11 +127,11 @@ def complete_recovery(
         if not Account.objects.lock_current(account=account, generation=token.generation):
             raise TokenRefused("account voided meanwhile")
         spend_temporary_token(token)
-        void_account(account, ending=EVERY_SESSION, now=now)
+        ended = void_account(account, ending=EVERY_SESSION, now=now)
         Credential.objects.replace_all(account=account)
         for credential in made:
             store_credential(credential, requester=requester, now=now)
-        notify_owner(record_event(AuditKind.RECOVERED, account=account, requester=requester, now=now))
+        notify_owner(record_event(AuditKind.RECOVERED, account=account, requester=requester, now=now, sessions=ended))
     return made[0]
 
 

@@ -8,6 +8,7 @@ from django.db import transaction
 
 from dfns_login.audit import record_event
 from dfns_login.ceremonies.new_credentials import NewCredentials, store_credential, verify_new_credentials
+from dfns_login.ceremonies.presentation import presenting, record_presented
 from dfns_login.errors import CodeRefused, RegistrationCodeExpired, TokenRefused, UserExists, UserNotFound
 from dfns_login.models import Account, AccountState, AuditKind, CodePurpose, Credential, OneTimeCode
 from dfns_login.project_users import user_for_account
@@ -39,14 +40,17 @@ def open_registration(
 
     Raises: CodeRefused, if the code is not valid; UserNotFound, UserExists and
     RegistrationCodeExpired, only if the project reveals unknown users.
-    Stored: the counted guess, and that a valid code was consumed.
+    Stored, in one transaction: the counted guess, that a valid code was consumed, an event.
     Source: Dfns API, Create User Registration Challenge.
     """
     account = _find_invited(recipient)
     try:
-        presented = present_code(
-            recipient, registration_code, purpose=CodePurpose.REGISTRATION, device=requester.device, now=now
-        )
+        with presenting():
+            presented = present_code(
+                recipient, registration_code, purpose=CodePurpose.REGISTRATION, device=requester.device, now=now
+            )
+            if account is not None:
+                record_presented(account, purpose=CodePurpose.REGISTRATION, requester=requester, now=now)
     except CodeRefused:
         if not login_settings().reveal_unknown_users:
             raise
@@ -55,7 +59,6 @@ def open_registration(
         raise RegistrationCodeExpired from None
     if account is None:
         raise CodeRefused("no invited account")
-    record_event(AuditKind.CODE_PRESENTED, account=account, requester=requester, now=now, purpose="registration")
     challenge, token = issue_temporary_token(account, presented=presented, now=now)
     return RegistrationChallenge(account=account, challenge=challenge, temporary_token=token)
 

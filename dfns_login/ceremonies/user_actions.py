@@ -15,11 +15,13 @@ from dfns_login.ceremonies.factors import (
     supported_kinds,
     verify_factors,
 )
+from dfns_login.ceremonies.presentation import credential_ids
 from dfns_login.errors import AssertionRefused, ChallengeRefused
 from dfns_login.models import AuditKind, Credential, Session
 from dfns_login.proofs import (
     ActionRequest,
     Ceremony,
+    ReleasedKey,
     bind_to_session,
     issue_user_action,
     lock_session,
@@ -44,8 +46,8 @@ class ActionAnswer:
     second_factor: FactorAnswer | None = None
 
 
-def open_action(session: Session, request: ActionRequest, *, now: datetime) -> SigningChallenge:
-    """Open a challenge for one request of this session. Nothing is stored.
+def open_action(session: Session, request: ActionRequest, *, requester: Requester, now: datetime) -> SigningChallenge:
+    """Open a challenge for one request of this session. Stored: an event, if an encrypted key is released.
 
     Source: Dfns API, Create User Action Signature Challenge.
     """
@@ -65,8 +67,23 @@ def open_action(session: Session, request: ActionRequest, *, now: datetime) -> S
         opened=opened,
         supported=supported_kinds(account.organization),
         listed=listed_credentials(account.pk),
-        released_keys=release_keys_for_action(session, now=now),
+        released_keys=_release(session, requester=requester, now=now),
     )
+
+
+def _release(session: Session, *, requester: Requester, now: datetime) -> list[ReleasedKey] | None:
+    released = release_keys_for_action(session, now=now)
+    if with_key := credential_ids(released or ()):
+        record_event(
+            AuditKind.KEY_RELEASED,
+            account=session.account,
+            requester=requester,
+            now=now,
+            purpose="action",
+            session=session.pk,
+            credentials=with_key,
+        )
+    return released
 
 
 def complete_action(answer: ActionAnswer, *, session: Session, requester: Requester, now: datetime) -> str:

@@ -51,7 +51,9 @@ def create_user(session: Session, *, email: str, kind: AccountKind, requester: R
     Source: Dfns API, Create User.
     """
     permit(session, Operation.CREATE)
-    invitation = Invitation(organization=session.account.organization, email=email, kind=kind)
+    invitation = Invitation(
+        organization=session.account.organization, email=email, kind=kind, operator=session.account.username
+    )
     return _find(session, invite(invitation, requester=requester, now=now).pk)
 
 

@@ -60,20 +60,26 @@ class CodeEmails(Emails[OneTimeCode]):
         return code_email(row, code=code, account=account, now=now)
 
     def record_sent(self, row: OneTimeCode, account: Account, *, now: datetime) -> None:
+        detail: dict[str, str | int] = {"purpose": row.purpose, "code": row.pk, "try": row.tries}
         with transaction.atomic():
-            self.rows.record_sent(row, now=now, account=account)
-            record_event(
-                AuditKind.CODE_SENT, account=account, requester=None, now=now, purpose=row.purpose, code=row.pk
-            )
+            self.rows.record_sent(row, now=now, account=_lock(account))
+            record_event(AuditKind.CODE_SENT, account=account, requester=None, now=now, **detail)
 
     def record_failed(self, row: OneTimeCode, account: Account, *, error: str, next_try_at: datetime) -> None:
-        self.rows.record_failed(row, error=error, next_try_at=next_try_at, account=account)
+        with transaction.atomic():
+            self.rows.record_failed(row, error=error, next_try_at=next_try_at, account=_lock(account))
 
     def record_refused(self, row: OneTimeCode, account: Account, *, error: str, now: datetime) -> None:
-        self.rows.record_refused(row, error=error, now=now, account=account)
+        with transaction.atomic():
+            self.rows.record_refused(row, error=error, now=now, account=_lock(account))
 
     def redacted(self, row: OneTimeCode, error: str) -> str:
         return without_code(error, derive_code(row))
+
+
+def _lock(account: Account) -> Account | None:
+    """Lock the account until the outcome is stored; None if it was deleted while its email was sent."""
+    return Account.objects.filter(pk=account.pk).select_for_update(no_key=True).first()
 
 
 def _count(row: OneTimeCode, account: Account, *, now: datetime) -> None:

@@ -126,11 +126,11 @@ class AccountQuerySet(models.QuerySet["Account"]):
         Organization.objects.filter(pk=account.organization_id).update(generation=F("generation") + 1)
         self.filter(pk=account.pk).update(generation=_ORGANIZATION_GENERATION)
 
-    def raise_every_generation(self, *, organization: Organization) -> None:
+    def raise_every_generation(self, *, organization: Organization, by: int = 1) -> None:
         """Do what `raise_generation` does for every account of the organization."""
         mine = self.filter(organization=organization)
         list(mine.select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True))
-        Organization.objects.filter(pk=organization.pk).update(generation=F("generation") + 1)
+        Organization.objects.filter(pk=organization.pk).update(generation=F("generation") + by)
         mine.update(generation=_ORGANIZATION_GENERATION)
 
     def register(self, *, account: "Account", user: models.Model, locale: str) -> bool:

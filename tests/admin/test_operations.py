@@ -273,8 +273,8 @@ def test_what_was_done_meanwhile_is_not_done_again(scene: AdminRecords) -> None:
         [deactivate_credential(scene.credential, requester=SOMEWHERE, now=by["now"]) for _again in range(2)],
         [deactivate_account(scene.account, **by) for _again in range(2)],
         [reactivate_account(scene.account, **by) for _again in range(2)],
-        [deactivate_organization(organization, now=by["now"]) for _again in range(2)],
-        [reactivate_organization(organization, now=by["now"]) for _again in range(2)],
+        [deactivate_organization(organization, **by) for _again in range(2)],
+        [reactivate_organization(organization, **by) for _again in range(2)],
     ]
     assert done == [[True, False]] * 7
     assert "operator" not in AuditEvent.objects.get(kind="account.deactivated").detail

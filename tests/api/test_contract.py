@@ -456,10 +456,12 @@ class TestCost:
         statements, commands = cost_of(lambda: open_login(client, person.names, loginCode=code))
         assert statements == [
             "SELECT organization",
+            "BEGIN",
             "SELECT onetimecode",
             counted_guess(),
-            "INSERT auditevent",
             "SELECT credential",
+            "INSERT auditevent",
+            "COMMIT",
             "SELECT credential",
         ]
         assert commands == counted(BY_ADDRESS_AND_NETWORK_AND_NAME)
@@ -510,7 +512,7 @@ class TestCost:
         jane.call("POST", "/auth/action/init", action)
         opening = cost_of(lambda: jane.call("POST", "/auth/action/init", action))
         assert opening == (
-            ["SELECT session", "SELECT credential", "SELECT credential"],
+            ["SELECT session", "SELECT credential", "SELECT credential", "INSERT auditevent"],
             counted(BY_ADDRESS_AND_NETWORK),
         )
         jane.complete_action(jane.open_action("PUT", "/x"))
@@ -540,6 +542,7 @@ class TestCost:
                 "BEGIN",
                 *LOCKED_SESSION,
                 "INSERT spenttoken",
+                "INSERT auditevent",
                 "SELECT account",
                 "SELECT credential",
                 "COMMIT",
@@ -604,6 +607,7 @@ class TestCost:
             "BEGIN",
             *LOCKED_SESSION,
             "INSERT spenttoken",
+            "INSERT auditevent",
             "SELECT credential",
             "UPDATE credential",
             "INSERT auditevent",
@@ -614,6 +618,7 @@ class TestCost:
             "BEGIN",
             *LOCKED_SESSION,
             "INSERT spenttoken",
+            "INSERT auditevent",
             "SELECT account",
             "SELECT credential",
             "UPDATE credential",

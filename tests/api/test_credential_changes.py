@@ -110,7 +110,8 @@ def test_renaming_sends_a_signal(jane: SignedIn, django_capture_on_commit_callba
     finally:
         for signal in signals:
             signal.disconnect(hear)
-    assert heard == [{"credential": uuid_of(jane.key)}] * 2
+    uuid = uuid_of(jane.key)
+    assert heard == [{"credential": uuid}, {"credential": uuid, "sessions": 0}]
 
 
 def test_the_same_name_is_no_change(jane: SignedIn) -> None:
@@ -327,7 +328,7 @@ def test_the_owner_is_notified(jane: SignedIn, mailoutbox: list[EmailMultiAltern
     """R-82."""
     assert replace_key(jane, opaque_envelope()).status_code == 200
     event = AuditEvent.objects.get(kind=AuditKind.CREDENTIAL_KEY_REPLACED)
-    assert event.detail == {"credential": uuid_of(jane.key)}
+    assert event.detail == {"credential": uuid_of(jane.key), "sessions": 0}
     deliver_at(timezone.now())
     (sent,) = mailoutbox
     assert sent.to == ["jane@example.co"]

@@ -162,15 +162,16 @@ def test_only_an_active_unlinked_user_is_linked(acme: Organization, *, active: b
 
 
 def test_an_organization_has_a_name() -> None:
-    organization = create_organization(" Äcme & Söhne \U0001f511 ")
+    organization = create_organization(" Äcme & Söhne \U0001f511 ", requester=SOMEWHERE, now=NOW)
     assert Organization.objects.get() == organization
     assert organization.name == "Äcme & Söhne \U0001f511"
     assert organization.active
+    assert AuditEvent.objects.get().kind == AuditKind.ORGANIZATION_CREATED
 
 
 @pytest.mark.parametrize("name", ["", "  ", "x" * 201, "a\nb", "a\x1b[31m", "a\u202eb"])
 def test_an_invalid_name_is_refused(name: str) -> None:
     with pytest.raises(BodyRefused) as refusal:
-        create_organization(name)
+        create_organization(name, requester=SOMEWHERE, now=NOW)
     assert list(refusal.value.details or {}) == ["name"]
     assert not Organization.objects.exists()

@@ -142,8 +142,12 @@ def test_everything_is_stored(jane: Person) -> None:
         True,
     )
     assert SpentToken.objects.get().expires_at == NOW + 10 * MINUTE
-    presented, signed_in = AuditEvent.objects.order_by("pk")
+    presented, released, signed_in = AuditEvent.objects.order_by("pk")
     assert (presented.kind, presented.detail) == (AuditKind.CODE_PRESENTED, {"purpose": "login"})
+    assert (released.kind, released.detail) == (
+        AuditKind.KEY_RELEASED,
+        {"purpose": "login", "credentials": [jane.key.credential_id]},
+    )
     assert (signed_in.kind, signed_in.detail) == (
         AuditKind.SIGNED_IN,
         {"session": session.pk, "kind": "PasswordProtectedKey"},

@@ -158,8 +158,8 @@ def deactivating(scene: Scene) -> Use:
 
 def deactivating_the_organization(scene: Scene) -> Use:
     def act() -> None:
-        deactivate_organization(scene.account.organization, now=NOW)
-        reactivate_organization(scene.account.organization, now=NOW)
+        deactivate_organization(scene.account.organization, operator=OPERATOR, now=NOW)
+        reactivate_organization(scene.account.organization, operator=OPERATOR, now=NOW)
 
     return act
 
@@ -231,14 +231,14 @@ def signed(scene: Scene, challenge: str) -> FactorAnswer:
 
 def action_challenge(scene: Scene) -> Use:
     session = scene.read(scene.session)
-    opened = open_action(session, REQUEST, now=AHEAD).opened
+    opened = open_action(session, REQUEST, requester=SOMEWHERE, now=AHEAD).opened
     answer = ActionAnswer(challenge_identifier=opened.identifier, first_factor=signed(scene, opened.challenge))
     return lambda: complete_action(answer, session=session, requester=SOMEWHERE, now=AHEAD)
 
 
 def user_action(scene: Scene) -> Use:
     session = scene.read(scene.session)
-    opened = open_action(session, REQUEST, now=AHEAD).opened
+    opened = open_action(session, REQUEST, requester=SOMEWHERE, now=AHEAD).opened
     answer = ActionAnswer(challenge_identifier=opened.identifier, first_factor=signed(scene, opened.challenge))
     token = complete_action(answer, session=session, requester=SOMEWHERE, now=AHEAD)
 
@@ -267,13 +267,13 @@ def credential_challenge(scene: Scene) -> Use:
 
 def credential_code(scene: Scene) -> Use:
     with transaction.atomic():
-        code = show_code(scene.account, expires_at=AHEAD + 50 * SECOND, requester=SOMEWHERE, now=AHEAD)
+        code, _expires_at = show_code(scene.account, expires_at=AHEAD + 50 * SECOND, requester=SOMEWHERE, now=AHEAD)
     return lambda: open_credential_with_code(code, CredentialKind.KEY, requester=SOMEWHERE, now=AHEAD)
 
 
 def credential_challenge_by_code(scene: Scene) -> Use:
     with transaction.atomic():
-        code = show_code(scene.account, expires_at=AHEAD + 50 * SECOND, requester=SOMEWHERE, now=AHEAD)
+        code, _expires_at = show_code(scene.account, expires_at=AHEAD + 50 * SECOND, requester=SOMEWHERE, now=AHEAD)
     opened = open_credential_with_code(code, CredentialKind.KEY, requester=SOMEWHERE, now=AHEAD).opened
     new = new_credential(opened.challenge)
     return lambda: add_credential_with_code(new, opened.identifier, requester=SOMEWHERE, now=AHEAD)

@@ -92,15 +92,14 @@ class Command(BaseCommand):
             raise CommandError(text) from error
 
     def create_organization(self, given: argparse.Namespace) -> None:
-        made = create_organization(given.name)
+        made = create_organization(given.name, requester=_requester(), now=timezone.now())
         self._print({"id": made.pk, "name": made.name}, f"{made.pk}  {made.name}")
 
     def invite(self, given: argparse.Namespace) -> None:
         organization = _organization(given.organization)
         user = _user(given.user) if given.user is not None else None
         invitation = Invitation(organization=organization, email=given.email, kind=AccountKind(given.kind), user=user)
-        requester = Requester(address="", agent=AGENT, locale=settings.LANGUAGE_CODE)
-        account = invite(invitation, requester=requester, now=timezone.now())
+        account = invite(invitation, requester=_requester(), now=timezone.now())
         codes = OneTimeCode.objects.open().of(account.recipient, purpose=CodePurpose.REGISTRATION)
         until = codes.values_list("expires_at", flat=True).first()
         row = _row(Account.objects.filter(pk=account.pk).values(*COLUMNS).get())
@@ -195,6 +194,10 @@ def _add_command(parsers: Parsers, name: str, handler: Handler, description: str
 
 
 COLUMNS: Final = ("id", "organization_id", "username", "email", "kind", "state", "user_id", "created_at")
+
+
+def _requester() -> Requester:
+    return Requester(address="", agent=AGENT, locale=settings.LANGUAGE_CODE)
 
 
 def _row(account: dict[str, Any]) -> dict[str, Any]:
