@@ -183,6 +183,7 @@ def test_the_start_page_is_served_and_the_page_of_mails_only_in_development(clie
 
 @pytest.mark.django_db
 def test_a_wrong_host_gets_the_error_envelope_below_auth(client: Client):
+    """R-90."""
     refused = client.post("/auth/login/code", headers={"host": "elsewhere.example.com"})
     assert (refused.status_code, refused.json()["error"]["code"]) == (400, "invalid_request")
     assert "no-store" in refused.headers["Cache-Control"]
@@ -191,6 +192,7 @@ def test_a_wrong_host_gets_the_error_envelope_below_auth(client: Client):
 @pytest.mark.django_db
 @pytest.mark.parametrize(("path", "host", "status"), [("/", "elsewhere.example.com", 400), ("/no", "localhost", 404)])
 def test_error_pages_are_not_stored(client: Client, path: str, host: str, status: int):
+    """R-90."""
     refused = client.get(path, headers={"host": host})
     assert (refused.status_code, refused.headers["Content-Type"]) == (status, "text/html; charset=utf-8")
     assert "no-store" in refused.headers["Cache-Control"]
@@ -199,10 +201,12 @@ def test_error_pages_are_not_stored(client: Client, path: str, host: str, status
 @pytest.mark.django_db
 @pytest.mark.parametrize("path", ["/", "/admin/login/", "/no"])
 def test_every_page_has_a_content_security_policy(client: Client, path: str):
+    """R-92."""
     assert "default-src 'self'" in client.get(path).headers["Content-Security-Policy"]
 
 
 def test_the_worker_has_the_policy_of_the_pages(client: Client):
+    """R-92."""
     headers: dict[str, str] = {}
     add_worker_policy(headers, "", static(WORKER))
     assert headers == {"Content-Security-Policy": content_security_policy()}

@@ -1,4 +1,6 @@
-"""What holds for every endpoint: the error envelope, a rate, `no-store`, and what a request costs (R-90, R-98).
+"""What holds for every endpoint: the error envelope, a rate, `no-store`, and what a request costs.
+
+R-90, R-92, R-93, R-98.
 
 `CheckedClient` holds every answer of every test below `tests/api/` against the envelope and the headers; here each
 status is provoked on each path, so that there are such answers.

@@ -89,6 +89,7 @@ def test_security_headers(signed_in: Browser, path: str) -> None:
 
 @pytest.mark.parametrize("path", [*PAGES, "/account/", "/logout/"])
 def test_redirects_and_refusals_have_security_headers_too(path: str) -> None:
+    """R-90, R-92."""
     for response in (Client().get(path), Client().delete(path)):
         assert response["Cache-Control"] == "no-store"
         assert policy_of(response)["default-src"] == "'none'"
