@@ -10,6 +10,8 @@ from rest_framework import serializers
 from dfns_login.models import ID_MAX_LENGTH
 from dfns_login.usernames import canonical_username
 from dfns_login.verification.credential_id import parse_credential_id
+from dfns_login.verification.encoding import EncodingError
+from dfns_login.verification.ephemeral_key import EphemeralKey, parse_ephemeral_key
 
 CODE_MAX_LENGTH: Final = 64
 CLIENT_DATA_MAX_LENGTH: Final = 8 * 1024
@@ -110,6 +112,21 @@ class CredentialIdField(TextField):
         except ValueError:
             self.fail("not_a_credential_id")
         return text
+
+
+class EphemeralKeyField(serializers.Field[EphemeralKey, Any, Any, Any]):
+    """A public key of P-256 that the client made for this reply, parsed. Optional."""
+
+    default_error_messages: ClassVar = {"not_a_key": "Enter base64url of an uncompressed point of P-256."}
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{"required": False, **options})
+
+    def to_internal_value(self, data: Any) -> EphemeralKey:
+        try:
+            return parse_ephemeral_key(data if isinstance(data, str) else "")
+        except EncodingError:
+            self.fail("not_a_key")
 
 
 class MomentField(serializers.Field[datetime, Any, str, Any]):

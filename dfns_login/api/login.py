@@ -44,6 +44,7 @@ class LoginCodeBody(fields.OrganizationBody):
 class LoginChallengeBody(fields.OrganizationBody):
     username = fields.UsernameField(required=False)
     loginCode = fields.TextField(required=False, max_length=fields.CODE_MAX_LENGTH)
+    ephemeralPublicKey = fields.EphemeralKeyField()
 
 
 class LogoutBody(fields.Body):
@@ -103,7 +104,8 @@ class CreateLoginChallenge(LoginAPIView):
         else:
             self.count_requester()
         asked = LoginRequest(organization=body["orgId"], recipient=recipient, login_code=body.get("loginCode"))
-        return Response(signing_challenge_reply(open_login(asked, requester=self.requester, now=self.now)))
+        opened = open_login(asked, requester=self.requester, now=self.now)
+        return Response(signing_challenge_reply(opened, reader=body.get("ephemeralPublicKey")))
 
 
 class CompleteLogin(LoginAPIView):

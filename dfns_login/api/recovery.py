@@ -10,6 +10,7 @@ from dfns_login.api import fields
 from dfns_login.api.login import SAME_FOR_ALL, LoginCodeBody
 from dfns_login.api.operations import Operation
 from dfns_login.api.replies import (
+    AS_REGISTERED,
     SUCCESS,
     MessageReply,
     RegisteredReply,
@@ -34,12 +35,14 @@ from dfns_login.limits import CODE_RATES, INIT_RATES, LOGIN_RATES
 from dfns_login.models import CodePurpose, CredentialKind
 from dfns_login.verification.assertion import KeyAssertion
 from dfns_login.verification.credential_id import parse_credential_id
+from dfns_login.verification.ephemeral_key import EphemeralKey
 
 
 class RecoveryChallengeBody(fields.OrganizationBody):
     username = fields.UsernameField()
     verificationCode = fields.TextField(max_length=fields.CODE_MAX_LENGTH)
     credentialId = fields.CredentialIdField()
+    ephemeralPublicKey = fields.EphemeralKeyField()
 
 
 class RecoveryAssertionBody(KeyAssertionBody):
@@ -58,14 +61,14 @@ class RecoveryBody(fields.Body):
 
 class AllowedRecoveryCredential(Reply):
     id = serializers.CharField(help_text="Credential id of the recovery key.")
-    encryptedRecoveryKey = serializers.CharField(allow_blank=True, help_text="Empty if none was registered.")
+    encryptedRecoveryKey = serializers.CharField(allow_blank=True, help_text=f"{AS_REGISTERED} Empty if there is none.")
 
 
 class RecoveryChallengeReply(RegistrationChallengeReply):
     allowedRecoveryCredentials = AllowedRecoveryCredential(many=True)
 
 
-def recovery_challenge_reply(opened: RecoveryChallenge) -> dict[str, Any]:
+def recovery_challenge_reply(opened: RecoveryChallenge, *, reader: EphemeralKey | None) -> dict[str, Any]:
     return {
         **creation_reply(opened.account, challenge=opened.challenge),
         "temporaryAuthenticationToken": opened.temporary_token,
@@ -73,7 +76,7 @@ def recovery_challenge_reply(opened: RecoveryChallenge) -> dict[str, Any]:
         "otpUrl": "",
         "excludeCredentials": [],  # the recovery ends the old passkeys, so their devices may make new ones
         "allowedRecoveryCredentials": [
-            {"id": key.credential_id, "encryptedRecoveryKey": key.encrypted_private_key} for key in opened.recovery_keys
+            {"id": key.credential_id, "encryptedRecoveryKey": key.readable_by(reader)} for key in opened.recovery_keys
         ],
     }
 
@@ -125,7 +128,8 @@ class CreateRecoveryChallenge(LoginAPIView):
             credential_id=parse_credential_id(body["credentialId"]),
             verification_code=body["verificationCode"],
         )
-        return Response(recovery_challenge_reply(open_recovery(asked, requester=self.requester, now=self.now)))
+        opened = open_recovery(asked, requester=self.requester, now=self.now)
+        return Response(recovery_challenge_reply(opened, reader=body.get("ephemeralPublicKey")))
 
 
 class CompleteRecovery(TemporaryTokenAPIView):

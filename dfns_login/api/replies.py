@@ -10,6 +10,7 @@ from dfns_login.ceremonies.new_credentials import REGISTERED_KINDS
 from dfns_login.models import Account, Credential, CredentialKind, SecondFactor
 from dfns_login.settings import login_settings
 from dfns_login.verification.cose import COSE_ALGORITHMS
+from dfns_login.verification.ephemeral_key import EphemeralKey
 
 SUCCESS: Final = {"message": "success"}
 AUTHENTICATOR_SELECTION: Final = {
@@ -37,8 +38,11 @@ class CredentialDescriptor(Reply):
     id = serializers.CharField(help_text="Credential id, as its client chose it.")
 
 
+AS_REGISTERED: Final = "As it was registered. If the request had an `ephemeralPublicKey`, encrypted to it by HPKE."
+
+
 class EncryptedCredentialDescriptor(CredentialDescriptor):
-    encryptedPrivateKey = serializers.CharField(help_text="As it was registered.")
+    encryptedPrivateKey = serializers.CharField(help_text=AS_REGISTERED)
 
 
 class AllowedCredentials(Reply):
@@ -144,14 +148,14 @@ class RefusedReply(Reply):
     error = Refused()
 
 
-def signing_challenge_reply(challenge: SigningChallenge) -> dict[str, Any]:
-    """What is to be signed, at login and for a user action."""
+def signing_challenge_reply(challenge: SigningChallenge, *, reader: EphemeralKey | None) -> dict[str, Any]:
+    """What is to be signed, at login and for a user action. reader: the only key that can read released keys."""
     allowed: dict[str, list[dict[str, str]]] = {"key": [], "webauthn": []}
     for listed in challenge.listed:
         allowed[listed.kind].append({"type": "public-key", "id": listed.credential_id})
     if challenge.released_keys is not None:
         allowed["passwordProtectedKey"] = [
-            {"type": "public-key", "id": key.credential_id, "encryptedPrivateKey": key.encrypted_private_key}
+            {"type": "public-key", "id": key.credential_id, "encryptedPrivateKey": key.readable_by(reader)}
             for key in challenge.released_keys
         ]
     return {

@@ -25,7 +25,8 @@ class ActionChallengeBody(fields.Body):
     userActionPayload = fields.TextField(allow_blank=True, max_length=BODY_LIMIT)
     userActionHttpMethod = fields.WordField(choices=METHODS)
     userActionHttpPath = fields.TextField(max_length=fields.CLIENT_DATA_MAX_LENGTH)
-    userActionServerKind = fields.TextField(required=False, allow_null=True, max_length=fields.NAME_MAX_LENGTH)
+    userActionServerKind = fields.TextField(required=False, max_length=fields.NAME_MAX_LENGTH)
+    ephemeralPublicKey = fields.EphemeralKeyField()
 
 
 class UserActionReply(Reply):
@@ -63,7 +64,7 @@ class CreateActionChallenge(AuthenticatedAPIView):
             payload=announced_payload(body["userActionPayload"]),
         )
         opened = open_action(self.session, asked, requester=self.requester, now=self.now)
-        return Response(signing_challenge_reply(opened))
+        return Response(signing_challenge_reply(opened, reader=body.get("ephemeralPublicKey")))
 
 
 class CompleteAction(AuthenticatedAPIView):

@@ -1,5 +1,8 @@
 // Requests to the API from a page of the same origin.
 
+import { KeyReader } from './key_reader.js'
+import type { KeyChallenge } from './wire.js'
+
 /** An error response. `code`: machine-readable reason. `retryAfter`: seconds, if the server sent it. */
 export class Refusal extends Error {
   override name = 'Refusal'
@@ -76,14 +79,21 @@ export class Api {
     return reply as Reply
   }
 
-  /** Sign a user action, then send the request it covers. Throws what `call` and `sign` throw. */
-  async signed<Challenge extends { challengeIdentifier: string }, Reply = unknown>(
+  /** Request a challenge whose encrypted keys only this page can read. Throws what `call` and `KeyReader` throw. */
+  async challenge<Challenge extends KeyChallenge>(path: string, body: object): Promise<Challenge> {
+    const reader = await KeyReader.create()
+    const opened = await this.call<Challenge>('POST', path, { ...body, ephemeralPublicKey: reader.publicKey })
+    return reader.readChallenge(opened)
+  }
+
+  /** Sign a user action, then send the request it covers. Throws what `challenge` and `sign` throw. */
+  async signed<Challenge extends KeyChallenge & { challengeIdentifier: string }, Reply = unknown>(
     method: string,
     path: string,
     body: object,
     sign: (challenge: Challenge) => Promise<SignedFactors>,
   ): Promise<Reply> {
-    const challenge = await this.call<Challenge>('POST', 'auth/action/init', {
+    const challenge = await this.challenge<Challenge>('auth/action/init', {
       userActionPayload: JSON.stringify(body),
       userActionHttpMethod: method,
       userActionHttpPath: this.#base + path,

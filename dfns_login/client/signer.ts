@@ -1,6 +1,7 @@
 // Public module: signer and store for password-protected keys, for the official Dfns client and other front ends.
 
 import { assertion, attestation, newCredentialId } from './key_credential.js'
+import type { KeyReader } from './key_reader.js'
 import { DamagedEnvelopeError, VaultError, WrongPasswordError } from './errors.js'
 import { standardVault, type Vault } from './vault.js'
 import type {
@@ -32,6 +33,7 @@ export {
   type PasskeyOptions,
 } from './passkey.js'
 export type { NewKey, ReencryptedKey } from './jobs.js'
+export { KeyReader } from './key_reader.js'
 export { localVault, standardVault, workerVault, type Vault } from './vault.js'
 export type * from './wire.js'
 
@@ -45,11 +47,13 @@ export class NoEncryptedKeyError extends Error {
  * `attempts`: how many times to ask before throwing WrongPasswordError; default 1. A wrong password causes no request
  * and needs no new code.
  * `vault`: where keys are created and decrypted; default `standardVault()`.
+ * `reader`: accept only encrypted keys that were requested with its `publicKey`.
  */
 export interface PasswordProtectedKeyOptions {
   password: (attempt: number) => string | Promise<string>
   attempts?: number
   vault?: Vault
+  reader?: KeyReader
 }
 
 interface OpenedKey {
@@ -166,7 +170,9 @@ export class PasswordProtectedKeySigner<
     let failure: unknown
     for (const { id, encryptedPrivateKey } of allowed) {
       try {
-        return { credId: id, key: await this.#vault.open(encryptedPrivateKey, password) }
+        const { reader } = this.#options
+        const envelope = reader ? await reader.read(id, encryptedPrivateKey) : encryptedPrivateKey
+        return { credId: id, key: await this.#vault.open(envelope, password) }
       } catch (error) {
         if (error instanceof WrongPasswordError) failure = error
         else if (error instanceof DamagedEnvelopeError) failure ??= error

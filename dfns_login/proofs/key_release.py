@@ -20,9 +20,12 @@ from dfns_login.key_rings import key_rings
 from dfns_login.models import Account, CodePurpose, Credential, CredentialKind, Session, new_credential_id
 from dfns_login.proofs.codes import PresentedCode
 from dfns_login.settings import login_settings
+from dfns_login.verification.ephemeral_key import EphemeralKey, encrypt_to
 from dfns_login.verification.key_envelope import KeyEnvelope
 
 BATCH: Final = 200
+RELEASE_INFO: Final = "dfns_login released key 1 "
+"""HPKE's `info`, before the credential's id."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +37,15 @@ class ReleasedKey:
 
     def __repr__(self) -> str:
         return "ReleasedKey(…)"
+
+    def readable_by(self, reader: EphemeralKey | None) -> str:
+        """Return the encrypted private key, encrypted once more to the reader if there is one (R-131).
+
+        The ciphertext is bound to the credential's id. An empty text stays empty.
+        """
+        if reader is None or not self.encrypted_private_key:
+            return self.encrypted_private_key
+        return encrypt_to(reader, self.encrypted_private_key, info=f"{RELEASE_INFO}{self.credential_id}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

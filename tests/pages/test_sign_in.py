@@ -82,6 +82,17 @@ def test_no_request_contains_the_password(visitor: Visitor, resident: Resident) 
     assert b"PRIVATE KEY" not in everything
 
 
+def test_the_page_asks_for_a_key_that_only_it_can_read(visitor: Visitor, resident: Resident) -> None:
+    """R-131: what a recorder of the replies would have."""
+    replies: dict[str, str] = {}
+    visitor.page.on("response", lambda each: replies.update({each.url: each.text() if "/auth/" in each.url else ""}))
+    sign_in(visitor, resident)
+    (opened,) = [text for url, text in replies.items() if url.endswith("/auth/login/init")]
+    (released,) = json.loads(opened)["allowCredentials"]["passwordProtectedKey"]
+    assert len(base64.urlsafe_b64decode(released["encryptedPrivateKey"] + "==")) > 500
+    assert "AGE ENCRYPTED" not in "".join(replies.values())
+
+
 def written_forms(secret: str) -> list[bytes]:
     """Encodings and hashes of the secret that a request could contain."""
     raw = secret.encode()

@@ -71,6 +71,17 @@ class MomentExtension(OpenApiSerializerFieldExtension):
         return {"oneOf": [moment, {"type": "number", "description": "Unix seconds."}]}
 
 
+class EphemeralKeyExtension(OpenApiSerializerFieldExtension):
+    target_class = fields.EphemeralKeyField
+
+    def map_serializer_field(self, auto_schema: AutoSchema, direction: Direction) -> Schema:
+        return {
+            "type": "string",
+            "pattern": "^B[A-Za-z0-9_-]{86}$",
+            "description": "Uncompressed point of P-256 as base64url. Released keys are encrypted to it by HPKE.",
+        }
+
+
 class WordExtension(OpenApiSerializerFieldExtension):
     target_class = fields.WordField
 

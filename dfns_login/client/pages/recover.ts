@@ -2,6 +2,7 @@
 
 import { WrongPasswordError } from '../errors.js'
 import { InvalidKitKeyError, type KitKey, parseKit, signNewCredentials } from '../kit.js'
+import { KeyReader } from '../key_reader.js'
 import { standardVault } from '../vault.js'
 import { BusyGuard } from './busy_guard.js'
 import { CodeSender, isSamePerson, type Person } from './code_sender.js'
@@ -119,11 +120,19 @@ async function presentCode(): Promise<void> {
   await guard.run(
     'code.checking',
     async () => {
-      const body = { username, orgId: organization, verificationCode, credentialId: parsed.credId }
+      const reader = await KeyReader.create()
+      const body = {
+        username,
+        orgId: organization,
+        verificationCode,
+        credentialId: parsed.credId,
+        ephemeralPublicKey: reader.publicKey,
+      }
       const opened = await api.call<RecoveryChallenge>('POST', 'auth/recover/user/init', body)
       messages.showStatus('kit.unlocking')
       const released = opened.allowedRecoveryCredentials.find(({ id }) => id === parsed.credId)
-      const key = await vault.open(released?.encryptedRecoveryKey ?? '', parsed.secret)
+      const envelope = await reader.read(parsed.credId, released?.encryptedRecoveryKey ?? '')
+      const key = await vault.open(envelope, parsed.secret)
       recoveryKey = { key, credId: parsed.credId }
       challenge = { ...opened, excludeCredentials: [] } // recovery deactivates them
     },

@@ -104,7 +104,7 @@ async function presentCode(): Promise<void> {
     'code.checking',
     async () => {
       const body = { username, orgId: organization, loginCode }
-      challenge = await api.call<SigningChallenge>('POST', 'auth/login/init', body)
+      challenge = await api.challenge<SigningChallenge>('auth/login/init', body)
     },
     (error) => {
       if (!isRefused(error, 'invalid_code')) return personFields.showRefused(error)

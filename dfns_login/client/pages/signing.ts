@@ -81,7 +81,7 @@ export class Confirmation {
 
   /** Get a challenge only to see which credentials it allows. Nothing is signed. */
   #anyChallenge(): Promise<SigningChallenge> {
-    return api.call<SigningChallenge>('POST', 'auth/action/init', {
+    return api.challenge<SigningChallenge>('auth/action/init', {
       userActionPayload: '{}',
       userActionHttpMethod: 'PUT',
       userActionHttpPath: `${page.base}auth/credentials/key`,

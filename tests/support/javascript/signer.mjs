@@ -44,6 +44,12 @@ const verbs = {
     vault(client).close()
     return kept(await opening)
   },
+  newReader: async (client) => {
+    const reader = await client.KeyReader.create()
+    return { handle: kept(reader), publicKey: reader.publicKey }
+  },
+  readKey: (_, { handle, credId, text }) => keys.get(handle).read(credId, text),
+  readChallenge: (_, { handle, challenge }) => keys.get(handle).readChallenge(challenge),
   exportKey: (_, { handle, format }) => thrownBy(() => crypto.subtle.exportKey(format, keys.get(handle))),
   keyIs: (_, { handle }) => {
     const { type, extractable, usages, algorithm } = keys.get(handle)
