@@ -11,14 +11,17 @@ import json
 import os
 import secrets
 from collections.abc import Callable, Iterator
+from urllib.parse import quote, urlencode
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from tests.support.account_journey import AccountJourney, go_on, has_code
 from tests.support.authenticators import PASSPHRASE
 from tests.support.live_project import LiveProject, code_in, wait_for
 from tests.support.login_journey import Journey
+from tests.support.shown_pages import ADMIN_PASSWORD, shown_by
 from tests.support.traces import (
     CommandCapture,
     Secret,
@@ -35,11 +38,15 @@ NOT_OUR_WRITING = {"beat-schedule"}
 """Files that hold nothing but what Celery's scheduler keeps for itself: searched, but nothing can be planted there."""
 
 
+KEPT_BY_DJANGO = {f"session cookie in {place}" for place in ("database dump", "postgres.log", "SQLite's files")}
+"""What Django itself keeps: the cookie is the key of the row in its table of sessions."""
+
+
 def codes_of(scene: LiveProject) -> list[str]:
-    return [code_in(mail) for mail in scene.site.mails()]
+    return [code_in(mail) for mail in scene.site.mails() if has_code(mail)]
 
 
-def secrets_of(scene: LiveProject, journey: Journey) -> Iterator[Secret]:
+def secrets_of(scene: LiveProject, journey: Journey, later: AccountJourney) -> Iterator[Secret]:
     """What only its owner may have: of the whole flow, and whatever else was given out to any test so far."""
     for code in codes_of(scene):
         yield from secret_code("code", code)
@@ -53,7 +60,11 @@ def secrets_of(scene: LiveProject, journey: Journey) -> Iterator[Secret]:
     )
     yield Secret(name="private number", value=private_key.private_numbers().private_value.to_bytes(32))
     envelope = journey.released["encryptedPrivateKey"]
-    for each in {envelope, *scene.envelopes}:
+    yield from secret_code("credential code", later.shown_code)
+    yield Secret(name="session cookie", value=later.cookies["__Host-sessionid"].encode())
+    yield from (Secret(name=name, value=later.cookies[name].encode()) for name in later.cookies if "device" in name)
+    yield Secret(name="admin's password", value=ADMIN_PASSWORD.encode())
+    for each in {envelope, *scene.envelopes, *later.envelopes}:
         yield from secret_text("encrypted key", each)
     yield Secret(name="encrypted key, unarmored", value=base64.b64decode("".join(envelope.splitlines()[1:-1])))
     for token in {journey.token, *scene.bearers}:
@@ -63,6 +74,12 @@ def secrets_of(scene: LiveProject, journey: Journey) -> Iterator[Secret]:
         for key in keys:
             yield Secret(name=f"{ring} key", value=key.get("k", key.get("d", "")).encode())
     yield Secret(name="SECRET_KEY", value=scene.site.environment["SECRET_KEY"].encode())
+
+
+@pytest.fixture(scope="module")
+def later(scene: LiveProject) -> AccountJourney:
+    """User actions, a changed password, a code for another device, a recovery, and a browser."""
+    return go_on(scene)
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +107,9 @@ def planted(scene: LiveProject, journey: Journey) -> Secret:
 
 
 @pytest.fixture(scope="module")
-def traces(scene: LiveProject, commands: CommandCapture, planted: Secret) -> Traces:
+def traces(
+    scene: LiveProject, commands: CommandCapture, later: AccountJourney, planted: Secret, shown: Traces
+) -> Traces:
     """Everything that is written down, once what was planted has arrived everywhere."""
     traces: Traces = {}
     missing: set[str] = set()
@@ -105,8 +124,35 @@ def traces(scene: LiveProject, commands: CommandCapture, planted: Secret) -> Tra
     return traces
 
 
-def test_nothing_secret_is_written_down(scene: LiveProject, journey: Journey, traces: Traces) -> None:
-    assert found(secrets_of(scene, journey), traces=traces) == []
+@pytest.fixture(scope="module")
+def shown(scene: LiveProject, journey: Journey, later: AccountJourney, planted: Secret) -> Traces:
+    """Every page and answer that somebody may look at afterwards, with the errors, and what the commands print."""
+    return shown_by(scene, cookies=later.cookies)
+
+
+def test_nothing_secret_is_written_down(
+    scene: LiveProject, journey: Journey, later: AccountJourney, traces: Traces
+) -> None:
+    assert {*found(secrets_of(scene, journey, later), traces=traces)} - KEPT_BY_DJANGO == set()
+
+
+def test_nothing_secret_is_shown(scene: LiveProject, journey: Journey, later: AccountJourney, shown: Traces) -> None:
+    assert found(secrets_of(scene, journey, later), traces=shown) == []
+
+
+def test_every_page_is_searched(journey: Journey, planted: Secret, shown: Traces) -> None:
+    """The control: the admin shows what a stranger sent, and each place shows what it is for."""
+    assert places_of(planted, traces=shown) == {"admin"}
+    seen = {
+        "pages": "/account/",
+        "errors": "content-type",
+        "OpenAPI": "loginCode",
+        "commands": "broker",
+        "admin": journey.person.email,
+    }
+    for place, text in seen.items():
+        assert place in places_of(Secret(name="seen", value=text.encode()), traces=shown), place
+    assert shown.keys() == seen.keys()
 
 
 def test_every_code_lies_in_the_mails(scene: LiveProject, journey: Journey) -> None:
@@ -156,6 +202,8 @@ WRITINGS: dict[str, Callable[[bytes], bytes]] = {
     "in JSON in JSON": lambda value: json.dumps(json.dumps(value.decode())).encode(),
     "in small hex": lambda value: value.hex().encode(),
     "in large hex": lambda value: value.hex().upper().encode(),
+    "in a URL": lambda value: b"?q=" + quote(value, safe="").encode(),
+    "in a form": lambda value: urlencode({"q": value}).encode(),
     "in base64": base64.b64encode,
     "in base64 behind one byte": lambda value: base64.b64encode(b"<" + value + b">"),
     "in base64 behind two bytes": lambda value: base64.b64encode(b"<<" + value + b"/"),

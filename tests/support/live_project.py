@@ -27,7 +27,7 @@ from django.core.management import call_command
 for email in {emails}:
     call_command("dfns", "invite", email, "--organization", "{organization}")
 """
-BEARERS: Final = ("token", "temporaryAuthenticationToken", "challengeIdentifier")
+BEARERS: Final = ("token", "temporaryAuthenticationToken", "challengeIdentifier", "userAction")
 """Members of an answer that are bearer tokens."""
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
+from urllib.parse import quote, quote_plus
 
 import psycopg
 import redis
@@ -41,7 +42,7 @@ class Secret:
 
     @property
     def forms(self) -> frozenset[bytes]:
-        """The value as it is, in JSON, in base64 at each offset, and in hex."""
+        """The value as it is, in JSON, percent-encoded, in base64 at each offset, and in hex."""
         return frozenset(form for text in _writings(self.value) for form in _encodings(text))
 
 
@@ -80,6 +81,8 @@ def _writings(value: bytes) -> set[bytes]:
 
 def _encodings(value: bytes) -> Iterator[bytes]:
     yield value
+    yield quote(value, safe="").encode()
+    yield quote_plus(value).encode()
     yield value.hex().encode()
     yield value.hex().upper().encode()
     for encode in (base64.b64encode, base64.urlsafe_b64encode):
@@ -143,7 +146,10 @@ def _unescaped(argument: bytes) -> bytes:
 def celery_messages(heard: bytes) -> list[tuple[str, list[Any]]]:
     """Return the Celery messages in a queue: task and body, `[arguments, named arguments, …]`."""
     messages = [json.loads(command[2]) for command in arguments_of(heard) if command[:1] == [b"LPUSH"]]
-    return [(each["headers"]["task"], json.loads(base64.b64decode(each["body"]))) for each in messages]
+    tasks = [
+        each for each in messages if "task" in each["headers"]
+    ]  # the others are how Celery's workers find each other
+    return [(each["headers"]["task"], json.loads(base64.b64decode(each["body"]))) for each in tasks]
 
 
 def traces_of(scene: LiveProject, commands: CommandCapture) -> Traces:
