@@ -10,8 +10,9 @@ import logging
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import partial
+from typing import Final
 
-from django.db import transaction
+from django.db import InterfaceError, InternalError, OperationalError, transaction
 
 from dfns_login.errors import Refusal
 from dfns_login.key_rings import key_rings
@@ -21,6 +22,9 @@ from dfns_login.signals import SIGNALS
 from dfns_login.usernames import Recipient
 
 logger = logging.getLogger("dfns_login.audit")
+
+READ_ONLY_TRANSACTION: Final = "25006"
+"""SQLSTATE of a write to a standby, or while writes are stopped. Django calls it an internal error."""
 
 
 Detail = str | int | bool | Sequence[str]
@@ -112,6 +116,13 @@ def log_chain_head(position: int, mac: str) -> None:
 def log_outage(what: str, *, error: BaseException) -> None:
     """Log that a service is unreachable. Only the class of the error: its message may contain an address."""
     _log(logging.ERROR, "outage", what=what, error=type(error).__name__)
+
+
+def is_database_outage(error: Exception) -> bool:
+    """Whether the database is unreachable, too slow, full or read-only, as opposed to having refused a statement."""
+    if isinstance(error, OperationalError | InterfaceError):
+        return True
+    return isinstance(error, InternalError) and getattr(error.__cause__, "sqlstate", "") == READ_ONLY_TRANSACTION
 
 
 def username_hash(recipient: Recipient) -> str:

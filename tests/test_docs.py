@@ -163,6 +163,17 @@ def test_every_outcome_of_delivery_is_explained() -> None:
     assert [each.value for each in DeliveryState if f"| {each.value} |" not in text] == []
 
 
+def test_every_outage_names_its_test() -> None:
+    """R-134."""
+    table = (DOCS / "operations.md").read_text().partition("## Outages")[2].partition("\n\n**")[0]
+    rows = [line for line in table.splitlines() if line.startswith("| ")][2:]
+    assert len(rows) > 20
+    for row in rows:
+        found = re.search(r"\| `(tests/[\w/]+\.py)`: `(test_\w+)` \|$", row)
+        assert found, row
+        assert f"def {found[2]}(" in (ROOT / found[1]).read_text(), row
+
+
 def test_the_markers_are_those_of_pytest() -> None:
     markers = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["pytest"]["ini_options"]["markers"]
     rows = re.findall(r"^\| `(\w+)` \| (.+) \|$", (ROOT / "CONTRIBUTING.md").read_text(), re.MULTILINE)

@@ -7,7 +7,6 @@ from typing import Any, Final
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.core.signals import got_request_exception
-from django.db import InterfaceError, OperationalError
 from django.http import Http404, UnreadablePostError
 from rest_framework import exceptions
 from rest_framework.response import Response
@@ -15,7 +14,7 @@ from rest_framework.settings import api_settings
 from rest_framework.views import APIView
 
 from dfns_login import errors
-from dfns_login.audit import log_refusal
+from dfns_login.audit import is_database_outage, log_refusal
 
 logger = logging.getLogger("dfns_login.api")
 
@@ -60,7 +59,7 @@ def refusal_of(error: Exception) -> errors.Refusal:
         return error
     if isinstance(error, exceptions.ValidationError):
         return errors.BodyRefused("fields", details=field_messages(error.detail))
-    if isinstance(error, (OperationalError, InterfaceError)):
+    if is_database_outage(error):
         return errors.ServiceUnavailable(type(error).__name__, retry_after=DATABASE_RETRY)
     found = next((refusal for kind, refusal in _REFUSALS.items() if isinstance(error, kind)), errors.Unexpected)
     return found(type(error).__name__)

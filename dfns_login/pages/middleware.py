@@ -5,11 +5,11 @@ from collections.abc import Callable
 from django.conf import settings
 from django.contrib.auth import logout
 from django.contrib.auth.models import AnonymousUser
-from django.db import InterfaceError, OperationalError
+from django.db import DatabaseError, InterfaceError
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
-from dfns_login.audit import log_outage
+from dfns_login.audit import is_database_outage, log_outage
 from dfns_login.browsers import named_session, resolve_browser_session
 
 
@@ -32,7 +32,9 @@ class BrowserSessionMiddleware:
     def _has_ended(self, request: HttpRequest) -> bool:
         try:
             return named_session(request) is not None and resolve_browser_session(request, now=timezone.now()) is None
-        except (OperationalError, InterfaceError) as error:
+        except (DatabaseError, InterfaceError) as error:
+            if not is_database_outage(error):
+                raise
             # the view decides how to answer during an outage; until then nobody is signed in
             log_outage("database", error=error)
             request.user = AnonymousUser()

