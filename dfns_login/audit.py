@@ -75,7 +75,7 @@ def record_events(
         _event(kind, organization, account=account, requester=requester, now=now, detail=detail)
         for kind, detail in details.items()
     ]
-    AuditEvent.objects.bulk_create(events)
+    AuditEvent.objects.add(*events)
     for event in events:
         announce_event(event, account=account, requester=requester)
 

