@@ -1,5 +1,7 @@
 """Audit events. They can only be viewed."""
 
+import json
+
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -8,8 +10,9 @@ from django.utils.translation import gettext_lazy as _
 
 from dfns_login.admin.filters import AccountFilter, OrganizationFilter, PeriodFilter, choice_filter
 from dfns_login.admin.model_admin import AccountRowsAdmin
-from dfns_login.admin.rendering import NOTHING, link_to, moment
-from dfns_login.models import AuditEvent, AuditKind, Notice
+from dfns_login.admin.rendering import NOTHING, Tone, badge, link_to, moment
+from dfns_login.models import AuditEvent, AuditKind, AuditLink, Notice
+from dfns_login.verification.evidence import EvidenceError, verify_evidence
 
 
 class EventTimeFilter(PeriodFilter):
@@ -41,7 +44,10 @@ class AuditEventAdmin(AccountRowsAdmin[AuditEvent]):
         "shown_organization",
         "shown_address",
         "agent",
+        "request_id",
         "shown_detail",
+        "shown_evidence",
+        "shown_link",
         "shown_notice",
     )
     readonly_fields = (
@@ -50,6 +56,8 @@ class AuditEventAdmin(AccountRowsAdmin[AuditEvent]):
         "shown_organization",
         "shown_address",
         "shown_detail",
+        "shown_evidence",
+        "shown_link",
         "shown_notice",
     )
 
@@ -72,6 +80,24 @@ class AuditEventAdmin(AccountRowsAdmin[AuditEvent]):
     @admin.display(description=_("details"))
     def shown_detail(self, row: AuditEvent) -> str:
         return format_html_join(", ", "{}: {}", row.detail.items()) or NOTHING
+
+    @admin.display(description=_("what was signed"))
+    def shown_evidence(self, row: AuditEvent) -> str:
+        """Whether the signatures verify, then the evidence itself."""
+        if row.evidence is None:
+            return NOTHING
+        try:
+            verify_evidence(row.evidence)
+            verdict = badge(_("Signature valid"), Tone.GOOD)
+        except EvidenceError:
+            verdict = badge(_("Signature not valid"), Tone.BAD)
+        text = json.dumps(row.evidence, indent=2, ensure_ascii=True)
+        return format_html('{}<pre class="dfns-long" dir="ltr">{}</pre>', verdict, text)
+
+    @admin.display(description=_("place in the chain"))
+    def shown_link(self, row: AuditEvent) -> str:
+        link = AuditLink.objects.filter(event=row.pk).first()
+        return str(link.position) if link else NOTHING
 
     @admin.display(description=_("email to the owner"))
     def shown_notice(self, row: AuditEvent) -> str:

@@ -142,11 +142,11 @@ class MomentField(serializers.Field[datetime, Any, str, Any]):
                 moment = datetime.fromtimestamp(data, UTC)
             else:
                 self.fail("not_a_moment")
+            if moment.tzinfo is None:
+                self.fail("not_a_moment")
+            return moment.astimezone(UTC)  # overflows near the years 1 and 9999
         except (ValueError, OverflowError, OSError):
             self.fail("not_a_moment")
-        if moment.tzinfo is None:
-            self.fail("not_a_moment")
-        return moment
 
     def to_representation(self, value: datetime) -> str:
         return wire_time(value)

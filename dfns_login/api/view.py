@@ -37,7 +37,7 @@ from dfns_login.errors import NotFound, RateExceeded, TokenRefused
 from dfns_login.limits import BY_NAME, Rate, count_request
 from dfns_login.models import Session
 from dfns_login.proofs import REQUEST_DEADLINE
-from dfns_login.requester import Requester
+from dfns_login.requester import Requester, request_id
 from dfns_login.usernames import Recipient
 
 if TYPE_CHECKING:
@@ -164,6 +164,7 @@ class LoginAPIView(APIView):
         response = super().finalize_response(request, response, *args, **kwargs)
         if request.method not in SAFE_METHODS and not response.exception:
             drop_ended_session(self.django_request)
+        response.headers["X-Request-ID"] = request_id(self.django_request)
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
         return response

@@ -26,6 +26,7 @@ class Operation(Enum):
     ACTIVATE = ("Auth:Users:Activate", "dfns_login.change_account")
     DEACTIVATE = ("Auth:Users:Deactivate", "dfns_login.change_account")
     DELETE = ("Auth:Users:Delete", "dfns_login.delete_account")
+    READ_EVENTS = ("Auth:Events:Read", "dfns_login.view_auditevent")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

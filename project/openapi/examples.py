@@ -10,6 +10,7 @@ from dfns_login.api import (
     browser,
     credential_codes,
     credentials,
+    events,
     jwks,
     login,
     recovery,
@@ -155,6 +156,19 @@ LISTED_SESSION: Final = {
     "isCurrent": True,
     **SOMEWHERE,
 }
+LISTED_EVENT: Final = {
+    "id": 1704,
+    "kind": "session.opened",
+    "date": "2026-11-23T07:05:06.773Z",
+    "userId": USER,
+    "orgId": ORGANIZATION,
+    **SOMEWHERE,
+    "requestId": "2f1c0d8a9b7e4f60a1b2c3d4e5f60718",
+    "detail": {"session": 17, "kind": "Fido2"},
+    "evidence": None,
+    "position": 1698,
+    "mac": "9d5f0c1b2a3948576a7b8c9d0e1f2a3b4c5d6e7f8091a2b3c4d5e6f708192a3b",
+}
 LISTED_USER: Final = {
     "username": USERNAME,
     "name": USERNAME,
@@ -274,6 +288,7 @@ REPLIES: Final[Mapping[type[replies.Reply], Mapping[str, Example]]] = {
             "items": [{"kind": "session.opened", "date": LISTED_SESSION["dateCreated"], **SOMEWHERE}],
         }
     },
+    events.AuditEventListReply: {"reply": {"items": [LISTED_EVENT], "nextPageToken": "1704"}},
     user_actions.UserActionReply: {"reply": {"userAction": TOKEN}},
     users.UserReply: {"reply": LISTED_USER},
     users.UserListReply: {"reply": {"items": [LISTED_USER], "nextPageToken": USER}},

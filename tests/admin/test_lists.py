@@ -325,3 +325,24 @@ def test_the_pages_load_nothing_from_elsewhere_and_carry_no_style_or_script_of_o
         assert not re.search(r'(src|href)="(https?:)?//', body), page
         assert " style=" not in body, page
         assert " onclick=" not in body, page
+
+
+def test_an_event_shows_what_was_signed(operator: Client, scene: AdminRecords) -> None:
+    """R-128. A row that was altered says so, and its text is escaped."""
+    event = AuditEvent.objects.filter(account=scene.account).first()
+    assert event is not None
+    QuerySet(AuditEvent).filter(pk=event.pk).update(evidence={"signatures": ["<script>"]})
+    page = operator.get(page_of("auditevent", event.pk)).content.decode()
+    assert "Signature not valid" in page
+    assert "&lt;script&gt;" in page
+    assert "<script>&quot;" not in page
+
+
+def test_an_event_of_a_deleted_account_is_shown(operator: Client, scene: AdminRecords) -> None:
+    pk = scene.account.pk
+    Account.objects.filter(pk=pk).delete()
+    listed = operator.get(f"{ADMIN}/auditevent/", {"q": pk}).content.decode()
+    assert pk in listed
+    event = AuditEvent.objects.filter(account=pk).first()
+    assert event is not None
+    assert operator.get(page_of("auditevent", event.pk)).status_code == 200

@@ -105,6 +105,7 @@ ENDPOINTS = [
     Endpoint(name="sessions", method="GET", path="/auth/sessions"),
     Endpoint(name="session-end", method="PUT", path="/auth/sessions/end", body={"sessionId": "0"}),
     Endpoint(name="activity", method="GET", path="/auth/activity"),
+    Endpoint(name="events", method="GET", path="/auth/events"),
     Endpoint(
         name="action-init",
         method="POST",

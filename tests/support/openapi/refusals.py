@@ -236,6 +236,7 @@ OF_ONE: dict[tuple[str, str], Callable[[Actors], HttpResponse]] = {
     ("listActivity", "invalid_request"): lambda actors: actors.send(
         actors.as_operator("GET", "/auth/activity?limit=0")
     ),
+    ("listEvents", "invalid_request"): lambda actors: actors.send(actors.as_operator("GET", "/auth/events?limit=0")),
     ("createCredentialChallengeWithCode", "invalid_code"): wrong_code(
         "/auth/credentials/code/init", "code", credentialKind="Key"
     ),

@@ -218,6 +218,7 @@ ACCEPTED: dict[str, Callable[[Actors], ApiRequest]] = {
     "listSessions": lambda actors: actors.as_operator("GET", "/auth/sessions"),
     "endSession": lambda actors: end_session(actors, str(actors.session.pk)),
     "listActivity": lambda actors: actors.as_operator("GET", "/auth/activity?limit=5"),
+    "listEvents": lambda actors: actors.as_operator("GET", "/auth/events?limit=2"),
     "createUserActionChallenge": lambda actors: actors.as_operator("POST", "/auth/action/init", action_init(actors)),
     "createUserActionSignature": action,
     "sendRecoveryCode": lambda actors: actors.ask("POST", "/auth/recover/user/code", actors.person.names),

@@ -1,0 +1,109 @@
+"""`dfns organization`, `dfns invite`, `dfns accounts`."""
+
+import argparse
+from typing import Any, Final
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import AbstractBaseUser
+from django.core.exceptions import ValidationError
+from django.core.management import CommandError
+from django.utils import timezone
+
+from dfns_login.ceremonies.invitation import Invitation, create_organization, invite
+from dfns_login.management.terminal import Parsers, Terminal, add_command, add_group, requester
+from dfns_login.models import Account, AccountKind, AccountState, CodePurpose, OneTimeCode, Organization
+
+NAMED: Final = 10
+"""The most organizations that one message lists."""
+CHUNK: Final = 2000
+COLUMNS: Final = ("id", "organization_id", "username", "email", "kind", "state", "user_id", "created_at")
+
+
+def add_commands(parsers: Parsers) -> None:
+    actions = add_group(parsers, "organization", "create an organization")
+    creating = add_command(actions, "create", make_organization, "Create an organization.")
+    creating.add_argument("name")
+    inviting = add_command(parsers, "invite", invite_person, "Create an account and email its registration code.")
+    inviting.add_argument("email")
+    inviting.add_argument("--organization", metavar="ID", help="required if there are several")
+    inviting.add_argument("--user", metavar="PK_OR_USERNAME", help="link the account to this existing user")
+    inviting.add_argument("--kind", choices=AccountKind.values, default=AccountKind.END_USER.value)
+    listing = add_command(parsers, "accounts", list_accounts, "List accounts.")
+    listing.add_argument("--organization", metavar="ID")
+    listing.add_argument("--state", choices=AccountState.values)
+
+
+def make_organization(given: argparse.Namespace, terminal: Terminal) -> None:
+    made = create_organization(given.name, requester=requester(), now=timezone.now())
+    terminal.print({"id": made.pk, "name": made.name}, f"{made.pk}  {made.name}")
+
+
+def invite_person(given: argparse.Namespace, terminal: Terminal) -> None:
+    organization = find_organization(given.organization)
+    user = _user(given.user) if given.user is not None else None
+    invitation = Invitation(organization=organization, email=given.email, kind=AccountKind(given.kind), user=user)
+    account = invite(invitation, requester=requester(), now=timezone.now())
+    codes = OneTimeCode.objects.open().of(account.recipient, purpose=CodePurpose.REGISTRATION)
+    until = codes.values_list("expires_at", flat=True).first()
+    row = _row(Account.objects.filter(pk=account.pk).values(*COLUMNS).get())
+    terminal.print(
+        {**row, "code_expires_at": until and until.isoformat()},
+        f"{account.pk}  {account.email}  invited to {organization.name} as {account.kind}; "
+        f"the registration code will be emailed and expires at {until:%Y-%m-%d %H:%M} UTC.",
+    )
+
+
+def list_accounts(given: argparse.Namespace, terminal: Terminal) -> None:
+    accounts = Account.objects.order_by("organization_id", "username")
+    if given.organization is not None:
+        accounts = accounts.filter(organization=find_organization(given.organization))
+    if given.state:
+        accounts = accounts.filter(state=given.state)
+    rows = map(_row, accounts.values(*COLUMNS).iterator(chunk_size=CHUNK))
+    shown = ("id", "organization", "state", "kind", "username")
+    terminal.print_each((row, "  ".join(row[name] for name in shown)) for row in rows)
+
+
+def find_organization(given: str | None) -> Organization:
+    """Return the organization with this id, or the only active one."""
+    if given is not None:
+        if found := Organization.objects.filter(pk=given).first():
+            return found
+        raise CommandError(f"There is no organization with the id {given}.")
+    active = list(Organization.objects.filter(active=True).order_by("created_at")[: NAMED + 1])
+    if len(active) == 1:
+        return active[0]
+    if not active:
+        raise CommandError(
+            "There is no active organization. Create one with `manage.py dfns organization create NAME`."
+        )
+    names = ", ".join(f"{each.pk} ({each.name})" for each in active[:NAMED])
+    raise CommandError(f"Choose one with --organization: {names}{', …' if len(active) > NAMED else ''}.")
+
+
+def _row(account: dict[str, Any]) -> dict[str, Any]:
+    user = account["user_id"]
+    return {
+        "id": account["id"],
+        "organization": account["organization_id"],
+        "username": account["username"],
+        "email": account["email"],
+        "kind": account["kind"],
+        "state": account["state"],
+        "user": None if user is None else str(user),
+        "created_at": account["created_at"].isoformat(),
+    }
+
+
+def _user(given: str) -> AbstractBaseUser:
+    """Return the only user with this primary key or username. The account will sign in as this user."""
+    model: Any = get_user_model()
+    found: dict[Any, AbstractBaseUser] = {}
+    for name in ("pk", model.USERNAME_FIELD):
+        try:
+            found |= {user.pk: user for user in model._default_manager.filter(**{name: given})}
+        except (ValueError, ValidationError, OverflowError):
+            continue  # not a valid primary key
+    if len(found) != 1:
+        raise CommandError(f"{'Several users have' if found else 'No user has'} the primary key or username {given}.")
+    return next(iter(found.values()))

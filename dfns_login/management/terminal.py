@@ -1,0 +1,74 @@
+"""What the commands of `manage.py dfns` share: their parsers, and how they print."""
+
+import argparse
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from django.conf import settings
+from django.core.management import CommandError
+from django.core.management.base import CommandParser, OutputWrapper
+from django.core.management.color import Style
+
+from dfns_login.requester import Requester
+
+Parsers = Any
+"""`argparse._SubParsersAction`, which argparse does not name."""
+AGENT: Final = "manage.py dfns"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terminal:
+    """Where a command prints. as_json: whether `--json` was given."""
+
+    out: OutputWrapper
+    err: OutputWrapper
+    style: Style
+    as_json: bool
+
+    def print(self, value: object, text: str) -> None:
+        """Print the value with `--json`, and the text without."""
+        if self.as_json:
+            self.print_json(value)
+        else:
+            self.out.write(text)
+
+    def print_json(self, value: object) -> None:
+        self.out.write(json.dumps(value))
+
+    def print_each(self, rows: Iterable[tuple[object, str]]) -> None:
+        """Print any number of values as one JSON array, or one text a line. No more than one is held in memory."""
+        before = "["
+        for value, text in rows:
+            if self.as_json:
+                self.out.write(before + json.dumps(value), ending="")
+                before = ",\n"
+            else:
+                self.out.write(text)
+        if self.as_json:
+            self.out.write("]" if before != "[" else "[]")
+
+
+Handler = Callable[[argparse.Namespace, Terminal], None]
+
+
+class ReportedError(CommandError):
+    """Raised by a command that has printed its findings already."""
+
+
+def add_command(parsers: Parsers, name: str, handler: Handler, description: str) -> CommandParser:
+    added: CommandParser = parsers.add_parser(name, help=description, description=description)
+    added.add_argument("--json", action="store_true", dest="as_json", help="print one JSON value")
+    added.set_defaults(handler=handler)
+    return added
+
+
+def add_group(parsers: Parsers, name: str, description: str) -> Parsers:
+    """Add a command that has commands below it."""
+    return parsers.add_parser(name, help=description).add_subparsers(dest="action", required=True, metavar="ACTION")
+
+
+def requester() -> Requester:
+    """Whoever runs the command."""
+    return Requester(address="", agent=AGENT, locale=settings.LANGUAGE_CODE)
