@@ -46,24 +46,11 @@ class Case:
     ids: Sequence[str] = ()
 
 
-def names_with(organization: str, *, shown: str, fits: Callable[[Recipient], bool] = lambda _: True) -> list[Recipient]:
-    """Return unused names that are shown decoys of these kinds, whose ids have the length of software keys'."""
-
-    def candidates() -> Iterator[Recipient]:
-        for number in _numbers:
-            recipient = Recipient(organization=organization, username=f"p{number:08}@example.co")
-            made_up = decoy_credentials(recipient)
-            same_list = " ".join(kind for kind, _ in made_up) == shown
-            if same_list and all(len(each) == ID_LENGTH for _, each in made_up) and fits(recipient):
-                yield recipient
-
-    return list(islice(candidates(), POOL))
-
-
 @dataclass(slots=True)
 class Cast:
-    """The organizations and accounts of the cases."""
+    """The organizations and accounts of the cases. pool: names in each class."""
 
+    pool: int = POOL
     here: Organization = field(default_factory=make_organization)
     closed: Organization = field(default_factory=make_organization)
     keys: dict[KeyAlgorithm, SoftwareKey] = field(
@@ -74,8 +61,20 @@ class Cast:
         self.closed.active = False
         self.closed.save()
 
-    def unknown(self, shown: str = "") -> list[Recipient]:
-        return names_with(self.here.pk, shown=shown)
+    def names(
+        self, *, shown: str = "", organization: str = "", fits: Callable[[Recipient], bool] = lambda _: True
+    ) -> list[Recipient]:
+        """Return unused names that are shown decoys of these kinds, whose ids have the length of software keys'."""
+
+        def candidates() -> Iterator[Recipient]:
+            for number in _numbers:
+                recipient = Recipient(organization=organization or self.here.pk, username=f"p{number:08}@example.co")
+                made_up = decoy_credentials(recipient)
+                same_list = " ".join(kind for kind, _ in made_up) == shown
+                if same_list and all(len(each) == ID_LENGTH for _, each in made_up) and fits(recipient):
+                    yield recipient
+
+        return list(islice(candidates(), self.pool))
 
     def known(
         self,
@@ -85,7 +84,7 @@ class Cast:
     ) -> list[Recipient]:
         """Make accounts with these credentials; without a kind, a passkey. Unlisted names would be shown no decoys."""
         organization = organization or self.here
-        recipients = names_with(organization.pk, shown="")
+        recipients = self.names(organization=organization.pk)
         for recipient in recipients:
             account = make_account(organization, recipient.username, state=state)
             for kind, algorithm in credentials:
@@ -103,13 +102,13 @@ def named_cases(cast: Cast) -> list[Case]:
     passkey, passkeys = "unknown name, shown a passkey", "unknown name, shown two passkeys"
     elsewhere = f"or-{cast.here.pk[:2:-1]}"
     return [
-        Case(name=nobody, like="", recipients=cast.unknown()),
-        Case(name=key, like="", recipients=cast.unknown("key")),
-        Case(name=passkey, like="", recipients=cast.unknown("webauthn")),
-        Case(name=passkeys, like="", recipients=cast.unknown("webauthn webauthn")),
-        Case(name="another unknown name", like=nobody, recipients=cast.unknown()),
-        Case(name=f"injected leak of {LEAK_US} µs", like=nobody, recipients=cast.unknown(), leak_us=LEAK_US),
-        Case(name="unknown organization", like=nobody, recipients=names_with(elsewhere, shown="")),
+        Case(name=nobody, like="", recipients=cast.names()),
+        Case(name=key, like="", recipients=cast.names(shown="key")),
+        Case(name=passkey, like="", recipients=cast.names(shown="webauthn")),
+        Case(name=passkeys, like="", recipients=cast.names(shown="webauthn webauthn")),
+        Case(name="another unknown name", like=nobody, recipients=cast.names()),
+        Case(name=f"injected leak of {LEAK_US} µs", like=nobody, recipients=cast.names(), leak_us=LEAK_US),
+        Case(name="unknown organization", like=nobody, recipients=cast.names(organization=elsewhere)),
         Case(name="without credentials", like=nobody, recipients=cast.known()),
         Case(name="password-protected key", like=nobody, recipients=cast.known((Kind.PASSWORD_PROTECTED_KEY, p256))),
         Case(name="deactivated", like=nobody, recipients=cast.known((Kind.KEY, p256), state=AccountState.DEACTIVATED)),
@@ -130,7 +129,7 @@ def cases_with_codes(cast: Cast, *, like: str | None = None) -> list[Case]:
     """Return classes with codes in each state. like: their reference; by default, the first of the same state."""
     ppk = (Kind.PASSWORD_PROTECTED_KEY, KeyAlgorithm.P256)
     who: dict[str, Callable[[], list[Recipient]]] = {
-        "unknown name": cast.unknown,
+        "unknown name": cast.names,
         "password-protected key": lambda: cast.known(ppk),
         "deactivated": lambda: cast.known(ppk, state=AccountState.DEACTIVATED),
         "invited": lambda: cast.known(state=AccountState.INVITED),
@@ -164,7 +163,7 @@ def signing_cases(cast: Cast) -> list[Case]:
 
             drawn = partial(drawn_algorithm, kind=kind, among=among)
             what = f"{'key' if kind == 'Key' else 'passkey'}, {algorithm.value}"
-            decoys = names_with(cast.here.pk, shown=shown, fits=partial(fits, drawn=drawn))
+            decoys = cast.names(shown=shown, fits=partial(fits, drawn=drawn))
             held = cast.known((Kind.KEY if kind == "Key" else None, algorithm))
             cases += [
                 Case(name=f"decoy {what}", like="", recipients=decoys, kind=kind, algorithm=algorithm),
@@ -195,7 +194,7 @@ def elsewhere(cast: Cast, ids: Sequence[str], *, name: str, like: str) -> Case:
         drawn = ((each, drawn_algorithm(recipient, each, kind="Key", among=among)) for each in ids)
         return (each for each, algorithm in drawn if algorithm is KeyAlgorithm.P256)
 
-    names = names_with(cast.here.pk, shown="", fits=lambda recipient: any(fitting(recipient)))
+    names = cast.names(fits=lambda recipient: any(fitting(recipient)))
     return Case(name=name, like=like, recipients=names, ids=[next(fitting(each)) for each in names])
 
 

@@ -94,19 +94,20 @@ def bring_codes(recipients: Sequence[Recipient], *, state: str) -> None:
         OneTimeCode.objects.filter(pk__in=rows).update(guesses=10)
 
 
-def all_series() -> list[Series]:
-    """Return what is measured. Each series has accounts of its own."""
+def all_series(*, pool: int = POOL) -> list[Series]:
+    """Return what is measured. Each series has accounts of its own, `pool` for each class."""
     nobody = "unknown name"
-    repeated = cases_with_codes(Cast())
-    guessed, shown = Cast(), Cast()
+    asked, again, shown, guessed, signed = (Cast(pool=pool) for _ in range(5))
     return [
         Series(
             title="POST /auth/login/code",
             path="/auth/login/code",
             status=200,
-            cases=against_first(named_cases(Cast())),
+            cases=against_first(named_cases(asked)),
         ),
-        Series(title="POST /auth/login/code, again", path="/auth/login/code", status=200, cases=repeated),
+        Series(
+            title="POST /auth/login/code, again", path="/auth/login/code", status=200, cases=cases_with_codes(again)
+        ),
         Series(
             title="POST /auth/login/init without a code",
             path="/auth/login/init",
@@ -125,7 +126,7 @@ def all_series() -> list[Series]:
             title="POST /auth/login with a bad signature",
             path="/auth/login",
             status=401,
-            cases=signing_cases(Cast()),
+            cases=signing_cases(signed),
             rounds=10 * POOL,
         ),
     ]

@@ -13,6 +13,7 @@ from benchmarks.welch import compare
 from dfns_login.models import Account, CodePurpose, OneTimeCode
 from dfns_login.proofs import present_code, release_encrypted_keys
 from dfns_login.usernames import Recipient
+from dfns_login.verification.public_keys import KeyAlgorithm
 from tests.concurrency.conftest import database_url, migrated
 from tests.support.servers import ROOT
 
@@ -87,3 +88,27 @@ def test_a_leak_that_only_fast_answers_show_is_found():
     slow = [1e6] * 40
     found = compare(drawn(2000, seed=1, more=250) + slow, reference=drawn(2000, seed=2) + slow)
     assert not found.alike
+
+
+@pytest.mark.slow
+def test_every_timed_class_gets_the_same_answer(database_url, client, settings):
+    """R-33: `make timing` compares what it says it compares."""
+    settings.RATELIMIT_ENABLE = False
+    settings.DFNS_LOGIN = {
+        **settings.DFNS_LOGIN,
+        "DECOY_CREDENTIALS": dict.fromkeys(("", "key", "webauthn", "webauthn webauthn"), 1),
+        "DECOY_ALGORITHMS": {algorithm.value: 1 for algorithm in KeyAlgorithm},
+    }
+    series = importlib.import_module("benchmarks.timing_series").all_series(pool=2)
+
+    class Connection:
+        def send(self, path, body, *, leak_us=0):
+            answer = client.post(path, body, content_type="application/json")
+            return 0.0, answer.status_code, answer.content
+
+    for each in series:
+        bodies = each.prepare(Connection())
+        assert {case.like for case in each.cases if case.like} <= {case.name for case in each.cases if not case.like}
+        told = {Connection().send(each.path, body)[1:] for case in each.cases for body in bodies[case.name]}
+        assert {status for status, _ in told} == {each.status}
+        assert len(told) == 1 or each.title.endswith("without a code")
