@@ -25,7 +25,7 @@ DEFAULT_RATES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
         "code_per_address": ("10/m", "60/h"),
         "code_per_network": ("60/m", "600/h"),
-        "code_per_user_and_network": ("5/m", "8/10m"),
+        "code_per_user_and_network": ("5/m", "8/10m", "30/d"),
         "code_per_user": ("10/m", "20/10m"),
         "code_per_organization": ("600/m", "3000/10m"),
         "init_per_address": ("30/m", "600/h"),
@@ -33,7 +33,7 @@ DEFAULT_RATES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "init_per_user": ("200/m", "2000/10m"),
         "login_per_address": ("60/m", "600/h"),
         "login_per_network": ("360/m", "3600/h"),
-        "email_per_mailbox": ("3/m", "5/5m"),
+        "email_per_mailbox": ("3/m", "5/5m", "200/d"),
     }
 )
 
