@@ -101,10 +101,15 @@ def test_the_mail_goes_to_the_stored_address_from_ours(scene: LiveProject, perso
 
 
 @pytest.mark.parametrize(("accepted", "written"), [("de", "de"), ("xx", "en")])
-def test_the_mail_is_in_the_language_of_the_request(scene: LiveProject, accepted: str, written: str) -> None:
+def test_the_mail_is_in_the_language_of_the_registration(
+    scene: LiveProject, monkeypatch: pytest.MonkeyPatch, accepted: str, written: str
+) -> None:
+    """R-125: whoever asks for a code does not choose it."""
     person = scene.invite()
-    scene.register(person, SoftwareKey.make())
-    ask(scene, person, language=accepted)
+    with monkeypatch.context() as patch:
+        patch.setitem(scene.http.headers, "Accept-Language", accepted)
+        scene.register(person, SoftwareKey.make())
+    ask(scene, person, language="fr")
     mail = scene.mail_to(person.email, number=2)
     assert f'<html lang="{written}"' in mail.html
 
