@@ -1,6 +1,7 @@
 """Request shapes that several operations share, and functions that convert them to domain values."""
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any, ClassVar
 
 from rest_framework import serializers
@@ -37,12 +38,15 @@ class ByKind(fields.Body):
     def to_internal_value(self, data: Any) -> Any:
         if not isinstance(data, Mapping):
             return super().to_internal_value(data)
-        choice = serializers.ChoiceField(choices=list(self.kinds))
         try:
-            kind = choice.run_validation(data.get(self.kind_field, serializers.empty))
+            kind = self._choice.run_validation(data.get(self.kind_field, serializers.empty))
         except serializers.ValidationError as error:
             raise serializers.ValidationError({self.kind_field: error.detail}) from error
-        return {**self.kinds[kind]().run_validation(data), self.kind_field: kind}
+        return {**fields.validated(self.kinds[kind], data), self.kind_field: kind}
+
+    @cached_property
+    def _choice(self) -> serializers.ChoiceField:
+        return serializers.ChoiceField(choices=list(self.kinds))
 
 
 class KeyFactorBody(fields.Body):

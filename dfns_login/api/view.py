@@ -27,7 +27,7 @@ from dfns_login.api.authentication import (
     django_request,
 )
 from dfns_login.api.envelope import exception_handler
-from dfns_login.api.fields import Body, Query
+from dfns_login.api.fields import Body, Query, validated
 from dfns_login.api.operations import operation_of
 from dfns_login.api.parsing import StrictJSONParser, drain
 from dfns_login.api.request_body import read_body
@@ -117,11 +117,11 @@ class LoginAPIView(APIView):
 
     def body(self) -> Mapping[str, Any]:
         """Return the body, validated by the operation's `body`. Raises ValidationError, and what the parser raises."""
-        return self._validated(operation_of(self, self.request.method).body or Body, self.request.data)
+        return validated(operation_of(self, self.request.method).body or Body, self.request.data)
 
     def query(self) -> Mapping[str, Any]:
         """Return the query, validated by the operation's `query`. Raises ValidationError."""
-        return self._validated(operation_of(self, self.request.method).query or Query, self.request.query_params.dict())
+        return validated(operation_of(self, self.request.method).query or Query, self.request.query_params.dict())
 
     def count_requester(self) -> None:
         """Count the request by address alone, if it has not been counted. Raises RateExceeded."""
@@ -168,13 +168,6 @@ class LoginAPIView(APIView):
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
         return response
-
-    @staticmethod
-    def _validated(shape: type[Body | Query], data: Any) -> Mapping[str, Any]:
-        serializer = shape(data=data)
-        serializer.is_valid(raise_exception=True)
-        validated: Mapping[str, Any] = serializer.validated_data
-        return validated
 
 
 class AuthenticatedAPIView(LoginAPIView):

@@ -600,3 +600,17 @@ def test_any_body_gets_a_reply_or_a_refusal(client: Client, endpoint: Endpoint, 
     body = data.draw(st.binary(max_size=50) | shaped(endpoint.body).map(lambda each: json.dumps(each).encode()))
     answer = send(client, endpoint, body=body)
     assert answer.status_code in {200, 400, 401, 403}
+
+
+def test_each_client_reads_messages_in_its_own_language(client: Client) -> None:
+    """Serializers are shared by requests, and keep the first message that they format."""
+    body = {"username": "a", "orgId": "or-1", "loginCode": "1" * 65}
+
+    def message(language: str) -> str:
+        response = call(client, "POST", "/auth/login/init", body, accept_language=language)
+        (found,) = response.json()["error"]["details"]["loginCode"]
+        return str(found)
+
+    assert message("fr") != message("en")
+    assert message("fr").startswith("Assurez-vous")
+    assert message("en").startswith("Ensure")
