@@ -1,4 +1,4 @@
-"""Messages that no worker of ours understands: they are dropped, and the worker goes on."""
+"""Messages that no worker of ours understands: they are dropped, and the worker goes on (R-127)."""
 
 import base64
 import json
