@@ -85,10 +85,19 @@ def test_codes_per_user_and_network(client: Client, only: Any) -> None:
 
 
 def test_no_rate_keeps_a_name_waiting_for_more_than_ten_minutes() -> None:
-    """R-125: strangers can use up a name's rates, an organization's and a mailbox's, but not for long."""
+    """R-125: strangers can use up a name's rates and an organization's, but not for long."""
     for name, windows in DEFAULT_RATES.items():
-        if name.endswith(("_user", "_organization", "_mailbox", "_user_and_network")):
+        if name.endswith(("_user", "_organization")):
             assert all(Window.parse(each).period <= 10 * MINUTE for each in windows), name
+
+
+def test_one_network_can_neither_flood_a_mailbox_nor_use_up_its_emails() -> None:
+    """R-125: unwanted emails are bounded by the day, and it takes several networks to reach the mailbox's bound."""
+    a_network, a_mailbox = (
+        Window.parse(DEFAULT_RATES[name][-1]) for name in ("code_per_user_and_network", "email_per_mailbox")
+    )
+    assert a_network.period == a_mailbox.period == 24 * 60 * MINUTE
+    assert 6 * a_network.count < a_mailbox.count <= 200
 
 
 @pytest.mark.slow

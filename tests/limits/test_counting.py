@@ -94,7 +94,7 @@ def test_the_cache_holds_no_name_and_no_address(windows: StillClock) -> None:
     count_request(CODE_RATES, requester=HERE, recipient=jane, scope="login_code")
     with redis.Redis.from_url(django_settings.REDIS_URL) as server:
         held = [(key, server.get(key), server.ttl(key)) for key in server.keys("*rl:*")]
-    assert len(held) == 10
+    assert len(held) == 11
     assert not any(b"jane" in key or b"192.0" in key or b"or-1" in key for key, _, _ in held)
     assert all(value == b"1" and 0 < ttl <= 24 * 3600 + 5 for _, value, ttl in held)
 
