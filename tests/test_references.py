@@ -34,6 +34,7 @@ OF_OTHERS = {
     "client_body_timeout",
     "load_pem_public_key",
     "prepare_threshold",
+    "synchronous_commit",
     "urlsafe_b64decode",
 }
 """Names in the docs that our code does not use."""

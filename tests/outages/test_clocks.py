@@ -19,15 +19,21 @@ from tests.support.timed_requests import open_row, wait_until
 MINUTE = 60
 
 
-@pytest.fixture
-def webs(database_url: str, own_valkey: Valkey, smtp_sink: SmtpSink, tmp_path: Path) -> Iterator[tuple[str, str]]:
+@pytest.fixture(scope="module")
+def webs(
+    database_url: str, own_valkey: Valkey, smtp_sink: SmtpSink, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[str, str]]:
     """Two web hosts. The second one's clock, and the worker's, are a minute ahead."""
+    folder: Path = tmp_path_factory.mktemp("ahead")
     with ExitStack() as stack:
         ahead = settings_environment(SWEEP_SECONDS=1.0, CLOCK_AHEAD_SECONDS=MINUTE) | {"EMAIL_URL": smtp_sink.url}
-        site = Site(tmp_path, database_url=database_url, redis_url=own_valkey.url, environment=ahead)
+        site = Site(folder, database_url=database_url, redis_url=own_valkey.url, environment=ahead)
         stack.enter_context(site)
-        (folder := tmp_path / "punctual").mkdir()
-        punctual = Web(folder, {**site.environment, **settings_environment()}, port=(port := free_port()))
+        punctual = Web(
+            tmp_path_factory.mktemp("punctual"),
+            {**site.environment, **settings_environment()},
+            port=(port := free_port()),
+        )
         stack.enter_context(punctual)
         yield f"http://localhost:{port}", site.url
 
