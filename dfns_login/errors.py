@@ -67,6 +67,14 @@ class AccountDeactivated(Refusal):
     message = "User account has been deactivated."
 
 
+class AccountLocked(Refusal):
+    """The owner locked the account. Only someone who has proved who they are is told."""
+
+    status = 400
+    code = "account_locked"
+    message = "This account is locked. Unlock it with a passkey, a key or your recovery kit, or wait until it unlocks."
+
+
 class ChallengeRefused(Refusal):
     """The challenge identifier is expired, already used, or belongs to another client or ceremony."""
 

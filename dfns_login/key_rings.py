@@ -67,6 +67,8 @@ class KeyRings:
     """Hashes names in log lines."""
     audit_chain: bytes = field(repr=False)
     """Authenticates the links of the audit trail."""
+    lock_links: bytes = field(repr=False)
+    """Authenticates the links in notices that lock an account."""
 
     @property
     def current_code_key_id(self) -> str:
@@ -105,6 +107,7 @@ def key_rings() -> KeyRings:
         rate_pseudonyms=_subkey(root, "rate pseudonyms"),
         log_pseudonyms=_subkey(root, "log pseudonyms"),
         audit_chain=_subkey(root, "audit chain"),
+        lock_links=_subkey(root, "lock links"),
     )
 
 

@@ -16,6 +16,8 @@ account_registered = Signal()
 account_deactivated = Signal()
 account_reactivated = Signal()
 account_recovered = Signal()
+account_locked = Signal()
+account_unlocked = Signal()
 account_deleted = Signal()
 code_sent = Signal()
 code_shown = Signal()
@@ -44,6 +46,8 @@ SIGNALS: Final[dict[AuditKind, Signal]] = {
     AuditKind.DEACTIVATED: account_deactivated,
     AuditKind.REACTIVATED: account_reactivated,
     AuditKind.RECOVERED: account_recovered,
+    AuditKind.LOCKED: account_locked,
+    AuditKind.UNLOCKED: account_unlocked,
     AuditKind.DELETED: account_deleted,
     AuditKind.CODE_SENT: code_sent,
     AuditKind.CODE_SHOWN: code_shown,

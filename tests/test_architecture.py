@@ -30,8 +30,9 @@ SPECIFIED_NAMES = {
         "topOrigin",
     },
     "proofs/signed_tokens.py": {"orgId", "userId"},
+    "delivery/devices.py": {"iPhone", "iPad", "macOS"},
 }
-"""Members of signed or encoded data, as WebAuthn and the official clients name them."""
+"""Members of signed or encoded data, as WebAuthn and the official clients name them, and brands."""
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 

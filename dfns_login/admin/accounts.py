@@ -22,6 +22,7 @@ from dfns_login.admin.related import related_to
 from dfns_login.admin.rendering import RelatedRows, Tone, badge, change_url, link_to, moment
 from dfns_login.admin.search import starts_with, username_or_empty
 from dfns_login.ceremonies.invitation import Invitation, invite
+from dfns_login.ceremonies.lockdown import unlock_account
 from dfns_login.ceremonies.operators import deactivate_account, invite_again, reactivate_account
 from dfns_login.errors import Refusal
 from dfns_login.models import (
@@ -69,6 +70,18 @@ REACTIVATE: Operation[Account] = Operation(
     perform=lambda row, operator: reactivate_account(row, operator=operator, now=timezone.now()),
     done=lambda n: ngettext("%(n)d account reactivated.", "%(n)d accounts reactivated.", n) % {"n": n},
 )
+UNLOCK: Operation[Account] = Operation(
+    name="unlock",
+    label=_("Unlock account"),
+    list_label=_("Unlock selected accounts"),
+    consequence=_(
+        "The owner locked the account by a link in an email. Make sure that it is the owner who asks you to unlock it: "
+        "then its keys are released again, and a password signs in."
+    ),
+    applies=lambda row: row.is_locked(now=timezone.now()),
+    perform=lambda row, operator: unlock_account(row, operator=operator, now=timezone.now()),
+    done=lambda n: ngettext("%(n)d account unlocked.", "%(n)d accounts unlocked.", n) % {"n": n},
+)
 
 
 class InvitationForm(TypedModelForm[Account]):
@@ -97,7 +110,7 @@ class InvitationForm(TypedModelForm[Account]):
 class AccountAdmin(ReadOnlyAdmin[Account]):
     """Accounts: people as members of an organization."""
 
-    operations = (INVITE_AGAIN, DEACTIVATE, REACTIVATE)
+    operations = (INVITE_AGAIN, DEACTIVATE, REACTIVATE, UNLOCK)
     list_display = ("username", "shown_state", "shown_organization", "kind", "shown_last_sign_in", "shown_created")
     list_filter = (
         choice_filter("state", AccountState, _("state")),
@@ -113,7 +126,7 @@ class AccountAdmin(ReadOnlyAdmin[Account]):
             None,
             {"fields": ("username", "email", "shown_organization", "kind", "shown_state", "shown_user", "shown_id")},
         ),
-        (_("Dates"), {"fields": ("shown_created", "shown_last_sign_in", "shown_email_refused")}),
+        (_("Dates"), {"fields": ("shown_created", "shown_last_sign_in", "shown_email_refused", "shown_locked")}),
     )
     readonly_fields = (
         "shown_id",
@@ -123,6 +136,7 @@ class AccountAdmin(ReadOnlyAdmin[Account]):
         "shown_created",
         "shown_last_sign_in",
         "shown_email_refused",
+        "shown_locked",
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Account]:
@@ -241,3 +255,7 @@ class AccountAdmin(ReadOnlyAdmin[Account]):
     @admin.display(description=_("address refused for good"))
     def shown_email_refused(self, row: Account) -> str:
         return moment(row.email_refused_at)
+
+    @admin.display(description=_("locked until"))
+    def shown_locked(self, row: Account) -> str:
+        return moment(row.locked_until)

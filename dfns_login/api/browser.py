@@ -15,7 +15,14 @@ from dfns_login.api.shapes import SignedChallengeBody
 from dfns_login.api.view import LoginAPIView
 from dfns_login.browsers import LONGEST, after_sign_in, open_browser_session, remember_device
 from dfns_login.ceremonies.login import complete_login
-from dfns_login.errors import AccountDeactivated, ChallengeRefused, CrossSiteRefused, NotAuthorized, NotFound
+from dfns_login.errors import (
+    AccountDeactivated,
+    AccountLocked,
+    ChallengeRefused,
+    CrossSiteRefused,
+    NotAuthorized,
+    NotFound,
+)
 from dfns_login.limits import LOGIN_RATES
 
 
@@ -48,7 +55,7 @@ class CompleteBrowserLogin(LoginAPIView):
         ),
         body=BrowserLoginBody,
         reply=BrowserLoginReply,
-        refusals=(ChallengeRefused, AccountDeactivated, NotAuthorized, CrossSiteRefused),
+        refusals=(ChallengeRefused, AccountDeactivated, AccountLocked, NotAuthorized, CrossSiteRefused),
     )
     def post(self, request: Request) -> Response:
         body = self.body()

@@ -24,6 +24,7 @@ from dfns_login.ceremonies.login import (
 from dfns_login.ceremonies.sign_out import end_every_session, end_session
 from dfns_login.errors import (
     AccountDeactivated,
+    AccountLocked,
     ChallengeRefused,
     CodeRefused,
     NotAuthorized,
@@ -120,7 +121,7 @@ class CompleteLogin(LoginAPIView):
         description=f"Verifies the signed challenge and opens a session. {SECOND_FACTOR}",
         body=SignedChallengeBody,
         reply=TokenReply,
-        refusals=(ChallengeRefused, AccountDeactivated, NotAuthorized),
+        refusals=(ChallengeRefused, AccountDeactivated, AccountLocked, NotAuthorized),
     )
     def post(self, request: Request) -> Response:
         answer = login_answer(self.body())

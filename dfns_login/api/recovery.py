@@ -30,7 +30,13 @@ from dfns_login.ceremonies.recovery import (
     complete_recovery,
     open_recovery,
 )
-from dfns_login.errors import AttestationRefused, CodeRefused, CredentialIdTaken, RecoveryCredentialRefused
+from dfns_login.errors import (
+    AccountLocked,
+    AttestationRefused,
+    CodeRefused,
+    CredentialIdTaken,
+    RecoveryCredentialRefused,
+)
 from dfns_login.limits import CODE_RATES, INIT_RATES, LOGIN_RATES
 from dfns_login.models import CodePurpose, CredentialKind
 from dfns_login.verification.assertion import KeyAssertion
@@ -147,7 +153,7 @@ class CompleteRecovery(TemporaryTokenAPIView):
         ),
         body=RecoveryBody,
         reply=RegisteredReply,
-        refusals=(AttestationRefused, CredentialIdTaken),
+        refusals=(AttestationRefused, CredentialIdTaken, AccountLocked),
     )
     def post(self, request: Request) -> Response:
         token = self.temporary_token

@@ -6,6 +6,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from dfns_login.audit import record_event
+from dfns_login.ceremonies.lockdown import link_ends
 from dfns_login.ceremonies.names import checked_name
 from dfns_login.ceremonies.notices import notify_owner
 from dfns_login.ceremonies.voiding import void_account
@@ -43,7 +44,7 @@ def activate_credential(account: Account, uuid: str, *, requester: Requester, no
     credential = _own(account, uuid)
     if credential.active:
         return
-    if not Credential.objects.activate(credential=credential):
+    if not Credential.objects.activate(credential=credential, unlocks_from=link_ends(now=now)):
         raise NotFound("credential revoked by a recovery")
     _record(AuditKind.CREDENTIAL_ACTIVATED, credential, requester=requester, now=now)
 

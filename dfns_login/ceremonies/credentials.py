@@ -9,6 +9,7 @@ from django.db import transaction
 
 from dfns_login.audit import record_event
 from dfns_login.ceremonies.credential_changes import lock_account
+from dfns_login.ceremonies.lockdown import link_ends
 from dfns_login.ceremonies.new_credentials import NewCredential, store_credential, verify_credential
 from dfns_login.ceremonies.notices import notify_owner
 from dfns_login.ceremonies.presentation import presenting, record_presented
@@ -153,6 +154,7 @@ def _add(
     account: Account, new: NewCredential, *, redeemed: RedeemedChallenge, requester: Requester, now: datetime
 ) -> Credential:
     credential = verify_credential(new, account=account, challenge=redeemed.challenge, now=now)
+    credential.unlocks_from = link_ends(now=now)
     with transaction.atomic():
         if not Account.objects.lock_current(account=account, generation=redeemed.generation):
             raise ChallengeRefused("challenge opened before the account was voided")

@@ -21,6 +21,7 @@ from dfns_login.ceremonies.factors import (
     supported_kinds,
     verify_factors,
 )
+from dfns_login.ceremonies.lockdown import check_signers, unlock
 from dfns_login.ceremonies.presentation import presenting, record_presented
 from dfns_login.errors import CodeRefused, NoUsableCredential, UserNotFound
 from dfns_login.models import Account, CodePurpose, Organization, Session
@@ -111,18 +112,23 @@ def complete_login(answer: LoginAnswer, *, requester: Requester, now: datetime) 
     """Verify the signed challenge and open a session.
 
     Raises: ChallengeRefused, if the challenge is not valid; AssertionRefused, if
-    verification fails; AccountDeactivated, only after the signature was verified.
-    Stored, in one transaction: the spent challenge, the session, an event.
+    verification fails; AccountDeactivated and AccountLocked, only after the signature was verified.
+    Stored, in one transaction: the spent challenge, the session, an event; of a locked account, that it is unlocked.
     Source: Dfns API, Complete User Login.
     """
     redeemed = redeem_challenge(answer.challenge_identifier, ceremony=Ceremony.LOGIN, now=now)
     factor = verify_factors(answer.first_factor, answer.second_factor, redeemed=redeemed, requester=requester, now=now)
+    credential = factor.credential
+    locked = credential.account.is_locked(now=now)
+    check_signers(factor, now=now)
     # a key has no state, and its session is stored at once
-    with transaction.atomic() if factor.has_state else nullcontext():
+    with transaction.atomic() if factor.has_state or locked else nullcontext():
         session, token = issue_session(
-            factor.credential, redeemed=redeemed, verified=factor.verified, requester=requester, now=now
+            credential, redeemed=redeemed, verified=factor.verified, requester=requester, now=now
         )
         record_uses(factor)
+        if locked:
+            unlock(credential.account, by=credential, requester=requester, now=now)
     return SignedIn(session=session, token=token)
 
 

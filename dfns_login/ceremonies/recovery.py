@@ -8,6 +8,7 @@ from typing import Any, Final
 from django.db import transaction
 
 from dfns_login.audit import record_event
+from dfns_login.ceremonies.lockdown import check_unlocks, link_ends, unlock
 from dfns_login.ceremonies.new_credentials import NewCredentials, store_credential, verify_new_credentials
 from dfns_login.ceremonies.notices import notify_owner
 from dfns_login.ceremonies.presentation import presenting, record_presented
@@ -114,14 +115,16 @@ def complete_recovery(
     """Replace the account's credentials by new ones that the recovery key signed. Return the first.
 
     Raises: TokenRefused, if the temporary token is not valid or was spent; AssertionRefused, if the recovery key's
-    signature is not valid; AttestationRefused, if a new credential is not valid; CredentialIdTaken.
+    signature is not valid; AttestationRefused, if a new credential is not valid; CredentialIdTaken; AccountLocked,
+    if the account is locked and the recovery key is too new to unlock it.
     Stored, in one transaction: the token's `jti`, the new credentials, the end of every earlier credential (the
     recovery key included), session, code and challenge, events, a notice.
     Source: Dfns API, Recover User; R-80, R-81.
     """
     token = resolve_temporary_token(temporary_token, purpose=CodePurpose.RECOVERY, now=now)
     account = _account(token)
-    _verify_recovery_key(answer, account=account)
+    key = _verify_recovery_key(answer, account=account)
+    check_unlocks(account, (key,), now=now)
     made = verify_new_credentials(answer.new, account=account, challenge=token.challenge, now=now)
     with transaction.atomic():
         if not Account.objects.lock_current(account=account, generation=token.generation):
@@ -130,7 +133,10 @@ def complete_recovery(
         ended = void_account(account, ending=EVERY_SESSION, now=now)
         Credential.objects.replace_all(account=account)
         for credential in made:
+            credential.unlocks_from = link_ends(now=now)
             store_credential(credential, requester=requester, now=now)
+        if account.is_locked(now=now):
+            unlock(account, by=key, requester=requester, now=now)
         notify_owner(record_event(AuditKind.RECOVERED, account=account, requester=requester, now=now, sessions=ended))
     return made[0]
 
@@ -150,8 +156,8 @@ def _recovery_key(account: Account, credential_id: str) -> Credential:
     return key
 
 
-def _verify_recovery_key(answer: RecoveryAnswer, *, account: Account) -> None:
-    """Verify that the recovery key signed the new credentials. Its challenge is their JSON text."""
+def _verify_recovery_key(answer: RecoveryAnswer, *, account: Account) -> Credential:
+    """Return the recovery key that signed the new credentials. Its challenge is their JSON text."""
     try:
         key = _recovery_key(account, answer.credential_id)
     except RecoveryCredentialRefused as error:
@@ -166,6 +172,7 @@ def _verify_recovery_key(answer: RecoveryAnswer, *, account: Account) -> None:
     verifier = KeyAssertionVerifier(origins=login_settings().key_client_origins)
     stored = StoredKey(credential_id=key.canonical_credential_id, spki=bytes(key.public_key))
     verifier.verify(answer.assertion, stored=stored, challenge=challenge)
+    return key
 
 
 def _canonical(value: dict[str, Any]) -> str:

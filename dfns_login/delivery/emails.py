@@ -14,9 +14,13 @@ from django.core.mail import EmailMultiAlternatives
 from django.template.loader import render_to_string
 from django.urls import NoReverseMatch, reverse
 from django.utils import translation
+from django.utils.dateparse import parse_datetime
 from django.utils.http import urlencode
 
+from dfns_login.delivery.devices import device_name
 from dfns_login.models import Account, AuditEvent, OneTimeCode
+from dfns_login.proofs import lock_token
+from dfns_login.requester import Requester
 from dfns_login.settings import login_settings
 
 SECONDS_PER_MINUTE = 60
@@ -46,10 +50,37 @@ def code_email(row: OneTimeCode, *, code: str, account: Account, now: datetime) 
 
 
 def notice_email(event: AuditEvent, *, account: Account) -> EmailMultiAlternatives:
-    """Compose the email that tells the owner about an event, and what to do if it wasn't them (R-82)."""
-    context = {"event": event, **_common(account)}
+    """Compose the email that tells the owner about an event, and what to do if it wasn't them (R-82, R-130).
+
+    device, network: where the owner's side acted; empty if an operator or a command did.
+    """
     with translation.override(account.locale or settings.LANGUAGE_CODE):
+        context = {
+            "event": event,
+            "device": "",
+            "network": "",
+            "lock_url": _lock_url(event),
+            "until": parse_datetime(str(event.detail.get("until", ""))),
+            **_common(account),
+        }
+        if event.address and "operator" not in event.detail:
+            requester = Requester(address=event.address, agent=event.agent)
+            context |= {"device": device_name(requester.agent), "network": requester.network}
         return _email("notice", context, to=account.email)
+
+
+def _lock_url(event: AuditEvent) -> str:
+    """URL of the page that locks the account; empty if the event has no link or the project doesn't serve the pages.
+
+    The token is in the query and not in the fragment, so that the page needs no script. Access logs may contain it: it
+    locks one account, once.
+    """
+    token = lock_token(event)
+    try:
+        path = reverse("dfns_login:lock") if token else ""
+    except NoReverseMatch:
+        return ""
+    return f"{login_settings().public_url}{path}?{urlencode({'token': token})}" if path else ""
 
 
 def _common(account: Account) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""`dfns organization`, `dfns invite`, `dfns accounts`."""
+"""`dfns organization`, `dfns invite`, `dfns accounts`, `dfns unlock`."""
 
 import argparse
 from typing import Any, Final
@@ -10,6 +10,8 @@ from django.core.management import CommandError
 from django.utils import timezone
 
 from dfns_login.ceremonies.invitation import Invitation, create_organization, invite
+from dfns_login.ceremonies.lockdown import unlock_account
+from dfns_login.ceremonies.operators import Operator
 from dfns_login.management.terminal import Parsers, Terminal, add_command, add_group, requester
 from dfns_login.models import Account, AccountKind, AccountState, CodePurpose, OneTimeCode, Organization
 
@@ -31,6 +33,8 @@ def add_commands(parsers: Parsers) -> None:
     listing = add_command(parsers, "accounts", list_accounts, "List accounts.")
     listing.add_argument("--organization", metavar="ID")
     listing.add_argument("--state", choices=AccountState.values)
+    unlocking = add_command(parsers, "unlock", unlock, "Unlock an account that its owner locked.")
+    unlocking.add_argument("account", metavar="ID")
 
 
 def make_organization(given: argparse.Namespace, terminal: Terminal) -> None:
@@ -62,6 +66,15 @@ def list_accounts(given: argparse.Namespace, terminal: Terminal) -> None:
     rows = map(_row, accounts.values(*COLUMNS).iterator(chunk_size=CHUNK))
     shown = ("id", "organization", "state", "kind", "username")
     terminal.print_each((row, "  ".join(row[name] for name in shown)) for row in rows)
+
+
+def unlock(given: argparse.Namespace, terminal: Terminal) -> None:
+    account = Account.objects.filter(pk=given.account).first()
+    if account is None:
+        raise CommandError(f"There is no account with the id {given.account}.")
+    if not unlock_account(account, operator=Operator(requester=requester()), now=timezone.now()):
+        raise CommandError(f"{account.pk} is not locked.")
+    terminal.print({"id": account.pk, "locked": False}, f"{account.pk} is unlocked.")
 
 
 def find_organization(given: str | None) -> Organization:

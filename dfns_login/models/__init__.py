@@ -24,6 +24,7 @@ from dfns_login.models.events import (
     AuditKind,
     AuditLink,
     Notice,
+    NoticeQuerySet,
 )
 from dfns_login.models.ids import (
     ID_ALPHABET,
@@ -65,6 +66,7 @@ __all__ = [
     "CredentialQuerySet",
     "DeliveryState",
     "Notice",
+    "NoticeQuerySet",
     "OneTimeCode",
     "OneTimeCodeQuerySet",
     "Opening",

@@ -137,6 +137,14 @@ class AccountQuerySet(models.QuerySet["Account"]):
         """Record when the mail server refused the account's address for good; None once it accepts an email."""
         self.filter(pk=account.pk).update(email_refused_at=at)
 
+    def lock_down(self, *, account: "Account", until: datetime, now: datetime) -> None:
+        """Lock the account until then. A locked account stays locked until its earlier end, so nobody can extend it."""
+        self.filter(pk=account.pk).exclude(locked_until__gt=now).update(locked_until=until)
+
+    def unlock(self, *, account: "Account", now: datetime) -> bool:
+        """Unlock the account; true for exactly one caller."""
+        return self.filter(pk=account.pk, locked_until__gt=now).update(locked_until=None) == 1
+
     def deactivate(self, *, account: "Account") -> bool:
         """Deactivate the account; true for exactly one caller."""
         return (
@@ -181,6 +189,11 @@ class Account(models.Model):
         editable=False,
         help_text="When the mail server last refused the address for good, until it accepts one.",
     )
+    locked_until = models.DateTimeField(
+        null=True,
+        editable=False,
+        help_text="The owner locked the account: until then, it releases no key and nobody signs in with a password.",
+    )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     objects = AccountQuerySet.as_manager()
@@ -204,6 +217,9 @@ class Account(models.Model):
 
     def __str__(self) -> str:
         return self.username
+
+    def is_locked(self, *, now: datetime) -> bool:
+        return self.locked_until is not None and self.locked_until > now
 
     @property
     def recipient(self) -> Recipient:

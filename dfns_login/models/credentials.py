@@ -1,5 +1,6 @@
 """Credentials: the public keys that accounts sign in with."""
 
+from datetime import datetime
 from typing import ClassVar, Final, Self
 
 from django.db import models
@@ -38,9 +39,10 @@ class CredentialQuerySet(models.QuerySet["Credential"]):
         """Deactivate the credential; true for exactly one caller."""
         return self.usable().filter(pk=credential.pk).update(active=False) == 1
 
-    def activate(self, *, credential: "Credential") -> bool:
+    def activate(self, *, credential: "Credential", unlocks_from: datetime) -> bool:
         """Reactivate a credential, unless a recovery revoked it; true for exactly one caller."""
-        return self.filter(pk=credential.pk, active=False, replaced=False).update(active=True) == 1
+        inactive = self.filter(pk=credential.pk, active=False, replaced=False)
+        return inactive.update(active=True, unlocks_from=unlocks_from) == 1
 
     def replace_all(self, *, account: Account) -> None:
         """Revoke every credential of the account for good, as a recovery does."""
@@ -108,6 +110,11 @@ class Credential(models.Model):
         default=False, editable=False, help_text="A recovery revoked it. It cannot be activated again."
     )
     created_at = models.DateTimeField(editable=False)
+    unlocks_from = models.DateTimeField(
+        null=True,
+        editable=False,
+        help_text="When its signature begins to unlock the account: once the links of the email about it have expired.",
+    )
 
     objects = CredentialQuerySet.as_manager()
 

@@ -1,5 +1,6 @@
 """The audit trail, the chain that shows changes to it, and the emails that tell owners about events."""
 
+from datetime import datetime
 from typing import Any, ClassVar, Final, Never, Self
 
 from django.db import models
@@ -31,6 +32,8 @@ class AuditKind(models.TextChoices):
     CREDENTIAL_KEY_REPLACED = "credential.key_replaced", _("Password changed")
     CREDENTIAL_SUSPECTED = "credential.suspected", _("Passkey may have been copied")
     RECOVERED = "account.recovered", _("Account recovered")
+    LOCKED = "account.locked", _("Account locked")
+    UNLOCKED = "account.unlocked", _("Account unlocked")
     ACTION_SIGNED = "action.signed", _("User action signed")
     ACTION_USED = "action.used", _("User action used")
     SIGNED_IN = "session.opened", _("Signed in")
@@ -140,12 +143,32 @@ class AuditCheckpoint(models.Model):
         return f"checkpoint {self.position}"
 
 
+class NoticeQuerySet(OutboxQuerySet["Notice"]):
+    """Queries and transitions of notices."""
+
+    def with_link(self, event: int) -> "Notice | None":
+        """Return the notice of this event, if its link was not spent, with its account."""
+        unspent = self.filter(pk=event, link_spent_at__isnull=True, event__account__isnull=False)
+        return unspent.select_related("event__account__organization").first()
+
+    def spend_link(self, *, notice: "Notice", now: datetime) -> bool:
+        """Spend the notice's link; true for exactly one caller."""
+        return self.filter(pk=notice.pk, link_spent_at__isnull=True).update(link_spent_at=now) == 1
+
+    def void_links(self, *, account: Account, now: datetime) -> None:
+        """Spend every link that the account's owner was sent, so that old emails don't lock the account again."""
+        self.filter(event__account=account, link_spent_at__isnull=True).update(link_spent_at=now)
+
+
 class Notice(OutboxRow):
     """An email that tells the account's owner about an event, sent until `expires_at`."""
 
     event = models.OneToOneField(AuditEvent, primary_key=True, on_delete=models.CASCADE, related_name="notice")
+    link_spent_at = models.DateTimeField(
+        null=True, editable=False, help_text="When the link that locks the account was used, or a newer lock voided it."
+    )
 
-    objects = OutboxQuerySet["Notice"].as_manager()
+    objects = NoticeQuerySet.as_manager()
 
     class Meta:
         indexes: ClassVar = [

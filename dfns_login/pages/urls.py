@@ -9,5 +9,6 @@ urlpatterns = [
     path("register/", views.register, name="register"),
     path("recover/", views.recover, name="recover"),
     path("account/", views.account, name="account"),
+    path("lock/", views.lock, name="lock"),
     path("logout/", views.sign_out, name="sign-out"),
 ]

@@ -1,4 +1,4 @@
-"""The pages: `/login/`, `/register/`, `/recover/`, `/account/`. Their scripts call the API, which decides."""
+"""The pages: `/login/`, `/register/`, `/recover/`, `/account/`, whose scripts call the API, which decides; `/lock/`."""
 
 import re
 from datetime import timedelta
@@ -10,12 +10,15 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import urlencode
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from dfns_login.browsers import after_sign_in, own_path, resolve_browser_session
+from dfns_login.ceremonies.lockdown import lock_down
 from dfns_login.models import ID_MAX_LENGTH, CodePurpose, Organization
 from dfns_login.pages.headers import guarded
-from dfns_login.proofs import DIGITS, code_format
+from dfns_login.proofs import DIGITS, code_format, find_lock_link
+from dfns_login.requester import Requester
 from dfns_login.settings import login_settings
 
 ORGANIZATION_ID: Final = re.compile(rf"[A-Za-z0-9_-]{{1,{ID_MAX_LENGTH}}}")
@@ -56,6 +59,30 @@ def account(request: HttpRequest) -> HttpResponse:
         return redirect(f"{reverse('dfns_login:sign-in')}?{urlencode({'next': request.path})}")
     mine = {"account": session.account, "organization_id": session.account.organization_id}
     return render(request, "dfns_login/account.html", {**_context(request), **mine})
+
+
+@guarded
+@csrf_exempt
+@require_http_methods(["GET", "HEAD", "POST"])
+def lock(request: HttpRequest) -> HttpResponse:
+    """Show `/lock/`, which notices link to, or lock the account that the link belongs to.
+
+    Only the form's POST locks: link scanners follow links. It needs no script, session or cookie. A page of another
+    site cannot send the form, because it doesn't know the token.
+    """
+    now = timezone.now()
+    conf = login_settings()
+    hours, days = conf.lock_duration // timedelta(hours=1), conf.lock_link_lifetime // timedelta(days=1)
+    context = {**_context(request), "lock_hours": hours, "link_days": days}
+    if request.method == "POST":
+        token = request.POST.get("token", "")
+        locked = lock_down(token, requester=Requester.of(request), now=now)
+        return render(request, "dfns_login/lock.html", {**context, "locked": locked}, status=200 if locked else 404)
+    token = request.GET.get("token", "")
+    works = find_lock_link(token, now=now) is not None
+    return render(
+        request, "dfns_login/lock.html", {**context, "token": token if works else ""}, status=200 if works else 404
+    )
 
 
 @guarded

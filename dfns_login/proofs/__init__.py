@@ -29,6 +29,7 @@ from dfns_login.proofs.key_release import (
     set_encrypted_key,
     undecryptable_keys,
 )
+from dfns_login.proofs.lock_links import LockLink, find_lock_link, lock_token
 from dfns_login.proofs.session_tokens import find_live_session, issue_session, lock_session, resolve_session
 from dfns_login.proofs.temporary_tokens import (
     TemporaryToken,
@@ -53,6 +54,7 @@ __all__ = [
     "REQUEST_DEADLINE",
     "ActionRequest",
     "Ceremony",
+    "LockLink",
     "OpenedChallenge",
     "PresentedCode",
     "RedeemedAction",
@@ -64,6 +66,7 @@ __all__ = [
     "code_format",
     "derive_code",
     "find_live_session",
+    "find_lock_link",
     "guess_cap",
     "is_spent",
     "issue_code",
@@ -71,6 +74,7 @@ __all__ = [
     "issue_temporary_token",
     "issue_user_action",
     "lock_session",
+    "lock_token",
     "new_challenge",
     "open_challenge",
     "present_code",

@@ -14,7 +14,7 @@ from typing import Final
 
 from cryptography.fernet import InvalidToken
 from django.core.exceptions import ImproperlyConfigured
-from django.db.models import Exists, QuerySet
+from django.db.models import Exists, Q, QuerySet
 
 from dfns_login.key_rings import key_rings
 from dfns_login.models import Account, CodePurpose, Credential, CredentialKind, Session, new_credential_id
@@ -75,13 +75,17 @@ def release_encrypted_keys(account: Account, *, presented: PresentedCode) -> lis
     """Release the encrypted keys of the account's usable password-protected keys.
 
     presented: the account's own login code. Another account's code releases nothing.
+    A locked account releases nothing, with the same statement (R-130).
     Raises: ImproperlyConfigured, if the at-rest ring cannot decrypt a key.
     Source: Dfns API, Create User Login Challenge, `allowCredentials.passwordProtectedKey`.
     """
     if presented.purpose != CodePurpose.LOGIN or presented.recipient != account.recipient:
         return []
-    rows = _CURRENT_KEYS.rows(
-        account=account.pk, generation=account.generation, kind=CredentialKind.PASSWORD_PROTECTED_KEY.value
+    rows = _UNLOCKED_KEYS.rows(
+        account=account.pk,
+        generation=account.generation,
+        kind=CredentialKind.PASSWORD_PROTECTED_KEY.value,
+        now=presented.presented_at,
     )
     return _released(rows)
 
@@ -103,7 +107,8 @@ def release_keys_for_action(session: Session, *, now: datetime) -> list[Released
 def release_recovery_keys(account: Account, *, presented: PresentedCode) -> list[ReleasedKey]:
     """Release the account's encrypted recovery keys for its recovery code.
 
-    The text is empty if a recovery key was registered without an encrypted key.
+    The text is empty if a recovery key was registered without an encrypted key. A locked account releases them
+    too: without them, the recovery kit could not unlock it.
     Source: Dfns API, Create Recovery Challenge, `allowedRecoveryCredentials`.
     """
     if presented.purpose != CodePurpose.RECOVERY or presented.recipient != account.recipient:
@@ -172,17 +177,19 @@ def _ordered(credentials: QuerySet[Credential], *, kind: CredentialKind | Parame
     return credentials.filter(kind=kind).order_by("created_at", "pk")
 
 
-def _current_keys() -> QuerySet[Credential]:
-    """`_current` and `_ordered`, for any account."""
+def _unlocked_keys() -> QuerySet[Credential]:
+    """`_current` and `_ordered`, for any account that is not locked."""
     field = Credential._meta.get_field
+    now = Parameter("now", Account._meta.get_field("locked_until"))
     mine = Credential.objects.usable().filter(
+        Q(account__locked_until=None) | Q(account__locked_until__lte=now),
         account_id=Parameter("account", field("account")),
         account__generation=Parameter("generation", Account._meta.get_field("generation")),
     )
     return _ordered(mine, kind=Parameter("kind", field("kind"))).only("credential_id", "encrypted_key_at_rest")
 
 
-_CURRENT_KEYS: Final = CompiledSelect(_current_keys)
+_UNLOCKED_KEYS: Final = CompiledSelect(_unlocked_keys)
 
 
 def _released(rows: Iterable[Credential]) -> list[ReleasedKey]:

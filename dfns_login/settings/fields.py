@@ -80,6 +80,10 @@ class LoginSettings:
     """Lifetime of a session; at most 24 hours."""
     token_idle: timedelta = timedelta(hours=1)
     """A session that is unused for this long expires; at most 1 hour."""
+    lock_duration: timedelta = timedelta(hours=24)
+    """How long an account stays locked after its owner followed the link in a notice, unless it is unlocked before."""
+    lock_link_lifetime: timedelta = timedelta(days=7)
+    """Lifetime of the link in a notice that locks the account. A credential that is added unlocks after this long."""
     audit_retention: timedelta = timedelta(days=365)
     """How long audit events are kept."""
     device_lifetime: timedelta = timedelta(days=180)

@@ -17,6 +17,7 @@ from django.db import connections, transaction
 from pytest_django.plugin import DjangoDbBlocker
 
 from dfns_login.api.shapes import NewCredentialsBody, new_credentials
+from dfns_login.audit import record_event
 from dfns_login.ceremonies.credential_changes import change_password, deactivate_credential
 from dfns_login.ceremonies.credentials import (
     add_credential,
@@ -26,8 +27,10 @@ from dfns_login.ceremonies.credentials import (
     show_code,
 )
 from dfns_login.ceremonies.factors import FactorAnswer
+from dfns_login.ceremonies.lockdown import lock_down
 from dfns_login.ceremonies.login import LoginAnswer, LoginRequest, complete_login, open_login
 from dfns_login.ceremonies.new_credentials import NewCredential, NewCredentials, store_credential, verify_credential
+from dfns_login.ceremonies.notices import notify_owner
 from dfns_login.ceremonies.operators import (
     Operator,
     deactivate_account,
@@ -40,12 +43,13 @@ from dfns_login.ceremonies.registration import complete_registration
 from dfns_login.ceremonies.sign_out import end_every_session
 from dfns_login.ceremonies.user_actions import ActionAnswer, complete_action, open_action
 from dfns_login.errors import Refusal
-from dfns_login.models import Account, AccountState, CodePurpose, Credential, CredentialKind, Session
+from dfns_login.models import Account, AccountState, AuditKind, CodePurpose, Credential, CredentialKind, Session
 from dfns_login.proofs import (
     ActionRequest,
     Ceremony,
     issue_temporary_token,
     lock_session,
+    lock_token,
     present_code,
     redeem_challenge,
     redeem_user_action,
@@ -196,7 +200,15 @@ def signing_out_everywhere(scene: Scene) -> Use:
     return lambda: end_every_session(session, requester=SOMEWHERE, now=NOW)
 
 
+def locking_down(scene: Scene) -> Use:
+    """R-130."""
+    told = record_event(AuditKind.CREDENTIAL_CREATED, account=scene.account, requester=SOMEWHERE, now=NOW)
+    notify_owner(told)
+    return lambda: lock_down(lock_token(told), requester=SOMEWHERE, now=NOW)
+
+
 ACTS = (
+    locking_down,
     recovering,
     deactivating,
     deactivating_the_organization,

@@ -82,6 +82,9 @@ TOLD = {
     AuditKind.CREDENTIAL_CREATED: "A sign-in method or recovery kit was added to your account.",
     AuditKind.CREDENTIAL_DEACTIVATED: "A sign-in method or recovery kit was deactivated.",
     AuditKind.CREDENTIAL_ACTIVATED: "A sign-in method for your account was reactivated.",
+    AuditKind.UNLOCKED: "An administrator unlocked your account.",
+    AuditKind.DEACTIVATED: "An administrator deactivated your account.",
+    AuditKind.REACTIVATED: "An administrator reactivated your account.",
     AuditKind.CREDENTIAL_SUSPECTED: "We blocked a sign-in with your passkey",
 }
 
@@ -119,13 +122,14 @@ def test_the_text_is_unchanged_and_the_html_escaped(jane: Account, mailoutbox: O
 
 
 def test_nothing_that_a_stranger_sent_stands_in_it(jane: Account, mailoutbox: Outbox) -> None:
-    """R-112, R-113: no agent, no address, no link but our own."""
+    """R-112, R-113: no agent, no address but its network, no links but our own."""
     deliver(tell(jane))
     (sent,) = mailoutbox
     for body in (str(sent.body), str(sent.alternatives[0][0])):
         assert SOMEWHERE.agent not in body
         assert SOMEWHERE.address not in body
-        assert body.count("http://localhost:8000") == body.count("http") == 1
+        assert "192.0.2.0/24" in body
+        assert body.count("http://localhost:8000") == body.count("http") == 2
 
 
 def test_it_arrives_by_any_backend(jane: Account, settings: Any, tmp_path: Path) -> None:

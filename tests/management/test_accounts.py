@@ -1,4 +1,4 @@
-"""`dfns organization create`, `dfns invite`, `dfns accounts`."""
+"""`dfns organization create`, `dfns invite`, `dfns accounts`, `dfns unlock`."""
 
 import json
 import os
@@ -7,12 +7,14 @@ import subprocess
 import sys
 import tracemalloc
 from contextlib import closing
+from datetime import timedelta
 from io import StringIO
 
 import pytest
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
 from django.db import connection
+from django.utils import timezone
 
 from dfns_login.models import Account, AccountState, AuditEvent, CodePurpose, OneTimeCode, Organization
 from dfns_login.proofs.codes import derive_code
@@ -244,3 +246,13 @@ def test_a_closed_pipe_is_not_an_error(tmp_path):
         listing.stdout.close()
         assert listing.stderr.read() == ""
     assert listing.returncode == 0
+
+
+def test_a_locked_account_is_unlocked(dfns):
+    """R-130."""
+    account = make_account(make_organization())
+    Account.objects.update(locked_until=timezone.now() + timedelta(hours=1))
+    assert dfns("unlock", account.pk, "--json").json == {"id": account.pk, "locked": False}
+    assert AuditEvent.objects.get().kind == "account.unlocked"
+    assert dfns("unlock", account.pk).error == f"{account.pk} is not locked."
+    assert dfns("unlock", "us-nobody").error == "There is no account with the id us-nobody."

@@ -11,7 +11,7 @@ from django.http import HttpResponse
 from django.test import override_settings
 
 from dfns_login.api.parsing import BODY_LIMIT
-from dfns_login.models import CodePurpose
+from dfns_login.models import Account, CodePurpose, Credential
 from dfns_login.proofs.challenges import spend_jti
 from dfns_login.settings import DEFAULT_RATES
 from tests.support.authenticators import Fault, Kind, SoftwareKey
@@ -139,6 +139,14 @@ def deactivated(actors: Actors, request: ApiRequest) -> HttpResponse:
     return actors.send(request)
 
 
+def locked(actors: Actors, operation: str) -> HttpResponse:
+    """As if the owner had locked the account after a stranger added its credentials."""
+    request, tomorrow = ACCEPTED[operation](actors), datetime.now(UTC) + timedelta(days=1)
+    Account.objects.update(locked_until=tomorrow)
+    Credential.objects.update(unlocks_from=tomorrow)
+    return actors.send(request)
+
+
 def lapsed_registration_code(actors: Actors) -> HttpResponse:
     two_days_ago = datetime.now(UTC) - timedelta(days=2)
     code = issue(actors.invited.recipient, purpose=CodePurpose.REGISTRATION, now=two_days_ago)
@@ -197,6 +205,7 @@ OF_ONE: dict[tuple[str, str], Callable[[Actors], HttpResponse]] = {
     ("createLoginChallenge", "no_usable_credential"): no_usable_credential,
     ("login", "invalid_challenge"): lambda actors: wrong_challenge(actors, ACCEPTED["login"](actors), new_key()),
     ("login", "account_deactivated"): lambda actors: deactivated(actors, ACCEPTED["login"](actors)),
+    ("login", "account_locked"): lambda actors: locked(actors, "login"),
     ("login", "not_authorized"): lambda actors: actors.send(requests.login(actors, FAULT)),
     ("completeBrowserLogin", "invalid_challenge"): lambda actors: wrong_challenge(
         actors, ACCEPTED["completeBrowserLogin"](actors), new_key()
@@ -204,6 +213,7 @@ OF_ONE: dict[tuple[str, str], Callable[[Actors], HttpResponse]] = {
     ("completeBrowserLogin", "account_deactivated"): lambda actors: deactivated(
         actors, ACCEPTED["completeBrowserLogin"](actors)
     ),
+    ("completeBrowserLogin", "account_locked"): lambda actors: locked(actors, "completeBrowserLogin"),
     ("completeBrowserLogin", "not_authorized"): lambda actors: actors.send(requests.browser_login(actors, FAULT)),
     ("createRegistrationChallenge", "invalid_code"): wrong_code("/auth/registration/init", "registrationCode"),
     ("createRegistrationChallenge", "registration_code_expired"): lapsed_registration_code,
@@ -260,6 +270,7 @@ OF_ONE: dict[tuple[str, str], Callable[[Actors], HttpResponse]] = {
     ),
     ("recover", "invalid_credential"): lambda actors: actors.send(requests.recover(actors, new_key(), FAULT)),
     ("recover", "credential_id_taken"): lambda actors: actors.send(requests.recover(actors, taken_key(actors))),
+    ("recover", "account_locked"): lambda actors: locked(actors, "recover"),
     ("listUsers", "invalid_request"): lambda actors: actors.send(actors.as_operator("GET", "/auth/users?limit=0")),
     ("createUser", "user_exists"): lambda actors: actors.send(
         actors.signed("POST", "/auth/users", {"email": "jane@example.co", "kind": "EndUser"})
