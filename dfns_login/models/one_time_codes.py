@@ -253,7 +253,8 @@ def _guess_sql(alias: str, vendor: str, caller: Caller, *, closes: bool) -> str:
 def _guessed_by_device() -> OneTimeCodeQuerySet:
     field = OneTimeCode._meta.get_field
     names = ("organization", "recipient", "purpose")
-    return OneTimeCode.objects.open().filter(**{name: Parameter(name, field(name)) for name in names})
+    read = OneTimeCode.objects.only(*names, "caller", "salt", "key_id", "issued_at", "expires_at")  # little
+    return read.open().filter(**{name: Parameter(name, field(name)) for name in names})
 
 
 def _guessed_by_stranger() -> OneTimeCodeQuerySet:
