@@ -1,14 +1,18 @@
 """An event and the change that it tells of are stored together or not at all (R-128)."""
 
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from threading import Event
 from typing import Any, Final
 
 import pytest
 from django.core.mail.backends.locmem import EmailBackend
-from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db import InterfaceError, OperationalError, connection, connections, transaction
 
-from dfns_login.audit_chain import chain_events
+from dfns_login.audit import record_event
+from dfns_login.audit_chain import chain_events, lock_checkpoint
 from dfns_login.audit_verification import verify_trail
 from dfns_login.ceremonies.invitation import Invitation, create_organization, invite
 from dfns_login.ceremonies.login import LoginRequest, open_login
@@ -16,21 +20,15 @@ from dfns_login.ceremonies.operators import delete_account, revoke_code, void_or
 from dfns_login.ceremonies.recovery import RecoveryRequest, open_recovery
 from dfns_login.ceremonies.registration import open_registration
 from dfns_login.ceremonies.sign_out import end_session
-from dfns_login.models import Account, AccountState, AuditEvent, AuditKind, CodePurpose, OneTimeCode
+from dfns_login.models import Account, AccountState, AuditEvent, AuditKind, AuditLink, CodePurpose, OneTimeCode
 from tests.concurrency import test_voiding as acts
 from tests.concurrency.test_voiding import NOW, OPERATOR, Scene, Use
 from tests.support.factories import SOMEWHERE, issue, make_account
 from tests.support.mail import deliver_at, send_through
 
 TABLES: Final = (
-    "account",
-    "auditevent",
-    "credential",
-    "notice",
-    "onetimecode",
-    "organization",
-    "session",
-    "spenttoken",
+    *("account", "auditcheckpoint", "auditevent", "auditlink", "credential", "notice"),
+    *("onetimecode", "organization", "session", "spenttoken"),
 )
 BREAK: Final = """
 CREATE FUNCTION end_connection() RETURNS trigger LANGUAGE plpgsql AS
@@ -215,3 +213,77 @@ def test_everything_that_happened_can_be_verified(scene: Scene) -> None:
         make(scene)()
     assert chain_events(now=NOW) == AuditEvent.objects.count()
     assert list(verify_trail(expected=None, now=NOW)) == []
+
+
+WRITERS: Final = 6
+EVENTS_EACH: Final = 25
+
+
+def sign_in_event(scene: Scene) -> AuditEvent:
+    return record_event(AuditKind.SIGNED_IN, account=scene.account, requester=None, now=NOW)
+
+
+def test_an_event_that_commits_after_one_with_a_higher_id_is_chained(scene: Scene) -> None:
+    """With a control: a task that goes on after the highest id it has seen would never find it."""
+    drawn, chained = Event(), Event()
+
+    def hold() -> int:
+        try:
+            with transaction.atomic():
+                event = sign_in_event(scene)
+                drawn.set()
+                chained.wait(timeout=30)
+            return event.pk
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(1) as threads:
+        held = threads.submit(hold)
+        drawn.wait(timeout=30)
+        first = sign_in_event(scene)
+        assert chain_events(now=NOW) == 1
+        chained.set()
+        late = held.result(timeout=30)
+    assert late < first.pk
+    assert not AuditEvent.objects.filter(pk__gt=first.pk).exists()  # the control
+    assert chain_events(now=NOW) == 1
+    assert list(AuditLink.objects.order_by("position").values_list("event", flat=True)) == [first.pk, late]
+    assert list(verify_trail(expected=None, now=NOW)) == []
+
+
+def test_two_tasks_at_once_give_every_event_one_link(scene: Scene) -> None:
+    total = WRITERS * EVENTS_EACH
+
+    def write() -> None:
+        for _ in range(EVENTS_EACH):
+            with transaction.atomic():
+                sign_in_event(scene)
+                time.sleep(0.002)
+        connections.close_all()
+
+    def chain() -> None:
+        while AuditEvent.objects.count() < total or AuditLink.objects.count() < total:
+            chain_events(now=NOW)
+        connections.close_all()
+
+    calls = [*[write] * WRITERS, chain, chain]
+    with ThreadPoolExecutor(len(calls)) as threads:
+        list(threads.map(lambda call: call(), calls))
+    links = list(AuditLink.objects.order_by("position"))
+    assert [link.position for link in links] == list(range(1, total + 1))
+    assert {link.event for link in links} == set(AuditEvent.objects.values_list("pk", flat=True))
+    assert list(verify_trail(expected=None, now=NOW)) == []
+
+
+def test_no_request_waits_for_the_chain(scene: Scene) -> None:
+    """An event is stored while a task holds the chain."""
+
+    def write() -> int:
+        try:
+            return sign_in_event(scene).pk
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(1) as threads, transaction.atomic():
+        lock_checkpoint()
+        assert threads.submit(write).result(timeout=30)
