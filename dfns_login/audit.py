@@ -62,24 +62,6 @@ def draft_event(
     return _event(kind, account.organization_id, account=account, requester=requester, now=now, detail=detail)
 
 
-def record_events(
-    details: Mapping[AuditKind, Mapping[str, Detail]],
-    *,
-    account: Account,
-    requester: Requester | None,
-    now: datetime,
-) -> None:
-    """Do what `record_event` does for several events at once, in one statement."""
-    organization = account.organization_id
-    events = [
-        _event(kind, organization, account=account, requester=requester, now=now, detail=detail)
-        for kind, detail in details.items()
-    ]
-    AuditEvent.objects.add(*events)
-    for event in events:
-        announce_event(event, account=account, requester=requester)
-
-
 def record_organization_event(
     kind: AuditKind, /, *, organization: Organization, requester: Requester | None, now: datetime, **detail: Detail
 ) -> AuditEvent:

@@ -10,6 +10,7 @@ from datetime import datetime
 
 from django.db import transaction
 
+from dfns_login.audit import announce_event
 from dfns_login.ceremonies.decoys import decoy_account_id, decoy_credentials
 from dfns_login.ceremonies.factors import (
     FactorAnswer,
@@ -22,17 +23,18 @@ from dfns_login.ceremonies.factors import (
     verify_factors,
 )
 from dfns_login.ceremonies.lockdown import check_signers, unlock
-from dfns_login.ceremonies.presentation import presenting, record_presented
+from dfns_login.ceremonies.presentation import presented_events, presenting
 from dfns_login.errors import CodeRefused, NoUsableCredential, UserNotFound
-from dfns_login.models import Account, CodePurpose, Organization, Session
+from dfns_login.models import Account, AuditEvent, CodePurpose, Organization, Session
 from dfns_login.proofs import (
     Ceremony,
+    EncryptedKeys,
     PresentedCode,
+    find_encrypted_keys,
     issue_session,
     open_challenge,
     present_code,
     redeem_challenge,
-    release_encrypted_keys,
 )
 from dfns_login.requester import Requester
 from dfns_login.settings import login_settings
@@ -93,14 +95,23 @@ def open_login(asked: LoginRequest, *, requester: Requester, now: datetime) -> S
         raise UserNotFound
     presented, released = None, None
     if asked.login_code is not None:
-        with presenting():
+        # read for every name, and before the guess: one statement stores the guess with its events
+        keys = find_encrypted_keys(account, now=now)
+        events = _events_of(keys, requester=requester, now=now)
+        with presenting() if requester.device else nullcontext():
             presented = present_code(
-                asked.recipient, asked.login_code, purpose=CodePurpose.LOGIN, device=requester.device, now=now
+                asked.recipient,
+                asked.login_code,
+                purpose=CodePurpose.LOGIN,
+                device=requester.device,
+                now=now,
+                events=events,
             )
-            if account is None:
-                raise CodeRefused("account no longer registered")
-            released = release_encrypted_keys(account, presented=presented)
-            record_presented(account, purpose=CodePurpose.LOGIN, released=released, requester=requester, now=now)
+        if account is None:
+            raise CodeRefused("account no longer registered")
+        for event in events:
+            announce_event(event, account=account, requester=requester)
+        released = keys.release(presented=presented)
     supported = supported_kinds(organization)
     challenge = _open_for(asked.recipient, account=account, presented=presented, supported=supported, now=now)
     if presented and not challenge.listed and not released and login_settings().reveal_unknown_users:
@@ -130,6 +141,14 @@ def complete_login(answer: LoginAnswer, *, requester: Requester, now: datetime) 
         if locked:
             unlock(credential.account, by=credential, requester=requester, now=now)
     return SignedIn(session=session, token=token)
+
+
+def _events_of(keys: EncryptedKeys, *, requester: Requester, now: datetime) -> list[AuditEvent]:
+    if keys.account is None:
+        return []
+    return presented_events(
+        keys.account, purpose=CodePurpose.LOGIN, with_key=keys.credential_ids, requester=requester, now=now
+    )
 
 
 def _open_for(

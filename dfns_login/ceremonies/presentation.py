@@ -1,14 +1,14 @@
 """Presenting a code, with its event and what it releases, in one transaction."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 
 from django.db import transaction
 
-from dfns_login.audit import Detail, record_events
+from dfns_login.audit import Detail, announce_event, draft_event
 from dfns_login.errors import Refusal
-from dfns_login.models import Account, AuditKind, CodePurpose
+from dfns_login.models import Account, AuditEvent, AuditKind, CodePurpose
 from dfns_login.proofs import ReleasedKey
 from dfns_login.requester import Requester
 
@@ -38,10 +38,27 @@ def record_presented(
     now: datetime,
 ) -> None:
     """Record that a code was presented, and which encrypted keys are released for it."""
-    events: dict[AuditKind, Mapping[str, Detail]] = {AuditKind.CODE_PRESENTED: {"purpose": purpose.value}}
-    if with_key := credential_ids(released):
-        events[AuditKind.KEY_RELEASED] = {"purpose": purpose.value, "credentials": with_key}
-    record_events(events, account=account, requester=requester, now=now)
+    with_key = credential_ids(released)
+    events = presented_events(account, purpose=purpose, with_key=with_key, requester=requester, now=now)
+    AuditEvent.objects.add(*events)
+    for event in events:
+        announce_event(event, account=account, requester=requester)
+
+
+def presented_events(
+    account: Account, *, purpose: CodePurpose, with_key: Sequence[str], requester: Requester, now: datetime
+) -> list[AuditEvent]:
+    """Return the events of `record_presented`, to be stored with the guess and then announced.
+
+    with_key: ids of the credentials whose encrypted key is released.
+    """
+    about: dict[AuditKind, dict[str, Detail]] = {AuditKind.CODE_PRESENTED: {}}
+    if with_key:
+        about[AuditKind.KEY_RELEASED] = {"credentials": with_key}
+    return [
+        draft_event(kind, account=account, requester=requester, now=now, purpose=purpose.value, **detail)
+        for kind, detail in about.items()
+    ]
 
 
 def credential_ids(released: Sequence[ReleasedKey]) -> list[str]:

@@ -1,16 +1,20 @@
 """Issued codes. The row is also the outbox of its email; the code itself is not stored."""
 
+from collections.abc import Sequence
+from contextlib import nullcontext
 from datetime import datetime, timedelta
 from functools import cache
+from itertools import chain, pairwise
 from typing import Any, ClassVar, Final, Self
 
-from django.db import connections, models, router
+from django.db import connections, models, router, transaction
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from dfns_login.models.accounts import Account
 from dfns_login.models.code_choices import Caller, CodeClosed, CodePurpose
-from dfns_login.models.compiled import CompiledSelect, Parameter
+from dfns_login.models.compiled import CompiledSelect, Parameter, insert_select, prepared_values
+from dfns_login.models.events import AuditEvent
 from dfns_login.models.ids import ID_MAX_LENGTH
 from dfns_login.models.outbox import DeliveryState, OutboxQuerySet, OutboxRow
 from dfns_login.usernames import USERNAME_MAX_LENGTH, Recipient
@@ -67,22 +71,35 @@ class OneTimeCodeQuerySet(OutboxQuerySet["OneTimeCode"]):
         return None if closed_as else int(pk)
 
     def record_guess(
-        self, *, code: "OneTimeCode", matched: bool, cap: int, now: datetime, caller: Caller = Caller.STRANGER
+        self,
+        *,
+        code: "OneTimeCode",
+        matched: bool,
+        cap: int,
+        now: datetime,
+        caller: Caller = Caller.STRANGER,
+        events: Sequence[AuditEvent] = (),
     ) -> bool:
         """Count a guess and, if it matched, consume the code; false if the code takes no more guesses.
 
         One conditional UPDATE, so right and wrong guesses cost the same. It costs as
         much if the code is closed, or not stored at all (R-126). The view must not
         reveal whether an uncounted guess matched.
+        events: stored if the guess is counted; on PostgreSQL by the same statement.
         """
         alias = router.db_for_write(OneTimeCode)
         connection = connections[alias]
+        at_once = events if connection.vendor == "postgresql" else ()
         moment = OneTimeCode._meta.get_field("expires_at").get_db_prep_save(now, connection)
         closing = [moment, CodeClosed.CONSUMED.value] if matched else []
-        with connection.cursor() as cursor:
-            sql = _guess_sql(alias, connection.vendor, caller, closes=matched)
-            cursor.execute(sql, [*closing, code.pk or 0, cap, moment])
-            return bool(cursor.fetchone() == (COUNTED,))
+        stored = chain.from_iterable(prepared_values(event, connection) for event in at_once)
+        sql = _guess_sql(alias, connection.vendor, caller, closes=matched, events=len(at_once))
+        with nullcontext() if len(at_once) == len(events) else transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(sql, [*closing, code.pk or 0, cap, moment, *stored])
+            counted = bool(cursor.fetchone() == (COUNTED,))
+            if counted and not at_once and events:
+                AuditEvent.objects.add(*events)
+        return counted
 
     def consume(self, *, code: "OneTimeCode", now: datetime) -> bool:
         """Consume a code whose guess was counted on another row; true for exactly one caller."""
@@ -231,7 +248,7 @@ def _open_or_keep_sql(alias: str, caller: Caller) -> str:
 
 
 @cache
-def _guess_sql(alias: str, vendor: str, caller: Caller, *, closes: bool) -> str:
+def _guess_sql(alias: str, vendor: str, caller: Caller, *, closes: bool, events: int = 0) -> str:
     """SQL text of `record_guess`, built once per process.
 
     An UPDATE that finds nothing would write nothing, and its commit would not wait for the disk. So PostgreSQL then
@@ -247,7 +264,12 @@ def _guess_sql(alias: str, vendor: str, caller: Caller, *, closes: bool) -> str:
     if vendor != "postgresql":
         return update
     message = "pg_logical_emit_message(true, 'dfns_login', '')::text"
-    return f"WITH guess (outcome) AS ({update}) SELECT coalesce((SELECT outcome FROM guess), {message})"  # noqa: S608
+    sources = ["guess", *(f"event_{each}" for each in range(events))]  # each event after the one before
+    stored = "".join(
+        f", {name} AS ({insert_select(AuditEvent, alias)} FROM {source} RETURNING id)"
+        for source, name in pairwise(sources)
+    )
+    return f"WITH guess (outcome) AS ({update}){stored} SELECT coalesce((SELECT outcome FROM guess), {message})"  # noqa: S608
 
 
 def _guessed_by_device() -> OneTimeCodeQuerySet:

@@ -20,7 +20,9 @@ from dfns_login.proofs.codes import (
     show_credential_code,
 )
 from dfns_login.proofs.key_release import (
+    EncryptedKeys,
     ReleasedKey,
+    find_encrypted_keys,
     reencrypt_keys,
     release_encrypted_keys,
     release_keys_for_action,
@@ -54,6 +56,7 @@ __all__ = [
     "REQUEST_DEADLINE",
     "ActionRequest",
     "Ceremony",
+    "EncryptedKeys",
     "LockLink",
     "OpenedChallenge",
     "PresentedCode",
@@ -65,6 +68,7 @@ __all__ = [
     "bind_to_session",
     "code_format",
     "derive_code",
+    "find_encrypted_keys",
     "find_live_session",
     "find_lock_link",
     "guess_cap",

@@ -16,7 +16,7 @@ from django.db import transaction
 
 from dfns_login.errors import CodeRefused
 from dfns_login.key_rings import key_rings
-from dfns_login.models import Account, Caller, CodeClosed, CodePurpose, DeliveryState, OneTimeCode
+from dfns_login.models import Account, AuditEvent, Caller, CodeClosed, CodePurpose, DeliveryState, OneTimeCode
 from dfns_login.proofs.code_formats import CROCKFORD, code_format, code_lifetime, guess_cap
 from dfns_login.requester import Requester
 from dfns_login.settings import login_settings
@@ -86,18 +86,26 @@ def derive_code(row: OneTimeCode) -> str:
 
 
 def present_code(
-    recipient: Recipient, submitted: str, *, purpose: CodePurpose, now: datetime, device: str = ""
+    recipient: Recipient,
+    submitted: str,
+    *,
+    purpose: CodePurpose,
+    now: datetime,
+    device: str = "",
+    events: Sequence[AuditEvent] = (),
 ) -> PresentedCode:
     """Verify and consume the recipient's one-time code.
 
     submitted: what the person typed; case, space, punctuation, symbols and format characters are ignored.
     device: as in `Requester.device`. A known device has a code and guesses of its own, and may present either code.
+    Call this in a transaction for a known device: a strangers' code takes it two statements.
+    events: stored with the guess, if the code is valid.
     Raises: CodeRefused, if no open code of this purpose matches. The failed guess is already counted.
     Source: Dfns API, Create User Login Challenge, `loginCode`.
     """
     caller = _caller(device)
     rows = OneTimeCode.objects.for_guess_of(caller, recipient=recipient, purpose=purpose)
-    return _spend(rows or [_no_code(recipient, purpose)], _fold(submitted), caller=caller, now=now)
+    return _spend(rows or [_no_code(recipient, purpose)], _fold(submitted), caller=caller, now=now, events=events)
 
 
 def show_credential_code(account: Account, *, expires_at: datetime, requester: Requester, now: datetime) -> str:
@@ -166,7 +174,9 @@ def _no_code(recipient: Recipient, purpose: CodePurpose) -> OneTimeCode:
     )
 
 
-def _spend(rows: Sequence[OneTimeCode], folded: bytes, *, caller: Caller, now: datetime) -> PresentedCode:
+def _spend(
+    rows: Sequence[OneTimeCode], folded: bytes, *, caller: Caller, now: datetime, events: Sequence[AuditEvent] = ()
+) -> PresentedCode:
     """Count one guess and consume the code that it matches. Right and wrong guesses cost the same.
 
     The guess counts on the first code that has not expired, whichever code it matches: nothing is
@@ -175,15 +185,24 @@ def _spend(rows: Sequence[OneTimeCode], folded: bytes, *, caller: Caller, now: d
     counting = next((row for row in rows if row.expires_at > now), rows[0])
     purpose = CodePurpose(counting.purpose)
     matched = [row for row in rows if hmac.compare_digest(_derive(row).encode(), folded)]
+    consumed = counting in matched
     counted = OneTimeCode.objects.record_guess(
-        code=counting, caller=caller, matched=counting in matched, cap=guess_cap(purpose), now=now
+        code=counting,
+        caller=caller,
+        matched=consumed,
+        cap=guess_cap(purpose),
+        now=now,
+        events=events if consumed else (),
     )
     if not counted:
         raise CodeRefused("no open code, or it is expired, spent, or out of guesses")
     if not matched:
         raise CodeRefused("wrong code")
-    if counting not in matched and not OneTimeCode.objects.consume(code=matched[0], now=now):
-        raise CodeRefused("code expired or spent")
+    if not consumed:
+        if not OneTimeCode.objects.consume(code=matched[0], now=now):
+            raise CodeRefused("code expired or spent")
+        if events:
+            AuditEvent.objects.add(*events)
     recipient = Recipient(organization=counting.organization, username=counting.recipient)
     return PresentedCode(recipient=recipient, purpose=purpose, presented_at=now)
 

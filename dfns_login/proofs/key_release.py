@@ -6,8 +6,8 @@ server encrypts it a second time at rest, and releases it only for a
 """
 
 import json
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
 from typing import Final
@@ -71,23 +71,47 @@ def replace_encrypted_key(credential: Credential, envelope: KeyEnvelope) -> None
     Credential.objects.filter(pk=credential.pk).update(encrypted_key_at_rest=credential.encrypted_key_at_rest)
 
 
-def release_encrypted_keys(account: Account, *, presented: PresentedCode) -> list[ReleasedKey]:
-    """Release the encrypted keys of the account's usable password-protected keys.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EncryptedKeys:
+    """The usable password-protected keys of an account, read but not decrypted. Only `find_encrypted_keys` makes one.
 
-    presented: the account's own login code. Another account's code releases nothing.
-    A locked account releases nothing, with the same statement (R-130).
-    Raises: ImproperlyConfigured, if the at-rest ring cannot decrypt a key.
-    Source: Dfns API, Create User Login Challenge, `allowCredentials.passwordProtectedKey`.
+    account: None if there is no such account.
     """
-    if presented.purpose != CodePurpose.LOGIN or presented.recipient != account.recipient:
-        return []
+
+    account: Account | None
+    rows: Sequence[Credential] = field(repr=False)
+
+    @property
+    def credential_ids(self) -> list[str]:
+        return [row.credential_id for row in self.rows]
+
+    def release(self, *, presented: PresentedCode) -> list[ReleasedKey]:
+        """Decrypt the keys for their owner.
+
+        presented: the account's own login code, presented after the keys were read. Another account's code releases
+        nothing. Voiding an account closes its codes, so a code that could be presented was sent for these keys.
+        Raises: ImproperlyConfigured, if the at-rest ring cannot decrypt a key.
+        Source: Dfns API, Create User Login Challenge, `allowCredentials.passwordProtectedKey`.
+        """
+        if self.account is None or presented.purpose != CodePurpose.LOGIN:
+            return []
+        return _released(self.rows) if presented.recipient == self.account.recipient else []
+
+
+def find_encrypted_keys(account: Account | None, *, now: datetime) -> EncryptedKeys:
+    """Read the account's keys: none if it is locked (R-130). The statement is the same if there is no account."""
     rows = _UNLOCKED_KEYS.rows(
-        account=account.pk,
-        generation=account.generation,
+        account=account.pk if account else "",
+        generation=account.generation if account else 0,
         kind=CredentialKind.PASSWORD_PROTECTED_KEY.value,
-        now=presented.presented_at,
+        now=now,
     )
-    return _released(rows)
+    return EncryptedKeys(account=account, rows=list(rows))
+
+
+def release_encrypted_keys(account: Account, *, presented: PresentedCode) -> list[ReleasedKey]:
+    """Read and release the account's keys, as `EncryptedKeys.release` does."""
+    return find_encrypted_keys(account, now=presented.presented_at).release(presented=presented)
 
 
 def release_keys_for_action(session: Session, *, now: datetime) -> list[ReleasedKey] | None:
@@ -179,14 +203,14 @@ def _ordered(credentials: QuerySet[Credential], *, kind: CredentialKind | Parame
 
 def _unlocked_keys() -> QuerySet[Credential]:
     """`_current` and `_ordered`, for any account that is not locked."""
-    field = Credential._meta.get_field
+    column = Credential._meta.get_field
     now = Parameter("now", Account._meta.get_field("locked_until"))
     mine = Credential.objects.usable().filter(
         Q(account__locked_until=None) | Q(account__locked_until__lte=now),
-        account_id=Parameter("account", field("account")),
+        account_id=Parameter("account", column("account")),
         account__generation=Parameter("generation", Account._meta.get_field("generation")),
     )
-    return _ordered(mine, kind=Parameter("kind", field("kind"))).only("credential_id", "encrypted_key_at_rest")
+    return _ordered(mine, kind=Parameter("kind", column("kind"))).only("credential_id", "encrypted_key_at_rest")
 
 
 _UNLOCKED_KEYS: Final = CompiledSelect(_unlocked_keys)
