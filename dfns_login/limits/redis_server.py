@@ -136,7 +136,8 @@ def _bounded(pool: redis.ConnectionPool) -> redis.ConnectionPool:
 
 def _bounded_sentinel(manager: Sentinel) -> Sentinel:
     addresses = [each.connection_pool.connection_kwargs for each in manager.sentinels]
-    bounds = {"socket_timeout": CONNECT_SECONDS, "socket_connect_timeout": CONNECT_SECONDS}
+    seconds = CONNECT_SECONDS / max(len(addresses), 1)  # they are asked one after the other
+    bounds = {"socket_timeout": seconds, "socket_connect_timeout": seconds}
     return Sentinel(  # type: ignore[no-untyped-call]
         [(each["host"], each["port"]) for each in addresses],
         min_other_sentinels=manager.min_other_sentinels,

@@ -10,11 +10,11 @@ import httpx
 import pytest
 
 from project.databases import POOL_SIZE
-from tests.support.databases import direct
+from tests.support.databases import direct, locked, someone_waits_for_a_lock
 from tests.support.live_web import AsyncWeb, SyncWeb, ThreadedWeb, settings_environment
 from tests.support.race_calls import Figure
 from tests.support.servers import Site, Valkey, Web
-from tests.support.timed_requests import asking_all, make_accounts
+from tests.support.timed_requests import asking_all, make_accounts, wait_until
 
 PARALLEL = 40
 REQUESTS = 120
@@ -89,3 +89,16 @@ def test_without_a_pool_uvicorn_opens_more(serve: Serve, database_url: str, reco
     """The control: the load would exceed the bound."""
     url = serve(AsyncWeb, DATABASE_POOL_SIZE="0")
     assert most_connections(url, database_url, record_property) > POOL_SIZE
+
+
+def test_a_request_that_gets_no_connection_is_answered_with_503(serve: Serve, database_url: str) -> None:
+    """The pool's only connection waits for a lock."""
+    url = serve(AsyncWeb, DATABASE_POOL_SIZE="1")
+    first, second = asking_all(make_accounts(2))
+    with httpx.Client(base_url=url, timeout=30) as http, Threads(1) as threads:
+        with locked(database_url, "dfns_login_onetimecode"):
+            waiting = threads.submit(http.post, first.path, json=first.body)
+            wait_until(lambda: someone_waits_for_a_lock(database_url))
+            refused = http.post(second.path, json=second.body)
+        assert (refused.status_code, refused.json()["error"]["message"]) == (503, "Service unavailable")
+        assert waiting.result().status_code == 200

@@ -13,7 +13,7 @@ from dfns_login.key_rings import Ring, rotate_ring
 from dfns_login.models import Account, Session
 from tests.outages.conftest import StartSite
 from tests.support.authenticators import SoftwareKey
-from tests.support.databases import direct, locked
+from tests.support.databases import locked, someone_waits_for_a_lock
 from tests.support.factories import Person, make_organization, make_person
 from tests.support.parallel_requests import Answer, Call, send
 from tests.support.race_calls import asking, presenting
@@ -58,12 +58,6 @@ def kill_in_the_middle(site: Site, database_url: str, call: Call, *, at: str) ->
     restart_with_rotated_keys(site)
 
 
-def someone_waits_for_a_lock(database_url: str) -> bool:
-    with direct(database_url) as connection:
-        sql = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-        return connection.execute(sql).fetchone() is not None
-
-
 def good(answer: Answer) -> Any:
     assert answer.status == 200, answer
     return answer.body
@@ -77,6 +71,12 @@ def emailed_code(smtp_sink: SmtpSink, person: Person) -> str:
     return codes.pop()
 
 
+def present_a_new_code(site: Site, smtp_sink: SmtpSink, person: Person) -> Answer:
+    smtp_sink.mails.clear()
+    good(send(site.url, asking(person.names)))
+    return send(site.url, presenting(person, emailed_code(smtp_sink, person)))
+
+
 def signed(opened: Any, key: SoftwareKey) -> dict[str, Any]:
     return {"challengeIdentifier": opened["challengeIdentifier"], "firstFactor": key.factor(opened["challenge"])}
 
@@ -84,7 +84,9 @@ def signed(opened: Any, key: SoftwareKey) -> dict[str, Any]:
 def test_a_flow_goes_on_after_web_and_worker_are_killed_in_each_step(
     site: Site, smtp_sink: SmtpSink, database_url: str
 ) -> None:
-    """A step that was killed is repeated. A code may be spent without an answer: then a new one is requested."""
+    """A step that was killed is repeated. A code or a challenge may be spent without an answer: PostgreSQL finishes a
+    statement whose client is gone. Then a new one is requested.
+    """
     root = make_person(make_organization())
     user: Any = root.account.user
     user.user_permissions.set(Permission.objects.filter(content_type__app_label="dfns_login"))
@@ -97,14 +99,17 @@ def test_a_flow_goes_on_after_web_and_worker_are_killed_in_each_step(
     answer = send(site.url, presenting(root, code))
     if answer.status != 200:
         assert (answer.status, answer.message) == (403, "Invalid code")
-        smtp_sink.mails.clear()
-        good(send(site.url, asking(root.names)))
-        answer = send(site.url, presenting(root, emailed_code(smtp_sink, root)))
+        answer = present_a_new_code(site, smtp_sink, root)
     login = Call(path="/auth/login", body=signed(good(answer), root.key))
 
     kill_in_the_middle(site, database_url, login, at="session")
-    token = str(good(send(site.url, login))["token"])
-    assert Session.objects.filter(account=root.account).count() == 1
+    answer = send(site.url, login)
+    if answer.status != 200:
+        assert (answer.status, answer.message) == (400, "Challenge token is not valid.")
+        opened = good(present_a_new_code(site, smtp_sink, root))
+        answer = send(site.url, Call(path="/auth/login", body=signed(opened, root.key)))
+    token = str(good(answer)["token"])
+    assert Session.objects.filter(account=root.account).count() <= 2
 
     body = {"email": "lee@example.co", "kind": "EndUser"}
     asked = {"userActionPayload": json.dumps(body), "userActionHttpMethod": "POST", "userActionHttpPath": "/auth/users"}

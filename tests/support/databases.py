@@ -81,3 +81,9 @@ def end_connections(owner: psycopg.Connection[Any]) -> None:
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
         "WHERE datname = current_database() AND pid <> pg_backend_pid()"
     )
+
+
+def someone_waits_for_a_lock(database_url: str) -> bool:
+    with direct(database_url) as connection:
+        sql = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        return connection.execute(sql).fetchone() is not None
