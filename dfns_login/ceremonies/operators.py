@@ -11,6 +11,7 @@ from django.db import transaction
 
 from dfns_login.audit import record_event, record_organization_event
 from dfns_login.ceremonies.code_requests import send_code
+from dfns_login.ceremonies.notices import notify_owner
 from dfns_login.ceremonies.sign_out import sign_out_everywhere
 from dfns_login.models import (
     Account,
@@ -160,7 +161,9 @@ def _revoke_access(account: Account, *, operator: Operator, now: datetime) -> No
 def _record(kind: AuditKind, /, *, account: Account, operator: Operator, now: datetime, **detail: str | int) -> None:
     if operator.name:
         detail["operator"] = operator.name
-    record_event(kind, account=account, requester=operator.requester, now=now, **detail)
+    event = record_event(kind, account=account, requester=operator.requester, now=now, **detail)
+    if account.user_id is not None and kind != AuditKind.DELETED:  # an account that never registered has nothing yet
+        notify_owner(event)
 
 
 def record_change(

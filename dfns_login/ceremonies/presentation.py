@@ -36,13 +36,14 @@ def record_presented(
     released: Sequence[ReleasedKey] = (),
     requester: Requester,
     now: datetime,
-) -> None:
-    """Record that a code was presented, and which encrypted keys are released for it."""
+) -> list[AuditEvent]:
+    """Record that a code was presented, and then which encrypted keys are released for it."""
     with_key = credential_ids(released)
     events = presented_events(account, purpose=purpose, with_key=with_key, requester=requester, now=now)
     AuditEvent.objects.add(*events)
     for event in events:
         announce_event(event, account=account, requester=requester)
+    return events
 
 
 def presented_events(

@@ -82,7 +82,7 @@ def open_recovery(asked: RecoveryRequest, *, requester: Requester, now: datetime
 
     Raises: CodeRefused, if the code is not valid; RecoveryCredentialRefused, if
     the account has no such recovery key.
-    Stored, in one transaction: the counted guess, that a valid code was consumed, events.
+    Stored, in one transaction: the counted guess, that a valid code was consumed, events, a notice.
     Source: Dfns API, Create Recovery Challenge.
     """
     account = Account.objects.registered().of(asked.recipient).first()
@@ -93,7 +93,11 @@ def open_recovery(asked: RecoveryRequest, *, requester: Requester, now: datetime
         if account is None:
             raise CodeRefused("account no longer registered")
         keys = _release(account, asked.credential_id, presented=presented)
-        record_presented(account, purpose=CodePurpose.RECOVERY, released=keys or (), requester=requester, now=now)
+        code, *_released = record_presented(
+            account, purpose=CodePurpose.RECOVERY, released=keys or (), requester=requester, now=now
+        )
+        if keys is not None:  # the person has the recovery kit, or has seen it
+            notify_owner(code)
     if keys is None:
         raise RecoveryCredentialRefused("no such recovery key")
     challenge, token = issue_temporary_token(account, presented=presented, now=now)

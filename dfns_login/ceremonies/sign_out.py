@@ -5,6 +5,7 @@ from datetime import datetime
 from django.db import transaction
 
 from dfns_login.audit import record_event
+from dfns_login.ceremonies.notices import notify_owner
 from dfns_login.ceremonies.voiding import EVERY_SESSION, void_account
 from dfns_login.errors import NotFound
 from dfns_login.models import Account, AuditKind, Session
@@ -62,7 +63,9 @@ def _end(session: Session, *, requester: Requester, now: datetime, operator: str
     if not Session.objects.filter(pk=session.pk).revoke(now=now):
         return False
     detail = {"operator": operator} if operator else {}
-    record_event(
+    event = record_event(
         AuditKind.SIGNED_OUT, account=session.account, requester=requester, now=now, session=session.pk, **detail
     )
+    if operator:
+        notify_owner(event)
     return True

@@ -16,10 +16,26 @@ from django.utils import timezone
 from dfns_login.audit import record_event
 from dfns_login.ceremonies.credential_changes import deactivate_credential
 from dfns_login.ceremonies.notices import LIFETIME, notify_owner
-from dfns_login.ceremonies.operators import Operator, delete_account
+from dfns_login.ceremonies.operators import (
+    Operator,
+    deactivate_account,
+    delete_account,
+    reactivate_account,
+    revoke_code,
+)
+from dfns_login.ceremonies.sign_out import end_session
 from dfns_login.delivery.lease import LEASE
 from dfns_login.delivery.sending import FIRST_BACKOFF, LONGEST_BACKOFF
-from dfns_login.models import Account, AuditKind, CodePurpose, DeliveryState, Notice
+from dfns_login.models import (
+    Account,
+    AccountState,
+    AuditKind,
+    CodePurpose,
+    DeliveryState,
+    Notice,
+    OneTimeCode,
+    Session,
+)
 from dfns_login.purge import purge
 from tests.support.api_client import complete_login, open_login, post, sign_in
 from tests.support.authenticators import Kind, SoftwareKey, base64url, compact_json
@@ -184,6 +200,28 @@ def test_a_credential_that_an_operator_shuts_is_told(kim: SignedIn, mailoutbox: 
     assert mailed(mailoutbox) == [("kim@example.co", "A sign-in method or recovery kit was deactivated")]
 
 
+def test_what_an_operator_does_is_told(kim: SignedIn, mailoutbox: Outbox) -> None:
+    """R-130. Of an account that never registered, nothing is."""
+    account, operator = kim.person.account, Operator(requester=SOMEWHERE, name="olga")
+    session = Session.objects.select_related("account").get()
+    end_session(session, requester=SOMEWHERE, now=timezone.now(), operator="olga")
+    issue(account.recipient)
+    revoke_code(OneTimeCode.objects.get(), operator=operator, now=timezone.now())
+    deactivate_account(account, operator=operator, now=timezone.now())
+    reactivate_account(account, operator=operator, now=timezone.now())
+    invited = make_account(account.organization, "lee@example.co", state=AccountState.INVITED)
+    deactivate_account(invited, operator=operator, now=timezone.now())
+    assert mailed(mailoutbox) == [
+        ("kim@example.co", "An administrator signed you out"),
+        ("kim@example.co", "An administrator revoked a code that we emailed you"),
+        ("kim@example.co", "An administrator deactivated your account"),
+        ("kim@example.co", "An administrator reactivated your account"),
+    ]
+    for sent in mailoutbox:
+        assert "192.0.2" not in str(sent.body)
+        assert ("/lock/" in str(sent.body)) == ("deactivated" not in str(sent.body))
+
+
 def test_a_recovery_is_told(client: Client, kim: SignedIn, mailoutbox: Outbox) -> None:
     code = issue(kim.person.account.recipient, purpose=CodePurpose.RECOVERY)
     key = kim.person.keys[2]
@@ -194,7 +232,10 @@ def test_a_recovery_is_told(client: Client, kim: SignedIn, mailoutbox: Outbox) -
     recovery = {"recovery": {"kind": "RecoveryKey", "credentialAssertion": assertion}, "newCredentials": new}
     done = post(client, "/auth/recover/user", recovery, bearer=opened["temporaryAuthenticationToken"])
     assert done.status_code == 200
-    assert mailed(mailoutbox) == [("kim@example.co", "Your account was recovered with your recovery kit")]
+    assert mailed(mailoutbox) == [
+        ("kim@example.co", "Somebody entered your recovery code and named your recovery kit"),
+        ("kim@example.co", "Your account was recovered with your recovery kit"),
+    ]
 
 
 def test_a_count_that_falls_is_told(client: Client, mailoutbox: Outbox) -> None:
