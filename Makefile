@@ -10,7 +10,8 @@ RUN := PATH="$(abspath $(BIN)):$$PATH"
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-check quick quick-api quick-rest test test-sqlite test-postgres test-browser test-alone \
-	test-django test-other coverage soak timing conformance requirements lint sbom audit openapi messages web lock clean
+	test-django test-other coverage soak timing conformance requirements lint sbom audit audit-python \
+	audit-npm openapi messages web lock clean
 
 help: ## List the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r target text; do \
@@ -108,28 +109,37 @@ lint: $(VENV)/.dev $(CLIENT)/node_modules/.package-lock.json $(BUNDLE) ## Run th
 openapi: $(VENV)/.dev ## Rewrite the OpenAPI document
 	DEBUG=1 $(BIN)/python -m project.openapi
 
-# What is installed with the project, without the tools of its tests.
-SBOM := build/sbom
-SHIPPED := build/shipped
-$(SHIPPED)/.installed: requirements/demo.txt
-	$(PYTHON) -m venv --clear $(SHIPPED)
-	$(SHIPPED)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/demo.txt
-	@touch $@
-build/audit/.installed: requirements/audit.txt
-	$(PYTHON) -m venv --clear build/audit
-	build/audit/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/audit.txt
+# What only releases need has an environment of its own, so that no test installs it.
+AUDIT := build/audit
+$(AUDIT)/.installed: requirements/audit.txt | $(BIN)/python
+	$(PYTHON) -m venv --clear --without-pip $(AUDIT)
+	PIP_PYTHON=$(AUDIT)/bin/python $(INSTALL) -r requirements/audit.txt
 	@touch $@
 
-sbom: build/audit/.installed $(SHIPPED)/.installed $(VENV)/.node ## Write the bills of materials with licenses (CycloneDX)
+# Only installed packages tell their licenses: an environment of what the project installs, and nothing else.
+SHIPPED := build/shipped
+$(SHIPPED)/.installed: requirements/demo.txt | $(BIN)/python
+	$(PYTHON) -m venv --clear --without-pip $(SHIPPED)
+	PIP_PYTHON=$(SHIPPED)/bin/python $(INSTALL) -r requirements/demo.txt
+	@touch $@
+
+SBOM := build/sbom
+sbom: $(AUDIT)/.installed $(SHIPPED)/.installed $(VENV)/.node ## Write the bills of materials with licenses (CycloneDX)
 	@mkdir -p $(SBOM)
-	build/audit/bin/cyclonedx-py environment $(SHIPPED)/bin/python --pyproject pyproject.toml --gather-license-texts \
+	$(AUDIT)/bin/cyclonedx-py environment $(SHIPPED)/bin/python --pyproject pyproject.toml --gather-license-texts \
 		--output-reproducible --output-file $(SBOM)/python.cdx.json
 	$(RUN) npm sbom --prefix $(CLIENT) --sbom-format cyclonedx --package-lock-only --omit dev > $(SBOM)/client.cdx.json
 	@echo "$(SBOM): python.cdx.json, client.cdx.json"
 
-audit: build/audit/.installed $(VENV)/.node ## Look the locked packages up in the public advisories
-	build/audit/bin/pip-audit --disable-pip --require-hashes --strict --requirement requirements/demo.txt
-	$(RUN) npm audit --prefix $(CLIENT) --omit dev
+# Each fails if it can't look a package up. Without `--strict`, pip-audit passes over those that the index doesn't know.
+LOCKS := demo dev dfns-sdk node audit
+audit: $(AUDIT)/.installed $(VENV)/.node ## Look the locked packages up in the public advisories
+	@$(MAKE) --keep-going --no-print-directory audit-python audit-npm
+audit-python: $(AUDIT)/.installed
+	$(AUDIT)/bin/pip-audit --disable-pip --require-hashes --strict $(LOCKS:%=-r requirements/%.txt) $(ARGS)
+audit-npm: $(VENV)/.node
+	$(RUN) npm audit --package-lock-only --prefix $(CLIENT)
+	$(RUN) npm audit --package-lock-only --prefix tests/support/javascript
 
 # Needs GNU gettext. The compiled catalogs are committed too, so nothing else does.
 MESSAGES = makemessages --locale=fr --locale=ar --add-location=file --no-obsolete --no-wrap
