@@ -31,7 +31,7 @@ from dfns_login.errors import (
     NoUsableCredential,
     UserNotFound,
 )
-from dfns_login.limits import CODE_RATES, INIT_RATES, LOGIN_RATES
+from dfns_login.limits import CODE_RATES, GUESS_RATES, INIT_RATES, LOGIN_RATES
 from dfns_login.models import CodePurpose
 
 SAME_FOR_ALL: Final = "The reply is the same whether or not the account exists. An unknown name gets no email."
@@ -101,7 +101,7 @@ class CreateLoginChallenge(LoginAPIView):
         body = self.body()
         recipient = None
         if "username" in body:
-            recipient = self.count_recipient(body)
+            recipient = self.count_recipient(body, rates=GUESS_RATES if "loginCode" in body else INIT_RATES)
         else:
             self.count_requester()
         asked = LoginRequest(organization=body["orgId"], recipient=recipient, login_code=body.get("loginCode"))

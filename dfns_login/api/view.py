@@ -129,10 +129,12 @@ class LoginAPIView(APIView):
             self._counted = True
             count_request(self.rates, requester=self.requester, scope=self.scope)
 
-    def count_recipient(self, body: Mapping[str, Any]) -> Recipient:
+    def count_recipient(self, body: Mapping[str, Any], *, rates: Sequence[Rate] | None = None) -> Recipient:
         """Count the request by address and by the recipient that the body names, and return the recipient.
 
         Raises RateExceeded.
+
+        rates: instead of the view's own.
 
         Sets `requester.device`. A device that the account has signed in with before has rates of its own.
         """
@@ -140,7 +142,7 @@ class LoginAPIView(APIView):
         device = known_device(self.django_request, recipient=recipient, now=self.now)
         self.requester = replace(self.requester, device=device)
         self._counted = True
-        count_request(self.rates, requester=self.requester, recipient=recipient, scope=self.scope)
+        count_request(rates or self.rates, requester=self.requester, recipient=recipient, scope=self.scope)
         return recipient
 
     def handle_exception(self, exc: Exception) -> Response:

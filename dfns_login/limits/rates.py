@@ -36,6 +36,7 @@ CODE_PER_USER: Final = Rate(name="code_per_user", subject=Subject.USER)
 CODE_PER_ORGANIZATION: Final = Rate(name="code_per_organization", subject=Subject.ORGANIZATION)
 INIT_PER_ADDRESS: Final = Rate(name="init_per_address", subject=Subject.ADDRESS)
 INIT_PER_NETWORK: Final = Rate(name="init_per_network", subject=Subject.NETWORK)
+GUESS_PER_USER_AND_NETWORK: Final = Rate(name="guess_per_user_and_network", subject=Subject.USER_AND_NETWORK)
 INIT_PER_USER: Final = Rate(name="init_per_user", subject=Subject.USER)
 LOGIN_PER_ADDRESS: Final = Rate(name="login_per_address", subject=Subject.ADDRESS)
 LOGIN_PER_NETWORK: Final = Rate(name="login_per_network", subject=Subject.NETWORK)
@@ -50,5 +51,7 @@ CODE_RATES: Final[Sequence[Rate]] = (
 )
 """Narrow subjects come first: a client that is refused by its own address or network does not use up a name's rates."""
 INIT_RATES: Final[Sequence[Rate]] = (INIT_PER_ADDRESS, INIT_PER_NETWORK, INIT_PER_USER)
+GUESS_RATES: Final[Sequence[Rate]] = (INIT_PER_ADDRESS, INIT_PER_NETWORK, GUESS_PER_USER_AND_NETWORK, INIT_PER_USER)
+"""Of a request that presents a login code: one network has fewer guesses than the code takes."""
 CREDENTIAL_CODE_RATES: Final[Sequence[Rate]] = (INIT_PER_ADDRESS, INIT_PER_NETWORK)
 LOGIN_RATES: Final[Sequence[Rate]] = (LOGIN_PER_ADDRESS, LOGIN_PER_NETWORK)

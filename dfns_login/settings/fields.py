@@ -30,10 +30,11 @@ DEFAULT_RATES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "code_per_organization": ("600/m", "3000/10m"),
         "init_per_address": ("30/m", "600/h"),
         "init_per_network": ("180/m", "3600/h"),
+        "guess_per_user_and_network": ("8/m", "8/10m"),
         "init_per_user": ("200/m", "2000/10m"),
         "login_per_address": ("60/m", "600/h"),
         "login_per_network": ("360/m", "3600/h"),
-        "email_per_mailbox": ("3/m", "5/5m", "200/d"),
+        "email_per_mailbox": ("6/m", "14/5m", "200/d"),
     }
 )
 

@@ -29,6 +29,12 @@ JANE = Recipient(organization="or-x", username="jane@example.co")
 KIM = Recipient(organization="or-x", username="kim@example.co")
 
 
+@pytest.fixture(autouse=True)
+def many_guesses(configure: Any) -> None:
+    """Let all requests come from one network."""
+    configure(RATES={"guess_per_user_and_network": ("1000/m",)})
+
+
 @pytest.fixture
 def device(jane: Person) -> Browser:
     """A browser that Jane has signed in with."""

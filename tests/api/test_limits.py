@@ -14,7 +14,7 @@ from tests.support.api_client import ask_code, ask_registration_code, complete_l
 from tests.support.authenticators import SoftwareKey
 from tests.support.clock import MINUTE, SECOND, StillClock
 from tests.support.endpoints import Endpoint, of_each_open, send
-from tests.support.factories import Person
+from tests.support.factories import Person, issue
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("windows")]
 
@@ -98,6 +98,16 @@ def test_one_network_can_neither_flood_a_mailbox_nor_use_up_its_emails() -> None
     )
     assert a_network.period == a_mailbox.period == 24 * 60 * MINUTE
     assert 6 * a_network.count < a_mailbox.count <= 200
+
+
+def test_one_network_cannot_use_up_a_code(client: Client, jane: Person) -> None:
+    """R-125: it has fewer guesses than the code takes, and opening a login without a code is not one."""
+    code = issue(jane.account.recipient)
+    assert_limit(lambda _: open_login(client, jane.names, loginCode="1"), limit=8, status=403)
+    assert told(open_login(client, jane.names, loginCode=code)) == TOO_MANY
+    assert open_login(client, jane.names).status_code == 200
+    elsewhere = post(client, "/auth/login/init", {**jane.names, "loginCode": code}, peer="198.51.100.7")
+    assert elsewhere.status_code == 200
 
 
 @pytest.mark.slow
