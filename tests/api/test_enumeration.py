@@ -242,7 +242,7 @@ def test_a_refused_signature_costs_the_same_for_a_listed_key_and_a_decoy(
         assert told(refused) == NOT_AUTHORIZED
         refusals.add((tuple(texts), refused.content))
     (((statement,), _),) = refusals
-    assert "JOIN" not in statement
+    assert "dfns_login_account" not in statement
 
 
 def test_the_decoys_of_an_unknown_name_do_not_change(client: Client, everybody: dict[str, Names]) -> None:
