@@ -242,7 +242,7 @@ def test_own_events_are_listed_newest_first(client: Client, jane: Person, kim: P
     rows = list(AuditEvent.objects.filter(account=jane.account).order_by("-pk"))
     assert activity(client, token) == [
         {"kind": kind, "date": wire_time(row.at), "address": "192.0.2.9", "userAgent": FIREFOX}
-        for kind, row in zip(("session.opened", "code.presented"), rows, strict=True)
+        for kind, row in zip(("session.opened", "key.released", "code.presented"), rows, strict=True)
     ]
 
 
