@@ -69,3 +69,13 @@ def test_every_citation_has_an_entry() -> None:
 
 def test_the_page_can_be_written_again() -> None:
     assert written(written(TEXT)) == written(TEXT)
+
+
+def test_each_kind_of_attack_names_requirements_that_are_tested() -> None:
+    """The table in `docs/security.md` leaves out no requirement that comes from attacks."""
+    security = (PAGE.parent / "security.md").read_text()
+    table = security.partition("## What was attacked")[2].partition("## ")[0]
+    named = set(re.findall(r"\[(R-\d+)\]\(requirements\.md#r-\d+\)", table))
+    assert {each for each in named if LIST.search(f"{ENTRIES[each]}\n") is None} == set()
+    attacked = {each for each in LISTED if "attacks on the built product" in ENTRIES[each]}
+    assert attacked <= named, f"add a row to the table in docs/security.md: {attacked - named}"

@@ -1,6 +1,7 @@
 """What is counted, with each kind of cache, and what happens while the cache is down. `tests/api` counts over HTTP."""
 
 import hashlib
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -39,10 +40,12 @@ def configure(settings: Any) -> Any:
     return change
 
 
-def times_until_refused(recipient: Recipient | None = None, *, scope: str = "x", at_most: int = 30) -> int:
+def times_until_refused(
+    recipient: Recipient | None = None, *, scope: str = "x", at_most: int = 30, requester: Requester = HERE
+) -> int:
     for number in range(at_most):
         try:
-            count_request(CODE_RATES, requester=HERE, recipient=recipient, scope=scope)
+            count_request(CODE_RATES, requester=requester, recipient=recipient, scope=scope)
         except RateExceeded:
             return number
     return at_most
@@ -60,6 +63,14 @@ def test_each_pair_of_organization_and_name_is_counted_separately(windows: Still
     assert times_until_refused(Recipient(organization="or-1", username="jane")) == 3
     assert times_until_refused(Recipient(organization="or-1j", username="ane")) == 3
     assert times_until_refused(Recipient(organization="or-", username="1jane")) == 3
+
+
+def test_each_known_device_has_its_own_count_of_a_name(windows: StillClock, configure: Any) -> None:
+    """R-125."""
+    configure(RATES={"code_per_user": ("3/m",), "code_per_address": ("99/m",)})
+    jane = Recipient(organization="or-1", username="jane")
+    for device in ("laptop", "phone", ""):
+        assert times_until_refused(jane, requester=replace(HERE, device=device)) == 3
 
 
 def test_rates_after_one_that_is_used_up_are_not_counted(windows: StillClock, configure: Any) -> None:

@@ -601,6 +601,15 @@ def test_an_expired_code_of_its_own_counts_no_guesses() -> None:
     assert present(derive_code(strangers), device="known", now=now)
 
 
+@pytest.mark.django_db
+def test_an_expired_code_of_another_client_is_refused_while_its_own_is_open() -> None:
+    strangers = ask()
+    code, now = derive_code(strangers), NOW + LIFETIME
+    own = ask(requester=DEVICE, now=now - MINUTE)
+    assert not present(code, device="known", now=now)
+    assert read(own).device_guesses == 1
+
+
 # Codes that are shown to their owner (D-5)
 
 

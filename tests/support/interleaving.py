@@ -5,6 +5,7 @@ that waits for another one's lock is left alone, and stops as soon as it has the
 """
 
 import math
+import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ from django.db import connection, connections
 from django.utils import timezone
 
 TO_THE_END: Final = math.inf
+WRITES: Final = re.compile(r"\b(INSERT INTO|UPDATE|DELETE FROM) \"")
 POLL_SECONDS: Final = 0.002
 PATIENCE_SECONDS: Final = 30
 _numbers = count(1)
@@ -59,17 +61,20 @@ class Run:
         return self.statements[-1][2] if self.statements else 0
 
     def took_effect(self, table: str = "") -> int:
-        """Return the number of its last commit; with a table, of its last UPDATE of the table."""
-        if not table:
-            return self.commits[-1]
-        return self._updates(table)[-1][2]
+        """Return the number of its last commit, or of a statement that wrote after it.
+
+        With a table: of its last UPDATE of that table.
+        """
+        if table:
+            return self._updates(table)[-1][2]
+        return max(self.commits + [after for sql, _, after in self.statements if WRITES.search(sql)])
 
     def began_to_update(self, table: str) -> int:
         """Return the number before its last UPDATE of the table, or else of its last commit."""
         return max((before for _, before, _ in self._updates(table)), default=self.commits[-1])
 
     def _updates(self, table: str) -> list[tuple[str, int, int]]:
-        return [each for each in self.statements if each[0].startswith(f'UPDATE "{table}"')]
+        return [each for each in self.statements if f'UPDATE "{table}"' in each[0]]
 
 
 class Lane:

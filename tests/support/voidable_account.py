@@ -349,8 +349,8 @@ class VoidableAccount:
     def switch_organization(self, _pick: Pick) -> Step:
         def call() -> bool:
             organization = Organization.objects.get(pk=self.person.account.organization_id)
-            off = deactivate_organization(organization, now=timezone.now())
-            return reactivate_organization(organization, now=timezone.now()) and off
+            off = deactivate_organization(organization, operator=OPERATOR, now=timezone.now())
+            return reactivate_organization(organization, operator=OPERATOR, now=timezone.now()) and off
 
         return Step(call=call, accepted=lambda run, did: did and self.void("switched organization", run))
 
