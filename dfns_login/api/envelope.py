@@ -114,7 +114,9 @@ def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response:
     refusal = refusal_of(error)
     view = context["view"]
     if refusal.status >= errors.Unexpected.status:
-        logger.error("%s: %s", type(view).__name__, refusal.reason, exc_info=error)
+        requester = getattr(view, "requester", None)
+        fields = {"request": requester.request_id} if requester else {}
+        logger.error("%s: %s", type(view).__name__, refusal.reason, exc_info=error, extra={"dfns_fields": fields})
         got_request_exception.send(sender=type(view), request=context["request"])
     else:
         log_refusal(refusal, where=type(view).__name__, requester=getattr(view, "requester", None))

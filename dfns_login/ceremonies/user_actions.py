@@ -94,9 +94,10 @@ def complete_action(answer: ActionAnswer, *, session: Session, requester: Reques
     Stored, in one transaction: the spent challenge and an event. Source: Dfns API, Create User Action Signature.
     """
     redeemed = redeem_challenge(answer.challenge_identifier, ceremony=Ceremony.ACTION, now=now)
-    opened_in, digest, nonce = redeemed.bound.split(" ")
+    opened_in, _, rest = redeemed.bound.partition(" ")
     if opened_in != session.jti:
         raise ChallengeRefused("challenge of another session")
+    digest, _, nonce = rest.partition(" ")
     factor = verify_factors(answer.first_factor, answer.second_factor, redeemed=redeemed, requester=requester, now=now)
     with transaction.atomic():
         if lock_session(session, now=now) > redeemed.generation:
