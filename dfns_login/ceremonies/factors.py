@@ -17,11 +17,9 @@ from dfns_login.models import (
     AuditKind,
     Credential,
     CredentialKind,
-    CredentialQuerySet,
     Organization,
     SecondFactor,
 )
-from dfns_login.models.compiled import CompiledSelect, Parameter
 from dfns_login.proofs import OpenedChallenge, RedeemedChallenge, ReleasedKey, is_spent
 from dfns_login.requester import Requester
 from dfns_login.settings import login_settings
@@ -104,18 +102,9 @@ def supported_kinds(organization: Organization | None) -> list[SupportedKind]:
 def listed_credentials(account_id: str) -> list[ListedCredential]:
     """Return the account's credentials that are listed without a code, the oldest first."""
     return [
-        ListedCredential(kind=LISTED_KINDS[CredentialKind(each.kind)], credential_id=each.credential_id)
-        for each in _LISTED.rows(account=account_id)
+        ListedCredential(kind=LISTED_KINDS[CredentialKind(kind)], credential_id=credential_id)
+        for kind, credential_id in Credential.objects.listed(account_id)
     ]
-
-
-def _listed() -> CredentialQuerySet:
-    account = Parameter("account", Credential._meta.get_field("account"))
-    mine = Credential.objects.usable().filter(account_id=account, kind__in=LISTED_KINDS)
-    return mine.order_by("created_at", "pk").only("kind", "credential_id")
-
-
-_LISTED: Final = CompiledSelect(_listed)
 
 
 def verify_factors(

@@ -75,6 +75,15 @@ class CredentialQuerySet(models.QuerySet["Credential"]):
         )
         return stored if spki else None
 
+    def listed(self, account_id: str) -> list[tuple[str, str]]:
+        """Return kind and id of the account's usable keys and passkeys, the oldest first.
+
+        As in `signing_key`, the statement always returns a row.
+        """
+        with connections[router.db_for_read(Credential)].cursor() as cursor:
+            cursor.execute(_LISTED, [account_id, CredentialKind.KEY.value, CredentialKind.FIDO2.value])
+            return [(kind, credential_id) for kind, credential_id in cursor.fetchall() if kind]
+
     def with_key(self, stored: StoredPasskey) -> "Credential | None":
         """Return the credential that has this key, with its account, organization and user but no encrypted key."""
         return _WITH_KEY.first(account=stored.account_id, credential_id=stored.credential_id)
@@ -150,6 +159,10 @@ def _with_key() -> CredentialQuerySet:
     return mine.select_related("account__organization", "account__user").defer("encrypted_key_at_rest")
 
 
+_LISTED: Final = """
+SELECT held.kind, held.credential_id FROM (SELECT 1) always LEFT JOIN dfns_login_credential held
+ON held.account_id = %s AND held.kind IN (%s, %s) AND held.active ORDER BY held.created_at, held.id
+"""
 _SIGNING_KEY: Final = """
 SELECT held.public_key, held.sign_count FROM (SELECT 1) always LEFT JOIN dfns_login_credential held
 ON held.organization_id = %s AND held.account_id = %s AND held.canonical_credential_id = %s
