@@ -10,7 +10,7 @@ RUN := PATH="$(abspath $(BIN)):$$PATH"
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-check quick quick-api quick-rest test test-sqlite test-postgres test-browser test-alone \
-	test-django test-other coverage soak timing conformance requirements lint sbom audit audit-python \
+	test-django test-other coverage soak bench timing conformance requirements lint sbom audit audit-python \
 	audit-npm openapi messages web lock clean
 
 help: ## List the targets
@@ -82,6 +82,9 @@ soak: $(VENV)/.dev ## Run the races and outages in long rounds, over a million r
 
 conformance: $(VENV)/.dev $(VENV)/.clients ## Rewrite the table of the official clients' calls in docs/conformance.md
 	$(RUN) WRITE_CONFORMANCE=1 $(BIN)/python -m pytest -q tests/conformance/test_official_clients.py
+
+bench: $(VENV)/.dev ## Measure the requests of a login against a floor, and redraw docs/performance.svg
+	$(BIN)/python -m benchmarks.login $(ARGS)
 
 timing: $(VENV)/.dev ## Time the answers to each class of account, and rewrite the tables in docs/timing.md; takes an hour
 	$(BIN)/python -m benchmarks.timing $(ARGS)
