@@ -154,7 +154,7 @@ CALLS: Final[Mapping[str, Call]] = {
     ),
     "POST /auth/credentials/code": Call(
         success=lambda stage: _by_jane(stage, body={"expiration": in_seconds(50)}),
-        refusal=lambda stage: _by_jane(stage, body={"expiration": in_seconds(3600)}),
+        refusal=lambda stage: _by_jane(stage, body={"expiration": in_seconds(-1)}),
     ),
     "POST /auth/credentials/code/init": Call(
         success=lambda stage: Arguments(body={"code": stage.credential_code(), "credentialKind": "Key"}),
