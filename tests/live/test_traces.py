@@ -9,6 +9,7 @@ everything that happened before them is written down too.
 import base64
 import json
 import os
+import re
 import secrets
 from collections.abc import Callable, Iterator
 from urllib.parse import quote, urlencode
@@ -38,6 +39,7 @@ NOT_OUR_WRITING = {"beat-schedule"}
 """Files that hold nothing but what Celery's scheduler keeps for itself: searched, but nothing can be planted there."""
 
 
+LOCK_TOKEN = re.compile(r"[0-9]+\.[0-9]+\.[A-Za-z0-9_-]{43}")
 KEPT_BY_DJANGO = {f"session cookie in {place}" for place in ("database dump", "postgres.log", "SQLite's files")}
 """What Django itself keeps: the cookie is the key of the row in its table of sessions."""
 
@@ -63,6 +65,9 @@ def secrets_of(scene: LiveProject, journey: Journey, later: AccountJourney) -> I
     yield from secret_code("credential code", later.shown_code)
     yield Secret(name="session cookie", value=later.cookies["__Host-sessionid"].encode())
     yield from (Secret(name=name, value=later.cookies[name].encode()) for name in later.cookies if "device" in name)
+    links = {link for mail in scene.site.mails() for link in LOCK_TOKEN.findall(mail.text)}
+    assert links
+    yield from (Secret(name="lock link", value=link.encode()) for link in links)
     yield Secret(name="admin's password", value=ADMIN_PASSWORD.encode())
     for each in {envelope, *scene.envelopes, *later.envelopes}:
         yield from secret_text("encrypted key", each)
