@@ -13,7 +13,7 @@ from dfns_login.api.operations import Operation
 from dfns_login.api.replies import Reply
 from dfns_login.api.shapes import SignedChallengeBody
 from dfns_login.api.view import LoginAPIView
-from dfns_login.browsers import LONGEST, after_sign_in, open_browser_session, remember_device
+from dfns_login.browsers import LONGEST, after_sign_in, known_device, open_browser_session, remember_device
 from dfns_login.ceremonies.login import complete_login
 from dfns_login.errors import (
     AccountDeactivated,
@@ -24,6 +24,7 @@ from dfns_login.errors import (
     NotFound,
 )
 from dfns_login.limits import LOGIN_RATES
+from dfns_login.usernames import Recipient
 
 
 class BrowserLoginBody(SignedChallengeBody):
@@ -59,8 +60,13 @@ class CompleteBrowserLogin(LoginAPIView):
     )
     def post(self, request: Request) -> Response:
         body = self.body()
-        session = complete_login(login_answer(body), requester=self.requester, now=self.now).session
+        session = complete_login(
+            login_answer(body), requester=self.requester, now=self.now, is_known=self._is_known
+        ).session
         open_browser_session(self.django_request, session)
         response = Response({"next": after_sign_in(body["next"])})
         remember_device(self.django_request, response, recipient=session.account.recipient, now=self.now)
         return response
+
+    def _is_known(self, recipient: Recipient) -> bool:
+        return bool(known_device(self.django_request, recipient=recipient, now=self.now))

@@ -3,7 +3,7 @@
 Before the signature, every answer is the same whether or not the account exists.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -16,16 +16,17 @@ from dfns_login.ceremonies.factors import (
     FactorAnswer,
     ListedCredential,
     SigningChallenge,
-    SupportedKind,
     listed_credentials,
     record_uses,
     supported_kinds,
     verify_factors,
 )
 from dfns_login.ceremonies.lockdown import check_signers, unlock
+from dfns_login.ceremonies.notices import notify_owner
 from dfns_login.ceremonies.presentation import presented_events, presenting
+from dfns_login.ceremonies.sightings import Sighting
 from dfns_login.errors import CodeRefused, NoUsableCredential, UserNotFound
-from dfns_login.models import Account, AuditEvent, CodePurpose, Organization, Session
+from dfns_login.models import Account, AuditEvent, AuditKind, CodePurpose, Organization, Session
 from dfns_login.proofs import (
     Ceremony,
     EncryptedKeys,
@@ -93,7 +94,7 @@ def open_login(asked: LoginRequest, *, requester: Requester, now: datetime) -> S
     organization, account = Organization.objects.with_account(asked.recipient)
     if account is None and login_settings().reveal_unknown_users:
         raise UserNotFound
-    presented, released = None, None
+    presented, released, told = None, None, ""
     if asked.login_code is not None:
         # read for every name, and before the guess: one statement stores the guess with its events
         keys = find_encrypted_keys(account, now=now)
@@ -112,19 +113,23 @@ def open_login(asked: LoginRequest, *, requester: Requester, now: datetime) -> S
         for event in events:
             announce_event(event, account=account, requester=requester)
         released = keys.release(presented=presented)
-    supported = supported_kinds(organization)
-    challenge = _open_for(asked.recipient, account=account, presented=presented, supported=supported, now=now)
+        told = _tell_of_release(keys, events, requester=requester)
+    challenge = _open_for(asked.recipient, account=account, presented=presented, told=told, now=now)
     if presented and not challenge.listed and not released and login_settings().reveal_unknown_users:
         raise NoUsableCredential
-    return replace(challenge, released_keys=released)
+    return replace(challenge, supported=supported_kinds(organization), released_keys=released)
 
 
-def complete_login(answer: LoginAnswer, *, requester: Requester, now: datetime) -> SignedIn:
+def complete_login(
+    answer: LoginAnswer, *, requester: Requester, now: datetime, is_known: Callable[[Recipient], bool] | None = None
+) -> SignedIn:
     """Verify the signed challenge and open a session.
 
+    is_known: of a browser, whether it has signed in as this recipient before; None for other clients.
     Raises: ChallengeRefused, if the challenge is not valid; AssertionRefused, if
     verification fails; AccountDeactivated and AccountLocked, only after the signature was verified.
-    Stored, in one transaction: the spent challenge, the session, an event; of a locked account, that it is unlocked.
+    Stored, in one transaction: the spent challenge, the session, an event; of a locked account, that it is unlocked;
+    from a new device or network or after many failures, a notice.
     Source: Dfns API, Complete User Login.
     """
     redeemed = redeem_challenge(answer.challenge_identifier, ceremony=Ceremony.LOGIN, now=now)
@@ -132,12 +137,14 @@ def complete_login(answer: LoginAnswer, *, requester: Requester, now: datetime) 
     credential = factor.credential
     locked = credential.account.is_locked(now=now)
     check_signers(factor, now=now)
+    seen = Sighting.of(credential, redeemed=redeemed, requester=requester, is_known=is_known)
     # a key has no state, and its session is stored at once
-    with transaction.atomic() if factor.has_state or locked else nullcontext():
-        session, token = issue_session(
-            credential, redeemed=redeemed, verified=factor.verified, requester=requester, now=now
+    with transaction.atomic() if factor.has_state or locked or seen.stores else nullcontext():
+        session, token, event = issue_session(
+            credential, redeemed=redeemed, verified=factor.verified, requester=requester, now=now, **seen.detail
         )
         record_uses(factor)
+        seen.store(credential, event)
         if locked:
             unlock(credential.account, by=credential, requester=requester, now=now)
     return SignedIn(session=session, token=token)
@@ -151,12 +158,27 @@ def _events_of(keys: EncryptedKeys, *, requester: Requester, now: datetime) -> l
     )
 
 
+def _tell_of_release(keys: EncryptedKeys, events: Sequence[AuditEvent], *, requester: Requester) -> str:
+    """Tell the owner if a key is released to a new device. Return the network that they were told of.
+
+    The notice is stored after the guess and not with it: a transaction around both would show in the time of a wrong
+    guess that the name exists.
+    """
+    known = keys.networks
+    if requester.device or not known or requester.network in known:
+        return ""
+    for event in events:
+        if event.kind == AuditKind.KEY_RELEASED:
+            notify_owner(event)
+    return requester.network
+
+
 def _open_for(
     recipient: Recipient,
     *,
     account: Account | None,
     presented: PresentedCode | None,
-    supported: Sequence[SupportedKind],
+    told: str,
     now: datetime,
 ) -> SigningChallenge:
     # look up and make up for every name alike
@@ -168,8 +190,9 @@ def _open_for(
         account_id=account.pk if account else made_up_id,
         generation=account.generation if account else 0,
         presented=presented,
+        bound=told,
         now=now,
     )
     if account is None:
         listed = [ListedCredential(kind=kind, credential_id=made_up) for kind, made_up in decoys]
-    return SigningChallenge(opened=opened, supported=supported, listed=listed)
+    return SigningChallenge(opened=opened, supported=(), listed=listed)

@@ -13,6 +13,9 @@ from dfns_login.models.ids import ID_MAX_LENGTH, new_credential_id
 from dfns_login.verification.assertion import StoredPasskey
 from dfns_login.verification.fido2 import PasskeyState
 
+NETWORKS: Final = 20
+"""How many networks a credential remembers, the newest last."""
+
 
 class CredentialKind(models.TextChoices):
     """Kinds of credential. The value is the name on the wire."""
@@ -47,6 +50,12 @@ class CredentialQuerySet(models.QuerySet["Credential"]):
     def replace_all(self, *, account: Account) -> None:
         """Revoke every credential of the account for good, as a recovery does."""
         self.filter(account=account).update(active=False, replaced=True)
+
+    def remember_network(self, *, credential: "Credential", network: str) -> None:
+        """Store that the credential signed in from this network. Lock its account first."""
+        known = self.filter(pk=credential.pk).values_list("networks", flat=True).get()
+        others = [each for each in known if each != network]
+        self.filter(pk=credential.pk).update(networks=[*others, network][-NETWORKS:])
 
     def rename(self, *, credential: "Credential", name: str) -> bool:
         """Rename the credential; false if it already has that name."""
@@ -122,6 +131,9 @@ class Credential(models.Model):
         default=False, editable=False, help_text="A recovery revoked it. It cannot be activated again."
     )
     created_at = models.DateTimeField(editable=False)
+    networks = models.JSONField(
+        default=list, editable=False, help_text="The last networks that it signed in from, as prefixes."
+    )
     unlocks_from = models.DateTimeField(
         null=True,
         editable=False,

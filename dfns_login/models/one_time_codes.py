@@ -275,7 +275,8 @@ def _guess_sql(alias: str, vendor: str, caller: Caller, *, closes: bool, events:
 def _guessed_by_device() -> OneTimeCodeQuerySet:
     field = OneTimeCode._meta.get_field
     names = ("organization", "recipient", "purpose")
-    read = OneTimeCode.objects.only(*names, "caller", "salt", "key_id", "issued_at", "expires_at")  # little
+    compared = ("caller", "salt", "key_id", "issued_at", "expires_at", "guesses", "device_guesses")
+    read = OneTimeCode.objects.only(*names, *compared)  # little
     return read.open().filter(**{name: Parameter(name, field(name)) for name in names})
 
 

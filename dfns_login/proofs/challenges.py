@@ -53,7 +53,9 @@ class RedeemedChallenge:
 
     account_id: the account or decoy that it was opened for; empty if the request named nobody.
     generation: of the account, or of the organization if the request named nobody.
-    bound: what else it was opened for, such as the digest of a user action.
+    bound: what else it was opened for, such as the digest of a user action; for a login, the network that the owner
+    was told of when the key was released.
+    failures: wrong guesses at the code that opened it.
     """
 
     ceremony: Ceremony
@@ -65,6 +67,7 @@ class RedeemedChallenge:
     bound: str
     generation: int
     expires_at: datetime
+    failures: int = 0
 
 
 def new_challenge() -> str:
@@ -107,6 +110,7 @@ def open_challenge(
         "code": code_presented,
         "bound": bound,
         "gen": generation,
+        "failures": presented.failures if isinstance(presented, PresentedCode) else 0,
         "exp": int((now + lifetime).timestamp()),
     }
     text = json.dumps(claims, separators=(",", ":")).encode()
@@ -134,6 +138,7 @@ def redeem_challenge(identifier: str, *, ceremony: Ceremony, now: datetime) -> R
         code_presented=claims["code"],
         bound=claims["bound"],
         generation=claims["gen"],
+        failures=claims.get("failures", 0),
         expires_at=expires_at,
     )
 

@@ -34,11 +34,15 @@ LOOKALIKES: Final = str.maketrans("OIL", "011")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PresentedCode:
-    """Proof that the recipient's code was presented and spent. Only this module makes one."""
+    """Proof that the recipient's code was presented and spent. Only this module makes one.
+
+    failures: how many wrong guesses at it came before.
+    """
 
     recipient: Recipient
     purpose: CodePurpose
     presented_at: datetime
+    failures: int = 0
 
 
 def issue_code(recipient: Recipient, *, purpose: CodePurpose, requester: Requester, now: datetime) -> int:
@@ -204,7 +208,8 @@ def _spend(
         if events:
             AuditEvent.objects.add(*events)
     recipient = Recipient(organization=counting.organization, username=counting.recipient)
-    return PresentedCode(recipient=recipient, purpose=purpose, presented_at=now)
+    failures = counting.guesses + counting.device_guesses
+    return PresentedCode(recipient=recipient, purpose=purpose, presented_at=now, failures=failures)
 
 
 def _grouped(code: str) -> str:

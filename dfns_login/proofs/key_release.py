@@ -85,6 +85,11 @@ class EncryptedKeys:
     def credential_ids(self) -> list[str]:
         return [row.credential_id for row in self.rows]
 
+    @property
+    def networks(self) -> set[str]:
+        """The networks that these keys signed in from; empty if they never did."""
+        return {network for row in self.rows for network in row.networks}
+
     def release(self, *, presented: PresentedCode) -> list[ReleasedKey]:
         """Decrypt the keys for their owner.
 
@@ -210,7 +215,9 @@ def _unlocked_keys() -> QuerySet[Credential]:
         account_id=Parameter("account", column("account")),
         account__generation=Parameter("generation", Account._meta.get_field("generation")),
     )
-    return _ordered(mine, kind=Parameter("kind", column("kind"))).only("credential_id", "encrypted_key_at_rest")
+    return _ordered(mine, kind=Parameter("kind", column("kind"))).only(
+        "credential_id", "encrypted_key_at_rest", "networks"
+    )
 
 
 _UNLOCKED_KEYS: Final = CompiledSelect(_unlocked_keys)

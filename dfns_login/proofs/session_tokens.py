@@ -4,9 +4,9 @@ from datetime import datetime
 
 from django.db.models import Q
 
-from dfns_login.audit import announce_event, draft_event
+from dfns_login.audit import Detail, announce_event, draft_event
 from dfns_login.errors import AssertionRefused, ChallengeRefused, TokenRefused
-from dfns_login.models import Account, AuditKind, Credential, Opening, Session, SpentToken
+from dfns_login.models import Account, AuditEvent, AuditKind, Credential, Opening, Session, SpentToken
 from dfns_login.proofs.challenges import RedeemedChallenge, new_jti
 from dfns_login.proofs.signed_tokens import TokenClass, sign_token, verify_token
 from dfns_login.requester import Requester
@@ -21,8 +21,9 @@ def issue_session(
     verified: VerifiedAssertion,
     requester: Requester,
     now: datetime,
-) -> tuple[Session, str]:
-    """Spend the challenge, open a session for the credential's account, and return its token.
+    **detail: Detail,
+) -> tuple[Session, str, AuditEvent]:
+    """Spend the challenge, open a session for the credential's account, and return its token and the event.
 
     verified: the type proves that the credential signed this challenge.
     Raises: AssertionRefused, if the account was voided since the challenge was opened; ChallengeRefused, if the
@@ -45,14 +46,15 @@ def issue_session(
     )
     spending = SpentToken(jti=redeemed.jti, expires_at=redeemed.expires_at)
     account = credential.account
-    event = draft_event(AuditKind.SIGNED_IN, account=account, requester=requester, now=now, kind=credential.kind)
+    detail = {"kind": credential.kind, **detail}
+    event = draft_event(AuditKind.SIGNED_IN, account=account, requester=requester, now=now, **detail)
     match Session.objects.open(session, spending=spending, generation=redeemed.generation, event=event):
         case Opening.VOIDED:
             raise AssertionRefused("account voided meanwhile")
         case Opening.SPENT:
             raise ChallengeRefused("challenge already spent")
     announce_event(event, account=account, requester=requester)
-    return session, sign_token(
+    token = sign_token(
         TokenClass.SESSION,
         subject=session.account_id,
         organization=credential.organization_id,
@@ -60,6 +62,7 @@ def issue_session(
         expires_at=session.expires_at,
         now=now,
     )
+    return session, token, event
 
 
 def resolve_session(token: str, *, now: datetime) -> Session:

@@ -25,10 +25,12 @@ from django.urls import resolve
 from dfns_login.api.browser import CompleteBrowserLogin
 from dfns_login.api.login import CompleteLogin
 from dfns_login.api.view import UnknownPath
+from dfns_login.browsers.devices import cookie_name
 from dfns_login.limits import Rate
 from dfns_login.models import Session
 from dfns_login.settings import DEFAULT_RATES
 from dfns_login.tasks import wake_ups
+from tests.support.api_browser import Browser
 from tests.support.api_client import (
     INVALID_CODE,
     NOT_AUTHORIZED,
@@ -557,8 +559,9 @@ class TestCost:
 
     def test_of_completing_a_login_in_a_browser(self, client: Client) -> None:
         """As without one, and: Django's session, the user's last login, and which of Django's sessions it is."""
-        person = make_person()
-        sign_in(client, person, loginCode=code_of(person))  # both logins share their rates
+        person, before = make_person(), Browser()
+        before.sign_in(person)  # a new device costs a notice; and both logins share their rates
+        client.cookies[cookie_name()] = before.cookies[cookie_name()].value
         body = login_body(open_login(client, person.names, loginCode=code_of(person)).json(), person.key)
         statements, commands = cost_of(lambda: call(client, "POST", "/login/complete", body))
         saved = ["BEGIN", "UPDATE", "COMMIT"]

@@ -50,13 +50,14 @@ def session_of(person: Person, *, now: datetime = NOW) -> tuple[Session, str]:
     opened = open_challenge(
         Ceremony.LOGIN, organization=account.organization_id, account_id=account.pk, generation=0, now=now
     )
-    return issue_session(
+    session, token, _event = issue_session(
         account.credentials.get(),
         redeemed=redeem_challenge(opened.identifier, ceremony=Ceremony.LOGIN, now=now),
         verified=signed(person, opened.challenge),
         requester=SOMEWHERE,
         now=now,
     )
+    return session, token
 
 
 def signed(person: Person, challenge: str) -> VerifiedAssertion:
