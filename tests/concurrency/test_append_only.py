@@ -15,16 +15,14 @@ from dfns_login.models import AuditEvent, AuditKind
 from tests.support.clock import NOW
 from tests.support.databases import MigratedDatabases, working_on
 from tests.support.factories import make_account, make_organization
-from tests.support.servers import PostgreSQL
 
-pytestmark = pytest.mark.postgres
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "operations.md"
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _documented(postgres: PostgreSQL, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
-    (sql,) = re.findall(r"```sql\n(.*?)```", DOCS.read_text(), re.DOTALL)
-    with django_db_blocker.unblock(), working_on(MigratedDatabases(postgres).new()):
+def _documented(migrated: MigratedDatabases, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    (sql,) = re.findall(r"```sql\n(CREATE FUNCTION dfns_login_append_only.*?)```", DOCS.read_text(), re.DOTALL)
+    with django_db_blocker.unblock(), working_on(migrated.new()):
         with connection.cursor() as cursor:
             cursor.execute("CREATE ROLE web")
             cursor.execute(sql)
