@@ -82,6 +82,7 @@ USES = {
 ACTS = {
     "act": "user action",
     "recover": "recovery token",
+    "lock_down": "",
     "switch_account": "",
     "switch_organization": "",
     "remove_key": "",

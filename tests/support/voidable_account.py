@@ -6,11 +6,15 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final
 
+from django.db import transaction
 from django.http import HttpResponse
 from django.test import Client
 from django.utils import timezone
 
+from dfns_login.audit import record_event
 from dfns_login.ceremonies.credential_changes import deactivate_credential
+from dfns_login.ceremonies.lockdown import lock_down, unlock_account
+from dfns_login.ceremonies.notices import notify_owner
 from dfns_login.ceremonies.operators import (
     Operator,
     deactivate_account,
@@ -19,8 +23,8 @@ from dfns_login.ceremonies.operators import (
     reactivate_organization,
     revoke_code,
 )
-from dfns_login.models import Account, Credential, OneTimeCode, Organization
-from dfns_login.proofs import derive_code
+from dfns_login.models import Account, AuditKind, Credential, OneTimeCode, Organization
+from dfns_login.proofs import derive_code, lock_token
 from dfns_login.purge import close_expired_codes, purge
 from dfns_login.settings import login_settings
 from tests.support.age import opaque_envelope
@@ -95,8 +99,9 @@ class VoidableAccount:
     def open(self, what: str, run: Run, *by: Thing, **more: Any) -> None:
         self.history.openings.append(Opening(what=what, run=run, by=by, **more))
 
-    def void(self, kind: str, run: Run, by: Thing | None = None) -> Act:
-        act = Act(kind=kind, order=run.commits[-1], revoked=run.began_to_update(CODES), by=by)
+    def void(self, kind: str, run: Run, by: Thing | None = None, *, commit: int = -1) -> Act:
+        """Keep what the run voided. commit: which of its commits did, counted from the last."""
+        act = Act(kind=kind, order=run.commits[commit], revoked=run.began_to_update(CODES), by=by)
         self.history.acts.append(act)
         return act
 
@@ -345,6 +350,22 @@ class VoidableAccount:
             return reactivate_account(account, operator=OPERATOR, now=timezone.now()) and off
 
         return Step(call=call, accepted=lambda run, did: did and self.void("switched account", run))
+
+    def lock_down(self, _pick: Pick) -> Step:
+        """Lock by the link of a notice, and unlock: the lock is not what refuses afterwards."""
+
+        def call() -> bool:
+            account = Account.objects.select_related("organization").get(pk=self.person.account.pk)
+            now = timezone.now()
+            with transaction.atomic():
+                told = record_event(
+                    AuditKind.CREDENTIAL_KEY_REPLACED, account=account, requester=SOMEWHERE, now=now, credential=""
+                )
+                notify_owner(told)
+            locked = lock_down(lock_token(told), requester=SOMEWHERE, now=now)
+            return bool(locked) and unlock_account(account, operator=OPERATOR, now=now)
+
+        return Step(call=call, accepted=lambda run, did: did and self.void("locked", run, commit=-2))
 
     def switch_organization(self, _pick: Pick) -> Step:
         def call() -> bool:
