@@ -169,7 +169,9 @@ def _tell_of_release(keys: EncryptedKeys, events: Sequence[AuditEvent], *, reque
         return ""
     for event in events:
         if event.kind == AuditKind.KEY_RELEASED:
-            notify_owner(event)
+            # the statement that stored it with the guess doesn't return its id
+            stored = AuditEvent.objects.filter(account=keys.account, kind=event.kind, at=event.at).order_by("-pk")
+            notify_owner(stored[0])
     return requester.network
 
 
