@@ -89,7 +89,7 @@ def test_the_page_asks_for_a_key_that_only_it_can_read(visitor: Visitor, residen
     sign_in(visitor, resident)
     (opened,) = [text for url, text in replies.items() if url.endswith("/auth/login/init")]
     (released,) = json.loads(opened)["allowCredentials"]["passwordProtectedKey"]
-    assert len(base64.urlsafe_b64decode(released["encryptedPrivateKey"] + "==")) > 500
+    assert len(base64.urlsafe_b64decode(released["encryptedPrivateKey"] + "==")) > 400
     assert "AGE ENCRYPTED" not in "".join(replies.values())
 
 
