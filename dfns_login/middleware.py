@@ -1,5 +1,6 @@
 """Middleware for the project's `MIDDLEWARE` setting."""
 
+from dfns_login.api.slow_senders import SlowSendersMiddleware
 from dfns_login.pages.middleware import BrowserSessionMiddleware
 
-__all__ = ["BrowserSessionMiddleware"]
+__all__ = ["BrowserSessionMiddleware", "SlowSendersMiddleware"]

@@ -39,6 +39,7 @@ INSTALLED_APPS = [
     "dfns_login",
 ]
 MIDDLEWARE = [
+    "dfns_login.middleware.SlowSendersMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "project.middleware.ContentSecurityPolicyMiddleware",

@@ -10,12 +10,14 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import Final
 
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+
+from dfns_login.proofs import REQUEST_DEADLINE
 
 TICK_SECONDS: Final = 0.5
 
@@ -69,3 +71,17 @@ class SlowSenders:
 
 
 slow_senders: Final = SlowSenders()
+
+
+class SlowSendersMiddleware:
+    """Bound the body of every request as the API's own are bounded. Add it to `MIDDLEWARE` before any other.
+
+    Django's CSRF check reads the body of a form before any view runs, so a view could not do this.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        with slow_senders.reading_ends(request, after=REQUEST_DEADLINE):
+            return self.get_response(request)

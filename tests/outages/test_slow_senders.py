@@ -67,3 +67,17 @@ def test_the_rest_of_a_refused_body_is_read_for_a_few_seconds(web: str, server: 
         seconds = time.monotonic() - started
     record_property("seconds", round(seconds, 1))
     assert seconds < DRAIN_PATIENCE.total_seconds() + BUSY_SECONDS
+
+
+@pytest.mark.parametrize("path", ["/lock/", "/login/", "/admin/login/"])
+def test_a_form_that_never_ends_is_refused_too(web: str, server: str, path: str) -> None:
+    """Also one whose body the CSRF check reads, for which a cookie of any value is enough."""
+    cookie = f"csrftoken={'a' * 32}; __Host-csrftoken={'a' * 32}"
+    first = head(web, path, length=1000, headers={"Cookie": cookie})
+    first = first.replace(b"application/json", b"application/x-www-form-urlencoded")
+    with trickling(web, [first]) as (connection,):
+        started = time.monotonic()
+        status = status_on(connection)
+        seconds = time.monotonic() - started
+    assert status == (408 if server == "uvicorn" else 404 if path == "/lock/" else 403)
+    assert seconds < REQUEST_DEADLINE.total_seconds() + BUSY_SECONDS
