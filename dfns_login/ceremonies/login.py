@@ -165,7 +165,7 @@ def _tell_of_release(keys: EncryptedKeys, events: Sequence[AuditEvent], *, reque
     guess that the name exists.
     """
     known = keys.networks
-    if requester.device or not known or requester.network in known:
+    if requester.device or not keys.account_has_signed_in or requester.network in known:
         return ""
     for event in events:
         if event.kind == AuditKind.KEY_RELEASED:

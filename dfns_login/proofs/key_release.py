@@ -14,7 +14,7 @@ from typing import Final
 
 from cryptography.fernet import InvalidToken
 from django.core.exceptions import ImproperlyConfigured
-from django.db.models import Exists, Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from dfns_login.key_rings import key_rings
 from dfns_login.models import Account, CodePurpose, Credential, CredentialKind, Session, new_credential_id
@@ -89,6 +89,11 @@ class EncryptedKeys:
     def networks(self) -> set[str]:
         """The networks that these keys signed in from; empty if they never did."""
         return {network for row in self.rows for network in row.networks}
+
+    @property
+    def account_has_signed_in(self) -> bool:
+        """Whether any credential of the account signed in; a key that never did may have been stored for years."""
+        return any(vars(row)["account_has_signed_in"] for row in self.rows)
 
     def release(self, *, presented: PresentedCode) -> list[ReleasedKey]:
         """Decrypt the keys for their owner.
@@ -215,9 +220,9 @@ def _unlocked_keys() -> QuerySet[Credential]:
         account_id=Parameter("account", column("account")),
         account__generation=Parameter("generation", Account._meta.get_field("generation")),
     )
-    return _ordered(mine, kind=Parameter("kind", column("kind"))).only(
-        "credential_id", "encrypted_key_at_rest", "networks"
-    )
+    signed_in = Credential.objects.usable().filter(account=OuterRef("account")).exclude(networks=[])
+    found = _ordered(mine, kind=Parameter("kind", column("kind"))).annotate(account_has_signed_in=Exists(signed_in))
+    return found.only("credential_id", "encrypted_key_at_rest", "networks")
 
 
 _UNLOCKED_KEYS: Final = CompiledSelect(_unlocked_keys)

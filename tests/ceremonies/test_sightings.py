@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from dfns_login.models import AuditKind, Credential, Notice
+from dfns_login.models import AuditKind, Credential, CredentialKind, Notice
 from dfns_login.models.credentials import NETWORKS
 from tests.support.api_browser import Browser
 from tests.support.api_client import complete_login, open_login
@@ -54,6 +54,21 @@ def test_a_sign_in_from_another_network_than_the_release_is_told_too(jane: Perso
     sign_in(jane, by=HOME)
     sign_in(jane, by="192.0.2.9", release_by=ABROAD)
     assert told() == [AuditKind.KEY_RELEASED, AuditKind.SIGNED_IN]
+
+
+def test_a_release_of_a_key_that_never_signed_in_is_told(jane: Person) -> None:
+    """The owner signs in with another credential."""
+    Credential.objects.create(
+        organization=jane.account.organization,
+        account=jane.account,
+        kind=CredentialKind.KEY,
+        credential_id="AAAA",
+        canonical_credential_id="AAAA",
+        created_at=timezone.now(),
+        networks=["198.51.100.0/24"],
+    )
+    sign_in(jane, by=ABROAD)
+    assert told() == [AuditKind.KEY_RELEASED]
 
 
 def test_a_sign_in_without_a_release_is_told(jane: Person) -> None:
