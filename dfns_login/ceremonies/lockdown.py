@@ -32,8 +32,7 @@ def lock_down(token: str, *, requester: Requester, now: datetime) -> Account | N
         return None
     account = link.notice.event.account
     with transaction.atomic():
-        Account.objects.lock(account=account)
-        if not Notice.objects.spend_link(notice=link.notice, now=now):
+        if not Account.objects.lock(account=account) or not Notice.objects.spend_link(notice=link.notice, now=now):
             return None
         Account.objects.lock_down(account=account, until=now + login_settings().lock_duration, now=now)
         ended = void_account(account, ending=EVERY_SESSION, now=now)

@@ -97,9 +97,12 @@ class AccountQuerySet(models.QuerySet["Account"]):
         """Accounts that may register."""
         return self.in_active_organization(state=AccountState.INVITED)
 
-    def lock(self, *, account: "Account") -> None:
-        """Lock the account until this transaction ends. Lock it before its sessions and before the organization."""
-        self.select_for_update(no_key=True).filter(pk=account.pk).first()
+    def lock(self, *, account: "Account") -> bool:
+        """Lock the account until this transaction ends; false if it was deleted.
+
+        Lock it before its sessions and before the organization.
+        """
+        return self.select_for_update(no_key=True).filter(pk=account.pk).first() is not None
 
     def lock_current(self, *, account: "Account", generation: int) -> bool:
         """Lock the registered account; false if it was voided after this generation."""

@@ -1,7 +1,7 @@
 """Locking an account by the link in a notice, and unlocking it, over HTTP (R-130)."""
 
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,11 +11,13 @@ from django.test import Client
 from django.utils import timezone
 
 from dfns_login.audit import record_event
+from dfns_login.ceremonies import lockdown
 from dfns_login.ceremonies.lockdown import link_ends, unlock_account
 from dfns_login.ceremonies.notices import notify_owner
-from dfns_login.ceremonies.operators import Operator
+from dfns_login.ceremonies.operators import Operator, delete_account
 from dfns_login.models import Account, AuditEvent, AuditKind, CodePurpose, Credential, Notice, Session
 from dfns_login.proofs import find_lock_link, lock_token
+from dfns_login.proofs.lock_links import LockLink
 from tests.support.api_client import complete_login, open_login, post, sign_in
 from tests.support.authenticators import Kind, SoftwareKey, base64url, compact_json
 from tests.support.clock import DAY, HOUR, SECOND
@@ -305,3 +307,16 @@ def test_it_unlocks_by_itself(client: Client, jane: Person) -> None:
     Account.objects.update(locked_until=timezone.now())
     assert sign_in_by(client, jane, PROTECTED).status_code == 200
     assert not AuditEvent.objects.filter(kind=AuditKind.UNLOCKED).exists()
+
+
+def test_an_account_that_is_deleted_meanwhile_is_not_locked(
+    jane: Person, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def find_and_delete(token: str, *, now: datetime) -> LockLink | None:
+        found = find_lock_link(token, now=now)
+        delete_account(jane.account, operator=Operator(requester=SOMEWHERE), now=now)
+        return found
+
+    token = lock_token(notice_of(jane))
+    monkeypatch.setattr(lockdown, "find_lock_link", find_and_delete)
+    assert post_token(client, token).status_code == 404
