@@ -394,7 +394,7 @@ VOIDED = ("UPDATE organization", "UPDATE account", "UPDATE session", "UPDATE ses
 """A new generation, the sessions that end, those that stay, and the open codes (R-122)."""
 HANDED_OVER = {"set": 1}
 """A worker has been woken by the request before, and has not come yet."""
-STATEMENT = re.compile(r'^(\w+)(?:.*?(?:FROM|INTO|UPDATE) "dfns_login_(\w+)")?', re.DOTALL)
+STATEMENT = re.compile(r'^\s*(\w+)(?:.*?(?:FROM|INTO|UPDATE|JOIN) "?dfns_login_(\w+))?', re.DOTALL)
 
 
 def opened_session() -> list[str]:

@@ -57,8 +57,11 @@ class OrganizationBodyExtension(OpenApiSerializerExtension):
     def map_serializer(self, auto_schema: AutoSchema, direction: Direction) -> Schema:
         schema: Schema = auto_schema._map_serializer(self.target, direction, bypass_extensions=True)  # noqa: SLF001
         others = [each for each in schema.pop("required") if each != "orgId"]
-        by_tenant = {"required": [*others, "tenantId"], "properties": {"tenantId": {"type": "string"}}}
-        return schema | {"anyOf": [{"required": [*others, "orgId"]}, by_tenant]}
+        properties = schema["properties"] | {"orgId": schema["properties"]["orgId"] | {"type": ["string", "null"]}}
+        either = [
+            {"required": [*others, name], "properties": {name: {"type": "string"}}} for name in ("orgId", "tenantId")
+        ]
+        return schema | {"properties": properties, "anyOf": either}
 
 
 class MomentExtension(OpenApiSerializerFieldExtension):
