@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Final
 from drf_spectacular.extensions import OpenApiSerializerExtension, OpenApiSerializerFieldExtension
 from drf_spectacular.hooks import postprocess_schema_enums
 from drf_spectacular.openapi import AutoSchema
-from drf_spectacular.plumbing import ComponentIdentity, ResolvedComponent
+from drf_spectacular.plumbing import ComponentIdentity, ResolvedComponent, force_instance
 from drf_spectacular.settings import spectacular_settings
 from drf_spectacular.utils import Direction
 
@@ -55,13 +55,14 @@ class OrganizationBodyExtension(OpenApiSerializerExtension):
     match_subclasses = True
 
     def map_serializer(self, auto_schema: AutoSchema, direction: Direction) -> Schema:
-        schema: Schema = auto_schema._map_serializer(self.target, direction, bypass_extensions=True)  # noqa: SLF001
+        body = force_instance(self.target)
+        body.fields["orgId"].allow_null = True  # beside a `tenantId`
+        schema: Schema = auto_schema._map_serializer(body, direction, bypass_extensions=True)  # noqa: SLF001
         others = [each for each in schema.pop("required") if each != "orgId"]
-        properties = schema["properties"] | {"orgId": schema["properties"]["orgId"] | {"type": ["string", "null"]}}
         either = [
             {"required": [*others, name], "properties": {name: {"type": "string"}}} for name in ("orgId", "tenantId")
         ]
-        return schema | {"properties": properties, "anyOf": either}
+        return schema | {"anyOf": either}
 
 
 class MomentExtension(OpenApiSerializerFieldExtension):
