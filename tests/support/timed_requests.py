@@ -67,8 +67,8 @@ def asking_all(known: Iterable[Account], unknown: Iterable[dict[str, str]] = ())
 
 
 def seen_in(answers: Iterable[TimedAnswer], *, names: Iterable[str]) -> set[tuple[int, str, str]]:
-    """Return the answers to these names: status, body, and headers without those that differ by process."""
-    wanted, volatile = set(names), {"Date", "X-Served-By"}
+    """Return the answers to these names: status, body, and headers without those that differ by process or request."""
+    wanted, volatile = set(names), {"Date", "X-Request-ID", "X-Served-By"}
     return {
         (
             each.answer.status,
