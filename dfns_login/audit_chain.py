@@ -2,7 +2,7 @@
 
 A background task adds a link for each event: an HMAC over the event, the link's position and the previous link, under
 a key that the database does not hold. Positions count in the order of chaining, so events may commit in any order and
-no request waits for the chain. Whoever changes, removes, moves or backdates an event without the key breaks a link.
+no request waits for the chain. Changing, removing, moving or backdating an event without the key breaks a link.
 
 Purging removes the oldest links with their events, and signs a checkpoint where the chain begins now.
 
@@ -51,7 +51,7 @@ class Head:
 def chain_events(*, now: datetime) -> int:
     """Add a link for every event that has none. Returns how many.
 
-    Stored: the links. The head is logged, so that whoever keeps the log can tell that the end of the chain was cut off.
+    Stored: the links. The head is logged, so the log shows whether the end of the chain was cut off.
     """
     total = 0
     while added := _chain_batch(now=now):

@@ -18,7 +18,7 @@ from dfns_login.requester import Requester
 from dfns_login.settings import login_settings
 
 UNLOCKING_KINDS: Final = (CredentialKind.FIDO2, CredentialKind.KEY, CredentialKind.RECOVERY_KEY)
-"""Kinds whose signature unlocks. A password-protected key does not: whoever has the mailbox may know the password."""
+"""Kinds whose signature unlocks. A password-protected key does not: somebody with the mailbox may know the password."""
 
 
 def lock_down(token: str, *, requester: Requester, now: datetime) -> Account | None:

@@ -70,5 +70,5 @@ def add_group(parsers: Parsers, name: str, description: str) -> Parsers:
 
 
 def requester() -> Requester:
-    """Whoever runs the command."""
+    """Return the requester of what a command does: no address, and the command as its agent."""
     return Requester(address="", agent=AGENT, locale=settings.LANGUAGE_CODE)

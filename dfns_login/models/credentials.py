@@ -33,7 +33,7 @@ class CredentialQuerySet(models.QuerySet["Credential"]):
         return self.filter(active=True)
 
     def with_id_of(self, credential: "Credential") -> Self:
-        """The organization's credential with the same id, whoever's: at most one."""
+        """The organization's credential with the same id, of any account: at most one."""
         return self.filter(
             organization_id=credential.organization_id, canonical_credential_id=credential.canonical_credential_id
         )

@@ -133,7 +133,7 @@ class AuditLink(models.Model):
 
 
 class AuditCheckpoint(models.Model):
-    """Where the chain begins: after the last link that was purged. The only row; whoever extends the chain locks it."""
+    """Where the chain begins: after the last link that was purged. The only row; extending the chain locks it."""
 
     position = models.PositiveBigIntegerField(default=0)
     mac = models.BinaryField()

@@ -1,6 +1,6 @@
 """Evidence of user actions: what was signed, so that anybody can verify it again.
 
-The challenge of a user action commits to the request. Whoever has the evidence and trusts the public key in it can
+The challenge of a user action commits to the request. Anybody who has the evidence and trusts the public key in it can
 verify that its holder signed that request: no key of this app is needed, and nothing of the database.
 """
 
