@@ -18,6 +18,8 @@ from tests.support.trickle import head, status_on, trickling
 
 SENDERS = {"sync": 4, "gthread": 20, "uvicorn": 20}
 """As many as the server has processes or threads, at least."""
+ROUNDS = {"sync": 1, "gthread": 2, "uvicorn": 1}
+"""How many deadlines may pass before a thread is free. One gunicorn process with eight threads may accept all 20."""
 BUSY_SECONDS = 10.0
 """What a busy machine may add."""
 
@@ -45,13 +47,13 @@ def seconds_to_answer(web: str, call: Call) -> float:
 
 
 def test_bodies_that_never_end_hold_nobody_up_for_long(web: str, server: str, record_property: Figure) -> None:
-    """Their requests are refused after the deadline, and everybody else is answered."""
+    """Their requests are refused after the deadline, and then everybody else is answered."""
     jane, lee = make_accounts(2)
     assert seconds_to_answer(web, asking(names_of(jane))) < BUSY_SECONDS
     with trickling(web, [head(web, "/auth/login/code", length=1000)] * SENDERS[server]) as connections:
         seconds = seconds_to_answer(web, asking(names_of(lee)))
         record_property("seconds", round(seconds, 1))
-        assert seconds < REQUEST_DEADLINE.total_seconds() + BUSY_SECONDS
+        assert seconds < ROUNDS[server] * REQUEST_DEADLINE.total_seconds() + BUSY_SECONDS
         statuses = {status_on(each) for each in connections}
     assert statuses == {408 if server == "uvicorn" else 400}
 
