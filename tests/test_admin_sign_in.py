@@ -71,7 +71,7 @@ def test_the_right_password_signs_in(client: Client):
 
 
 @pytest.mark.parametrize("path", ["/admin/", "/admin/dfns_login/account/"])
-def test_whoever_is_not_signed_in_is_sent_to_it(client: Client, path):
+def test_an_anonymous_visitor_is_redirected_to_it(client: Client, path):
     assert client.get(path).headers["Location"].startswith("/admin/login/")
 
 

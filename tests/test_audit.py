@@ -61,7 +61,7 @@ def test_an_event_is_a_row_a_line_and_a_signal(
     assert what == {"sender": AuditEvent, "account": jane, "requester": HERE, "at": NOW, "detail": {"session": 7}}
 
 
-def test_a_receiver_that_fails_harms_nobody(jane: Account, django_capture_on_commit_callbacks: Any) -> None:
+def test_a_failing_signal_receiver_changes_no_outcome(jane: Account, django_capture_on_commit_callbacks: Any) -> None:
     def fail(**_: Any) -> None:
         raise ValueError
 

@@ -72,7 +72,7 @@ def test_no_process_outlives_the_demonstration_whatever_ends_it(tmp_path, ending
         assert wait_for(lambda: not any(map(is_alive, running | processes(marker))))
 
 
-def test_every_mail_is_shown_in_the_terminal_and_on_the_page(tmp_path):
+def test_every_email_is_shown_in_the_terminal_and_on_the_page(tmp_path):
     output = tmp_path / "output"
     with demonstration(output) as (process, _marker):
         assert wait_for(lambda: "to jane@example.com" in output.read_text() or process.poll()), output.read_text()

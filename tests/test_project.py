@@ -175,7 +175,7 @@ def test_emails_are_read_once_they_are_whole(tmp_path: Path):
 
 
 @pytest.mark.django_db
-def test_the_start_page_is_served_and_the_page_of_mails_only_in_development(client: Client):
+def test_the_start_page_is_served_and_the_page_of_emails_only_in_development(client: Client):
     assert client.get("/").status_code == 200
     assert client.get("/mail/").status_code == 404
     assert "Page not found" in client.get("/nowhere").content.decode()

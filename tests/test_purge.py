@@ -80,7 +80,7 @@ def test_an_open_code_is_never_touched() -> None:
     assert present_code(recipient, code, purpose=CodePurpose.LOGIN, now=NOW + MINUTE)
 
 
-def test_a_spent_token_is_remembered_longer_than_it_could_live() -> None:
+def test_a_spent_token_is_kept_longer_than_it_is_valid() -> None:
     SpentToken.objects.create(jti="x", expires_at=NOW)
     """R-124. No request lasts as long."""
     assert REQUEST_DEADLINE == 10 * SECOND

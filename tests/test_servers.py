@@ -32,7 +32,7 @@ def test_valkey_comes_back_at_its_address_and_empty():
         assert client.get("key") is None
 
 
-def test_postgresql_keeps_what_was_committed_through_a_kill():
+def test_postgresql_keeps_committed_rows_through_a_kill():
     with PostgreSQL() as postgres:
         postgres.create_database("kept")
         dsn = f"host={postgres.folder} user=postgres dbname=kept"

@@ -138,7 +138,7 @@ def test_a_code_whose_guesses_are_spent_says_so(operator: Client, scene: AdminRe
     assert "10 of 10" in page
 
 
-def test_delivery_says_what_is_to_be_expected(operator: Client, db: None) -> None:
+def test_the_delivery_column_tells_what_happens_next(operator: Client, db: None) -> None:
     now = timezone.now()
     sent = {"delivery": "sent", "sent_at": now, "handled_at": now}
     make_code("again@b.co", "or-x", **sent, asked_at=now + timedelta(seconds=1))
@@ -180,7 +180,7 @@ def test_one_day_is_the_operators_own(operator: Client, settings) -> None:
 
 
 @pytest.mark.parametrize("asked", ["yesterday", "2026-02-30", "0001-01-01", "9999-12-31", "2026-03-01'--", "-1"])
-def test_a_day_that_is_none_is_turned_down(operator: Client, asked: str) -> None:
+def test_an_invalid_day_is_refused(operator: Client, asked: str) -> None:
     assert operator.get(CODES, {"requested": asked}).status_code == 302
 
 
@@ -219,7 +219,7 @@ def test_accounts_are_found_by_username_address_and_id(operator: Client, scene: 
 
 
 @pytest.mark.parametrize("model", ["credential", "session", "auditevent"])
-def test_what_belongs_to_an_account_is_found_by_it(operator: Client, scene: AdminRecords, model: str) -> None:
+def test_objects_are_found_by_their_account(operator: Client, scene: AdminRecords, model: str) -> None:
     other = make_account(make_organization("Other"), "other@b.co")
     credential = make_credential(other, SoftwareKey.make(kind=Kind.KEY))
     make_session(other, credential, jti="other")

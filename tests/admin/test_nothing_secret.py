@@ -78,7 +78,7 @@ def test_no_list_can_be_probed_by_a_secret_column(operator: Client, column: str)
         ("onetimecode", "recipient__startswith"),
     ],
 )
-def test_nor_by_way_of_another_table(operator: Client, model: str, lookup: str) -> None:
+def test_related_tables_show_no_secret(operator: Client, model: str, lookup: str) -> None:
     assert operator.get(f"{ADMIN}/{model}/", {lookup: "a"}).status_code == 400
 
 
@@ -88,7 +88,7 @@ def test_other_lists_of_the_admin_do_not_reach_ours(operator: Client, scene: Adm
 
 
 @pytest.mark.parametrize("query", ["_to_field=salt", "_popup=1&_to_field=salt", "_to_field=encrypted_key_at_rest"])
-def test_a_secret_column_is_no_key_to_a_row(operator: Client, scene: AdminRecords, query: str) -> None:
+def test_a_secret_column_cannot_be_searched(operator: Client, scene: AdminRecords, query: str) -> None:
     for model in ("onetimecode", "credential"):
         assert operator.get(f"{ADMIN}/{model}/?{query}").status_code == 400
 

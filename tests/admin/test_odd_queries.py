@@ -39,5 +39,5 @@ QUERIES = (
 
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("query", QUERIES)
-def test_an_odd_query_is_no_server_error(operator: Client, scene: AdminRecords, model: str, query: str) -> None:
+def test_an_odd_query_causes_no_server_error(operator: Client, scene: AdminRecords, model: str, query: str) -> None:
     assert operator.get(f"{ADMIN}/{model}/?{query}").status_code < 500

@@ -70,7 +70,7 @@ def test_it_is_done_once(operator: Client, scene: AdminRecords) -> None:
         (AccountState.REGISTERED, 0, AccountState.INVITED),
     ],
 )
-def test_reactivating_makes_an_account_what_it_was(
+def test_reactivating_restores_the_account(
     operator: Client, state: AccountState, keys: int, then: AccountState
 ) -> None:
     account = make_account(make_organization(), state=state)
@@ -149,7 +149,7 @@ def test_a_session_is_ended(operator: Client, client: Client) -> None:
     assert jane.account.events.get(kind="session.closed").detail["operator"]
 
 
-def test_a_deactivated_credential_opens_nothing_and_what_it_opened_is_shut(operator: Client, client: Client) -> None:
+def test_deactivating_a_credential_ends_its_challenges_and_sessions(operator: Client, client: Client) -> None:
     jane = make_person(None, "jane@example.co", SoftwareKey.make(kind=Kind.KEY))
     token = sign_in(client, jane)
     code = issue(jane.account.recipient)
@@ -162,7 +162,7 @@ def test_a_deactivated_credential_opens_nothing_and_what_it_opened_is_shut(opera
     assert kinds_of(jane.account).count("credential.deactivated") == 1
 
 
-def test_a_deactivated_organization_lets_nobody_in_and_revives_nothing(operator: Client, client: Client) -> None:
+def test_a_deactivated_organization_refuses_sign_ins_and_restores_nothing(operator: Client, client: Client) -> None:
     jane = make_person(None, "jane@example.co", SoftwareKey.make(kind=Kind.KEY))
     other = make_person(None, "other@example.co", SoftwareKey.make(kind=Kind.KEY))
     token, others_token = sign_in(client, jane), sign_in(client, other)
@@ -186,7 +186,7 @@ def invite(operator: Client, organization: Organization, email: str, **more: str
 
 
 @pytest.mark.django_db(transaction=True)
-def test_inviting_makes_the_account_and_mails_its_code(operator: Client) -> None:
+def test_inviting_creates_the_account_and_its_code(operator: Client) -> None:
     organization = make_organization()
     page = invite(operator, organization, "Jane@Example.co")
     account = Account.objects.get()
@@ -209,7 +209,7 @@ def test_inviting_again_keeps_the_account_and_its_code(operator: Client) -> None
     assert AuditEvent.objects.count() == 1
 
 
-def test_whoever_has_registered_is_not_invited(operator: Client, scene: AdminRecords) -> None:
+def test_a_registered_user_is_not_invited(operator: Client, scene: AdminRecords) -> None:
     organization = scene.account.organization
     before = OneTimeCode.objects.count()
     for email, state in (("gone@b.co", "deactivated"), ("here@b.co", "registered")):
@@ -223,12 +223,12 @@ def test_whoever_has_registered_is_not_invited(operator: Client, scene: AdminRec
 @pytest.mark.parametrize(
     "email", ["", "no address", "a@b.co, c@d.co", "a@b.co\nBcc: c@d.co", "a\x00@b.co", "x" * 300 + "@b.co"]
 )
-def test_what_is_no_address_is_not_invited(operator: Client, email: str) -> None:
+def test_text_that_is_not_an_address_is_not_invited(operator: Client, email: str) -> None:
     assert "errorlist" in invite(operator, make_organization(), email)
     assert not Account.objects.exists()
 
 
-def test_nobody_is_invited_into_a_deactivated_organization(operator: Client) -> None:
+def test_a_deactivated_organization_refuses_invitations(operator: Client) -> None:
     organization = make_organization()
     account = make_account(organization, state=AccountState.INVITED)
     operate(operator, "organization", organization.pk, "deactivate")
@@ -263,7 +263,7 @@ def test_a_pop_up_is_closed_after_inviting(operator: Client) -> None:
     assert "popup_response.js" in invite(operator, make_organization(), "jane@example.co", _popup="1")
 
 
-def test_what_was_done_meanwhile_is_not_done_again(scene: AdminRecords) -> None:
+def test_an_operation_done_meanwhile_is_not_repeated(scene: AdminRecords) -> None:
     """Each operation is decided by one UPDATE, whatever its caller has read before."""
     by = {"operator": Operator(requester=SOMEWHERE), "now": datetime.now(UTC)}
     organization = scene.account.organization

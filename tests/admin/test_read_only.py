@@ -136,6 +136,6 @@ def test_an_operation_is_a_post_with_a_token_of_somebody_signed_in(operator: Cli
     assert Account.objects.get(pk=scene.account.pk).state == "registered"
 
 
-def test_an_operation_that_is_none_is_not_found(operator: Client, scene: AdminRecords) -> None:
+def test_an_unknown_operation_is_not_found(operator: Client, scene: AdminRecords) -> None:
     assert operate(operator, "account", scene.account.pk, "delete").status_code == 404
     assert operate(operator, "account", "us-nobody", "deactivate").status_code == 404

@@ -38,13 +38,13 @@ def test_a_code_in_the_hands_of_a_worker_says_until_when() -> None:
     assert steps[1].at == NOW + timedelta(seconds=60)
 
 
-def test_a_failure_shows_the_mail_servers_answer_and_the_next_try() -> None:
+def test_a_failure_shows_the_mail_servers_reply_and_the_next_try() -> None:
     steps = steps_of(delivery="failed", tries=3, last_error="451 later", next_try_at=NOW + timedelta(seconds=45))
     assert texts(steps)[1:] == ["Try 3 failed", "Next try", "Expires"]
     assert (steps[1].detail, steps[1].at, steps[2].at) == ("451 later", None, NOW + timedelta(seconds=45))
 
 
-def test_a_code_for_nobody_says_so_and_goes_on_counting() -> None:
+def test_a_code_for_an_unknown_name_says_so_and_counts_guesses() -> None:
     steps = steps_of(delivery="no recipient", handled_at=NOW, guesses=3)
     assert texts(steps)[1:] == [
         "Not sent: no recipient",
@@ -69,7 +69,7 @@ def test_an_ended_code_ends_with_how(closed: str, text: str) -> None:
     assert steps[-1].detail == ""
 
 
-def test_what_expired_before_the_sweep_came_is_over_all_the_same() -> None:
+def test_a_code_that_no_sweep_has_closed_yet_shows_as_expired() -> None:
     steps = steps_of(age=timedelta(minutes=11), delivery="failed", last_error="451", tries=4)
     assert texts(steps)[1:] == ["Try 4 failed", "Expired"]
     assert steps[-1].detail == "It was never sent."

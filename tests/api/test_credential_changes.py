@@ -114,7 +114,7 @@ def test_renaming_sends_a_signal(jane: SignedIn, django_capture_on_commit_callba
     assert heard == [{"credential": uuid}, {"credential": uuid, "sessions": 0}]
 
 
-def test_the_same_name_is_no_change(jane: SignedIn) -> None:
+def test_the_same_name_changes_nothing(jane: SignedIn) -> None:
     for name in ("Laptop", "Laptop", " Laptop "):
         assert rename(jane, name).json()["name"] == "Laptop"
     assert AuditEvent.objects.filter(kind=AuditKind.CREDENTIAL_RENAMED).count() == 1

@@ -69,7 +69,7 @@ def test_the_cookie_has_the_host_prefix_over_https(jane: Person, configure: Any)
     assert (cookie.key, cookie["secure"]) == ("__Host-dfns-device", True)
 
 
-def test_the_cookie_names_nobody(device: Browser, jane: Person) -> None:
+def test_the_cookie_does_not_identify_the_account(device: Browser, jane: Person) -> None:
     text = device.cookies[cookie_name()].value
     for secret in (jane.account.username, jane.account.pk, jane.account.organization_id):
         assert secret not in text

@@ -99,7 +99,7 @@ def test_an_invalid_query_is_refused(operator: SignedIn, name: str, value: str) 
 
 
 @pytest.mark.parametrize("at", ["0001-01-01T00:00:00%2B14:00", "9999-12-31T23:59:59-14:00"])
-def test_the_ends_of_time_are_no_error(operator: SignedIn, at: str) -> None:
+def test_the_earliest_and_latest_times_are_accepted(operator: SignedIn, at: str) -> None:
     assert operator.call("GET", f"/auth/events?since={at}").status_code == 400
 
 

@@ -275,7 +275,7 @@ def test_a_challenge_is_bound_to_its_account(
     assert complete_login(client, kims, kim.key).status_code == 200
 
 
-def test_the_challenge_of_an_unknown_name_signs_nobody_in(client: Client, kim: Person) -> None:
+def test_the_challenge_of_an_unknown_name_signs_no_one_in(client: Client, kim: Person) -> None:
     opened = open_login(client, {**kim.names, "username": "nobody@example.co"}).json()
     assert told(complete_login(client, opened, kim.key)) == NOT_AUTHORIZED
 

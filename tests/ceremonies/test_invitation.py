@@ -143,7 +143,7 @@ def test_parallel_invitations_create_one_account(acme: Organization) -> None:
     assert Account.objects.count() == 1
 
 
-def test_nobody_is_invited_into_an_inactive_organization(acme: Organization) -> None:
+def test_an_inactive_organization_refuses_invitations(acme: Organization) -> None:
     acme.active = False
     with pytest.raises(BodyRefused) as refusal:
         invited(acme)

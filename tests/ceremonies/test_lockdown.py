@@ -199,7 +199,7 @@ def test_a_locked_account_releases_no_key_and_takes_no_password(client: Client, 
     assert not Session.objects.filter(revoked_at=None).exists()
 
 
-def test_nothing_that_was_opened_before_goes_on(client: Client, jane: Person) -> None:
+def test_everything_opened_before_is_refused(client: Client, jane: Person) -> None:
     login = open_login(client, jane.names).json()
     code = issue(jane.account.recipient)
     lock(jane, client)
@@ -208,7 +208,7 @@ def test_nothing_that_was_opened_before_goes_on(client: Client, jane: Person) ->
     assert is_locked(jane)
 
 
-def test_before_a_signature_nobody_is_told(client: Client, jane: Person) -> None:
+def test_before_a_signature_no_notice_is_sent(client: Client, jane: Person) -> None:
     """The answers to a stranger are those from before."""
 
     def answers() -> list[Any]:
@@ -267,7 +267,7 @@ def test_the_recovery_kit_unlocks_by_recovering(client: Client, jane: Person) ->
 
 
 @pytest.mark.parametrize("number", [KEY, RECOVERY])
-def test_what_a_thief_has_just_added_does_not_unlock(client: Client, jane: Person, number: int) -> None:
+def test_a_credential_added_just_before_does_not_unlock(client: Client, jane: Person, number: int) -> None:
     added = jane.account.credentials.filter(credential_id=jane.keys[number].credential_id)
     added.update(unlocks_from=link_ends(now=timezone.now()))
     lock(jane, client)

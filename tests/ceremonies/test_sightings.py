@@ -111,7 +111,7 @@ def test_a_refused_sign_in_teaches_no_network(jane: Person) -> None:
     assert jane.account.credentials.get().networks == ["198.51.100.0/24"]
 
 
-def test_a_credential_remembers_a_bounded_number_of_networks(jane: Person) -> None:
+def test_a_credential_keeps_a_bounded_number_of_networks(jane: Person) -> None:
     credential = jane.account.credentials.get()
     for number in range(NETWORKS + 2):
         Credential.objects.remember_network(credential=credential, network=f"10.0.{number}.0/24")

@@ -132,7 +132,7 @@ def set_scene(recipient: Recipient, *, before: str | None) -> list[tuple[str, No
     return [(before, None)]
 
 
-def test_a_code_that_is_in_hand_works_while_a_stranger_asks_for_more(web: str, jane: Person) -> None:
+def test_an_emailed_code_works_while_a_stranger_requests_more(web: str, jane: Person) -> None:
     for place in range(0, PARALLEL, 12):
         calls: list[Call] = [asking(jane.names)] * PARALLEL
         calls[place] = presenting(jane, issue(jane.account.recipient))

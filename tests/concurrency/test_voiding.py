@@ -403,7 +403,7 @@ def test_without_an_act_it_is_good(scene: Scene, issuing: Callable[[Scene], Use]
 
 @pytest.mark.parametrize("issuing", READ_ONLY)
 @pytest.mark.parametrize("act", ACTS)
-def test_what_is_issued_before_an_act_is_committed_is_refused_afterwards(
+def test_things_issued_before_an_act_commits_are_refused_afterwards(
     scene: Scene, act: Callable[[Scene], Use], issuing: Callable[[Scene], Use]
 ) -> None:
     for each in each_round(scene):
@@ -413,7 +413,7 @@ def test_what_is_issued_before_an_act_is_committed_is_refused_afterwards(
 
 @pytest.mark.parametrize("issuing", VOIDED)
 @pytest.mark.parametrize("act", ACTS)
-def test_what_is_used_while_an_act_is_committed_is_refused(
+def test_things_used_while_an_act_commits_are_refused(
     scene: Scene, act: Callable[[Scene], Use], issuing: Callable[[Scene], Use]
 ) -> None:
     for each in each_round(scene):
@@ -424,7 +424,7 @@ def test_what_is_used_while_an_act_is_committed_is_refused(
 @pytest.mark.parametrize("clock", CLOCKS.values(), ids=CLOCKS.keys())
 @pytest.mark.parametrize("issuing", [login_challenge, credential_challenge, login_code])
 @pytest.mark.parametrize("act", [deactivating, deactivating_the_organization, signing_out_everywhere])
-def test_what_is_issued_after_an_act_is_good_whatever_the_clock_says(
+def test_things_issued_after_an_act_are_valid_whatever_the_clock(
     act: Callable[[Scene], Use], issuing: Callable[[Scene], Use], clock: datetime
 ) -> None:
     scene = new_scene(clock)
@@ -433,9 +433,7 @@ def test_what_is_issued_after_an_act_is_good_whatever_the_clock_says(
 
 
 @pytest.mark.parametrize("act", [deactivating, deactivating_the_organization])
-def test_an_invitation_that_is_deactivated_meanwhile_registers_nobody(
-    scene: Scene, act: Callable[[Scene], Use]
-) -> None:
+def test_an_invitation_deactivated_meanwhile_registers_no_one(scene: Scene, act: Callable[[Scene], Use]) -> None:
     """Its code and the token of its code."""
     for each in each_round(scene):
         invited = make_account(each.account.organization, "kim@example.co", state=AccountState.INVITED)

@@ -200,7 +200,7 @@ def test_a_credential_that_an_operator_shuts_is_told(kim: SignedIn, mailoutbox: 
     assert mailed(mailoutbox) == [("kim@example.co", "A sign-in method or recovery kit was deactivated")]
 
 
-def test_what_an_operator_does_is_told(kim: SignedIn, mailoutbox: Outbox) -> None:
+def test_the_owner_is_told_of_operator_actions(kim: SignedIn, mailoutbox: Outbox) -> None:
     """R-130. Of an account that never registered, nothing is."""
     account, operator = kim.person.account, Operator(requester=SOMEWHERE, name="olga")
     session = Session.objects.select_related("account").get()
@@ -254,7 +254,7 @@ def test_a_count_that_falls_is_told(client: Client, mailoutbox: Outbox) -> None:
     assert (to, told.partition(" because")[0]) == ("kim@example.co", "We blocked a sign-in with your passkey")
 
 
-def test_what_is_refused_or_unremarkable_is_not_told(client: Client, kim: SignedIn, mailoutbox: Outbox) -> None:
+def test_refused_and_ordinary_acts_send_no_notice(client: Client, kim: SignedIn, mailoutbox: Outbox) -> None:
     stranger = Person(account=kim.person.account, keys=(SoftwareKey.make(),))
     challenge = open_login(client, stranger.names).json()
     assert complete_login(client, challenge, stranger.key).status_code == 401
@@ -282,7 +282,7 @@ def test_it_is_sent_once(jane: Account, mailoutbox: Outbox) -> None:
 
 
 @pytest.mark.parametrize("answer", [ConnectionRefusedError(111, "Connection refused"), RuntimeError("jane")])
-def test_a_mail_server_that_fails_is_tried_again(
+def test_a_failing_mail_server_is_retried(
     jane: Account, unwilling: None, settings: Any, monkeypatch: pytest.MonkeyPatch, answer: Exception
 ) -> None:
     monkeypatch.setattr(Unwilling, "answer", answer)
@@ -325,7 +325,7 @@ def test_who_lost_the_lease_writes_nothing(jane: Account) -> None:
     assert (notice.delivery, notice.last_error) == (DeliveryState.SENT, "")
 
 
-def test_after_three_days_it_tells_nobody_anything_new(jane: Account, mailoutbox: Outbox) -> None:
+def test_a_notice_expires_after_three_days(jane: Account, mailoutbox: Outbox) -> None:
     notice = tell(jane)
     assert due_notices(now=NOW + LIFETIME - SECOND) == [notice.pk]
     assert due_notices(now=NOW + LIFETIME) == []
@@ -334,7 +334,7 @@ def test_after_three_days_it_tells_nobody_anything_new(jane: Account, mailoutbox
     assert deliver(notice, now=NOW + LIFETIME - SECOND).delivery == DeliveryState.SENT
 
 
-def test_nobody_is_left_to_be_told(jane: Account, mailoutbox: Outbox) -> None:
+def test_a_deleted_account_gets_no_notice(jane: Account, mailoutbox: Outbox) -> None:
     notice = tell(jane)
     delete_account(jane, operator=Operator(requester=SOMEWHERE), now=NOW)
     assert deliver(notice).delivery == DeliveryState.NO_RECIPIENT
@@ -350,7 +350,7 @@ def test_who_is_deactivated_is_told_still(jane: Account, mailoutbox: Outbox) -> 
     assert mailoutbox[0].to == ["Jane@example.co"]
 
 
-def test_the_address_is_the_one_that_is_stored_when_it_is_mailed(jane: Account, mailoutbox: Outbox) -> None:
+def test_the_notice_goes_to_the_address_stored_at_sending(jane: Account, mailoutbox: Outbox) -> None:
     """R-110."""
     notice = tell(jane)
     Account.objects.filter(pk=jane.pk).update(email="jane@elsewhere.example")

@@ -111,7 +111,7 @@ def unwilling(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
 BUSY = smtplib.SMTPResponseException(451, b"try later")
 
 
-# The mail
+# The email
 
 
 def test_the_mail(jane: Account, mailoutbox: Outbox) -> None:
@@ -145,7 +145,7 @@ def test_the_mail(jane: Account, mailoutbox: Outbox) -> None:
     )
 
 
-def test_the_mail_of_an_invitation(mailoutbox: Outbox) -> None:
+def test_the_email_of_an_invitation(mailoutbox: Outbox) -> None:
     lee = make_account(make_organization("Äcme & <Söhne>"), "lee@example.co", state=AccountState.INVITED)
     row = deliver(ask(lee, purpose=CodePurpose.REGISTRATION))
     (mail,) = mailoutbox
@@ -161,14 +161,14 @@ def test_the_mail_of_an_invitation(mailoutbox: Outbox) -> None:
 
 
 @pytest.mark.parametrize(("locale", "written"), [("", "en"), ("en", "en"), ("de", "de"), ("xx", "xx")])
-def test_the_mail_is_in_the_language_of_the_device_or_the_projects(
+def test_the_email_is_in_the_language_of_the_device_or_the_projects(
     jane: Account, mailoutbox: Outbox, locale: str, written: str
 ) -> None:
     deliver(ask(jane, requester=Requester(address="", locale=locale, device="known")))
     assert f'<html lang="{written}"' in str(mailoutbox[0].alternatives[0][0])
 
 
-def test_the_mail_says_how_long_is_left(jane: Account, mailoutbox: Outbox) -> None:
+def test_the_email_says_how_long_the_code_is_valid(jane: Account, mailoutbox: Outbox) -> None:
     row = ask(jane)
     deliver(row, now=NOW + 7 * MINUTE)
     assert "expires in 3 minutes" in mailoutbox[0].body
@@ -180,7 +180,7 @@ def test_the_mail_says_how_long_is_left(jane: Account, mailoutbox: Outbox) -> No
 # Who is mailed
 
 
-def test_nobody_is_there(mailoutbox: Outbox) -> None:
+def test_an_unknown_name_gets_no_email(mailoutbox: Outbox) -> None:
     nobody = Recipient(organization="or-x", username="nobody@example.co")
     pk = issue_code(nobody, purpose=CodePurpose.LOGIN, requester=SOMEWHERE, now=NOW)
     row = deliver(OneTimeCode.objects.get(pk=pk))
@@ -194,23 +194,25 @@ def test_nobody_is_there(mailoutbox: Outbox) -> None:
 
 @pytest.mark.parametrize("purpose", RECIPIENT_STATES)
 @pytest.mark.parametrize("state", AccountState)
-def test_only_who_can_use_a_code_is_mailed_one(mailoutbox: Outbox, purpose: CodePurpose, state: AccountState) -> None:
+def test_only_an_account_that_can_use_the_code_is_emailed(
+    mailoutbox: Outbox, purpose: CodePurpose, state: AccountState
+) -> None:
     account = make_account(make_organization(), state=state)
     wanted = AccountState.INVITED if purpose == CodePurpose.REGISTRATION else AccountState.REGISTERED
     if purpose == CodePurpose.RECOVERY and state == wanted:
-        return  # has no mail yet
+        return  # has no email yet
     row = deliver(ask(account, purpose=purpose))
     assert row.delivery == (DeliveryState.SENT if state == wanted else DeliveryState.NO_RECIPIENT)
     assert len(mailoutbox) == (state == wanted)
 
 
-def test_nobody_of_a_deactivated_organization_is_mailed(jane: Account, mailoutbox: Outbox) -> None:
+def test_an_account_of_a_deactivated_organization_is_not_emailed(jane: Account, mailoutbox: Outbox) -> None:
     Organization.objects.update(active=False)
     assert deliver(ask(jane)).delivery == DeliveryState.NO_RECIPIENT
     assert not mailoutbox
 
 
-def test_whoever_asks_the_mail_goes_to_the_stored_address(mailoutbox: Outbox) -> None:
+def test_the_email_goes_to_the_stored_address(mailoutbox: Outbox) -> None:
     """CVE-2019-19844."""
     organization = make_organization()
     make_account(organization, "mike@example.org")
@@ -224,7 +226,7 @@ def test_whoever_asks_the_mail_goes_to_the_stored_address(mailoutbox: Outbox) ->
 # When
 
 
-def test_what_is_delivered_is_delivered_once(jane: Account, mailoutbox: Outbox) -> None:
+def test_a_delivered_code_is_not_sent_again(jane: Account, mailoutbox: Outbox) -> None:
     row = ask(jane)
     for seconds in (0, 1, 59, 61, 300):
         deliver(row, now=NOW + seconds * SECOND)
@@ -232,7 +234,7 @@ def test_what_is_delivered_is_delivered_once(jane: Account, mailoutbox: Outbox) 
     assert row.tries == 1
 
 
-def test_asked_again_within_a_minute_no_second_mail_is_sent(jane: Account, mailoutbox: Outbox) -> None:
+def test_a_request_within_a_minute_sends_no_second_email(jane: Account, mailoutbox: Outbox) -> None:
     """R-40."""
     deliver(ask(jane))
     for seconds in (1, 30, 59):
@@ -242,7 +244,7 @@ def test_asked_again_within_a_minute_no_second_mail_is_sent(jane: Account, mailo
     assert len(mailoutbox) == 2
 
 
-def test_asked_again_the_same_code_is_mailed_again(jane: Account, mailoutbox: Outbox) -> None:
+def test_a_later_request_sends_the_same_code_again(jane: Account, mailoutbox: Outbox) -> None:
     row = deliver(ask(jane))
     again = deliver(ask(jane, now=NOW + 2 * MINUTE), now=NOW + 2 * MINUTE)
     assert again.pk == row.pk
@@ -262,7 +264,7 @@ def test_asked_again_while_it_is_sent_it_is_sent_again(jane: Account, mailoutbox
 
 
 @pytest.mark.parametrize("state", ["expired", "closed"])
-def test_a_dead_code_is_never_mailed(jane: Account, mailoutbox: Outbox, state: str) -> None:
+def test_a_closed_code_is_never_emailed(jane: Account, mailoutbox: Outbox, state: str) -> None:
     row = ask(jane)
     if state == "closed":
         OneTimeCode.objects.revoke(code=row, now=NOW)
@@ -271,21 +273,21 @@ def test_a_dead_code_is_never_mailed(jane: Account, mailoutbox: Outbox, state: s
     assert row.tries == 0
 
 
-def test_a_code_that_is_nearly_dead_is_mailed(jane: Account, mailoutbox: Outbox) -> None:
+def test_a_code_that_expires_soon_is_emailed(jane: Account, mailoutbox: Outbox) -> None:
     row = ask(jane)
     deliver(row, now=row.expires_at - SECOND)
     assert len(mailoutbox) == 1
 
 
-def test_the_clock_of_whoever_asked_may_be_ahead(jane: Account, mailoutbox: Outbox) -> None:
-    """One mail, though the worker handles what, by its own clock, has not been asked for yet."""
+def test_the_web_hosts_clock_may_be_ahead(jane: Account, mailoutbox: Outbox) -> None:
+    """One email, though the worker handles what, by its own clock, has not been asked for yet."""
     row = ask(jane, now=NOW + 30 * SECOND)
     for seconds in (0, 61, 100, 200):
         deliver(row, now=NOW + seconds * SECOND)
     assert len(mailoutbox) == 1
 
 
-def test_the_clock_may_be_ahead_for_nobody_as_well() -> None:
+def test_the_web_hosts_clock_may_be_ahead_for_an_unknown_name() -> None:
     nobody = Recipient(organization="or-x", username="nobody")
     issue_code(nobody, purpose=CodePurpose.LOGIN, requester=SOMEWHERE, now=NOW + 30 * SECOND)
     for seconds in (0, 61, 100):
@@ -420,7 +422,7 @@ def test_a_backend_that_queues_accepts_the_email_whatever_it_returns(
     assert due_codes(now=row.expires_at - SECOND) == []
 
 
-def test_a_server_that_repeats_the_mail_does_not_get_the_code_into_the_row(jane: Account, unwilling: Any) -> None:
+def test_a_server_reply_that_quotes_the_email_stores_no_code(jane: Account, unwilling: Any) -> None:
     row = ask(jane)
     code = derive_code(row)
     unwilling(smtplib.SMTPDataError(554, f"refused: {code} {code} " + "x" * 1000))
@@ -443,9 +445,7 @@ def test_failures_back_off(jane: Account, unwilling: Any) -> None:
     assert backoff(10) == backoff(300) == LONGEST_BACKOFF
 
 
-def test_what_failed_is_due_again_and_then_sent(
-    jane: Account, unwilling: Any, settings: Any, mailoutbox: Outbox
-) -> None:
+def test_a_failed_delivery_is_retried(jane: Account, unwilling: Any, settings: Any, mailoutbox: Outbox) -> None:
     unwilling(BUSY)
     row = deliver(ask(jane))
     assert due_codes(now=NOW + FIRST_BACKOFF - SECOND) == []
@@ -457,7 +457,7 @@ def test_what_failed_is_due_again_and_then_sent(
     assert due_codes(now=NOW + 5 * MINUTE) == []
 
 
-def test_a_mail_that_was_never_sent_says_so_when_its_code_is_over(jane: Account, unwilling: Any) -> None:
+def test_an_email_that_was_never_sent_is_recorded_when_its_code_expires(jane: Account, unwilling: Any) -> None:
     unwilling(BUSY)
     row = deliver(ask(jane))
     close_expired_codes(now=row.expires_at)
@@ -465,7 +465,7 @@ def test_a_mail_that_was_never_sent_says_so_when_its_code_is_over(jane: Account,
     assert (row.delivery, row.closed_as) == (DeliveryState.EXPIRED_UNSENT, CodeClosed.EXPIRED)
 
 
-def test_a_mail_that_came_before_one_that_failed_still_came(jane: Account, unwilling: Any) -> None:
+def test_an_email_sent_before_a_failure_stays_sent(jane: Account, unwilling: Any) -> None:
     row = deliver(ask(jane))
     unwilling(BUSY)
     deliver(ask(jane, now=NOW + MINUTE), now=NOW + MINUTE)
@@ -476,7 +476,7 @@ def test_a_mail_that_came_before_one_that_failed_still_came(jane: Account, unwil
     assert row.delivery == DeliveryState.SENT
 
 
-def test_a_code_whose_key_has_left_the_ring_is_not_mailed(jane: Account, configure: Any, mailoutbox: Outbox) -> None:
+def test_a_code_whose_key_was_removed_is_not_emailed(jane: Account, configure: Any, mailoutbox: Outbox) -> None:
     row = ask(jane)
     configure(KEYS=new_rings(now=NOW))
     deliver(row)
@@ -504,10 +504,10 @@ def test_a_mailbox_has_a_budget(jane: Account, mailoutbox: Outbox, configure: An
     assert len(mailoutbox) == 2
 
 
-def test_what_fails_to_be_sent_spends_one_mail_of_the_budget(
+def test_a_failed_email_uses_the_budget_once(
     jane: Account, unwilling: Any, settings: Any, mailoutbox: Outbox, configure: Any
 ) -> None:
-    """Or nobody would get a mail for long after their mail server was down."""
+    """Or nobody would get an email for long after their mail server was down."""
     configure(RATES={"email_per_mailbox": ("2/h",)})
     unwilling(BUSY)
     row = ask(jane)
@@ -520,7 +520,7 @@ def test_what_fails_to_be_sent_spends_one_mail_of_the_budget(
 
 
 @pytest.mark.parametrize("cache_outage", ["allow", "refuse"])
-def test_without_the_cache_there_is_no_budget_or_no_mail(
+def test_without_the_cache_the_budget_is_unlimited_or_nothing_is_sent(
     jane: Account, settings: Any, tmp_path: Any, configure: Any, mailoutbox: Outbox, cache_outage: str
 ) -> None:
     configure(CACHE_OUTAGE=cache_outage)
@@ -537,7 +537,7 @@ def test_without_the_cache_there_is_no_budget_or_no_mail(
 # In which order
 
 
-def test_what_is_due_is_sent_oldest_first(jane: Account, mailoutbox: Outbox) -> None:
+def test_due_codes_are_sent_oldest_first(jane: Account, mailoutbox: Outbox) -> None:
     lee = make_account(make_organization(), "lee@example.co")
     ask(jane, now=NOW + SECOND)
     ask(lee, now=NOW)
@@ -642,7 +642,7 @@ def test_a_batch_shares_a_connection_and_opens_another_when_the_server_ends_it(s
     assert server.opened == 2
 
 
-def test_a_refused_recipient_holds_up_nobody(server: type[Server]) -> None:
+def test_a_refused_recipient_delays_no_other_email(server: type[Server]) -> None:
     ask_all("refused", "b")
     deliver_at(NOW)
     assert (server.sent, server.opened) == (["b@example.co"], 1)
@@ -661,7 +661,7 @@ def test_a_server_out_of_reach_is_tried_once_for_a_batch(server: type[Server]) -
     assert len(server.sent) == 3
 
 
-def test_an_email_that_cannot_be_composed_holds_up_nobody(settings: Any, tmp_path: Any, mailoutbox: Outbox) -> None:
+def test_an_email_that_cannot_be_composed_delays_no_other(settings: Any, tmp_path: Any, mailoutbox: Outbox) -> None:
     folder = tmp_path / "dfns_login" / "email"
     folder.mkdir(parents=True)
     (folder / "login_code.txt").write_text("{% if account.username == 'a@example.co' %}{% include 'no' %}{% endif %}")
@@ -709,7 +709,7 @@ def test_asked_again_after_a_failure_it_is_tried_at_once(jane: Account, unwillin
     assert deliver(ask(jane, now=now), now=now).tries == 6
 
 
-def test_a_code_that_is_closed_as_it_is_taken_is_not_mailed(jane: Account, mailoutbox: Outbox) -> None:
+def test_a_code_closed_while_it_is_leased_is_not_emailed(jane: Account, mailoutbox: Outbox) -> None:
     row = ask(jane)
 
     def revoke_once_taken(execute: Any, sql: str, params: Any, many: Any, context: Any) -> Any:

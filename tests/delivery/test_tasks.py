@@ -97,7 +97,7 @@ def test_one_wake_up_waits_at_a_time(sent: list[Any], wake: Any) -> None:
     assert len(sent) == 2
 
 
-def test_a_wake_up_that_could_not_be_sent_fails_nobody_and_holds_back_none(
+def test_a_failed_wake_up_fails_no_request_and_delays_none(
     no_broker: None, wake: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     for _ in range(2):
@@ -117,7 +117,7 @@ def test_without_the_cache_every_wake_up_is_sent(
 # Runs
 
 
-def test_a_run_sends_what_is_due(jane: Account, mailoutbox: Outbox) -> None:
+def test_a_run_sends_due_emails(jane: Account, mailoutbox: Outbox) -> None:
     row = ask(jane)
     deliver()
     row.refresh_from_db()
@@ -139,7 +139,7 @@ def test_a_full_batch_involves_another_worker(sent: list[Any], mailoutbox: Outbo
 # The sweep
 
 
-def test_the_sweep_sends_what_no_wake_up_told_of(jane: Account, mailoutbox: Outbox, no_broker: None) -> None:
+def test_the_sweep_sends_emails_whose_wake_up_was_lost(jane: Account, mailoutbox: Outbox, no_broker: None) -> None:
     """R-115."""
     ask(jane)
     sweep()
@@ -147,7 +147,7 @@ def test_the_sweep_sends_what_no_wake_up_told_of(jane: Account, mailoutbox: Outb
     assert cache.get(SWEPT_AT_KEY) == pytest.approx(timezone.now().timestamp(), abs=5)
 
 
-def test_the_sweep_closes_what_has_expired(jane: Account, mailoutbox: Outbox) -> None:
+def test_the_sweep_closes_expired_codes(jane: Account, mailoutbox: Outbox) -> None:
     row = ask(jane, ago=timedelta(hours=1))
     sweep()
     row.refresh_from_db()

@@ -27,7 +27,7 @@ def holder(scene: LiveProject) -> tuple[Invitee, SoftwareKey]:
     return person, key
 
 
-def test_the_clients_are_those_of_the_registry(javascript: JavaScript) -> None:
+def test_the_clients_are_the_published_ones(javascript: JavaScript) -> None:
     wanted = json.loads((CLIENTS / "package.json").read_text())["dependencies"]
     assert javascript.versions() == wanted == {"@dfns/sdk": "0.8.21", "@dfns/sdk-keysigner": "0.8.3"}
 
@@ -65,7 +65,7 @@ def test_it_logs_out_of_every_session(javascript: JavaScript, scene: LiveProject
         assert refusal(thrown) == (401, "Not Authorized.")
 
 
-def test_it_asks_for_a_code_and_gets_the_encrypted_key_against_it(
+def test_it_requests_a_code_and_gets_the_encrypted_key_for_it(
     javascript: JavaScript, scene: LiveProject, holder: tuple[Invitee, SoftwareKey]
 ) -> None:
     person, key = holder
@@ -93,7 +93,7 @@ def test_a_challenge_without_a_username_lists_nothing(javascript: JavaScript, sc
     assert challenge["allowCredentials"] == {"key": [], "webauthn": []}
 
 
-def test_it_asks_for_the_registration_code_again(javascript: JavaScript, scene: LiveProject) -> None:
+def test_it_requests_the_registration_code_again(javascript: JavaScript, scene: LiveProject) -> None:
     person = scene.invite()
     assert javascript.call("resendRegistrationCode", person.names) == {"message": "success"}
 
@@ -107,7 +107,7 @@ REFUSALS: dict[str, tuple[str, Members, int, str]] = {
 
 
 @pytest.mark.parametrize(("method", "body", "status", "message"), REFUSALS.values(), ids=REFUSALS.keys())
-def test_it_understands_the_refusal_of(
+def test_it_reports_the_refusal_of(
     javascript: JavaScript,
     holder: tuple[Invitee, SoftwareKey],
     method: str,
@@ -120,27 +120,27 @@ def test_it_understands_the_refusal_of(
     assert refusal(thrown) == (status, message)
 
 
-def test_it_is_told_what_is_wrong_by_field(javascript: JavaScript, scene: LiveProject) -> None:
+def test_it_reports_each_invalid_field(javascript: JavaScript, scene: LiveProject) -> None:
     with pytest.raises(ClientError) as thrown:
         javascript.call("sendLoginCode", {"orgId": scene.organization})
     assert thrown.value.body
     assert thrown.value.body["error"]["details"] == {"username": ["This field is required."]}
 
 
-def test_it_understands_that_a_path_is_not_served(javascript: JavaScript) -> None:
+def test_it_reports_an_unknown_path(javascript: JavaScript) -> None:
     with pytest.raises(ClientError) as thrown:
         javascript.call("listPersonalAccessTokens")
     assert refusal(thrown)[0] == 404
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
-def test_it_understands_that_a_method_is_not_served(javascript: JavaScript, method: str) -> None:
+def test_it_reports_an_unsupported_method(javascript: JavaScript, method: str) -> None:
     with pytest.raises(ClientError) as thrown:
         javascript.fetch(method, "/auth/login")
     assert refusal(thrown)[0] == 405
 
 
-def test_it_understands_that_it_asks_too_often(javascript: JavaScript, scene: LiveProject) -> None:
+def test_it_reports_a_reached_rate_limit(javascript: JavaScript, scene: LiveProject) -> None:
     names = {"username": scene.new_email(), "orgId": scene.organization}
 
     def ask_until_refused() -> None:

@@ -28,11 +28,11 @@ def test_without_the_code_no_key_is_released(journey: Journey) -> None:
     assert "encryptedPrivateKey" not in str(journey.opened_without_code)
 
 
-def test_asking_for_a_code_tells_nothing(journey: Journey) -> None:
+def test_the_reply_to_a_code_request_reveals_nothing(journey: Journey) -> None:
     assert (journey.asked.status_code, journey.asked.json()) == (200, {"message": "success"})
 
 
-def test_the_code_releases_the_key_byte_for_byte_as_it_was_registered(journey: Journey) -> None:
+def test_the_code_releases_the_registered_key_unchanged(journey: Journey) -> None:
     released = journey.released["encryptedPrivateKey"]
     assert journey.key.encrypted_private_key
     assert released.encode() == journey.key.encrypted_private_key.encode()
@@ -44,14 +44,14 @@ def test_the_code_works_once(journey: Journey) -> None:
     assert (again.status_code, again.json()["error"]["message"]) == (403, "Invalid code")
 
 
-def test_the_password_and_nothing_else_opens_the_key(journey: Journey) -> None:
+def test_only_the_password_decrypts_the_key(journey: Journey) -> None:
     pem = journey.key.private_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     assert journey.pem == pem
     with pytest.raises(pyrage.DecryptError):
         pyrage.passphrase.decrypt(journey.released["encryptedPrivateKey"].encode(), PASSPHRASE + "r")
 
 
-def test_the_signature_opens_a_session_that_shows_the_key_and_not_its_envelope(journey: Journey) -> None:
+def test_the_signature_opens_a_session_that_lists_the_key_without_its_envelope(journey: Journey) -> None:
     assert journey.listed.status_code == 200
     (item,) = journey.listed.json()["items"]
     assert item["credentialUuid"] == journey.registered["credential"]["uuid"]
@@ -60,7 +60,7 @@ def test_the_signature_opens_a_session_that_shows_the_key_and_not_its_envelope(j
     assert "BEGIN AGE" not in journey.listed.text
 
 
-def test_the_token_is_dead_from_the_logout_on(journey: Journey) -> None:
+def test_the_token_is_invalid_after_logout(journey: Journey) -> None:
     assert (journey.logged_out.status_code, journey.logged_out.json()) == (200, {"message": "success"})
     refused = journey.listed_after_logout
     assert (refused.status_code, refused.json()["error"]["message"]) == (401, "Not Authorized.")

@@ -1,4 +1,4 @@
-"""The mail with the code: where the code stands in it, and when it is sent."""
+"""The email with the code: where the code stands in it, and when it is sent."""
 
 import email
 import email.policy
@@ -25,7 +25,7 @@ def person(scene: LiveProject) -> Invitee:
 
 
 def message_with(scene: LiveProject, code: str) -> EmailMessage:
-    """The mail that carries this code, as a mail program gets it."""
+    """The email that carries this code, as a mail program gets it."""
     messages = [
         email.message_from_bytes(written, _class=EmailMessage, policy=email.policy.default)
         for written in scene.written_mails()
@@ -66,13 +66,13 @@ def test_a_registration_code_has_four_groups_of_four_base32_characters(codes: di
     assert re.fullmatch(r"[0-9A-HJKMNP-TV-Z]{4}(-[0-9A-HJKMNP-TV-Z]{4}){3}", codes["registration"])
 
 
-def test_the_code_stands_in_text_and_in_html(scene: LiveProject, code: str) -> None:
+def test_the_code_is_in_the_text_and_the_html(scene: LiveProject, code: str) -> None:
     message = message_with(scene, code)
     assert text_of(message).count(code) == 2
     assert text_of(message, "html").count(code) == 1
 
 
-def test_the_code_stands_in_no_header(scene: LiveProject, code: str) -> None:
+def test_the_code_is_in_no_header(scene: LiveProject, code: str) -> None:
     for part in message_with(scene, code).walk():
         headers = " ".join(f"{name} {value}" for name, value in part.items())
         for half in (code[:9], code[10:]):
@@ -80,7 +80,7 @@ def test_the_code_stands_in_no_header(scene: LiveProject, code: str) -> None:
             assert half.replace("-", "") not in headers
 
 
-def test_the_code_stands_in_no_link(scene: LiveProject, code: str) -> None:
+def test_the_code_is_in_no_link(scene: LiveProject, code: str) -> None:
     message = message_with(scene, code)
     links = LINK.findall(text_of(message)) + LINK.findall(text_of(message, "html"))
     for link in links:
@@ -93,7 +93,7 @@ def test_the_last_line_of_the_text_is_bound_to_the_host(scene: LiveProject, code
     assert text_of(message_with(scene, code)).splitlines()[-1] == f"@{host} #{code}"
 
 
-def test_the_mail_goes_to_the_stored_address_from_ours(scene: LiveProject, person: Invitee, code: str) -> None:
+def test_the_email_goes_from_our_address_to_the_stored_one(scene: LiveProject, person: Invitee, code: str) -> None:
     message = message_with(scene, code)
     assert message["To"] == person.email
     assert message["From"] == scene.site.environment["DEFAULT_FROM_EMAIL"]
@@ -101,7 +101,7 @@ def test_the_mail_goes_to_the_stored_address_from_ours(scene: LiveProject, perso
 
 
 @pytest.mark.parametrize(("accepted", "written"), [("de", "de"), ("xx", "en")])
-def test_the_mail_is_in_the_language_of_the_registration(
+def test_the_email_is_in_the_language_of_the_registration(
     scene: LiveProject, monkeypatch: pytest.MonkeyPatch, accepted: str, written: str
 ) -> None:
     """R-125: whoever asks for a code does not choose it."""
@@ -114,7 +114,7 @@ def test_the_mail_is_in_the_language_of_the_registration(
     assert f'<html lang="{written}"' in mail.html
 
 
-def test_asking_again_at_once_sends_nothing_and_asking_later_sends_the_same_code(scene: LiveProject) -> None:
+def test_a_second_request_sends_nothing_and_a_later_one_the_same_code(scene: LiveProject) -> None:
     person, other = scene.invite(), scene.invite()
     for each in (person, other):
         scene.register(each, SoftwareKey.make())

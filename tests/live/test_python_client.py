@@ -37,7 +37,7 @@ def holder(scene: LiveProject) -> tuple[Invitee, SoftwareKey]:
     return person, key
 
 
-def test_the_client_is_that_of_the_registry() -> None:
+def test_the_client_is_the_published_one() -> None:
     assert version("dfns-sdk") == "1.0.4"
 
 
@@ -72,7 +72,7 @@ def test_it_registers_a_key_logs_in_lists_and_logs_out(scene: LiveProject, algor
     assert refusal(thrown) == (401, "not_authorized", "Not Authorized.")
 
 
-def test_it_asks_for_a_code_and_gets_the_encrypted_key_against_it(
+def test_it_requests_a_code_and_gets_the_encrypted_key_for_it(
     scene: LiveProject, holder: tuple[Invitee, SoftwareKey]
 ) -> None:
     person, key = holder
@@ -112,7 +112,7 @@ REFUSALS: dict[str, tuple[str, Members, int, str, str]] = {
 
 
 @pytest.mark.parametrize(("method", "body", "status", "code", "message"), REFUSALS.values(), ids=REFUSALS.keys())
-def test_it_understands_the_refusal_of(
+def test_it_reports_the_refusal_of(
     scene: LiveProject,
     holder: tuple[Invitee, SoftwareKey],
     method: str,
@@ -128,7 +128,7 @@ def test_it_understands_the_refusal_of(
     assert refusal(thrown) == (status, code, message)
 
 
-def test_it_is_told_what_is_wrong_by_field(scene: LiveProject, holder: tuple[Invitee, SoftwareKey]) -> None:
+def test_it_reports_each_invalid_field(scene: LiveProject, holder: tuple[Invitee, SoftwareKey]) -> None:
     # so written, the client's own types name them; it sends them as they are
     names = {"username": holder[0].email, "org_id": holder[0].organization}
     with client(scene) as stranger, pytest.raises(DfnsError) as thrown:
@@ -136,14 +136,14 @@ def test_it_is_told_what_is_wrong_by_field(scene: LiveProject, holder: tuple[Inv
     assert thrown.value.details == {"orgId": ["This field is required."]}
 
 
-def test_it_understands_that_a_path_is_not_served(scene: LiveProject) -> None:
+def test_it_reports_an_unknown_path(scene: LiveProject) -> None:
     with client(scene) as stranger, pytest.raises(DfnsError) as thrown:
         stranger.auth.list_personal_access_tokens()
     assert refusal(thrown) == (404, "not_found", "Not found.")
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
-def test_it_understands_that_a_method_is_not_served(scene: LiveProject, method: str) -> None:
+def test_it_reports_an_unsupported_method(scene: LiveProject, method: str) -> None:
     with client(scene) as stranger, pytest.raises(DfnsError) as thrown:
         stranger._http.request(method, "/auth/login")  # noqa: SLF001  no call of the client's is of a wrong method
     assert refusal(thrown) == (405, "method_not_allowed", "Method not allowed.")

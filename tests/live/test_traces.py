@@ -135,13 +135,13 @@ def shown(scene: LiveProject, journey: Journey, later: AccountJourney, planted: 
     return shown_by(scene, cookies=later.cookies)
 
 
-def test_nothing_secret_is_written_down(
+def test_no_secret_is_stored_or_logged(
     scene: LiveProject, journey: Journey, later: AccountJourney, traces: Traces
 ) -> None:
     assert {*found(secrets_of(scene, journey, later), traces=traces)} - KEPT_BY_DJANGO == set()
 
 
-def test_nothing_secret_is_shown(scene: LiveProject, journey: Journey, later: AccountJourney, shown: Traces) -> None:
+def test_no_page_shows_a_secret(scene: LiveProject, journey: Journey, later: AccountJourney, shown: Traces) -> None:
     assert found(secrets_of(scene, journey, later), traces=shown) == []
 
 
@@ -160,7 +160,7 @@ def test_every_page_is_searched(journey: Journey, planted: Secret, shown: Traces
     assert shown.keys() == seen.keys()
 
 
-def test_every_code_lies_in_the_mails(scene: LiveProject, journey: Journey) -> None:
+def test_every_code_is_in_the_emails(scene: LiveProject, journey: Journey) -> None:
     mails = {"mails": b"".join(scene.written_mails())}
     codes = codes_of(scene)
     assert {journey.person.registration_code, journey.login_code} <= set(codes)
@@ -175,20 +175,20 @@ def test_every_place_is_searched(scene: LiveProject, traces: Traces) -> None:
     assert set(traces) == {"database dump", "Celery messages", *database, *valkey, *logs, *NOT_OUR_WRITING}
 
 
-def test_what_is_meant_to_be_kept_is_found(journey: Journey, traces: Traces) -> None:
+def test_values_that_are_stored_on_purpose_are_found(journey: Journey, traces: Traces) -> None:
     name = Secret(name="name", value=journey.person.email.encode())
     public_key = Secret(name="public key", value=journey.key.spki)
     assert "database dump" in places_of(name, traces=traces)
     assert "database dump" in places_of(public_key, traces=traces)
 
 
-def test_logs_are_as_talkative_as_they_can_be(traces: Traces) -> None:
+def test_logs_have_the_lowest_level(traces: Traces) -> None:
     for log in ("web.log", "worker.log", "beat.log"):
         assert b'"level": "DEBUG"' in traces[log]
     assert b'"POST /auth/login HTTP/1.1" 200' in traces["web.log"]
 
 
-def test_a_celery_message_carries_no_argument(
+def test_a_celery_message_has_no_arguments(
     scene: LiveProject, commands: CommandCapture, journey: Journey, planted: Secret
 ) -> None:
     """R-114."""
@@ -218,14 +218,14 @@ WRITINGS: dict[str, Callable[[bytes], bytes]] = {
 
 @pytest.mark.parametrize("write", WRITINGS.values(), ids=WRITINGS.keys())
 @pytest.mark.parametrize("value", ["1234-5678-9012-3456", "1234567890123456", "correct horse battery staple", "Ωé?~>"])
-def test_the_search_finds_a_secret_however_it_is_written(write: Callable[[bytes], bytes], value: str) -> None:
+def test_the_search_finds_a_secret_in_every_encoding(write: Callable[[bytes], bytes], value: str) -> None:
     noise = os.urandom(500)
     secret = Secret(name="secret", value=value.encode())
     assert found([secret], traces={"here": noise + write(value.encode()) + noise, "there": noise}) == ["secret in here"]
 
 
 @pytest.mark.parametrize("text", ["1234-5678-9012-3457", "1234 5678 9012 345", ""])
-def test_the_search_finds_nothing_where_nothing_is(text: str) -> None:
+def test_the_search_finds_nothing_in_other_text(text: str) -> None:
     assert found(secret_code("code", "1234-5678-9012-3456"), traces={"here": text.encode()}) == []
 
 

@@ -100,7 +100,7 @@ def test_an_unknown_organization_is_refused(dfns, given):
     assert "There is no organization with the id" in dfns("invite", "jane@example.co", "--organization", given).error
 
 
-def test_nobody_is_invited_to_an_inactive_organization(dfns):
+def test_an_inactive_organization_refuses_invitations(dfns):
     place = Organization.objects.create(name="Closed", active=False)
     said = dfns("invite", "jane@example.co", "--organization", place.pk, "--json")
     assert said.json == {"error": "organization: The organization is not active."}

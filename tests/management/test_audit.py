@@ -127,7 +127,7 @@ def test_voiding_ends_what_was_issued(dfns: Dfns, client: Client) -> None:
     sign_in(client, person)  # everybody can sign in again
 
 
-def test_voiding_reaches_what_the_backup_does_not_know(dfns: Dfns, client: Client) -> None:
+def test_voiding_covers_objects_newer_than_the_backup(dfns: Dfns, client: Client) -> None:
     """What was issued after the backup has a higher generation than anything in it. A control without voiding."""
     person = make_person(None, "jane@example.co", SoftwareKey.make())
     Account.objects.raise_generation(account=person.account)

@@ -57,7 +57,7 @@ def test_ids_are_opaque_and_never_the_same() -> None:
     assert (Organization().pk[:3], Account().pk[:3], Credential().pk[:3]) == ("or-", "us-", "cr-")
 
 
-def test_rows_say_what_they_are_and_no_more(kim: Person) -> None:
+def test_the_text_of_a_row_shows_no_secret(kim: Person) -> None:
     assert str(kim.account.organization) == "Acme"
     assert str(kim.account) == "kim@example.co"
     credential = kim.account.credentials.get()
@@ -229,7 +229,7 @@ def test_a_code_is_revoked_once(kim: Person) -> None:
     assert (code.closed_as, code.closed_at, code.salt) == (CodeClosed.REVOKED, NOW, None)
 
 
-def test_every_code_of_an_account_is_revoked_and_nobody_elses(kim: Person) -> None:
+def test_every_code_of_the_account_is_revoked_and_no_other(kim: Person) -> None:
     namesake = make_account(make_organization(), "kim@example.co")
     for account in (kim.account, namesake):
         for purpose in RECIPIENT_STATES:

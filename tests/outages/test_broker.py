@@ -65,7 +65,7 @@ def wait_until_delivered(site: Site, accounts: list[Account]) -> None:
 
 
 def assert_mailed_once(accounts: list[Account], smtp_sink: SmtpSink) -> None:
-    """Each got one mail, with the code that is open, in time; nobody else got any."""
+    """Each got one email, with the code that is open, in time; nobody else got any."""
     rows = {row.recipient: row for row in map(open_row, accounts)}
     domain = accounts[0].email.partition("@")[2]
     mails = [mail for mail in smtp_sink.mails if mail.recipient.endswith(domain)]
@@ -76,7 +76,7 @@ def assert_mailed_once(accounts: list[Account], smtp_sink: SmtpSink) -> None:
         assert mail.at < row.expires_at.timestamp()
 
 
-def test_valkey_is_killed_while_two_hundred_codes_are_asked_for_and_comes_back(
+def test_valkey_is_killed_and_restarted_during_two_hundred_requests_for_codes(
     site: Site, own_valkey: Valkey, smtp_sink: SmtpSink, record_property: Figure
 ) -> None:
     known = make_accounts(200)
@@ -90,7 +90,7 @@ def test_valkey_is_killed_while_two_hundred_codes_are_asked_for_and_comes_back(
     assert_mailed_once(known, smtp_sink)
 
 
-def test_a_frozen_valkey_holds_nobody_up(
+def test_a_frozen_valkey_delays_requests_briefly(
     site: Site, own_valkey: Valkey, smtp_sink: SmtpSink, record_property: Figure
 ) -> None:
     known = make_accounts(12)
@@ -104,7 +104,7 @@ def test_a_frozen_valkey_holds_nobody_up(
     assert_mailed_once(known, smtp_sink)
 
 
-def test_a_full_valkey_holds_nobody_up(
+def test_a_full_valkey_delays_no_request(
     site: Site, own_valkey: Valkey, smtp_sink: SmtpSink, record_property: Figure
 ) -> None:
     known = make_accounts(10)
@@ -118,7 +118,7 @@ def test_a_full_valkey_holds_nobody_up(
     assert_mailed_once(known, smtp_sink)
 
 
-def test_a_code_that_expires_while_valkey_is_away_is_never_mailed(
+def test_a_code_that_expires_while_valkey_is_down_is_never_emailed(
     site: Site, own_valkey: Valkey, smtp_sink: SmtpSink, record_property: Figure
 ) -> None:
     own_valkey.kill()
@@ -138,6 +138,6 @@ def test_a_code_that_expires_while_valkey_is_away_is_never_mailed(
     assert_mailed_once([punctual], smtp_sink)
 
 
-def test_no_request_has_failed_in_a_way_that_nobody_foresaw(site: Site) -> None:
+def test_no_log_line_reports_an_unhandled_error(site: Site) -> None:
     assert '"logger": "dfns_login.api"' not in site.web.log
     assert "raised unexpected" not in site.worker.log

@@ -99,7 +99,7 @@ def test_a_full_disk_is_answered_with_503(site: Site, owner: psycopg.Connection[
     assert_all_well(site, smtp_sink)
 
 
-def test_connections_that_a_restart_has_ended_cost_no_request(
+def test_after_a_database_restart_no_request_fails(
     site: Site, owner: psycopg.Connection[Any], smtp_sink: SmtpSink
 ) -> None:
     """They are replaced when they are next used."""
@@ -127,7 +127,7 @@ def failing_over(
         yield primary, standby, stack.enter_context(site)
 
 
-def test_after_a_failover_everybody_gets_an_answer_and_the_code_that_was_open(
+def test_after_a_failover_requests_succeed_and_open_codes_stay_valid(
     failing_over: tuple[PostgreSQL, Standby, Site], smtp_sink: SmtpSink
 ) -> None:
     primary, standby, site = failing_over

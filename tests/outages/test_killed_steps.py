@@ -81,7 +81,7 @@ def signed(opened: Any, key: SoftwareKey) -> dict[str, Any]:
     return {"challengeIdentifier": opened["challengeIdentifier"], "firstFactor": key.factor(opened["challenge"])}
 
 
-def test_a_flow_goes_on_after_web_and_worker_are_killed_in_each_step(
+def test_a_login_continues_after_web_and_worker_are_killed_in_each_step(
     site: Site, smtp_sink: SmtpSink, database_url: str
 ) -> None:
     """A step that was killed is repeated. A code or a challenge may be spent without an answer: PostgreSQL finishes a

@@ -45,14 +45,14 @@ def wait_for_sweeps(site: Site, number: int) -> None:
     wait_until(lambda: sweeps() >= wanted)
 
 
-def test_sixty_requests_at_once_make_one_mail(site: Site, smtp_sink: SmtpSink, jane: Account) -> None:
+def test_sixty_requests_at_once_send_one_email(site: Site, smtp_sink: SmtpSink, jane: Account) -> None:
     assert {each.status for each in send_at_once(site.url, [asking(names_of(jane))] * PARALLEL)} == {200}
     wait_for(jane, DeliveryState.SENT)
     wait_for_sweeps(site, 2)
     assert [mail.code for mail in smtp_sink.of(jane.email)] == [derive_code(open_row(jane))]
 
 
-def test_a_worker_killed_in_the_middle_of_a_mail_leaves_it_to_the_next_one(
+def test_a_worker_killed_while_sending_leaves_the_email_to_the_next_one(
     site: Site, smtp_sink: SmtpSink, jane: Account
 ) -> None:
     smtp_sink.stall_before = True
@@ -68,7 +68,7 @@ def test_a_worker_killed_in_the_middle_of_a_mail_leaves_it_to_the_next_one(
     assert open_row(jane).tries == 2
 
 
-def test_a_slow_server_gets_a_mail_once(site: Site, smtp_sink: SmtpSink, jane: Account) -> None:
+def test_a_slow_server_gets_an_email_once(site: Site, smtp_sink: SmtpSink, jane: Account) -> None:
     """The worker renews its lease while it waits."""
     smtp_sink.stall_after = True
     ask(site, jane)
@@ -80,7 +80,7 @@ def test_a_slow_server_gets_a_mail_once(site: Site, smtp_sink: SmtpSink, jane: A
     assert len(smtp_sink.of(jane.email)) == open_row(jane).tries == 1
 
 
-def test_a_worker_killed_once_the_mail_is_taken_has_the_same_code_sent_again(
+def test_a_worker_killed_after_the_email_was_accepted_causes_a_resend_of_the_same_code(
     site: Site, smtp_sink: SmtpSink, jane: Account
 ) -> None:
     smtp_sink.stall_after = True
@@ -93,7 +93,7 @@ def test_a_worker_killed_once_the_mail_is_taken_has_the_same_code_sent_again(
     assert [mail.code for mail in smtp_sink.of(jane.email)] == [derive_code(open_row(jane))] * 2
 
 
-def test_what_a_dead_worker_left_is_mailed_once_its_lease_has_ended(
+def test_emails_of_a_killed_worker_are_sent_when_its_lease_ends(
     site: Site, own_valkey: Valkey, smtp_sink: SmtpSink
 ) -> None:
     accounts = make_accounts(50)
@@ -108,7 +108,7 @@ def test_what_a_dead_worker_left_is_mailed_once_its_lease_has_ended(
         assert [mail.code for mail in smtp_sink.of(account.email)] == [derive_code(open_row(account))]
 
 
-def test_what_the_mail_server_said_stands_in_the_row_until_it_takes_the_mail(site: Site, smtp_sink: SmtpSink) -> None:
+def test_the_row_shows_the_mail_servers_reply_until_it_accepts_the_email(site: Site, smtp_sink: SmtpSink) -> None:
     busy, strict, full, rejected = accounts = make_accounts(4)
     to_recipient = {busy.email: "451 4.3.2 try later", strict.email: "550 5.7.1 sender not allowed"}
     to_mail = {full.email: "452 4.2.2 mailbox full", rejected.email: "554 5.7.1 rejected"}
@@ -127,7 +127,7 @@ def test_what_the_mail_server_said_stands_in_the_row_until_it_takes_the_mail(sit
         assert open_row(account).last_error == ""
 
 
-def test_a_mail_that_is_refused_for_good_is_not_tried_again(site: Site, smtp_sink: SmtpSink, jane: Account) -> None:
+def test_a_permanently_refused_email_is_not_retried(site: Site, smtp_sink: SmtpSink, jane: Account) -> None:
     smtp_sink.answer_recipient = lambda _recipient: "550 5.1.1 nobody here"
     ask(site, jane)
     wait_for(jane, DeliveryState.REFUSED)
@@ -136,7 +136,7 @@ def test_a_mail_that_is_refused_for_good_is_not_tried_again(site: Site, smtp_sin
     assert not smtp_sink.of(jane.email)
 
 
-def test_a_mail_goes_out_once_the_mail_server_is_back(site: Site, smtp_sink: SmtpSink, jane: Account) -> None:
+def test_an_email_is_sent_when_the_mail_server_is_back(site: Site, smtp_sink: SmtpSink, jane: Account) -> None:
     smtp_sink.stop()
     ask(site, jane)
     wait_for(jane, DeliveryState.FAILED)
@@ -146,7 +146,7 @@ def test_a_mail_goes_out_once_the_mail_server_is_back(site: Site, smtp_sink: Smt
     assert [mail.code for mail in smtp_sink.of(jane.email)] == [derive_code(open_row(jane))]
 
 
-def test_a_code_that_expires_before_the_mail_server_is_back_is_never_mailed(
+def test_a_code_that_expires_before_the_mail_server_is_back_is_never_emailed(
     site: Site, smtp_sink: SmtpSink, jane: Account
 ) -> None:
     smtp_sink.stop()
@@ -160,7 +160,7 @@ def test_a_code_that_expires_before_the_mail_server_is_back_is_never_mailed(
     assert not smtp_sink.of(jane.email)
 
 
-def test_a_code_that_expires_while_the_mail_server_stalls_is_not_tried_again(
+def test_a_code_that_expires_while_the_mail_server_stalls_is_not_retried(
     site: Site, smtp_sink: SmtpSink, jane: Account
 ) -> None:
     smtp_sink.stall_before = True
@@ -189,7 +189,7 @@ def assert_expired_unsent(code: OneTimeCode) -> None:
 
 
 @pytest.mark.parametrize("echo", ["{0}", "{1}", "{2}"], ids=["as it was written", "bare", "in part"])
-def test_a_mail_server_that_repeats_the_code_does_not_put_it_into_the_row(
+def test_a_mail_server_reply_that_quotes_the_code_is_not_stored(
     site: Site, smtp_sink: SmtpSink, jane: Account, echo: str
 ) -> None:
     def repeat(mail: ReceivedMail) -> str:

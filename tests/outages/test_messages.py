@@ -61,7 +61,7 @@ def site(start_site: StartSite) -> Site:
 
 
 @pytest.mark.parametrize("message", MESSAGES.values(), ids=MESSAGES)
-def test_a_message_of_any_kind_ends_no_worker(site: Site, own_valkey: Valkey, message: bytes) -> None:
+def test_no_message_ends_the_worker(site: Site, own_valkey: Valkey, message: bytes) -> None:
     with own_valkey.client() as client:
         client.lpush(QUEUE, message)
         swept = site.worker.log.count("Task dfns_login.sweep")

@@ -46,7 +46,7 @@ def seconds_to_answer(web: str, call: Call) -> float:
     return time.monotonic() - started
 
 
-def test_bodies_that_never_end_hold_nobody_up_for_long(web: str, server: str, record_property: Figure) -> None:
+def test_endless_bodies_delay_others_for_a_few_seconds_only(web: str, server: str, record_property: Figure) -> None:
     """Their requests are refused after the deadline, and then everybody else is answered."""
     jane, lee = make_accounts(2)
     assert seconds_to_answer(web, asking(names_of(jane))) < BUSY_SECONDS

@@ -55,7 +55,7 @@ def assert_unavailable(answer: Answer) -> None:
 
 
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "frozen"])
-def test_a_project_that_wants_limits_or_nothing_refuses_while_valkey_is_away(
+def test_a_project_that_requires_limits_refuses_requests_without_valkey(
     refusing_web: str, own_valkey: Valkey, end: signal.Signals
 ) -> None:
     known = make_accounts(6)
@@ -84,7 +84,7 @@ def test_a_project_that_wants_limits_or_nothing_refuses_while_valkey_is_away(
 @pytest.mark.parametrize(
     "broker", ["redis+socket:///nowhere/valkey.sock", "redis://localhost:9/0", "amqp://localhost:9//"]
 )
-def test_a_broker_that_is_not_there_holds_nobody_up(
+def test_a_missing_broker_delays_no_request(
     database_url: str,
     own_valkey: Valkey,
     tmp_path_factory: pytest.TempPathFactory,
@@ -100,7 +100,7 @@ def test_a_broker_that_is_not_there_holds_nobody_up(
     assert {open_row(account).delivery for account in known} == {DeliveryState.QUEUED}
 
 
-def test_without_its_database_a_project_says_so_and_comes_back_with_it(
+def test_without_a_database_requests_are_answered_with_503_until_it_returns(
     own_postgres: PostgreSQL, own_valkey: Valkey, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     known = make_accounts(40)

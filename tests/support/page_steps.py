@@ -33,11 +33,11 @@ class Resident:
         return self.person.email
 
     def code(self, *, after: int) -> str:
-        """The code of the mail behind so many; waits for it."""
+        """The code of the email behind so many; waits for it."""
         return code_in(self.scene.mail_to(self.email, number=after + 1))
 
     def wait_for_cooldown(self) -> None:
-        """Until asking again has a mail sent again."""
+        """Until asking again has an email sent again."""
         if self.asked:
             time.sleep(max(0.0, self.asked[-1] + CODE_COOLDOWN.total_seconds() + 0.5 - time.monotonic()))
         self.asked.append(time.monotonic())
@@ -76,7 +76,7 @@ def sign_in(visitor: Visitor, resident: Resident, *, password: str = PASSWORD) -
 
 
 def newest_mail(scene: LiveProject, email: str, *, after: int) -> str:
-    """Text of the mail behind so many; waits for it."""
+    """Text of the email behind so many; waits for it."""
     return wait_for(
         lambda: next((mail.text for mail in scene.mails_to(email)[after:]), ""), what=lambda: f"mail to {email}"
     )

@@ -95,7 +95,7 @@ def test_an_answer_to_another_challenge_is_refused():
 
 
 @pytest.mark.parametrize("credential_id", ["", "QUJ", "QUI==", "Q+/B", base64url(bytes(1024))])
-def test_a_credential_id_that_is_none_is_refused(credential_id):
+def test_an_invalid_credential_id_is_refused(credential_id):
     """R-62."""
     assert list(refusal(KEY.register(CHALLENGE) | {"credId": credential_id}).details) == [CREDENTIAL_ID]
 
@@ -231,7 +231,7 @@ def test_attestation_data_have_a_maximum_length():
 @pytest.mark.parametrize(
     "data", [b"", b"[]", b"null", b"{", b"\xff", b'{"publicKey":"a","publicKey":"a","signature":""}']
 )
-def test_attestation_data_that_are_no_json_object_are_refused(data):
+def test_attestation_data_that_is_not_a_json_object_is_refused(data):
     assert list(refusal(KEY.register(CHALLENGE) | {"attestationData": base64url(data)}).details) == [ATTESTATION_DATA]
 
 
@@ -240,7 +240,7 @@ def test_a_kind_of_key_that_the_project_does_not_accept_is_refused():
     assert refused.details == {ATTESTATION_DATA: ["P-256 keys are not accepted."]}
 
 
-def test_a_refusal_quotes_nothing_of_what_was_sent():
+def test_a_refusal_does_not_quote_the_input():
     refused = refusal(with_attestation(publicKey="hunter2", signature="hunter2"))
     assert "hunter2" not in f"{refused} {refused.reason} {refused.details} {refused.__cause__}"
 

@@ -103,7 +103,7 @@ def test_sign_count_and_backup_flags_are_given_back(flags, eligible, backed_up):
 
 
 @every_passkey
-def test_what_was_registered_signs_in(passkey):
+def test_a_registered_key_signs_in(passkey):
     registered = register(passkey.register(CHALLENGE))
     wire = passkey.answer(CHALLENGE)
     assert Fido2AssertionVerifier(rp_id=RP_ID, origins=(ORIGIN,)).verify(
@@ -136,7 +136,7 @@ def test_a_new_passkey_with_a_fault_is_refused_by_its_field(passkey, fault):
 
 
 @pytest.mark.parametrize("fault", [*PasskeyFault, *AttestedFault], ids=lambda fault: fault.name)
-def test_what_nobody_signed_is_checked_no_less(fault):
+def test_unsigned_data_is_checked_too(fault):
     assert register(PASSKEY.register(CHALLENGE, statement=Statement.NONE))
     refusal(PASSKEY.register(CHALLENGE, statement=Statement.NONE, fault=fault))
 
@@ -263,7 +263,7 @@ def certified(*extensions, authority: Maker = MAKER) -> bytes:
 SAME_MAKE = aaguid_extension(PASSKEY.aaguid)
 
 
-def test_the_default_asks_for_no_statement_and_takes_what_comes_all_the_same():
+def test_the_default_requests_no_statement_but_accepts_any():
     """WebAuthn Level 3 §5.1.3: a browser passes a self-signed statement on."""
     assert register(with_statement(Statement.SELF_SIGNED))
     assert register(with_statement(Statement.NONE)).statement_format == "none"
@@ -425,7 +425,7 @@ def test_unknown_members_of_an_attestation_object_are_ignored():
 @pytest.mark.parametrize(
     "data", [b"", b"\xa0", b"\x80", b"\xf6", b"\xff", b"{}", b"\xbf\xff", b"\xd9\xd9\xf7\xa0", unfolding(23)]
 )
-def test_an_attestation_object_that_is_no_map_is_refused(data):
+def test_an_attestation_object_that_is_not_a_map_is_refused(data):
     wire = PASSKEY.register(CHALLENGE) | {"attestationData": base64url(data)}
     assert list(refusal(wire).details) == [ATTESTATION_DATA]
 

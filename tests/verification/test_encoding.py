@@ -139,13 +139,13 @@ def test_a_number_too_long_for_python_is_refused(size):
 
 @pytest.mark.parametrize("nest", [b"[", b'{"a":'], ids=["arrays", "objects"])
 @pytest.mark.parametrize("depth", [10_000, 100_000])
-def test_a_depth_beyond_what_python_reads_is_refused(nest, depth):
+def test_deeper_nesting_than_python_parses_is_refused(nest, depth):
     closing = {b"[": b"]", b'{"a":': b"}"}[nest]
     with pytest.raises(EncodingError):
         parse_json_object(b'{"a":' + nest * depth + b"1" + closing * depth + b"}", limit=10**7)
 
 
-def test_an_error_quotes_nothing_of_what_was_sent():
+def test_an_error_does_not_quote_the_input():
     with pytest.raises(EncodingError) as refused:
         parse_json_object(b'{"secret":"hunter2", oops}', limit=LIMIT)
     assert "hunter2" not in str(refused.value)

@@ -50,7 +50,7 @@ OTHER_KEY = encode_base64url(SoftwareKey.make().spki)
 
 
 @pytest.mark.parametrize("given", [KEY, PASSKEY, TWO_FACTORS], ids=["key", "passkey", "two factors"])
-def test_what_was_signed_is_verified_again(given: dict[str, Any]) -> None:
+def test_a_signed_assertion_is_verified_again(given: dict[str, Any]) -> None:
     verify_evidence(given)
     verify_evidence(json.loads(json.dumps(given)), request=REQUEST)
 

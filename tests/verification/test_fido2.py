@@ -102,7 +102,7 @@ def test_an_answer_to_another_challenge_is_refused():
         verify(PASSKEY, PASSKEY.answer(CHALLENGE), challenge=new_challenge())
 
 
-def test_the_challenge_is_the_text_and_not_what_it_encodes():
+def test_the_challenge_is_the_text_not_its_decoded_bytes():
     """R-53: a client that decodes the challenge before it hands it to the browser signs another one."""
     decoded = PASSKEY.answer(CHALLENGE) | with_client_data(lambda said: said | {"challenge": CHALLENGE})
     with pytest.raises(AssertionRefused, match="challenge"):
@@ -147,7 +147,7 @@ def test_a_registration_is_no_answer():
         verify(PASSKEY, wire)
 
 
-def test_an_answer_of_a_key_is_no_answer_of_a_passkey():
+def test_an_assertion_by_a_key_is_refused_for_a_passkey():
     """R-55: a passkey's key that signs as kind `Key` does."""
     key = PASSKEY.key.answer(CHALLENGE)
     with pytest.raises(AssertionRefused):
@@ -210,7 +210,7 @@ def test_a_discoverable_passkey_names_its_account():
 
 
 @pytest.mark.parametrize("handle", ["us-1!", base64url(b"\xff"), "QUJ"])
-def test_a_user_handle_that_is_no_text_names_nobody(handle):
+def test_a_user_handle_that_is_not_text_matches_no_account(handle):
     assert assertion(PASSKEY.answer(CHALLENGE) | {"userHandle": handle}).claimed_account_id is None
 
 

@@ -213,7 +213,7 @@ def test_a_private_key_in_clear_is_refused_as_it_stands(clear):
         pytest.param("x" * 200 + "\ud800", id="half a surrogate pair"),
     ],
 )
-def test_text_that_is_no_envelope_is_refused(text):
+def test_text_that_is_not_an_envelope_is_refused(text):
     assert check_key_envelope("x" * 200)
     refusal(text)
 
@@ -308,7 +308,7 @@ def test_an_age_file_is_the_whole_text_in_its_strict_form(change):
     assert "age" in str(refusal(change(armor(AGE))).details)
 
 
-def test_a_payload_may_hold_what_looks_like_a_header():
+def test_a_payload_may_contain_text_like_a_header():
     age = HEADER.encode() + bytes(32) + b"\n-> X25519 AAAA\n--- AAAA\n"
     assert check_key_envelope(armor(age)).form is EnvelopeForm.AGE
 

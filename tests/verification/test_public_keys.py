@@ -297,7 +297,7 @@ def test_a_signature_of_another_key_is_refused(algorithm):
 
 
 @given(st.sampled_from(EVERY), st.binary(max_size=600), st.binary())
-def test_any_other_bytes_are_no_signature(algorithm, signature, message):
+def test_other_bytes_are_not_a_valid_signature(algorithm, signature, message):
     with pytest.raises(SignatureError):
         verify_signature(load_spki(key(algorithm).spki), signature=signature, message=message)
 

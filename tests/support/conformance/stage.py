@@ -48,7 +48,7 @@ class Recovery:
 class Stage:
     """Brings about, by plain requests, what each call of a client needs.
 
-    Whoever waits for a mail is made in company, so that mails are waited for together.
+    Whoever waits for an email is made in company, so that mails are waited for together.
     """
 
     def __init__(self, scene: LiveProject) -> None:
