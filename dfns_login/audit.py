@@ -12,11 +12,11 @@ from datetime import datetime
 from functools import partial
 from typing import Final
 
-from django.db import InterfaceError, InternalError, OperationalError, transaction
+from django.db import InterfaceError, InternalError, OperationalError
 
 from dfns_login.errors import Refusal
 from dfns_login.key_rings import key_rings
-from dfns_login.models import Account, AuditEvent, AuditKind, Organization
+from dfns_login.models import Account, AuditEvent, AuditKind, Organization, transaction
 from dfns_login.requester import Requester
 from dfns_login.signals import SIGNALS
 from dfns_login.usernames import Recipient
@@ -142,7 +142,7 @@ def announce_event(event: AuditEvent, *, account: Account | None, requester: Req
     send = partial(
         SIGNALS[kind].send_robust, sender=AuditEvent, account=account, requester=requester, at=event.at, detail=detail
     )
-    transaction.on_commit(send, robust=True)
+    transaction.on_commit(send)
 
 
 def _log(level: int, event: str, *, requester: Requester | None = None, **fields: object) -> None:

@@ -17,12 +17,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final, Self
 
-from django.db import transaction
 from django.db.models import Q
 
 from dfns_login.audit import log_chain_head
 from dfns_login.key_rings import key_rings
-from dfns_login.models import AuditCheckpoint, AuditEvent, AuditLink
+from dfns_login.models import AuditCheckpoint, AuditEvent, AuditLink, transaction
 
 BATCH: Final = 500
 LONGEST_TRANSACTION: Final = timedelta(minutes=15)

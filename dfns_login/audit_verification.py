@@ -7,10 +7,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-from django.db import transaction
-
 from dfns_login.audit_chain import BATCH, Head, link_mac, lock_checkpoint, sign_checkpoint
-from dfns_login.models import AuditCheckpoint, AuditEvent, AuditLink
+from dfns_login.models import AuditCheckpoint, AuditEvent, AuditLink, transaction
 from dfns_login.verification.evidence import EvidenceError, verify_evidence
 
 CLOCKS_APART: Final = timedelta(hours=1)

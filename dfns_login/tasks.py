@@ -7,7 +7,7 @@ from typing import Final
 
 from celery import current_app, shared_task
 from django.core.cache import caches
-from django.db import connections, router, transaction
+from django.db import connections, router
 from django.utils import timezone
 from kombu.connection import Connection
 from redis.exceptions import RedisError
@@ -17,7 +17,7 @@ from dfns_login.audit import log_outage
 from dfns_login.audit_chain import chain_events
 from dfns_login.delivery import WakeUps, deliver_due
 from dfns_login.limits import clear_flag, set_flag
-from dfns_login.models import OneTimeCode
+from dfns_login.models import OneTimeCode, transaction
 
 logger = logging.getLogger(__name__)
 
@@ -68,7 +68,7 @@ def chain() -> None:
 
 def wake_delivery() -> None:
     """Have a worker woken after the commit. Never fails, never waits: without a wake-up, the sweep sends the email."""
-    transaction.on_commit(_wake_up, robust=True)
+    transaction.on_commit(_wake_up)
 
 
 def database_clock() -> Callable[[], datetime]:

@@ -6,6 +6,10 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
+from django.apps import apps
+
+from dfns_login.models.primary import PrimaryQuerySet
+
 ROOT = Path(__file__).resolve().parent.parent / "dfns_login"
 MODULES = sorted(path for path in ROOT.rglob("*.py") if "migrations" not in path.parts)
 LINES = 250
@@ -118,6 +122,29 @@ def test_only_the_edge_reads_the_clock() -> None:
         return False
 
     assert lines_where(reads, but_in=READS_THE_CLOCK) == []
+
+
+def test_transactions_are_on_the_database_that_has_the_tables() -> None:
+    """R-135. Django's own functions would open them on the default database."""
+
+    def uses_django(node: ast.AST) -> bool:
+        match node:
+            case ast.ImportFrom(module="django.db", names=names):
+                return any(each.name == "transaction" for each in names)
+            case ast.ImportFrom(module="django.db.transaction"):
+                return True
+        return False
+
+    allowed = ("models/transaction.py", "api/view.py")  # exempts views from `ATOMIC_REQUESTS`, on every database
+    assert lines_where(uses_django, but_in=allowed) == []
+
+
+def test_reads_go_where_writes_go() -> None:
+    """R-135. A replica may be behind."""
+    assert lines_where(lambda node: isinstance(node, ast.Attribute) and node.attr == "db_for_read") == []
+    for model in apps.get_app_config("dfns_login").get_models():
+        assert isinstance(model._default_manager.all(), PrimaryQuerySet), model
+        assert isinstance(model._base_manager.all(), PrimaryQuerySet), model  # noqa: SLF001  Django documents it
 
 
 def test_no_module_is_long() -> None:

@@ -20,7 +20,6 @@ from functools import wraps
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar, cast
 
 from django.core.exceptions import RequestDataTooBig
-from django.db import transaction
 from django.http import HttpRequest, RawPostDataException, UnreadablePostError
 from django.utils import timezone
 from rest_framework.permissions import BasePermission
@@ -38,7 +37,7 @@ from dfns_login.errors import (
     Refusal,
     UserActionRefused,
 )
-from dfns_login.models import Session
+from dfns_login.models import Session, transaction
 from dfns_login.proofs import ActionRequest, RedeemedAction, redeem_user_action, spend_user_action
 from dfns_login.requester import Requester
 

@@ -2,7 +2,6 @@
 
 from datetime import datetime
 
-from django.db import transaction
 from django.db.models import Q
 
 from dfns_login.audit import record_event
@@ -18,6 +17,7 @@ from dfns_login.models import (
     CredentialKind,
     SecondFactor,
     Session,
+    transaction,
 )
 from dfns_login.proofs import replace_encrypted_key
 from dfns_login.requester import Requester

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from django.db import transaction
-
 from dfns_login.audit import record_event
 from dfns_login.ceremonies.credential_changes import lock_account
 from dfns_login.ceremonies.lockdown import link_ends
@@ -25,6 +23,7 @@ from dfns_login.models import (
     CodePurpose,
     Credential,
     CredentialKind,
+    transaction,
 )
 from dfns_login.proofs import (
     Ceremony,

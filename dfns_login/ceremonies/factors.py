@@ -5,8 +5,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
-from django.db import transaction
-
 from dfns_login.audit import record_event
 from dfns_login.ceremonies.decoys import decoy_algorithm
 from dfns_login.ceremonies.notices import notify_owner
@@ -19,6 +17,7 @@ from dfns_login.models import (
     CredentialKind,
     Organization,
     SecondFactor,
+    transaction,
 )
 from dfns_login.proofs import OpenedChallenge, RedeemedChallenge, ReleasedKey, is_spent
 from dfns_login.requester import Requester

@@ -7,13 +7,13 @@ from typing import Any, cast
 from django.contrib.auth.models import AbstractBaseUser
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 
 from dfns_login.audit import record_event, record_organization_event
 from dfns_login.ceremonies.code_requests import send_code
 from dfns_login.ceremonies.names import checked_name
 from dfns_login.errors import BodyRefused, UserExists
-from dfns_login.models import Account, AccountKind, AccountState, AuditKind, CodePurpose, Organization
+from dfns_login.models import Account, AccountKind, AccountState, AuditKind, CodePurpose, Organization, transaction
 from dfns_login.requester import Requester
 from dfns_login.usernames import ascii_domain, canonical_username
 

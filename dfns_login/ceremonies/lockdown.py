@@ -4,15 +4,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
-from django.db import transaction
-
 from dfns_login.audit import record_event
 from dfns_login.ceremonies.factors import Factor
 from dfns_login.ceremonies.notices import notify_owner
 from dfns_login.ceremonies.operators import Operator
 from dfns_login.ceremonies.voiding import EVERY_SESSION, void_account
 from dfns_login.errors import AccountLocked
-from dfns_login.models import Account, AuditKind, Credential, CredentialKind, Notice
+from dfns_login.models import Account, AuditKind, Credential, CredentialKind, Notice, transaction
 from dfns_login.proofs import find_lock_link
 from dfns_login.requester import Requester
 from dfns_login.settings import login_settings

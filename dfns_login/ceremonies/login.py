@@ -8,8 +8,6 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from django.db import transaction
-
 from dfns_login.audit import announce_event
 from dfns_login.ceremonies.decoys import decoy_account_id, decoy_credentials
 from dfns_login.ceremonies.factors import (
@@ -26,7 +24,7 @@ from dfns_login.ceremonies.notices import notify_owner
 from dfns_login.ceremonies.presentation import presented_events, presenting
 from dfns_login.ceremonies.sightings import Sighting
 from dfns_login.errors import CodeRefused, NoUsableCredential, UserNotFound
-from dfns_login.models import Account, AuditEvent, AuditKind, CodePurpose, Organization, Session
+from dfns_login.models import Account, AuditEvent, AuditKind, CodePurpose, Organization, Session, transaction
 from dfns_login.proofs import (
     Ceremony,
     EncryptedKeys,

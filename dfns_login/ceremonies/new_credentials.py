@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 
 from dfns_login.audit import record_event
 from dfns_login.ceremonies.decoys import is_decoy
@@ -23,6 +23,7 @@ from dfns_login.models import (
     CredentialKind,
     Organization,
     SecondFactor,
+    transaction,
 )
 from dfns_login.proofs import set_encrypted_key
 from dfns_login.requester import Requester

@@ -7,8 +7,6 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Final
 
-from django.db import transaction
-
 from dfns_login.audit import record_event, record_organization_event
 from dfns_login.ceremonies.code_requests import send_code
 from dfns_login.ceremonies.notices import notify_owner
@@ -22,6 +20,7 @@ from dfns_login.models import (
     OneTimeCode,
     Organization,
     Session,
+    transaction,
 )
 from dfns_login.requester import Requester
 from dfns_login.usernames import Recipient
@@ -140,7 +139,7 @@ def _switch_organization(organization: Organization, kind: AuditKind, /, *, oper
     with transaction.atomic():
         Account.objects.raise_every_generation(organization=organization)
         if not Organization.objects.filter(pk=organization.pk, active=not active).update(active=active):
-            transaction.set_rollback(True)
+            transaction.set_rollback()
             return False
         voided = _end_everything(organization, now=now)
         record_change(kind, organization, operator=operator, now=now, **asdict(voided))

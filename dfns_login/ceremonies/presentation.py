@@ -4,11 +4,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 
-from django.db import transaction
-
 from dfns_login.audit import Detail, announce_event, draft_event
 from dfns_login.errors import Refusal
-from dfns_login.models import Account, AuditEvent, AuditKind, CodePurpose
+from dfns_login.models import Account, AuditEvent, AuditKind, CodePurpose, transaction
 from dfns_login.proofs import ReleasedKey
 from dfns_login.requester import Requester
 

@@ -5,8 +5,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from django.db import transaction
-
 from dfns_login.audit import record_event
 from dfns_login.ceremonies.lockdown import check_unlocks, link_ends, unlock
 from dfns_login.ceremonies.new_credentials import NewCredentials, store_credential, verify_new_credentials
@@ -20,6 +18,7 @@ from dfns_login.models import (
     CodePurpose,
     Credential,
     CredentialKind,
+    transaction,
 )
 from dfns_login.proofs import (
     PresentedCode,

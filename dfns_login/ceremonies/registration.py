@@ -4,13 +4,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, cast
 
-from django.db import transaction
-
 from dfns_login.audit import record_event
 from dfns_login.ceremonies.new_credentials import NewCredentials, store_credential, verify_new_credentials
 from dfns_login.ceremonies.presentation import presenting, record_presented
 from dfns_login.errors import CodeRefused, RegistrationCodeExpired, TokenRefused, UserExists, UserNotFound
-from dfns_login.models import Account, AccountState, AuditKind, CodePurpose, Credential, OneTimeCode
+from dfns_login.models import Account, AccountState, AuditKind, CodePurpose, Credential, OneTimeCode, transaction
 from dfns_login.project_users import user_for_account
 from dfns_login.proofs import (
     TemporaryToken,

@@ -2,13 +2,11 @@
 
 from datetime import datetime
 
-from django.db import transaction
-
 from dfns_login.audit import record_event
 from dfns_login.ceremonies.notices import notify_owner
 from dfns_login.ceremonies.voiding import EVERY_SESSION, void_account
 from dfns_login.errors import NotFound
-from dfns_login.models import Account, AuditKind, Session
+from dfns_login.models import Account, AuditKind, Session, transaction
 from dfns_login.proofs import lock_session
 from dfns_login.requester import Requester
 

@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db import transaction
-
 from dfns_login.audit import record_event
 from dfns_login.ceremonies.factors import (
     Factor,
@@ -17,7 +15,7 @@ from dfns_login.ceremonies.factors import (
 )
 from dfns_login.ceremonies.presentation import credential_ids
 from dfns_login.errors import AssertionRefused, ChallengeRefused
-from dfns_login.models import AuditKind, Credential, Session
+from dfns_login.models import AuditKind, Credential, Session, transaction
 from dfns_login.proofs import (
     ActionRequest,
     Ceremony,

@@ -7,7 +7,6 @@ from operator import or_
 from typing import Final
 
 from django.core.mail import EmailMessage
-from django.db import transaction
 from django.db.models import Q
 
 from dfns_login.audit import record_event
@@ -15,7 +14,7 @@ from dfns_login.delivery.emails import code_email
 from dfns_login.delivery.sending import Emails, NotSendable, without_code
 from dfns_login.errors import CodeRefused, RateExceeded, ServiceUnavailable
 from dfns_login.limits import EMAIL_PER_MAILBOX, KNOWN, Subject, count
-from dfns_login.models import Account, AccountState, AuditKind, Caller, CodePurpose, OneTimeCode
+from dfns_login.models import Account, AccountState, AuditKind, Caller, CodePurpose, OneTimeCode, transaction
 from dfns_login.proofs import derive_code
 
 UNCOUNTED_WAIT: Final = timedelta(minutes=5)

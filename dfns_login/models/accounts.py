@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from dfns_login.models.compiled import CompiledSelect, Parameter
 from dfns_login.models.ids import ID_MAX_LENGTH, new_account_id, new_organization_id
+from dfns_login.models.primary import PrimaryModel, PrimaryQuerySet
 from dfns_login.usernames import USERNAME_MAX_LENGTH, Recipient
 
 
@@ -23,7 +24,7 @@ class SecondFactor(models.TextChoices):
     REQUIRED = "required", _("Required")
 
 
-class OrganizationQuerySet(models.QuerySet["Organization"]):
+class OrganizationQuerySet(PrimaryQuerySet["Organization"]):
     """Queries of organizations."""
 
     def with_account(self, recipient: Recipient) -> "tuple[Organization | None, Account | None]":
@@ -40,7 +41,7 @@ class OrganizationQuerySet(models.QuerySet["Organization"]):
         return found, account if account.pk else None
 
 
-class Organization(models.Model):
+class Organization(PrimaryModel):
     """A tenant. Every account, credential and code belongs to one organization."""
 
     id = models.CharField(primary_key=True, max_length=ID_MAX_LENGTH, default=new_organization_id, editable=False)
@@ -78,7 +79,7 @@ class AccountState(models.TextChoices):
     DEACTIVATED = "deactivated", _("Deactivated")
 
 
-class AccountQuerySet(models.QuerySet["Account"]):
+class AccountQuerySet(PrimaryQuerySet["Account"]):
     """Queries and transitions of accounts."""
 
     def of(self, recipient: Recipient) -> Self:
@@ -168,7 +169,7 @@ class AccountQuerySet(models.QuerySet["Account"]):
         return self.filter(pk=account.pk, state=AccountState.DEACTIVATED).update(state=state) == 1
 
 
-class Account(models.Model):
+class Account(PrimaryModel):
     """A person's membership in one organization, linked to the project's user once registered."""
 
     id = models.CharField(primary_key=True, max_length=ID_MAX_LENGTH, default=new_account_id, editable=False)

@@ -45,7 +45,7 @@ class CompiledSelect(Generic[M]):
     def rows(self, **values: object) -> models.QuerySet[M]:
         """Return the rows for these values of the parameters. The statement runs when they are first read."""
         prototype = self._prototype()
-        connection = connections[router.db_for_read(prototype.model)]
+        connection = connections[router.db_for_write(prototype.model)]
         compiler, sql, parameters = self._compiled(connection.alias, connection.vendor)
         bound = [each.bound(values, connection) if isinstance(each, Parameter) else each for each in parameters]
         query: Any = _BoundQuery(compiler, connection, sql, bound)

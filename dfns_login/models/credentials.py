@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from dfns_login.models.accounts import Account, Organization
 from dfns_login.models.compiled import CompiledSelect, Parameter
 from dfns_login.models.ids import ID_MAX_LENGTH, new_credential_id
+from dfns_login.models.primary import PrimaryModel, PrimaryQuerySet
 from dfns_login.verification.assertion import StoredPasskey
 from dfns_login.verification.fido2 import PasskeyState
 
@@ -26,7 +27,7 @@ class CredentialKind(models.TextChoices):
     RECOVERY_KEY = "RecoveryKey", _("Recovery key")
 
 
-class CredentialQuerySet(models.QuerySet["Credential"]):
+class CredentialQuerySet(PrimaryQuerySet["Credential"]):
     """Queries and transitions of credentials. Only `proofs/key_release.py` reads an encrypted key."""
 
     def usable(self) -> Self:
@@ -73,7 +74,7 @@ class CredentialQuerySet(models.QuerySet["Credential"]):
         The statement returns one row in any case, so that finding nothing takes as long (R-126).
         """
         values = [organization_id, account_id, canonical_credential_id, kind.value]
-        with connections[router.db_for_read(Credential)].cursor() as cursor:
+        with connections[router.db_for_write(Credential)].cursor() as cursor:
             cursor.execute(_SIGNING_KEY, [*values, CredentialKind.RECOVERY_KEY.value])
             spki, sign_count = cursor.fetchone()
         stored = StoredPasskey(
@@ -89,7 +90,7 @@ class CredentialQuerySet(models.QuerySet["Credential"]):
 
         As in `signing_key`, the statement always returns a row.
         """
-        with connections[router.db_for_read(Credential)].cursor() as cursor:
+        with connections[router.db_for_write(Credential)].cursor() as cursor:
             cursor.execute(_LISTED, [account_id, CredentialKind.KEY.value, CredentialKind.FIDO2.value])
             return [(kind, credential_id) for kind, credential_id in cursor.fetchall() if kind]
 
@@ -107,7 +108,7 @@ class CredentialQuerySet(models.QuerySet["Credential"]):
         return using.update(sign_count=state.sign_count, backed_up=state.backed_up) == 1
 
 
-class Credential(models.Model):
+class Credential(PrimaryModel):
     """A public key that an account signs in with, and the encrypted private key if its owner stored one here."""
 
     id = models.CharField(primary_key=True, max_length=ID_MAX_LENGTH, default=new_credential_id, editable=False)

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from dfns_login.models.accounts import Account, Organization
 from dfns_login.models.compiled import insert
 from dfns_login.models.outbox import OutboxQuerySet, OutboxRow
+from dfns_login.models.primary import PrimaryModel, PrimaryQuerySet
 
 
 class AuditKind(models.TextChoices):
@@ -48,7 +49,7 @@ class AuditKind(models.TextChoices):
 APPEND_ONLY: Final = "Audit events are never changed; they are deleted only after their retention."
 
 
-class AuditEventQuerySet(models.QuerySet["AuditEvent"]):
+class AuditEventQuerySet(PrimaryQuerySet["AuditEvent"]):
     """Queries of events. They can be added and read; `delete_expired` is for the purge alone."""
 
     def add(self, *events: "AuditEvent") -> None:
@@ -72,7 +73,7 @@ class AuditEventQuerySet(models.QuerySet["AuditEvent"]):
         raise TypeError(APPEND_ONLY)
 
 
-class AuditEvent(models.Model):
+class AuditEvent(PrimaryModel):
     """Something that happened to an account or an organization. Rows are added, and purged after their retention.
 
     Neither reference has a constraint, because an event stays as it is when its account or organization is deleted.
@@ -117,7 +118,7 @@ class AuditEvent(models.Model):
         raise TypeError(APPEND_ONLY)
 
 
-class AuditLink(models.Model):
+class AuditLink(PrimaryModel):
     """A link of the chain over the events. Its position is the order of chaining, not that of the events' ids.
 
     event: the event's id, without a reference, so that a link shows that its event was removed.
@@ -128,16 +129,20 @@ class AuditLink(models.Model):
     mac = models.BinaryField()
     chained_at = models.DateTimeField()
 
+    objects = PrimaryQuerySet["AuditLink"].as_manager()
+
     def __str__(self) -> str:
         return f"link {self.position}"
 
 
-class AuditCheckpoint(models.Model):
+class AuditCheckpoint(PrimaryModel):
     """Where the chain begins: after the last link that was purged. The only row; extending the chain locks it."""
 
     position = models.PositiveBigIntegerField(default=0)
     mac = models.BinaryField()
     signature = models.BinaryField(help_text="Authenticates position and mac.")
+
+    objects = PrimaryQuerySet["AuditCheckpoint"].as_manager()
 
     def __str__(self) -> str:
         return f"checkpoint {self.position}"

@@ -7,10 +7,11 @@ from functools import cache
 from itertools import chain, pairwise
 from typing import Any, ClassVar, Final, Self
 
-from django.db import connections, models, router, transaction
+from django.db import connections, models, router
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
+from dfns_login.models import transaction
 from dfns_login.models.accounts import Account
 from dfns_login.models.code_choices import Caller, CodeClosed, CodePurpose
 from dfns_login.models.compiled import CompiledSelect, Parameter, insert_select, prepared_values

@@ -14,6 +14,8 @@ from django.db import connections, models, router
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
+from dfns_login.models.primary import PrimaryModel, PrimaryQuerySet
+
 ERROR_MAX_LENGTH: Final = 500
 
 
@@ -30,7 +32,7 @@ class DeliveryState(models.TextChoices):
     SHOWN = "shown", _("Shown to its owner")
 
 
-class OutboxRow(models.Model):
+class OutboxRow(PrimaryModel):
     """An email to send. `tries` identifies a lease: each one raises it, and only its holder writes the outcome."""
 
     delivery = models.CharField(max_length=16, choices=DeliveryState, default=DeliveryState.QUEUED)
@@ -52,7 +54,7 @@ class OutboxRow(models.Model):
 Row = TypeVar("Row", bound=OutboxRow)
 
 
-class OutboxQuerySet(models.QuerySet[Row]):
+class OutboxQuerySet(PrimaryQuerySet[Row]):
     """Transitions of emails: leased by one worker, then sent, failed, or without a recipient."""
 
     def unhandled(self) -> Self:

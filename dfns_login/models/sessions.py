@@ -7,14 +7,16 @@ from itertools import chain
 from typing import ClassVar, Self
 
 from django.conf import settings
-from django.db import IntegrityError, connections, models, router, transaction
+from django.db import IntegrityError, connections, models, router
 from django.db.models import F
 from django.utils.module_loading import import_string
 
+from dfns_login.models import transaction
 from dfns_login.models.accounts import Account, AccountState
 from dfns_login.models.compiled import insert_select, mark_inserted, prepared_values
 from dfns_login.models.credentials import Credential
 from dfns_login.models.events import AuditEvent
+from dfns_login.models.primary import PrimaryModel, PrimaryQuerySet
 
 
 class Opening(Enum):
@@ -25,7 +27,7 @@ class Opening(Enum):
     SPENT = auto()
 
 
-class SessionQuerySet(models.QuerySet["Session"]):
+class SessionQuerySet(PrimaryQuerySet["Session"]):
     """Queries and transitions of sessions."""
 
     def open(self, session: "Session", *, spending: "SpentToken", generation: int, event: AuditEvent) -> Opening:
@@ -89,7 +91,7 @@ class SessionQuerySet(models.QuerySet["Session"]):
             opened = self.filter(revoked_at=now).exclude(django_session_key="")
             keys = list(opened.values_list("django_session_key", flat=True))
             # not a partial: Django logs the name of a callback that fails
-            transaction.on_commit(lambda: _delete_django_sessions(keys), robust=True)
+            transaction.on_commit(lambda: _delete_django_sessions(keys))
         return ended
 
 
@@ -129,7 +131,7 @@ def _delete_django_sessions(keys: list[str]) -> None:
         import_string(f"{settings.SESSION_ENGINE}.SessionStore")(session_key=key).delete()
 
 
-class Session(models.Model):
+class Session(PrimaryModel):
     """A sign-in, which a login token or a Django session stands for. Every request reads the row."""
 
     # without `unique` and `db_index`, which on PostgreSQL add a second index for LIKE to each
@@ -162,11 +164,13 @@ class Session(models.Model):
         return f"session {self.pk}"
 
 
-class SpentToken(models.Model):
+class SpentToken(PrimaryModel):
     """The `jti` of a used challenge, temporary token or user action."""
 
     jti = models.CharField(primary_key=True, max_length=32)
     expires_at = models.DateTimeField(db_index=True, help_text="When the token would have expired.")
+
+    objects = PrimaryQuerySet["SpentToken"].as_manager()
 
     def __str__(self) -> str:
         return "spent token"
@@ -174,7 +178,7 @@ class SpentToken(models.Model):
     def spend(self) -> bool:
         """Store the token; true for exactly one caller."""
         try:
-            with transaction.atomic(savepoint=False):
+            with transaction.atomic_without_savepoint():
                 self.save(force_insert=True)
         except IntegrityError:
             return False

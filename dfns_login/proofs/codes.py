@@ -12,11 +12,18 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Final
 
-from django.db import transaction
-
 from dfns_login.errors import CodeRefused
 from dfns_login.key_rings import key_rings
-from dfns_login.models import Account, AuditEvent, Caller, CodeClosed, CodePurpose, DeliveryState, OneTimeCode
+from dfns_login.models import (
+    Account,
+    AuditEvent,
+    Caller,
+    CodeClosed,
+    CodePurpose,
+    DeliveryState,
+    OneTimeCode,
+    transaction,
+)
 from dfns_login.proofs.code_formats import CROCKFORD, code_format, code_lifetime, guess_cap
 from dfns_login.requester import Requester
 from dfns_login.settings import login_settings
