@@ -1,6 +1,7 @@
 """Middleware for the project's `MIDDLEWARE` setting."""
 
 from dfns_login.api.slow_senders import SlowSendersMiddleware
+from dfns_login.monitoring.request_ids import RequestIDMiddleware
 from dfns_login.pages.middleware import BrowserSessionMiddleware
 
-__all__ = ["BrowserSessionMiddleware", "SlowSendersMiddleware"]
+__all__ = ["BrowserSessionMiddleware", "RequestIDMiddleware", "SlowSendersMiddleware"]

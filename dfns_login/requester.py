@@ -4,6 +4,7 @@ import ipaddress
 import re
 import secrets
 from collections.abc import Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, Self
@@ -20,6 +21,8 @@ IPV4_NETWORK_PREFIX = 24
 UNKNOWN_ADDRESS = ""
 REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 """An `X-Request-ID` that is taken over. Any other is replaced."""
+current_request_id: Final[ContextVar[str]] = ContextVar("dfns_login_request_id", default="")
+"""Id of the request that this thread answers, for its log lines. `RequestIDMiddleware` sets it."""
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 

@@ -39,6 +39,7 @@ INSTALLED_APPS = [
     "dfns_login",
 ]
 MIDDLEWARE = [
+    "dfns_login.middleware.RequestIDMiddleware",
     "dfns_login.middleware.SlowSendersMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -171,7 +172,7 @@ TIME_ZONE = "UTC"
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"json": {"()": "project.log.JSONFormatter"}},
+    "formatters": {"json": {"()": "dfns_login.logs.JSONFormatter"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
     "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="INFO").upper()},
     "loggers": {"django": {"handlers": [], "level": "INFO"}},  # replaces Django's own handlers

@@ -1,7 +1,5 @@
-"""The runnable project: what its environment becomes, what its log lines look like, which mails it finds."""
+"""The runnable project: what its environment becomes, which mails it finds."""
 
-import json
-import logging
 import os
 import subprocess
 import sys
@@ -14,11 +12,9 @@ from django.core.mail import EmailMultiAlternatives
 from django.templatetags.static import static
 from django.test import Client
 
-from dfns_login.audit import log_outage
 from dfns_login.pages.headers import WORKER, add_worker_policy, content_security_policy
 from project.addresses import broker_address, mail_settings
 from project.databases import POOL_OPTIONS, POOL_SIZE, database_settings
-from project.log import JSONFormatter
 from project.mailbox import END_OF_EMAIL, read_emails
 from tests.support.servers import ROOT
 
@@ -126,33 +122,6 @@ def test_production_is_strict_where_nothing_is_said():
 def test_a_proxys_word_on_https_is_taken_only_where_one_is_trusted():
     trusting = read_settings({**PRODUCTION, "TRUSTED_PROXY_HOPS": "1"}, "SECURE_PROXY_SSL_HEADER")
     assert trusting.stdout == "('HTTP_X_FORWARDED_PROTO', 'https')\n"
-
-
-def test_a_log_line_stays_one_line_whatever_is_in_it():
-    record = logging.makeLogRecord(
-        {"msg": "code %s", "args": ("a\r\nb\x1b[31m\u2028\x7f\x85",), "name": "dfns_login", "levelname": "INFO"}
-    )
-    record.agent = 'x"\n{}'
-    record.request = object()
-    line = JSONFormatter().format(record)
-    assert line.isascii()
-    assert line.isprintable()
-    assert json.loads(line)["event"] == "code a\r\nb\x1b[31m\u2028\x7f\x85"
-    assert json.loads(line)["agent"] == 'x"\n{}'
-    assert "request" not in json.loads(line)
-
-
-def test_an_event_of_the_app_is_written_with_its_fields(caplog: pytest.LogCaptureFixture):
-    log_outage("cache", error=TimeoutError())
-    line = json.loads(JSONFormatter().format(caplog.records[0]))
-    assert line.pop("time")
-    assert line == {
-        "level": "ERROR",
-        "logger": "dfns_login.audit",
-        "event": "outage",
-        "what": "cache",
-        "error": "TimeoutError",
-    }
 
 
 def test_emails_are_read_once_they_are_whole(tmp_path: Path):
