@@ -9,6 +9,14 @@ POOL_OPTIONS: Final = {"min_size": 0, "timeout": 3, "reconnect_timeout": 3}
 """A request waits three seconds for a connection. While PostgreSQL is down, the pool tries again for as long only: its
 own backoff would go on for minutes after PostgreSQL is back."""
 CONNECT_SECONDS: Final = 3
+LOST_CONNECTION: Final = {
+    "tcp_user_timeout": 10_000,  # milliseconds
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 2,
+}
+"""A connection to a host that was cut off ends after 10 to 20 seconds. Linux alone would wait for a quarter of an hour
+and longer, and the thread with it (libpq, Parameter Key Words)."""
 PERSISTENT_SECONDS: Final = 60
 
 
@@ -23,7 +31,7 @@ def database_settings(given: Mapping[str, Any], *, pool_size: int) -> dict[str, 
     pooled = str(options.pop("pool", pool_size > 0)).lower() in {"true", "1", "yes", "on"}
     if given["ENGINE"].endswith("sqlite3"):
         return {**given, "OPTIONS": options | SQLITE_OPTIONS}
-    options.setdefault("connect_timeout", CONNECT_SECONDS)
+    options = {**LOST_CONNECTION, "connect_timeout": CONNECT_SECONDS, **options}
     database = {"CONN_HEALTH_CHECKS": True, "CONN_MAX_AGE": PERSISTENT_SECONDS, **given, "OPTIONS": options}
     if pooled:
         chosen = {name.removeprefix("pool_"): value for name, value in pool_options.items()}

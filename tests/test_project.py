@@ -14,7 +14,7 @@ from django.test import Client
 
 from dfns_login.pages.headers import WORKER, add_worker_policy, content_security_policy
 from project.addresses import broker_address, mail_settings
-from project.databases import POOL_OPTIONS, POOL_SIZE, database_settings
+from project.databases import LOST_CONNECTION, POOL_OPTIONS, POOL_SIZE, database_settings
 from project.mailbox import END_OF_EMAIL, read_emails
 from tests.support.servers import ROOT
 
@@ -66,7 +66,7 @@ def test_the_address_of_a_database_may_ask_for_a_pool(query, pool_size, max_age,
     given = environ.Env.db_url_config(f"postgres://jane@db.example.com/login{query}")
     database = database_settings(given, pool_size=pool_size)
     assert (database["CONN_MAX_AGE"], database["OPTIONS"].get("pool")) == (max_age, pool)
-    assert set(database["OPTIONS"]) <= {"pool", "connect_timeout"}
+    assert set(database["OPTIONS"]) <= {"pool", "connect_timeout", *LOST_CONNECTION}
 
 
 @pytest.mark.parametrize(

@@ -30,16 +30,17 @@ class ReceivedMail:
 
 
 class SmtpSink:
-    """Listens on a loopback port that stays the same.
+    """Listens on a port that stays the same, of this machine only unless an address is given.
 
     `mails` are the accepted emails. `answer_recipient` and `answer_mail` answer `RCPT` and a whole email, which is
     accepted if the answer is 250. With `stall_before` or `stall_after` it waits for `go_on` before or after it accepts
     an email, and releases `stalled` once for each.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, address: str = "127.0.0.1") -> None:
         self.mails: list[ReceivedMail] = []
-        self.url = f"smtp://localhost:{free_port()}"
+        self._address = address
+        self.url = f"smtp://{address}:{free_port()}"
         self._server: socketserver.ThreadingTCPServer | None = None
         self.behave()
 
@@ -67,7 +68,7 @@ class SmtpSink:
             daemon_threads = True
             request_queue_size = 100
 
-        self._server = Server(("127.0.0.1", int(self.url.rpartition(":")[2])), Session)
+        self._server = Server((self._address, int(self.url.rpartition(":")[2])), Session)
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
         return self
 

@@ -46,9 +46,9 @@ class Recovery:
 
 
 class Stage:
-    """Brings about, by plain requests, what each call of a client needs.
+    """Creates what each call of a client needs, by plain requests.
 
-    Whoever waits for an email is made in company, so that mails are waited for together.
+    Accounts that wait for an email are created in groups, so that one wait serves several.
     """
 
     def __init__(self, scene: LiveProject) -> None:
