@@ -20,7 +20,7 @@ from dfns_login.browsers.django_sessions import SESSION_KEY, open_browser_sessio
 from dfns_login.ceremonies.sign_out import end_session
 from dfns_login.errors import NotAuthorized
 from dfns_login.models import AccountState, AuditEvent, AuditKind, CodePurpose, Credential, Organization, Session
-from tests.support.age import opaque_envelope
+from dfns_login.testing.authenticators import opaque_envelope
 from tests.support.api_browser import Browser
 from tests.support.api_client import (
     CHALLENGE_NOT_VALID,

@@ -18,7 +18,8 @@ from django.utils import timezone
 from dfns_login.models import AuditEvent, AuditKind, CodePurpose, Credential, CredentialKind, Notice, Session
 from dfns_login.proofs.key_release import Reencrypted, reencrypt_keys
 from dfns_login.signals import credential_key_replaced, credential_renamed
-from tests.support.age import PASSPHRASE, age_file, armor, opaque_envelope
+from dfns_login.testing.authenticators import opaque_envelope
+from tests.support.age import PASSPHRASE, age_file, armor
 from tests.support.api_browser import Browser
 from tests.support.api_client import (
     CHALLENGE_NOT_VALID,

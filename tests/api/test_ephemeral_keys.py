@@ -10,9 +10,9 @@ from django.http import HttpResponse
 from django.test import Client
 
 from dfns_login.models import CodePurpose, OneTimeCode
+from dfns_login.testing.authenticators import opaque_envelope
 from dfns_login.verification.encoding import decode_base64url, encode_base64url
 from dfns_login.verification.ephemeral_key import SUITE
-from tests.support.age import opaque_envelope
 from tests.support.api_client import details, open_login, post
 from tests.support.authenticators import Kind, SoftwareKey
 from tests.support.factories import issue, make_organization, make_person

@@ -14,9 +14,9 @@ from dfns_login.ceremonies.login import LoginAnswer, LoginRequest, complete_logi
 from dfns_login.errors import AssertionRefused, Refusal
 from dfns_login.models import CredentialKind, Session
 from dfns_login.proofs.challenges import Ceremony, redeem_challenge, spend_challenge
+from dfns_login.testing.authenticators import opaque_envelope
 from dfns_login.verification.assertion import KeyAssertion
 from dfns_login.verification.credential_id import parse_credential_id
-from tests.support.age import opaque_envelope
 from tests.support.clock import HOUR, NOW, SECOND
 from tests.support.factories import SOMEWHERE, Person, issue, make_person
 

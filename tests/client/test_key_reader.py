@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from dfns_login.proofs.key_release import ReleasedKey
+from dfns_login.testing.authenticators import opaque_envelope
 from dfns_login.verification.encoding import decode_base64url, encode_base64url
 from dfns_login.verification.ephemeral_key import parse_ephemeral_key
-from tests.support.age import opaque_envelope
 from tests.support.client_runners import Client, ClientError
 
 CREDENTIAL_ID = "dGVzdA"

@@ -58,10 +58,10 @@ from dfns_login.proofs import (
     spend_user_action,
 )
 from dfns_login.proofs.codes import PresentedCode
+from dfns_login.testing.authenticators import opaque_envelope
 from dfns_login.verification.assertion import Fido2Assertion, KeyAssertion
 from dfns_login.verification.attestation import KeyAttestation
 from tests.concurrency.conftest import SOAK
-from tests.support.age import opaque_envelope
 from tests.support.authenticators import Kind, SoftwareKey, base64url, compact_json
 from tests.support.clock import MINUTE, NOW, SECOND
 from tests.support.databases import MigratedDatabases, working_on

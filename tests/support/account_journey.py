@@ -8,8 +8,8 @@ from typing import Any
 
 import httpx
 
+from dfns_login.testing.authenticators import opaque_envelope
 from project.mailbox import Email
-from tests.support.age import opaque_envelope
 from tests.support.authenticators import Kind, Members, SoftwareKey, base64url, compact_json
 from tests.support.live_project import Invitee, LiveProject, code_in, wait_for
 

@@ -15,11 +15,6 @@ PASSPHRASE: Final = "correct horse battery staple"
 """Decrypts the envelope of `SoftwareKey.with_age_envelope`."""
 
 
-def opaque_envelope() -> str:
-    """Return text as a client with its own format might send."""
-    return "sealed.v1." + secrets.token_urlsafe(200)
-
-
 def age_file(plaintext: bytes, *, passphrase: str, work_factor: int = 17) -> bytes:
     """Encrypt at most 64 KiB as an age passphrase file (C2SP age).
 

@@ -1,48 +1,55 @@
-"""Software authenticators that sign with real keys, and can make one fault at a time.
+"""The software authenticators of `dfns_login.testing`, which here can make one fault at a time.
 
-They answer a challenge as an official client does. A fault is a parameter. The answer then differs from an accepted one
-in that one thing: if the fault is in the signed data, the signature over them is valid.
+A fault is a parameter. The answer then differs from an accepted one in that one thing: if the fault is in the signed
+data, the signature over them is valid.
 """
 
-import base64
-import hashlib
-import json
-import secrets
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from enum import Enum, StrEnum
+from dataclasses import dataclass, replace
+from enum import Enum
 from functools import cache
-from types import MappingProxyType
-from typing import Any, Final, Self
+from typing import Self
 
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from dfns_login.testing import authenticators as sound
+from dfns_login.testing.authenticators import (
+    PYTHON_CLIENT_ORIGIN,
+    Client,
+    Kind,
+    Members,
+    PrivateKey,
+    Wire,
+    attested_text,
+    base64url,
+    compact_json,
+    new_challenge,
+    new_private_key,
+    opaque_envelope,
+    public_pem,
+)
 from dfns_login.verification.public_keys import KeyAlgorithm
-from tests.support.age import PASSPHRASE, age_file, armor, opaque_envelope
+from tests.support.age import PASSPHRASE, age_file, armor
 
-PrivateKey = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | rsa.RSAPrivateKey
-Members = dict[str, Any]
-Wire = dict[str, str]
-
-PYTHON_CLIENT_ORIGIN: Final = "https://app.dfns.io"
-"""The origin in the official Python client."""
-
-
-class Kind(StrEnum):
-    """Credential kinds that sign in the same way."""
-
-    KEY = "Key"
-    PASSWORD_PROTECTED_KEY = "PasswordProtectedKey"
-    RECOVERY_KEY = "RecoveryKey"
-
-
-class Client(Enum):
-    """Clients to imitate, by the members of their client data besides type and challenge."""
-
-    JAVASCRIPT = MappingProxyType[str, object]({})
-    PYTHON = MappingProxyType[str, object]({"origin": PYTHON_CLIENT_ORIGIN, "crossOrigin": False})
+__all__ = [
+    "PASSPHRASE",
+    "PYTHON_CLIENT_ORIGIN",
+    "Client",
+    "Fault",
+    "Kind",
+    "Members",
+    "PrivateKey",
+    "SoftwareKey",
+    "Wire",
+    "age_file",
+    "armor",
+    "attested_text",
+    "base64url",
+    "compact_json",
+    "new_challenge",
+    "opaque_envelope",
+    "public_pem",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,35 +182,12 @@ class Fault(Enum):
     PROOF_WHITE_SPACE = Sends("proof", lambda encoded: f"{encoded[:8]} {encoded[8:]}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SoftwareKey:
-    """A credential and its private key.
+@dataclass(frozen=True, kw_only=True)
+class SoftwareKey(sound.SoftwareKey):
+    """A key that makes the given fault. said_pem: replaces the public key that is signed and sent on registration."""
 
-    `credential_id` is in base64url. `encrypted_private_key` is set for the kinds that store one.
-    """
-
-    kind: Kind
-    client: Client
-    credential_id: str
-    private_key: PrivateKey = field(repr=False)
-    encrypted_private_key: str | None = field(default=None, repr=False)
-
-    @classmethod
-    def make(
-        cls,
-        algorithm: KeyAlgorithm = KeyAlgorithm.P256,
-        *,
-        kind: Kind = Kind.KEY,
-        client: Client = Client.JAVASCRIPT,
-    ) -> Self:
-        """Make a key. A password-protected one gets an opaque envelope, which takes no time."""
-        return cls(
-            kind=kind,
-            client=client,
-            credential_id=base64url(secrets.token_bytes(32)),
-            private_key=_new_private_key(algorithm),
-            encrypted_private_key=opaque_envelope() if kind is Kind.PASSWORD_PROTECTED_KEY else None,
-        )
+    fault: Fault | None = None
+    said_pem: str | None = None
 
     @classmethod
     def with_age_envelope(cls) -> Self:
@@ -214,132 +198,52 @@ class SoftwareKey:
         )
 
     @property
-    def algorithm(self) -> KeyAlgorithm:
-        match self.private_key:
-            case ec.EllipticCurvePrivateKey():
-                return {"secp256r1": KeyAlgorithm.P256, "secp384r1": KeyAlgorithm.P384}.get(
-                    self.private_key.curve.name, KeyAlgorithm.SECP256K1
-                )
-            case ed25519.Ed25519PrivateKey():
-                return KeyAlgorithm.ED25519
-            case rsa.RSAPrivateKey():
-                return KeyAlgorithm.RSA
-
-    @property
-    def spki(self) -> bytes:
-        return self.private_key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-
-    @property
     def public_pem(self) -> str:
-        """The public key as the browser client writes it: LF, and none after the last line."""
-        return public_pem(self.private_key)
+        return super().public_pem if self.said_pem is None else self.said_pem
 
-    def sign(self, message: bytes) -> bytes:
-        match self.private_key:
-            case ec.EllipticCurvePrivateKey():
-                return self.private_key.sign(message, ec.ECDSA(SHA256()))
-            case ed25519.Ed25519PrivateKey():
-                return self.private_key.sign(message)
-            case rsa.RSAPrivateKey():
-                return self.private_key.sign(message, padding.PKCS1v15(), SHA256())
+    def write(self, said: Members) -> bytes:
+        match self.fault and self.fault.value:
+            case Says(change):
+                return super().write(change(said))
+            case Writes(write):
+                return write(compact_json(said))
+        return super().write(said)
+
+    def prove(self, message: bytes) -> bytes:
+        match self.fault and self.fault.value:
+            case Signs(sign):
+                return sign(self, message)
+        return super().prove(message)
+
+    def send(self, data: bytes, *, as_field: str) -> str:
+        encoded = super().send(data, as_field=as_field)
+        match self.fault and self.fault.value:
+            case Sends(field, change) if field == as_field:
+                return change(encoded)
+        return encoded
 
     def client_data(self, challenge: str, *, type_: str, fault: Fault | None = None) -> bytes:
-        return written({"type": type_, "challenge": challenge, **self.client.value}, fault=fault)
+        return sound.SoftwareKey.client_data(self.with_fault(fault), challenge, type_=type_)
 
     def answer(self, challenge: str, *, fault: Fault | None = None) -> Wire:
-        """Answer a challenge: `credentialAssertion`."""
-        client_data = self.client_data(challenge, type_="key.get", fault=fault)
-        return {
-            "credId": self.credential_id,
-            "clientData": sent(client_data, as_field="clientData", fault=fault),
-            "signature": sent(proof(self, client_data, fault=fault), as_field="proof", fault=fault),
-        }
+        return sound.SoftwareKey.answer(self.with_fault(fault), challenge)
 
     def register(self, challenge: str, *, fault: Fault | None = None, pem: str | None = None) -> Wire:
-        """Answer a registration challenge: `credentialInfo`.
-
-        `pem` replaces the public key that is signed and sent.
-        """
-        client_data = self.client_data(challenge, type_="key.create", fault=fault)
-        pem = self.public_pem if pem is None else pem
-        signature = proof(self, attested_text(client_data, pem=pem), fault=fault)
-        attestation_data = compact_json({"publicKey": pem, "signature": signature.hex()}).encode()
-        return {
-            "credId": self.credential_id,
-            "clientData": sent(client_data, as_field="clientData", fault=fault),
-            "attestationData": sent(attestation_data, as_field="proof", fault=fault),
-        }
+        faulty = self.with_fault(fault)
+        return sound.SoftwareKey.register(faulty if pem is None else replace(faulty, said_pem=pem), challenge)
 
     def factor(self, challenge: str, *, fault: Fault | None = None) -> Members:
-        """Answer a challenge, as `firstFactor` or `secondFactor` of a login or user action."""
-        return {"kind": self.kind.value, "credentialAssertion": self.answer(challenge, fault=fault)}
+        return sound.SoftwareKey.factor(self.with_fault(fault), challenge)
 
     def credential(self, challenge: str, *, fault: Fault | None = None) -> Members:
-        """Answer a registration challenge, as one credential of its body."""
-        info = {"credentialKind": self.kind.value, "credentialInfo": self.register(challenge, fault=fault)}
-        return info | ({"encryptedPrivateKey": self.encrypted_private_key} if self.encrypted_private_key else {})
+        return sound.SoftwareKey.credential(self.with_fault(fault), challenge)
 
-
-def new_challenge() -> str:
-    return base64url(secrets.token_bytes(32))
-
-
-def base64url(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
-
-
-def compact_json(value: object) -> str:
-    """Write JSON as `JSON.stringify` does."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-
-
-def written(said: Members, *, fault: Fault | None) -> bytes:
-    """Encode client data."""
-    if fault and isinstance(fault.value, Says):
-        said = fault.value.change(said)
-    text = compact_json(said)
-    return fault.value.write(text) if fault and isinstance(fault.value, Writes) else text.encode()
-
-
-def proof(key: SoftwareKey, message: bytes, *, fault: Fault | None) -> bytes:
-    """Sign."""
-    return fault.value.sign(key, message) if fault and isinstance(fault.value, Signs) else key.sign(message)
-
-
-def sent(data: bytes, *, as_field: str, fault: Fault | None) -> str:
-    """Encode for the wire."""
-    encoded = base64url(data)
-    if fault and isinstance(fault.value, Sends) and fault.value.field == as_field:
-        return fault.value.change(encoded)
-    return encoded
-
-
-def attested_text(client_data: bytes, *, pem: str) -> bytes:
-    """Return the text that a key signs when it is registered."""
-    return compact_json({"clientDataHash": hashlib.sha256(client_data).hexdigest(), "publicKey": pem}).encode()
-
-
-def public_pem(private_key: PrivateKey) -> str:
-    public_key = private_key.public_key()
-    return public_key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode("ascii").rstrip("\n")
-
-
-def _new_private_key(algorithm: KeyAlgorithm) -> PrivateKey:
-    match algorithm:
-        case KeyAlgorithm.P256:
-            return ec.generate_private_key(ec.SECP256R1())
-        case KeyAlgorithm.P384:
-            return ec.generate_private_key(ec.SECP384R1())
-        case KeyAlgorithm.SECP256K1:
-            return ec.generate_private_key(ec.SECP256K1())
-        case KeyAlgorithm.ED25519:
-            return ed25519.Ed25519PrivateKey.generate()
-        case KeyAlgorithm.RSA:
-            return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    def with_fault(self, fault: Fault | None) -> Self:
+        return self if fault is None else replace(self, fault=fault)
 
 
 @cache
 def _age_protected_key() -> tuple[PrivateKey, str]:
-    private_key = _new_private_key(KeyAlgorithm.P256)
+    private_key = new_private_key(KeyAlgorithm.P256)
     pem = private_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     return private_key, armor(age_file(pem, passphrase=PASSPHRASE))

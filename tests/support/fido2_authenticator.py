@@ -1,23 +1,24 @@
-"""A software passkey that signs with a real key, and can make one fault at a time.
+"""The software passkey of `dfns_login.testing`, which here can make one fault at a time.
 
 `authenticators.Fault` changes what the browser says, writes, signs and sends, as for the other kinds. `PasskeyFault`
 changes what the authenticator reports.
 """
 
-import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any, Final, Self
 
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from hypothesis import strategies as st
 from webauthn.helpers import encode_cbor
 
-from dfns_login.verification.encoding import decode_base64url
+from dfns_login.testing import passkeys as sound
+from dfns_login.testing.passkeys import AT, BE, BS, DEVICE_BOUND, ED, SYNCED, UP, UV, AuthenticatorData
 from dfns_login.verification.public_keys import KeyAlgorithm
-from tests.support.authenticators import Fault, Members, SoftwareKey, Wire, base64url, proof, sent, written
+from tests.support.authenticators import Fault, Members, SoftwareKey, Wire
 from tests.support.fido2_maker import Maker
+
+__all__ = ["AT", "BE", "BS", "DEVICE_BOUND", "ED", "SYNCED", "UP", "UV", "AuthenticatorData", "Passkey"]
 
 ORIGIN: Final = "https://login.example"
 RP_ID: Final = "login.example"
@@ -32,12 +33,7 @@ PLAIN = st.recursive(
 )
 """Values in the CBOR of authenticators."""
 
-UP, UV, BE, BS, AT, ED = 0x01, 0x04, 0x08, 0x10, 0x40, 0x80
-SYNCED: Final = UP | UV | BE | BS
-DEVICE_BOUND: Final = UP | UV
-
 ALGORITHMS: Final = (KeyAlgorithm.P256, KeyAlgorithm.RSA, KeyAlgorithm.ED25519)
-_COSE_ALGORITHMS: Final = {KeyAlgorithm.P256: -7, KeyAlgorithm.RSA: -257, KeyAlgorithm.ED25519: -8}
 
 
 def unfolding(references: int) -> bytes:
@@ -45,22 +41,6 @@ def unfolding(references: int) -> bytes:
     assert references < 24
     doubled = b"".join(b"\xd8\x1c\x82" + 2 * (b"\xd8\x1d" + bytes([each])) for each in range(references))
     return bytes([0x98, references + 1]) + b"\xd8\x1c\x80" + doubled
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AuthenticatorData:
-    """Authenticator data (WebAuthn Level 3 §6.1)."""
-
-    rp_id: str
-    flags: int
-    sign_count: int
-    attested: bytes = b""
-    extensions: bytes = b""
-
-    def pack(self) -> bytes:
-        rp_id_hash = hashlib.sha256(self.rp_id.encode()).digest()
-        header = rp_id_hash + bytes([self.flags]) + self.sign_count.to_bytes(4, "big")
-        return header + self.attested + self.extensions
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,57 +122,47 @@ class Statement(Enum):
     TPM = "tpm"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Passkey:
-    """A passkey and its browser. `flags` are reported with each signature."""
+@dataclass(frozen=True, kw_only=True)
+class Passkey(sound.Passkey):
+    """A passkey that makes the given fault.
 
-    key: SoftwareKey = field(repr=False)
+    statement, maker: what it attests with. said_cose: replaces the reported key. change: edits the attestation object
+    before it is encoded.
+    """
+
+    key: SoftwareKey
     account_id: str = ACCOUNT_ID
     origin: str = ORIGIN
     rp_id: str = RP_ID
-    flags: int = SYNCED
-    aaguid: bytes = bytes(16)
+    fault: AnyFault | None = None
+    statement: Statement = Statement.NONE
+    maker: Maker | None = None
+    said_cose: Mapping[int, object] | bytes | None = None
+    change: Callable[[Members], Members] = dict
 
     @classmethod
     def make(cls, algorithm: KeyAlgorithm = KeyAlgorithm.P256, **given: Any) -> Self:
         return cls(key=SoftwareKey.make(algorithm), **given)
 
-    @property
-    def credential_id(self) -> str:
-        return self.key.credential_id
+    def report(self, data: AuthenticatorData) -> bytes:
+        match self.fault and self.fault.value:
+            case Reports(change):
+                return super().report(change(data))
+            case Packs(change):
+                return change(super().report(data))
+        return super().report(data)
 
-    @property
-    def spki(self) -> bytes:
-        return self.key.spki
+    def encoded_public_key(self) -> bytes:
+        if isinstance(self.said_cose, bytes):
+            return self.said_cose
+        return encode_cbor(self.cose if self.said_cose is None else self.said_cose)
 
-    @property
-    def cose(self) -> dict[int, object]:
-        """COSE_Key (RFC 9053 §7, RFC 8230 §4)."""
-        algorithm = _COSE_ALGORITHMS.get(self.key.algorithm, -7)
-        match self.key.private_key.public_key():
-            case ec.EllipticCurvePublicKey() as key:
-                curve = {"secp256r1": 1, "secp384r1": 2, "secp256k1": 8}[key.curve.name]
-                numbers, size = key.public_numbers(), key.key_size // 8
-                return {1: 2, 3: algorithm, -1: curve, -2: numbers.x.to_bytes(size), -3: numbers.y.to_bytes(size)}
-            case ed25519.Ed25519PublicKey() as key:
-                return {1: 1, 3: algorithm, -1: 6, -2: key.public_bytes_raw()}
-            case rsa.RSAPublicKey() as key:
-                n = key.public_numbers().n
-                return {1: 3, 3: algorithm, -1: n.to_bytes(key.key_size // 8), -2: b"\x01\x00\x01"}
+    def attest(self, signed: bytes, authenticator_data: bytes) -> Members:
+        statement_format, members = self._statement(signed, maker=self.maker or Maker.make())
+        return self.change({"fmt": statement_format, "attStmt": members, "authData": authenticator_data})
 
     def answer(self, challenge: str, *, sign_count: int = 1, fault: AnyFault | None = None) -> Wire:
-        """Answer a challenge: `credentialAssertion`."""
-        client_data = self._client_data(challenge, type_="webauthn.get", fault=fault)
-        reported = AuthenticatorData(rp_id=self.rp_id, flags=self.flags, sign_count=sign_count)
-        authenticator_data = _packed(reported, fault=fault)
-        signature = proof(self.key, authenticator_data + _hash(client_data), fault=_of_client(fault))
-        return {
-            "credId": self.credential_id,
-            "clientData": sent(client_data, as_field="clientData", fault=_of_client(fault)),
-            "authenticatorData": base64url(authenticator_data),
-            "signature": sent(signature, as_field="proof", fault=_of_client(fault)),
-            "userHandle": base64url(self.account_id.encode()),
-        }
+        return sound.Passkey.answer(self.with_fault(fault), challenge, sign_count=sign_count)
 
     def register(
         self,
@@ -205,73 +175,35 @@ class Passkey:
         change: Callable[[Members], Members] = dict,
         fault: AnyFault | None = None,
     ) -> Wire:
-        """Answer a registration challenge: `credentialInfo`.
-
-        `cose` replaces the reported key. `change` edits the attestation object before it is encoded.
-        """
-        client_data = self._client_data(challenge, type_="webauthn.create", fault=fault)
-        key = cose if isinstance(cose, bytes) else encode_cbor(self.cose if cose is None else cose)
-        credential_id = decode_base64url(self.credential_id)
-        attested = self.aaguid + len(credential_id).to_bytes(2) + credential_id + key
-        reported = AuthenticatorData(rp_id=self.rp_id, flags=self.flags | AT, sign_count=sign_count, attested=attested)
-        authenticator_data = _packed(reported, fault=fault)
-        signed = authenticator_data + _hash(client_data)
-        statement_format, members = self._statement(statement, signed, maker=maker, fault=_of_client(fault))
-        attestation_object = change({"fmt": statement_format, "attStmt": members, "authData": authenticator_data})
-        return {
-            "credId": self.credential_id,
-            "clientData": sent(client_data, as_field="clientData", fault=_of_client(fault)),
-            "attestationData": sent(encode_cbor(attestation_object), as_field="proof", fault=_of_client(fault)),
-        }
+        attesting = replace(self.with_fault(fault), statement=statement, maker=maker, said_cose=cose, change=change)
+        return sound.Passkey.register(attesting, challenge, sign_count=sign_count)
 
     def factor(self, challenge: str, *, sign_count: int = 1, fault: AnyFault | None = None) -> Members:
-        """Answer a challenge, as `firstFactor` or `secondFactor` of a login or user action."""
-        answer = self.answer(challenge, sign_count=sign_count, fault=fault)
-        return {"kind": "Fido2", "credentialAssertion": answer}
+        return sound.Passkey.factor(self.with_fault(fault), challenge, sign_count=sign_count)
 
     def credential(self, challenge: str, *, fault: AnyFault | None = None) -> Members:
-        """Answer a registration challenge, as one credential of its body."""
-        return {"credentialKind": "Fido2", "credentialInfo": self.register(challenge, fault=fault)}
+        return sound.Passkey.credential(self.with_fault(fault), challenge)
 
-    def _client_data(self, challenge: str, *, type_: str, fault: AnyFault | None) -> bytes:
-        """Return client data as Chromium writes them when the official signer passes the challenge."""
-        said = {
-            "type": type_,
-            "challenge": base64url(challenge.encode()),
-            "origin": self.origin,
-            "crossOrigin": False,
-            "other_keys_can_be_added_here": "do not compare clientDataJSON against a template.",
-        }
-        return written(said, fault=_of_client(fault))
+    def with_fault(self, fault: AnyFault | None) -> Self:
+        if fault is None:
+            return self
+        return replace(self, fault=fault, key=self.key.with_fault(_of_client(fault)))
 
-    def _statement(
-        self, statement: Statement, signed: bytes, *, maker: Maker | None, fault: Fault | None
-    ) -> tuple[str, Members]:
-        maker = maker or Maker.make()
-        match statement:
+    def _statement(self, signed: bytes, *, maker: Maker) -> tuple[str, Members]:
+        match self.statement:
             case Statement.NONE:
                 return "none", {}
             case Statement.SELF_SIGNED:
-                return "packed", {"alg": self.cose[3], "sig": proof(self.key, signed, fault=fault)}
+                return "packed", {"alg": self.cose[3], "sig": self.key.prove(signed)}
             case Statement.CERTIFIED:
                 certificate = maker.packed_certificate(self.aaguid)
-                return "packed", {"alg": -7, "sig": proof(maker.key, signed, fault=fault), "x5c": [certificate]}
+                attesting = maker.key.with_fault(_of_client(self.fault))
+                return "packed", {"alg": -7, "sig": attesting.prove(signed), "x5c": [certificate]}
             case Statement.APPLE:
                 return "apple", {"x5c": [maker.apple_certificate(self.key.private_key.public_key(), signed=signed)]}
             case Statement.TPM:
                 return "tpm", maker.tpm_statement(self.key.private_key.public_key(), signed=signed)
 
 
-def _packed(reported: AuthenticatorData, *, fault: AnyFault | None) -> bytes:
-    if fault and isinstance(fault.value, Reports):
-        reported = fault.value.change(reported)
-    packed = reported.pack()
-    return fault.value.change(packed) if fault and isinstance(fault.value, Packs) else packed
-
-
 def _of_client(fault: AnyFault | None) -> Fault | None:
     return fault if isinstance(fault, Fault) else None
-
-
-def _hash(data: bytes) -> bytes:
-    return hashlib.sha256(data).digest()

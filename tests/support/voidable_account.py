@@ -27,7 +27,7 @@ from dfns_login.models import Account, AuditKind, Credential, OneTimeCode, Organ
 from dfns_login.proofs import derive_code, lock_token
 from dfns_login.purge import close_expired_codes, purge
 from dfns_login.settings import login_settings
-from tests.support.age import opaque_envelope
+from dfns_login.testing.authenticators import opaque_envelope
 from tests.support.authenticators import Kind, SoftwareKey, base64url, compact_json
 from tests.support.factories import SOMEWHERE, Person, make_credential, make_person
 from tests.support.interleaving import HeldBody, Run, next_number
