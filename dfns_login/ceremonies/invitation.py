@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, cast
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.core.exceptions import ValidationError
@@ -99,7 +98,7 @@ def _account(invitation: Invitation, *, email: str, username: str, requester: Re
                 username=username,
                 email=email,
                 kind=invitation.kind,
-                user=cast("Any", invitation.user),  # AUTH_USER_MODEL is the project's choice
+                user_id=invitation.user.pk if invitation.user else None,  # a router may have read it from a replica
             )
             detail = {"operator": invitation.operator} if invitation.operator else {}
             record_event(AuditKind.INVITED, account=account, requester=requester, now=now, **detail)

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, cast
 
 from dfns_login.audit import record_event
 from dfns_login.ceremonies.new_credentials import NewCredentials, store_credential, verify_new_credentials
@@ -102,4 +101,4 @@ def _register(account: Account, *, token: TemporaryToken, locale: str) -> None:
     if not Account.objects.register(account=account, user=user, locale=locale):
         raise TokenRefused("account registered or deactivated meanwhile")
     account.state = AccountState.REGISTERED
-    account.user = cast("Any", user)  # AUTH_USER_MODEL is the project's choice
+    account.user_id = user.pk  # not `user`, which a router may have read from a replica

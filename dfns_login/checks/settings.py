@@ -12,6 +12,7 @@
 | `dfns_login.E006` | `RELYING_PARTY_ID` is neither the host of every web origin nor a parent domain of it |
 | `dfns_login.E007` | `CODE_GUESSES` is more than the code format allows |
 | `dfns_login.E008` | `ATTESTATION_ROOTS` is invalid, or empty while `ATTESTATION` is `direct` |
+| `dfns_login.E009` | routers put the app's tables and users into different databases, or don't migrate the tables |
 """
 
 import ipaddress
@@ -19,15 +20,19 @@ from collections.abc import Iterator
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from django.apps import apps
 from django.conf import settings
+from django.contrib.auth import get_user_model
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connections, router
+from django.db.models import Model
 from django.utils.module_loading import import_string
 
 from dfns_login.checks import deployment
 from dfns_login.key_rings import key_rings
 from dfns_login.models import OneTimeCode
+from dfns_login.models.primary import primary
 from dfns_login.proofs import FORMS
 from dfns_login.settings import SettingsRefused, login_settings
 from dfns_login.verification.attestation_object import AttestationPolicy
@@ -66,7 +71,25 @@ def check_database(**_: object) -> list[CheckMessage]:
         found.append(
             Error("USE_TZ is off.", hint="Turn it on. The app uses time zone aware datetimes.", id="dfns_login.E005")
         )
-    return found
+    return [*found, *_check_routers()]
+
+
+def _check_routers() -> Iterator[CheckMessage]:
+    users: type[Model] = get_user_model()
+    homes = {router.db_for_write(each): each for each in (users, *apps.get_app_config("dfns_login").get_models())}
+    if len(homes) > 1:
+        yield Error(
+            "Users and the app's tables are in different databases: "
+            f"{', '.join(f'{model._meta.label} in {alias!r}' for alias, model in homes.items())}.",
+            hint="Accounts refer to users. Have DATABASE_ROUTERS put both into the same database.",
+            id="dfns_login.E009",
+        )
+    elif not router.allow_migrate_model(primary(), OneTimeCode):
+        yield Error(
+            f"DATABASE_ROUTERS put the app's tables into {primary()!r}, but don't let migrations create them there.",
+            hint="Have allow_migrate return True for the app label dfns_login and this database.",
+            id="dfns_login.E009",
+        )
 
 
 @register(Tags.security, deploy=True)

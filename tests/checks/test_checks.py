@@ -147,6 +147,43 @@ def test_a_sqlite_without_returning_is_an_error(another_database):
     assert ids(deploy=False) == []
 
 
+class UsersElsewhere:
+    """Routes users to the other database, as the example in Django's documentation does."""
+
+    def db_for_write(self, model: Any, **_: object) -> str | None:
+        return "another" if model._meta.app_label in {"auth", "contenttypes"} else None
+
+
+class AppElsewhere:
+    """Routes the app to the other database."""
+
+    def db_for_write(self, model: Any, **_: object) -> str | None:
+        return "another" if model._meta.app_label == "dfns_login" else None
+
+
+class OneTableElsewhere:
+    """Routes one of the app's tables to the other database."""
+
+    def db_for_write(self, model: Any, **_: object) -> str | None:
+        return "another" if model._meta.model_name == "auditevent" else None
+
+
+class WithoutTables(Elsewhere):
+    """Routes the app to the other database, and migrates only the others there."""
+
+    def allow_migrate(self, db: str, app_label: str, **_: object) -> bool | None:
+        return app_label != "dfns_login" if db == "another" else None
+
+
+@pytest.mark.parametrize("router", ["UsersElsewhere", "AppElsewhere", "OneTableElsewhere", "WithoutTables"])
+def test_routers_that_separate_users_from_their_accounts_are_an_error(another_database, settings, router):
+    """R-135."""
+    settings.DATABASE_ROUTERS = [f"{__name__}.{router}"]
+    assert ids(deploy=False) == ["E009"]
+    settings.DATABASE_ROUTERS = [f"{__name__}.Elsewhere"]
+    assert ids(deploy=False) == []
+
+
 def test_naive_times_are_an_error(settings):
     settings.USE_TZ = False
     assert ids(deploy=False) == ["E005"]

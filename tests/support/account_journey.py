@@ -108,7 +108,7 @@ def sign_in_on_the_page(scene: LiveProject, person: Invitee, key: SoftwareKey) -
 
 def cookies_of(response: httpx.Response) -> dict[str, str]:
     """Return the cookies that a response sets. A client would keep none of them: they are for HTTPS only."""
-    pairs = [each.partition(";")[0].partition("=") for each in response.headers.get_list("Set-Cookie")]
+    pairs = [each.partition(";")[0].strip().partition("=") for each in response.headers.get_list("Set-Cookie")]
     return {name: value for name, _, value in pairs}
 
 
