@@ -21,6 +21,13 @@ IPV4_NETWORK_PREFIX = 24
 UNKNOWN_ADDRESS = ""
 REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 """An `X-Request-ID` that is taken over. Any other is replaced."""
+NODE: Final = re.compile(
+    r"""(?P<quote>"?) (?: \[(?P<v6>[^]]*)\] | (?P<v4>[^:]*) )  # an address
+        (?: : (?: [0-9]{1,5} | _[A-Za-z0-9._-]+ ) )? (?P=quote)  # a port, which may be obfuscated
+    """,
+    re.VERBOSE,
+)
+"""A node of RFC 7239 §6: an IPv4 address or an IPv6 address in brackets, with or without a port."""
 current_request_id: Final[ContextVar[str]] = ContextVar("dfns_login_request_id", default="")
 """Id of the request that this thread answers, for its log lines. `RequestIDMiddleware` sets it."""
 
@@ -69,13 +76,13 @@ def client_address(meta: Mapping[str, Any], *, trusted_hops: int) -> str:
 
     trusted_hops: the number of your proxies that append to `X-Forwarded-For`. The entry that many places from the
     right is used. If it is not an address, the peer's address is used, so that a forged header cannot select another
-    rate limit.
+    rate limit. Some proxies write the client's port too, as in RFC 7239 §6: `192.0.2.7:4711`, `[2001:db8::7]:4711`.
     """
-    peer = _parse(str(meta.get("REMOTE_ADDR", "")))
+    peer = _parse_node(str(meta.get("REMOTE_ADDR", "")))
     if trusted_hops > 0:
         entries = str(meta.get("HTTP_X_FORWARDED_FOR", "")).split(",")
         if len(entries) >= trusted_hops:
-            peer = _parse(entries[-trusted_hops]) or peer
+            peer = _parse_node(entries[-trusted_hops]) or peer
     return str(peer) if peer else UNKNOWN_ADDRESS
 
 
@@ -96,6 +103,15 @@ def agent_text(meta: Mapping[str, Any]) -> str:
     """Return the user agent, truncated to the column's length and without control characters."""
     text = str(meta.get("HTTP_USER_AGENT", ""))[:AGENT_MAX_LENGTH]
     return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)
+
+
+def _parse_node(text: str) -> Address | None:
+    """Parse an address that may have a port, brackets or quotes around it."""
+    text = text.strip()
+    found = _parse(text)
+    if found is None and (node := NODE.fullmatch(text)):
+        found = _parse(node["v4"] if node["v6"] is None else node["v6"])
+    return found
 
 
 def _parse(text: str) -> Address | None:

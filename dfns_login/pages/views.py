@@ -1,10 +1,14 @@
-"""The pages: `/login/`, `/register/`, `/recover/`, `/account/`, whose scripts call the API, which decides; `/lock/`."""
+"""The pages: `/login/`, `/register/`, `/recover/`, `/account/`, whose scripts call the API, which decides; `/lock/`.
+
+Each page itself decides what to show to whom, so none is left to Django's `LoginRequiredMiddleware`.
+"""
 
 import re
 from datetime import timedelta
 from typing import Any, Final
 
 from django.contrib.auth import logout
+from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -24,6 +28,7 @@ from dfns_login.settings import login_settings
 ORGANIZATION_ID: Final = re.compile(rf"[A-Za-z0-9_-]{{1,{ID_MAX_LENGTH}}}")
 
 
+@login_not_required
 @guarded
 @require_safe
 def sign_in(request: HttpRequest) -> HttpResponse:
@@ -36,6 +41,7 @@ def sign_in(request: HttpRequest) -> HttpResponse:
     return render(request, "dfns_login/sign_in.html", _context(request))
 
 
+@login_not_required
 @guarded
 @require_safe
 def register(request: HttpRequest) -> HttpResponse:
@@ -43,6 +49,7 @@ def register(request: HttpRequest) -> HttpResponse:
     return render(request, "dfns_login/register.html", _context(request))
 
 
+@login_not_required
 @guarded
 @require_safe
 def recover(request: HttpRequest) -> HttpResponse:
@@ -50,6 +57,7 @@ def recover(request: HttpRequest) -> HttpResponse:
     return render(request, "dfns_login/recover.html", _context(request))
 
 
+@login_not_required
 @guarded
 @require_safe
 def account(request: HttpRequest) -> HttpResponse:
@@ -61,6 +69,7 @@ def account(request: HttpRequest) -> HttpResponse:
     return render(request, "dfns_login/account.html", {**_context(request), **mine})
 
 
+@login_not_required
 @guarded
 @csrf_exempt
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -85,6 +94,7 @@ def lock(request: HttpRequest) -> HttpResponse:
     )
 
 
+@login_not_required
 @guarded
 @require_POST
 def sign_out(request: HttpRequest) -> HttpResponse:
