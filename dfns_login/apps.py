@@ -1,5 +1,7 @@
 """App configuration."""
 
+from importlib.util import find_spec
+
 from django.apps import AppConfig, apps
 
 
@@ -13,5 +15,7 @@ class DfnsLoginConfig(AppConfig):
         from dfns_login import checks  # noqa: F401
         from dfns_login.pages import receivers  # noqa: F401
 
+        if find_spec("prometheus_client"):  # the extra `metrics`
+            from dfns_login.monitoring import metrics  # noqa: F401
         if apps.is_installed("drf_spectacular"):
             from dfns_login.api import schema  # noqa: F401

@@ -18,7 +18,7 @@ from dfns_login.errors import Refusal
 from dfns_login.key_rings import key_rings
 from dfns_login.models import Account, AuditEvent, AuditKind, Organization, transaction
 from dfns_login.requester import Requester
-from dfns_login.signals import SIGNALS
+from dfns_login.signals import SIGNALS, code_requested, request_refused, service_failed
 from dfns_login.usernames import Recipient
 
 logger = logging.getLogger("dfns_login.audit")
@@ -83,11 +83,13 @@ def log_code_request(recipient: Recipient, *, purpose: str, code: int, requester
         code=code,
         requester=requester,
     )
+    code_requested.send_robust(sender=None, purpose=purpose)
 
 
 def log_refusal(refusal: Refusal, *, where: str, requester: Requester | None) -> None:
     """Log a refusal with the reason that the client isn't told."""
     _log(logging.WARNING, "refused", where=where, refusal=refusal.code, reason=refusal.reason, requester=requester)
+    request_refused.send_robust(sender=None, refusal=refusal, where=where)
 
 
 def log_chain_head(position: int, mac: str) -> None:
@@ -98,6 +100,7 @@ def log_chain_head(position: int, mac: str) -> None:
 def log_outage(what: str, *, error: BaseException) -> None:
     """Log that a service is unreachable. Only the class of the error: its message may contain an address."""
     _log(logging.ERROR, "outage", what=what, error=type(error).__name__)
+    service_failed.send_robust(sender=None, what=what, error=type(error).__name__)
 
 
 def is_database_outage(error: Exception) -> bool:

@@ -1,7 +1,8 @@
 """Middleware for the project's `MIDDLEWARE` setting."""
 
 from dfns_login.api.slow_senders import SlowSendersMiddleware
+from dfns_login.monitoring.endpoints import MonitoringMiddleware
 from dfns_login.monitoring.request_ids import RequestIDMiddleware
 from dfns_login.pages.middleware import BrowserSessionMiddleware
 
-__all__ = ["BrowserSessionMiddleware", "RequestIDMiddleware", "SlowSendersMiddleware"]
+__all__ = ["BrowserSessionMiddleware", "MonitoringMiddleware", "RequestIDMiddleware", "SlowSendersMiddleware"]

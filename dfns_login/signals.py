@@ -3,6 +3,14 @@
 They are sent after the commit, as `send_robust(sender=AuditEvent, account=Account | None,
 requester=Requester | None, at=datetime, detail=dict)`. Django logs a receiver that raises.
 The account is None for events of an organization, whose id is in `detail`.
+
+The last four are for monitoring. They are sent at once, as `send_robust(sender=None, …)`, and tell nothing of anybody:
+
+- `code_requested(purpose)`, whether or not the username exists
+- `email_handled(email, outcome, waited)`: a purpose or `notice`, the row's new delivery state, and how long the email
+  waited since it was requested
+- `request_refused(refusal, where)`: the `dfns_login.errors.Refusal`, and the name of the view
+- `service_failed(what, error)`: `cache`, `broker`, `database` or `mail`, and the class of the error
 """
 
 from typing import Final
@@ -39,6 +47,10 @@ organization_changed = Signal()
 organization_deactivated = Signal()
 organization_reactivated = Signal()
 organization_voided = Signal()
+code_requested = Signal()
+email_handled = Signal()
+request_refused = Signal()
+service_failed = Signal()
 
 SIGNALS: Final[dict[AuditKind, Signal]] = {
     AuditKind.INVITED: account_invited,

@@ -40,6 +40,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "dfns_login.middleware.RequestIDMiddleware",
+    "dfns_login.middleware.MonitoringMiddleware",
     "dfns_login.middleware.SlowSendersMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -130,6 +131,7 @@ DFNS_LOGIN = {
     "PUBLIC_URL": PUBLIC_URL,
     "KEYS": env.str("DFNS_LOGIN_KEYS", default=""),
     "TRUSTED_PROXY_HOPS": TRUSTED_PROXY_HOPS,
+    "MONITORING_TOKEN": env.str("MONITORING_TOKEN", default=""),
 }
 LOGIN_URL = "dfns_login:sign-in"
 AUTH_PASSWORD_VALIDATORS = [

@@ -22,6 +22,7 @@ READS_THE_CLOCK = (
     "management/",
     "tasks.py",
     "doctor/",
+    "monitoring/",
     "limits/redis_server.py",
     "testing/",
 )

@@ -15,6 +15,7 @@ from rest_framework.views import APIView
 
 from dfns_login import errors
 from dfns_login.audit import is_database_outage, log_refusal
+from dfns_login.signals import request_refused
 
 logger = logging.getLogger("dfns_login.api")
 
@@ -118,6 +119,7 @@ def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response:
         fields = {"request": requester.request_id} if requester else {}
         logger.error("%s: %s", type(view).__name__, refusal.reason, exc_info=error, extra={"dfns_fields": fields})
         got_request_exception.send(sender=type(view), request=context["request"])
+        request_refused.send_robust(sender=None, refusal=refusal, where=type(view).__name__)
     else:
         log_refusal(refusal, where=type(view).__name__, requester=getattr(view, "requester", None))
     return error_response(refusal)

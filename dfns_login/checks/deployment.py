@@ -48,6 +48,7 @@ from django.core.mail.backends.smtp import EmailBackend
 from django.urls import NoReverseMatch, resolve, reverse
 from django.utils.module_loading import import_string
 
+from dfns_login.checks import monitoring
 from dfns_login.delivery import SEND_LIMIT
 from dfns_login.limits import CODE_PER_USER, waits_are_bounded
 from dfns_login.models import CodePurpose
@@ -252,4 +253,5 @@ CHECKS: Final[tuple[Callable[[LoginSettings], Iterator[CheckMessage]], ...]] = (
     _check_celery,
     _check_mail,
     _check_exposure,
+    monitoring.check,
 )

@@ -9,7 +9,7 @@ from typing import Final
 from django.core.mail import EmailMessage
 from django.db.models import Q
 
-from dfns_login.audit import record_event
+from dfns_login.audit import log_refusal, record_event
 from dfns_login.delivery.emails import code_email
 from dfns_login.delivery.sending import Emails, NotSendable, without_code
 from dfns_login.errors import CodeRefused, RateExceeded, ServiceUnavailable
@@ -49,6 +49,12 @@ class CodeEmails(Emails[OneTimeCode]):
         wanted = RECIPIENT_STATES[CodePurpose(row.purpose)]
         return account if account is not None and account.state == wanted else None
 
+    def name_of(self, row: OneTimeCode) -> str:
+        return row.purpose
+
+    def requested_at(self, row: OneTimeCode) -> datetime:
+        return row.asked_at
+
     def message(self, row: OneTimeCode, account: Account, *, now: datetime) -> EmailMessage:
         try:
             code = derive_code(row)
@@ -87,5 +93,6 @@ def _count(row: OneTimeCode, account: Account, *, now: datetime) -> None:
     try:
         count([EMAIL_PER_MAILBOX], {Subject.MAILBOX: account.email}, scope=scope)
     except (RateExceeded, ServiceUnavailable) as refusal:
+        log_refusal(refusal, where=CodeEmails.__name__, requester=None)
         wait = refusal.retry_after or UNCOUNTED_WAIT
         raise NotSendable(f"{BUDGET}: {refusal.reason}", next_try_at=now + wait) from refusal

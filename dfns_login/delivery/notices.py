@@ -22,5 +22,11 @@ class NoticeEmails(Emails[Notice]):
     def account_of(self, row: Notice) -> Account | None:
         return row.event.account  # None if it was deleted
 
+    def name_of(self, row: Notice) -> str:
+        return "notice"
+
+    def requested_at(self, row: Notice) -> datetime:
+        return row.event.at
+
     def message(self, row: Notice, account: Account, *, now: datetime) -> EmailMessage:
         return notice_email(row.event, account=account)

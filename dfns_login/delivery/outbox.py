@@ -14,6 +14,7 @@ from dfns_login.delivery.lease import LEASE, Clock, KeptLease
 from dfns_login.delivery.notices import NoticeEmails
 from dfns_login.delivery.sending import Emails, MailServer
 from dfns_login.models import Notice, OneTimeCode, OutboxQuerySet
+from dfns_login.signals import email_handled
 
 BATCH_SIZE: Final = 20
 BATCH_TIME: Final = timedelta(seconds=1)
@@ -65,5 +66,7 @@ def _deliver(emails: Emails[Any], taken: list[int], *, clock: Clock) -> bool:
                 emails.rows.give_back(rows[position:], now=clock())
                 break
             lease.start_email()
-            emails.deliver(row, server=server, now=clock())
+            outcome = emails.deliver(row, server=server, now=clock())
+            waited = max(clock() - emails.requested_at(row), timedelta(0))  # another host's clock may be ahead
+            email_handled.send_robust(sender=None, email=emails.name_of(row), outcome=outcome, waited=waited)
         return not server.unreachable

@@ -17,7 +17,7 @@ from django.core import mail
 from django.core.mail import EmailMessage
 
 from dfns_login.audit import log_outage
-from dfns_login.models import Account, OutboxQuerySet
+from dfns_login.models import Account, DeliveryState, OutboxQuerySet
 from dfns_login.models.outbox import Row
 
 logger = logging.getLogger(__name__)
@@ -139,6 +139,14 @@ class Emails(ABC, Generic[Row]):
         """Return the account to email, if there is one."""
 
     @abstractmethod
+    def name_of(self, row: Row) -> str:
+        """Return what kind of email it is, for monitoring."""
+
+    @abstractmethod
+    def requested_at(self, row: Row) -> datetime:
+        """Return when the email was requested."""
+
+    @abstractmethod
     def message(self, row: Row, account: Account, *, now: datetime) -> EmailMessage:
         """Compose the email. Raises: NotSendable."""
 
@@ -158,37 +166,43 @@ class Emails(ABC, Generic[Row]):
         """Return the server's answer without anything secret."""
         return error
 
-    def deliver(self, row: Row, *, server: MailServer, now: datetime) -> None:
-        """Send the email of a leased row, and record the outcome in the row."""
+    def deliver(self, row: Row, *, server: MailServer, now: datetime) -> DeliveryState:
+        """Send the email of a leased row, record the outcome in the row, and return it."""
         if row.expires_at <= now:
-            return
+            return DeliveryState.EXPIRED_UNSENT
         account = self.account_of(row)
         if account is None:
             self.rows.record_no_recipient(row, now=now)
-            return
+            return DeliveryState.NO_RECIPIENT
         try:
             message = self.message(row, account, now=now)
         except NotSendable as refusal:
             self.record_failed(row, account, error=str(refusal), next_try_at=refusal.next_try_at)
-            return
+            return DeliveryState.FAILED
         except Exception as error:  # noqa: BLE001  a project's own template, for example; the others must go out
             # not the error's text: a template's error may quote its context, and so the code
             where = "".join(traceback.format_tb(error.__traceback__))
             logger.error("email of %s could not be composed: %s\n%s", row, type(error).__name__, where)  # noqa: TRY400
             self.record_failed(row, account, error=describe(error), next_try_at=now + backoff(row.tries))
-            return
+            return DeliveryState.FAILED
+        return self._send(message, row, account, server=server, now=now)
+
+    def _send(
+        self, message: EmailMessage, row: Row, account: Account, *, server: MailServer, now: datetime
+    ) -> DeliveryState:
         failure = server.send(message)
         if failure is None:
             self.record_sent(row, account, now=now)
             if account.email_refused_at is not None:
                 Account.objects.record_email_refused(account=account, at=None)
-            return
+            return DeliveryState.SENT
         answer = self.redacted(row, failure.answer)
         if failure.final:
             self.record_refused(row, account, error=answer, now=now)
             Account.objects.record_email_refused(account=account, at=now)
-        else:
-            self.record_failed(row, account, error=answer, next_try_at=now + backoff(row.tries))
+            return DeliveryState.REFUSED
+        self.record_failed(row, account, error=answer, next_try_at=now + backoff(row.tries))
+        return DeliveryState.FAILED
 
 
 def backoff(tries: int) -> timedelta:

@@ -99,6 +99,8 @@ class LoginSettings:
     """Number of your own proxies in front. That many entries of `X-Forwarded-For` are trusted, from the right."""
     cache_outage: Literal["allow", "refuse"] = "allow"
     """While the cache is down, `allow` requests without rate limits, or `refuse` them with 503."""
+    monitoring_token: str = ""
+    """Bearer token for `/metrics` and for the parts in `/readyz`; at least 32 characters. If empty, both are off."""
 
     release_keys_for_actions: bool = True
     """Release encrypted keys for user actions also, to sessions opened with a code. If off, only at sign-in."""

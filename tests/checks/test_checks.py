@@ -17,7 +17,7 @@ from django.db import connections
 from django.http import HttpResponse
 from django.urls import path
 
-from dfns_login.checks import deployment, pages
+from dfns_login.checks import deployment, monitoring, pages
 from dfns_login.checks import settings as setting_checks
 from dfns_login.proofs.code_formats import CodeFormat
 from dfns_login.settings import login_settings
@@ -60,7 +60,7 @@ def test_the_project_in_production_passes(settings):
 
 
 def test_every_id_is_documented_once_and_tested():
-    modules = (setting_checks, deployment, pages)
+    modules = (setting_checks, deployment, monitoring, pages)
     texts = "\n".join(str(each.__doc__) for each in modules)
     documented = re.findall(r"^\| `dfns_login\.(\w+)`", texts, re.MULTILINE)
     assert len(set(documented)) == len(documented)
@@ -532,3 +532,27 @@ def test_static_files_on_another_origin_are_a_warning(settings):
 def test_any_host_is_an_error(settings):
     settings.ALLOWED_HOSTS = ["*"]
     assert ids() == ["E053"]
+
+
+# Monitoring
+
+
+def test_a_short_monitoring_token_is_an_error(settings, monkeypatch, tmp_path: Path):
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+    change(settings, MONITORING_TOKEN="x" * 32)
+    assert ids() == []
+    change(settings, MONITORING_TOKEN="x" * 31)
+    assert ids() == ["E054"]
+
+
+def test_counters_of_one_process_are_reported(settings, monkeypatch):
+    monkeypatch.delenv("PROMETHEUS_MULTIPROC_DIR", raising=False)
+    change(settings, MONITORING_TOKEN="x" * 32)
+    assert ids() == ["W055"]
+    monkeypatch.setattr("dfns_login.checks.monitoring.find_spec", lambda _name: None)
+    assert ids() == []  # without the extra, nothing is counted
+
+
+def test_a_missing_folder_for_metrics_is_an_error(monkeypatch, tmp_path: Path):
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path / "missing"))
+    assert ids() == ["E055"]

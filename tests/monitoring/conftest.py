@@ -1,0 +1,34 @@
+"""Probes that look again in each test."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from celery import current_app
+
+from dfns_login.monitoring.probes import PARTS, QUEUES
+
+TOKEN = "0123456789abcdef0123456789abcdef"
+
+
+@pytest.fixture(autouse=True)
+def fresh_probes() -> Iterator[None]:
+    for probe in (*PARTS.values(), QUEUES):
+        probe.forget()
+    yield
+    for probe in (*PARTS.values(), QUEUES):
+        probe.forget()
+
+
+@pytest.fixture
+def monitored(settings) -> dict[str, str]:
+    """The project has a token. Returns the header of those who know it."""
+    settings.DFNS_LOGIN = {**settings.DFNS_LOGIN, "MONITORING_TOKEN": TOKEN}
+    return {"Authorization": f"Bearer {TOKEN}"}
+
+
+@pytest.fixture
+def celery() -> Iterator[Any]:
+    held = current_app.conf.broker_url
+    yield current_app.conf
+    current_app.conf.broker_url = held
