@@ -10,7 +10,7 @@ RUN := PATH="$(abspath $(BIN)):$$PATH"
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-check quick quick-api quick-rest test test-sqlite test-postgres test-browser test-alone \
-	test-django test-other coverage soak bench timing conformance requirements lint sbom audit audit-python \
+	test-django test-other coverage soak bench timing docs conformance requirements lint sbom audit audit-python \
 	audit-npm openapi messages web lock clean
 
 help: ## List the targets
@@ -88,6 +88,10 @@ bench: $(VENV)/.dev ## Measure the requests of a login against a floor, and redr
 
 timing: $(VENV)/.dev ## Time the answers to each class of account, and rewrite the tables in docs/timing.md; takes an hour
 	$(BIN)/python -m benchmarks.timing $(ARGS)
+
+docs: $(VENV)/.dev ## Build the documentation as a site in build/site
+	$(BIN)/python -m sphinx --quiet --nitpicky --fail-on-warning docs build/site
+	@echo "build/site/index.html"
 
 requirements: $(VENV)/.dev ## Rewrite the lists of tests in docs/requirements.md
 	$(BIN)/python -m tests.support.requirements

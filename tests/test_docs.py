@@ -4,6 +4,8 @@ import ast
 import inspect
 import json
 import re
+import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
 from datetime import timedelta
@@ -148,8 +150,16 @@ def test_every_environment_variable_is_documented() -> None:
 
 def test_every_page_is_in_an_index() -> None:
     for index in (DOCS / "README.md", DOCS / "decisions" / "README.md"):
-        pages = {each.name for each in index.parent.glob("*.md")} - {"README.md"}
+        pages = {each.name for each in index.parent.glob("*.md")} - {"README.md", "index.md"}
         assert [page for page in sorted(pages) if f"]({page})" not in index.read_text()] == []
+
+
+def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
+    """Links lead somewhere, every page is in the navigation, and examples parse in their language."""
+    command = [sys.executable, "-m", "sphinx", "--quiet", "--nitpicky", "--fail-on-warning", str(DOCS), str(tmp_path)]
+    built = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert built.returncode == 0, built.stderr
+    assert "encrypted key" in (tmp_path / "index.html").read_text()
 
 
 def test_the_index_of_decisions_has_their_titles() -> None:
