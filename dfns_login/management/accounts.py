@@ -1,12 +1,14 @@
 """`dfns organization`, `dfns invite`, `dfns accounts`, `dfns unlock`."""
 
 import argparse
+from collections.abc import Iterator
 from typing import Any, Final
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractBaseUser
 from django.core.exceptions import ValidationError
 from django.core.management import CommandError
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from dfns_login.ceremonies.invitation import Invitation, create_organization, invite
@@ -17,7 +19,7 @@ from dfns_login.models import Account, AccountKind, AccountState, CodePurpose, O
 
 NAMED: Final = 10
 """The most organizations that one message lists."""
-CHUNK: Final = 2000
+CHUNK: Final = 500
 COLUMNS: Final = ("id", "organization_id", "username", "email", "kind", "state", "user_id", "created_at")
 
 
@@ -58,13 +60,13 @@ def invite_person(given: argparse.Namespace, terminal: Terminal) -> None:
 
 
 def list_accounts(given: argparse.Namespace, terminal: Terminal) -> None:
-    accounts = Account.objects.order_by("organization_id", "username")
+    accounts = Account.objects.all()
     if given.organization is not None:
         accounts = accounts.filter(organization=find_organization(given.organization))
     if given.state:
         accounts = accounts.filter(state=given.state)
-    rows = map(_row, accounts.values(*COLUMNS).iterator(chunk_size=CHUNK))
     shown = ("id", "organization", "state", "kind", "username")
+    rows = map(_row, _in_pages(accounts))
     terminal.print_each((row, "  ".join(row[name] for name in shown)) for row in rows)
 
 
@@ -92,6 +94,21 @@ def find_organization(given: str | None) -> Organization:
         )
     names = ", ".join(f"{each.pk} ({each.name})" for each in active[:NAMED])
     raise CommandError(f"Choose one with --organization: {names}{', …' if len(active) > NAMED else ''}.")
+
+
+def _in_pages(accounts: QuerySet[Account]) -> Iterator[dict[str, Any]]:
+    """Yield the columns of each account, by organization and username.
+
+    A cursor on the server would need the same connection for every page. A pooler such as PgBouncer does not give that.
+    """
+    columns = accounts.order_by("organization_id", "username").values(*COLUMNS)
+    rows = columns
+    while page := list(rows[:CHUNK]):
+        yield from page
+        organization, username = page[-1]["organization_id"], page[-1]["username"]
+        rows = columns.filter(
+            Q(organization_id__gt=organization) | Q(organization_id=organization, username__gt=username)
+        )
 
 
 def _row(account: dict[str, Any]) -> dict[str, Any]:

@@ -21,7 +21,8 @@ def add_commands(parsers: Parsers) -> None:
     text = "an earlier head, from the log or from `dfns audit head`: shows if the end was cut off"
     verifying.add_argument("--head", type=_head, metavar="POSITION:MAC", help=text)
     add_command(actions, "head", show_head, "Print the newest link, to keep it outside of the database.")
-    exporting = add_command(actions, "export", export, "Print events as JSON, one a line, the oldest first.")
+    about = "Print events as JSON, one a line, or as one array with --json. The oldest come first."
+    exporting = add_command(actions, "export", export, about)
     exporting.add_argument("--since", type=_moment, metavar="TIME", help="ISO 8601; UTC unless it says otherwise")
     exporting.add_argument("--until", type=_moment, metavar="TIME", help="events before this time")
     exporting.add_argument("--organization", metavar="ID", default="")
@@ -46,8 +47,8 @@ def show_head(_given: argparse.Namespace, terminal: Terminal) -> None:
 
 def export(given: argparse.Namespace, terminal: Terminal) -> None:
     wanted = Selection(since=given.since, until=given.until, organization=given.organization, kinds=tuple(given.kind))
-    for each in entries(wanted):
-        terminal.out.write(json.dumps(_row(each)))
+    rows = map(_row, entries(wanted))
+    terminal.print_each((row, json.dumps(row)) for row in rows)
 
 
 def _problem_row(problem: Problem) -> dict[str, object]:

@@ -4,6 +4,7 @@ import argparse
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from tempfile import SpooledTemporaryFile
 from typing import Any, Final
 
 from django.conf import settings
@@ -16,6 +17,8 @@ from dfns_login.requester import Requester
 Parsers = Any
 """`argparse._SubParsersAction`, which argparse does not name."""
 AGENT: Final = "manage.py dfns"
+IN_MEMORY: Final = 2**16
+"""A longer JSON array is written to a temporary file first. In characters."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,16 +41,24 @@ class Terminal:
         self.out.write(json.dumps(value))
 
     def print_each(self, rows: Iterable[tuple[object, str]]) -> None:
-        """Print any number of values as one JSON array, or one text a line. No more than one is held in memory."""
-        before = "["
-        for value, text in rows:
-            if self.as_json:
-                self.out.write(before + json.dumps(value), ending="")
-                before = ",\n"
-            else:
+        """Print any number of values as one JSON array, or one text a line. No more than one is held in memory.
+
+        The array is printed once it is whole, so what raises meanwhile leaves no half of it.
+        """
+        if not self.as_json:
+            for _, text in rows:
                 self.out.write(text)
-        if self.as_json:
-            self.out.write("]" if before != "[" else "[]")
+            return
+        with SpooledTemporaryFile(max_size=IN_MEMORY, mode="w+", encoding="utf-8") as array:
+            before = "["
+            for value, _ in rows:
+                array.write(before + json.dumps(value))
+                before = ",\n"
+            array.write("]" if before != "[" else "[]")
+            array.seek(0)
+            while part := array.read(IN_MEMORY):
+                self.out.write(part, ending="")
+            self.out.write("")
 
 
 Handler = Callable[[argparse.Namespace, Terminal], None]

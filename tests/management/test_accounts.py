@@ -12,8 +12,8 @@ from io import StringIO
 
 import pytest
 from django.contrib.auth import get_user_model
-from django.core.management import call_command
-from django.db import connection
+from django.core.management import CommandError, call_command
+from django.db import InterfaceError, OperationalError, connection
 from django.utils import timezone
 
 from dfns_login.models import Account, AccountState, AuditEvent, CodePurpose, OneTimeCode, Organization
@@ -23,6 +23,7 @@ from tests.support.servers import ROOT
 
 pytestmark = pytest.mark.django_db
 
+SHOWN = ("id", "organization", "state", "kind")
 INVITED = {"id", "organization", "username", "email", "kind", "state", "user", "created_at"}
 
 
@@ -196,6 +197,45 @@ class Counting(StringIO):
     def write(self, text: str) -> int:
         self.written += len(text)
         return len(text)
+
+
+def test_accounts_are_listed_in_pages(dfns, monkeypatch):
+    """R-142. A cursor on the server would be lost behind a pooler."""
+    monkeypatch.setattr("dfns_login.management.accounts.CHUNK", 2)
+    monkeypatch.setattr(connection, "chunked_cursor", None)
+    for place in (make_organization("One"), make_organization("Two"), make_organization("Three")):
+        for number in range(3):
+            make_account(place, f"{number}@example.co")
+    listed = dfns("accounts", "--json").json
+    shown = [(each["organization"], each["username"]) for each in listed]
+    assert shown == sorted(shown)
+    assert len(set(shown)) == 9
+
+
+LISTS = [["accounts"], ["audit", "export"], ["audit", "verify"]]
+
+
+@pytest.mark.parametrize(
+    "broken", [OperationalError("secret"), InterfaceError("secret"), OSError("secret"), KeyError(1)]
+)
+@pytest.mark.parametrize("arguments", LISTS, ids=" ".join)
+def test_a_list_that_fails_halfway_is_one_error_in_json(arguments, broken, monkeypatch):
+    """R-142. Half of an array was printed, and then a traceback."""
+
+    def half(*_, **__):
+        yield None
+        raise broken
+
+    for name in ("accounts._in_pages", "audit.entries", "audit.verify_trail"):
+        monkeypatch.setattr(f"dfns_login.management.{name}", half)
+    for name in ("accounts._row", "audit._row", "audit._problem_row", "audit._problem_text"):
+        monkeypatch.setattr(f"dfns_login.management.{name}", lambda _: {"username": "jane", **dict.fromkeys(SHOWN, "")})
+    out = StringIO()
+    with pytest.raises((CommandError, type(broken))):
+        call_command("dfns", *arguments, "--json", stdout=out)
+    printed = json.loads(out.getvalue())
+    assert printed.keys() == {"error"}
+    assert "secret" not in printed["error"]
 
 
 @pytest.mark.slow

@@ -1,6 +1,6 @@
 """`manage.py dfns …`, the commands for operators.
 
-With `--json`, each command prints one JSON value, or `{"error": …}` if it fails.
+With `--json`, each command prints one JSON value, or `{"error": …}` if it fails, whatever fails.
 """
 
 import argparse
@@ -11,7 +11,7 @@ from typing import Any
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import BaseCommand, CommandError
 from django.core.management.base import CommandParser
-from django.db import DatabaseError
+from django.db import Error
 
 from dfns_login.errors import Refusal
 from dfns_login.management import accounts, audit, keys, upkeep
@@ -34,17 +34,21 @@ class Command(BaseCommand):
             handler(argparse.Namespace(**options), terminal)
         except BrokenPipeError:  # the reader closed the pipe, like `head`
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        except (CommandError, Refusal, ImproperlyConfigured, DatabaseError) as error:
+        except (CommandError, Refusal, ImproperlyConfigured, Error) as error:
             text = _text(error)
             if terminal.as_json and not isinstance(error, ReportedError):
                 terminal.print_json({"error": text})
             raise CommandError(text) from error
+        except Exception as error:
+            if terminal.as_json:
+                terminal.print_json({"error": f"Unexpected error: {type(error).__name__}."})
+            raise
 
 
 def _text(error: Exception) -> str:
     if isinstance(error, Refusal):
         details = [f"{field}: {' '.join(texts)}" for field, texts in (error.details or {}).items()]
         return " ".join(details or [error.message])
-    if isinstance(error, DatabaseError):
+    if isinstance(error, Error):
         return f"Database error: {type(error).__name__}. Run `manage.py dfns doctor` to find the cause."
     return str(error)
