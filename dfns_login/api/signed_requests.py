@@ -10,17 +10,20 @@ The decorator runs the method in a transaction and spends the user action in it.
 the action can be used again. `HasUserAction` does the same as a permission, for views that run in a transaction
 already (`ATOMIC_REQUESTS`). Outside a transaction, it spends the action before the view runs.
 
-The signature covers the method, the path and the JSON value of the body. It does not cover the query string, because
-the official clients don't sign it, so a view must not act on it.
+The signature covers the method, the path and the JSON value of the body. Below a prefix, clients sign the whole path,
+or the path without the prefix if it is part of their base URL, as the official Python client does. The signature does
+not cover the query string, because the official clients don't sign it, so a view must not act on it.
 """
 
 import codecs
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import wraps
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar, cast
 
 from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, RawPostDataException, UnreadablePostError
+from django.urls import Resolver404, get_script_prefix
 from django.utils import timezone
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
@@ -38,6 +41,7 @@ from dfns_login.errors import (
     UserActionRefused,
 )
 from dfns_login.models import Session, transaction
+from dfns_login.paths import mount, resolve_path
 from dfns_login.proofs import ActionRequest, RedeemedAction, redeem_user_action, spend_user_action
 from dfns_login.requester import Requester
 
@@ -98,7 +102,24 @@ def redeem(request: Request) -> RedeemedAction:
         raise UserActionRefused("no user action")
     payload = signed_payload(django_request(request))  # from the bytes, because the view may use any parser
     asked = ActionRequest(method=str(request.method), path=request.path, payload=payload)
-    return redeem_user_action(str(token), asked, session=session, now=timezone.now())
+    return redeem_user_action(str(token), asked, *_below_mount(asked), session=session, now=timezone.now())
+
+
+def _below_mount(asked: ActionRequest) -> Iterator[ActionRequest]:
+    """Yield the request as a client signs it whose base URL contains the mount: with the path below it.
+
+    Nothing, if a REST framework view is served at that path too: the signature is for that view.
+    """
+    prefix = mount()
+    if prefix == "/" or not asked.path.startswith(prefix):
+        return
+    path = f"/{asked.path.removeprefix(prefix)}"
+    try:
+        other = getattr(resolve_path(path).func, "cls", None) if path.startswith(get_script_prefix()) else None
+    except Resolver404:
+        other = None
+    if other is None:
+        yield replace(asked, path=path, mount=prefix.removesuffix("/"))
 
 
 def signed_payload(request: HttpRequest) -> object:

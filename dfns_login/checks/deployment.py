@@ -34,7 +34,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from celery import current_app
 from django.apps import apps
@@ -45,13 +45,14 @@ from django.core.cache.backends.filebased import FileBasedCache
 from django.core.cache.backends.locmem import LocMemCache
 from django.core.checks import CheckMessage, Error, Info, Warning  # noqa: A004  as Django names it
 from django.core.mail.backends.smtp import EmailBackend
-from django.urls import NoReverseMatch, resolve, reverse
+from django.urls import NoReverseMatch, reverse
 from django.utils.module_loading import import_string
 
 from dfns_login.checks import monitoring
 from dfns_login.delivery import SEND_LIMIT
 from dfns_login.limits import CODE_PER_USER, waits_are_bounded
 from dfns_login.models import CodePurpose
+from dfns_login.paths import resolve_path
 from dfns_login.proofs import RENEWAL_MARGIN, code_format, guess_cap
 from dfns_login.settings import LoginSettings, Window
 
@@ -230,7 +231,7 @@ def _check_exposure(conf: LoginSettings) -> Iterator[CheckMessage]:
         hint = "Turn it off unless a client depends on the documented messages."
         yield Warning("REVEAL_UNKNOWN_USERS tells strangers who has an account.", hint=hint, id="dfns_login.W050")
     try:
-        admin_login = resolve(reverse("admin:login")).func
+        admin_login = resolve_path(unquote(reverse("admin:login"))).func
     except NoReverseMatch:
         return
     method = getattr(admin_login, "__func__", None)  # missing if the view is wrapped

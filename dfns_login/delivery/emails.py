@@ -12,13 +12,13 @@ from urllib.parse import quote, urlsplit
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
 from django.template.loader import render_to_string
-from django.urls import NoReverseMatch, reverse
 from django.utils import translation
 from django.utils.dateparse import parse_datetime
 from django.utils.http import urlencode
 
 from dfns_login.delivery.devices import device_name
 from dfns_login.models import Account, AuditEvent, OneTimeCode
+from dfns_login.paths import page_path
 from dfns_login.proofs import lock_token
 from dfns_login.requester import Requester
 from dfns_login.settings import login_settings
@@ -76,10 +76,7 @@ def _lock_url(event: AuditEvent) -> str:
     locks one account, once.
     """
     token = lock_token(event)
-    try:
-        path = reverse("dfns_login:lock") if token else ""
-    except NoReverseMatch:
-        return ""
+    path = page_path("lock") if token else ""
     return f"{login_settings().public_url}{path}?{urlencode({'token': token})}" if path else ""
 
 
@@ -101,12 +98,9 @@ def _page(name: str, *, account: Account) -> str:
     The host comes from the settings, never from a request (R-112). The username is in the
     fragment, which browsers don't send, so it reaches no access log. No link contains a code (R-12).
     """
-    try:
-        path = reverse(f"dfns_login:{name}")
-    except NoReverseMatch:
-        return ""
+    path = page_path(name)
     query = urlencode({"organization": account.organization_id})
-    return f"{login_settings().public_url}{path}?{query}#{quote(account.username, safe='')}"
+    return f"{login_settings().public_url}{path}?{query}#{quote(account.username, safe='')}" if path else ""
 
 
 def _email(name: str, context: dict[str, Any], *, to: str) -> EmailMultiAlternatives:

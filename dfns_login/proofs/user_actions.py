@@ -30,11 +30,13 @@ class ActionRequest:
     """The request that an action permits.
 
     payload: the JSON value of the body. `""` and `{}` are equal.
+    mount: what comes before `path` in the URL, if the client's base URL contains it. It is not signed.
     """
 
     method: str
     path: str
     payload: object
+    mount: str = ""
 
     def request_digest(self) -> str:
         """Return the digest of the request alone, which the challenge commits to."""
@@ -90,8 +92,10 @@ def issue_user_action(session: Session, *, digest: str, generation: int, now: da
     )
 
 
-def redeem_user_action(token: str, request: ActionRequest, *, session: Session, now: datetime) -> RedeemedAction:
+def redeem_user_action(token: str, *requests: ActionRequest, session: Session, now: datetime) -> RedeemedAction:
     """Verify that the user action permits this request of this session. `spend_user_action` refuses a replay.
+
+    requests: the request, with each path under which a client may have signed it.
 
     Raises: UserActionRefused.
     """
@@ -99,13 +103,14 @@ def redeem_user_action(token: str, request: ActionRequest, *, session: Session, 
         claims = verify_token(TokenClass.USER_ACTION, token, now=now)
     except TokenRefused as error:
         raise UserActionRefused(error.reason) from error
-    if claims["sub"] != session.account_id or claims.get("act") != request.digest(session=session):
+    signed = next((each for each in requests if claims.get("act") == each.digest(session=session)), None)
+    if claims["sub"] != session.account_id or signed is None:
         raise UserActionRefused("user action for another request or session")
     return RedeemedAction(
         session=session,
         jti=claims["jti"],
         generation=int(claims["gen"]),
-        request=request,
+        request=signed,
         redeemed_at=now,
         expires_at=datetime.fromtimestamp(claims["exp"], UTC),
     )
@@ -133,4 +138,5 @@ def spend_user_action(redeemed: RedeemedAction, *, requester: Requester) -> None
         method=request.method.upper(),
         path=request.path[:PATH_SHOWN],
         request=request.request_digest(),
+        **({"mount": request.mount} if request.mount else {}),
     )
