@@ -43,7 +43,12 @@ def deliver() -> None:
 @shared_task(name="dfns_login.sweep", ignore_result=True)
 def sweep() -> None:
     """Close expired codes, and send what is due: retries, and emails whose wake-up or worker was lost."""
-    now = database_clock()()
+    start_sweep(now=database_clock()())
+    deliver()
+
+
+def start_sweep(*, now: datetime) -> int:
+    """Close expired codes, and record the time for `dfns doctor`. Returns how many codes were closed."""
     closed = purge.close_expired_codes(now=now)
     if closed:
         logger.info("sweep closed %d expired codes", closed)
@@ -51,7 +56,7 @@ def sweep() -> None:
         caches["default"].set(SWEPT_AT_KEY, int(now.timestamp()), SWEPT_AT_TTL)
     except (RedisError, OSError) as error:
         log_outage("cache", error=error)
-    deliver()
+    return closed
 
 
 @shared_task(name="dfns_login.purge", ignore_result=True)
