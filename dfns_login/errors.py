@@ -174,6 +174,14 @@ class UserActionRefused(Refusal):
     message = "user action signature is missing or invalid"
 
 
+class SignInTooOld(Refusal):
+    """The view requires a more recent sign-in. Only views of the project refuse so."""
+
+    status = 403
+    code = "sign_in_again"
+    message = "Sign in again to continue."
+
+
 class NotPermitted(Refusal):
     """The caller is authenticated but not allowed to do this.
 

@@ -1,8 +1,6 @@
 """Signals for a project's own receivers, one for each kind of audit event.
 
-They are sent after the commit, as `send_robust(sender=AuditEvent, account=Account | None,
-requester=Requester | None, at=datetime, detail=dict)`. Django logs a receiver that raises.
-The account is None for events of an organization, whose id is in `detail`.
+They are sent after the commit. Django logs a receiver that raises.
 
 The last four are for monitoring. They are sent at once, as `send_robust(sender=None, …)`, and tell nothing of anybody:
 
@@ -10,49 +8,83 @@ The last four are for monitoring. They are sent at once, as `send_robust(sender=
 - `email_handled(email, outcome, waited)`: a purpose or `notice`, the row's new delivery state, and how long the email
   waited since it was requested
 - `request_refused(refusal, where)`: the `dfns_login.errors.Refusal`, and the name of the view
-- `service_failed(what, error)`: `cache`, `broker`, `database` or `mail`, and the class of the error
+- `service_failed(what, error)`: `cache`, `broker`, `database`, `mail`, `sender` or `sign_up`; the class of the error
 """
 
-from typing import Final
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final, Protocol, TypeVar, cast
 
 from django.dispatch import Signal
 
-from dfns_login.models import AuditKind
+from dfns_login.models import Account, AuditEvent, AuditKind
+from dfns_login.requester import Requester
 
-account_invited = Signal()
-account_registered = Signal()
-account_deactivated = Signal()
-account_reactivated = Signal()
-account_recovered = Signal()
-account_locked = Signal()
-account_unlocked = Signal()
-account_deleted = Signal()
-code_sent = Signal()
-code_shown = Signal()
-code_presented = Signal()
-code_revoked = Signal()
-key_released = Signal()
-credential_created = Signal()
-credential_activated = Signal()
-credential_deactivated = Signal()
-credential_renamed = Signal()
-credential_key_replaced = Signal()
-credential_suspected = Signal()
-action_signed = Signal()
-action_used = Signal()
-signed_in = Signal()
-signed_out = Signal()
-organization_created = Signal()
-organization_changed = Signal()
-organization_deactivated = Signal()
-organization_reactivated = Signal()
-organization_voided = Signal()
+
+class Receiver(Protocol):
+    """What a receiver is called with.
+
+    account: None for events of an organization, whose id is in `detail`. requester: None if nobody asked for it.
+    """
+
+    def __call__(
+        self,
+        sender: type[AuditEvent],
+        *,
+        account: Account | None,
+        requester: Requester | None,
+        at: datetime,
+        detail: Mapping[str, Any],
+        **kwargs: Any,  # noqa: ANN401  what Django adds
+    ) -> object: ...
+
+
+Function = TypeVar("Function", bound=Receiver)
+
+
+class EventSignal(Signal):
+    """A signal with a typed decorator: `@signed_in.receiver`."""
+
+    def receiver(self, function: Function) -> Function:
+        """Connect a function, and return it."""
+        self.connect(cast("Any", function))
+        return function
+
+
+account_invited = EventSignal()
+account_registered = EventSignal()
+account_deactivated = EventSignal()
+account_reactivated = EventSignal()
+account_recovered = EventSignal()
+account_locked = EventSignal()
+account_unlocked = EventSignal()
+account_deleted = EventSignal()
+code_sent = EventSignal()
+code_shown = EventSignal()
+code_presented = EventSignal()
+code_revoked = EventSignal()
+key_released = EventSignal()
+credential_created = EventSignal()
+credential_activated = EventSignal()
+credential_deactivated = EventSignal()
+credential_renamed = EventSignal()
+credential_key_replaced = EventSignal()
+credential_suspected = EventSignal()
+action_signed = EventSignal()
+action_used = EventSignal()
+signed_in = EventSignal()
+signed_out = EventSignal()
+organization_created = EventSignal()
+organization_changed = EventSignal()
+organization_deactivated = EventSignal()
+organization_reactivated = EventSignal()
+organization_voided = EventSignal()
 code_requested = Signal()
 email_handled = Signal()
 request_refused = Signal()
 service_failed = Signal()
 
-SIGNALS: Final[dict[AuditKind, Signal]] = {
+SIGNALS: Final[dict[AuditKind, EventSignal]] = {
     AuditKind.INVITED: account_invited,
     AuditKind.REGISTERED: account_registered,
     AuditKind.DEACTIVATED: account_deactivated,

@@ -6,7 +6,7 @@
 | --- | --- |
 | `dfns_login.E001` | `DFNS_LOGIN` has an unknown setting, or a value of the wrong type or format |
 | `dfns_login.E002` | `KEYS` is missing without `DEBUG`, or a ring is invalid |
-| `dfns_login.E003` | `USER_FOR_ACCOUNT` does not name a callable |
+| `dfns_login.E003` | a setting that names a callable, such as `USER_FOR_ACCOUNT`, does not |
 | `dfns_login.E004` | the database is neither PostgreSQL nor SQLite 3.35 or newer |
 | `dfns_login.E005` | `USE_TZ` is off |
 | `dfns_login.E006` | `RELYING_PARTY_ID` is neither the host of every web origin nor a parent domain of it |
@@ -37,6 +37,9 @@ from dfns_login.proofs import FORMS
 from dfns_login.settings import SettingsRefused, login_settings
 from dfns_login.verification.attestation_object import AttestationPolicy
 
+OPTIONAL: Final = ("organization_for_request", "sign_up", "send_code")
+HOOKS: Final = ("user_for_account", *OPTIONAL)
+"""Settings that are dotted paths of callables."""
 OLDEST_SQLITE: Final = (3, 35)  # has RETURNING
 
 
@@ -47,7 +50,7 @@ def check_settings(**_: object) -> list[CheckMessage]:
         login_settings()
     except SettingsRefused as refused:
         return [Error(problem, id="dfns_login.E001") for problem in refused.problems]
-    return [*_check_keys(), *_check_user_hook(), *_check_relying_party(), *_check_guesses(), *_check_attestation()]
+    return [*_check_keys(), *_check_hooks(), *_check_relying_party(), *_check_guesses(), *_check_attestation()]
 
 
 @register(Tags.security)
@@ -110,14 +113,16 @@ def _check_keys() -> Iterator[CheckMessage]:
         yield Error(str(error), hint=hint, id="dfns_login.E002")
 
 
-def _check_user_hook() -> Iterator[CheckMessage]:
-    name = login_settings().user_for_account
-    try:
-        found = callable(import_string(name))
-    except ImportError:
-        found = False
-    if not found:
-        yield Error(f"DFNS_LOGIN['USER_FOR_ACCOUNT'] is not the path of a callable: {name}.", id="dfns_login.E003")
+def _check_hooks() -> Iterator[CheckMessage]:
+    conf = login_settings()
+    for name in HOOKS:
+        path: str = getattr(conf, name)
+        try:
+            found = (not path and name in OPTIONAL) or callable(import_string(path))
+        except ImportError:
+            found = False
+        if not found:
+            yield Error(f"DFNS_LOGIN[{name.upper()!r}] is not the path of a callable: {path}.", id="dfns_login.E003")
 
 
 def _check_relying_party() -> Iterator[CheckMessage]:

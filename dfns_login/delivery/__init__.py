@@ -2,6 +2,7 @@
 
 from dfns_login.delivery.lease import SEND_LIMIT
 from dfns_login.delivery.outbox import deliver_due
+from dfns_login.delivery.senders import CodeToSend, NotDeliverable
 from dfns_login.delivery.wake_ups import WakeUps
 
-__all__ = ["SEND_LIMIT", "WakeUps", "deliver_due"]
+__all__ = ["SEND_LIMIT", "CodeToSend", "NotDeliverable", "WakeUps", "deliver_due"]

@@ -9,9 +9,11 @@ from typing import Final
 from django.core.mail import EmailMessage
 from django.db.models import Q
 
-from dfns_login.audit import log_refusal, record_event
-from dfns_login.delivery.emails import code_email
-from dfns_login.delivery.sending import Emails, NotSendable, without_code
+from dfns_login.audit import log_outage, log_refusal, record_event
+from dfns_login.delivery.emails import code_email, language_of
+from dfns_login.delivery.senders import NotDeliverable, send_otherwise
+from dfns_login.delivery.sending import Emails, Failure, MailServer, NotSendable, without_code
+from dfns_login.delivery.sign_up import sign_up
 from dfns_login.errors import CodeRefused, RateExceeded, ServiceUnavailable
 from dfns_login.limits import EMAIL_PER_MAILBOX, KNOWN, Subject, count
 from dfns_login.models import Account, AccountState, AuditKind, Caller, CodePurpose, OneTimeCode, transaction
@@ -44,8 +46,10 @@ class CodeEmails(Emails[OneTimeCode]):
             self._accounts = {(each.organization_id, each.username): each for each in accounts}
         return rows
 
-    def account_of(self, row: OneTimeCode) -> Account | None:
+    def account_of(self, row: OneTimeCode, *, now: datetime) -> Account | None:
         account = self._accounts.get((row.organization, row.recipient))
+        if account is None and row.purpose == CodePurpose.REGISTRATION:
+            account = sign_up(row, now=now)
         wanted = RECIPIENT_STATES[CodePurpose(row.purpose)]
         return account if account is not None and account.state == wanted else None
 
@@ -56,13 +60,24 @@ class CodeEmails(Emails[OneTimeCode]):
         return row.asked_at
 
     def message(self, row: OneTimeCode, account: Account, *, now: datetime) -> EmailMessage:
+        return code_email(row, code=derive_code(row), account=account, now=now)
+
+    def send(self, row: OneTimeCode, account: Account, *, server: MailServer, now: datetime) -> Failure | None:
         try:
             code = derive_code(row)
         except CodeRefused as refusal:  # its key was removed from the ring
             raise NotSendable(refusal.reason, next_try_at=row.expires_at) from refusal
         if not row.last_error or row.last_error.startswith(BUDGET):  # a retry was counted at its first try
             _count(row, account, now=now)
-        return code_email(row, code=code, account=account, now=now)
+        try:
+            if send_otherwise(row, code=code, account=account, locale=language_of(row, account)):
+                return None
+        except NotDeliverable as error:
+            return Failure(answer=str(error), final=True)
+        except Exception as error:  # noqa: BLE001  senders raise whatever their provider raises
+            log_outage("sender", error=error)
+            return Failure(answer=type(error).__name__)
+        return super().send(row, account, server=server, now=now)
 
     def record_sent(self, row: OneTimeCode, account: Account, *, now: datetime) -> None:
         detail: dict[str, str | int] = {"purpose": row.purpose, "code": row.pk, "try": row.tries}

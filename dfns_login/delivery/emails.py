@@ -30,11 +30,7 @@ HEADERS = {"Auto-Submitted": "auto-generated", "X-Auto-Response-Suppress": "All"
 
 
 def code_email(row: OneTimeCode, *, code: str, account: Account, now: datetime) -> EmailMultiAlternatives:
-    """Compose the email of an open code, to the account's stored address, in the owner's language.
-
-    A stranger who asks for a code does not choose it: it is the language of the known device that asked, else the one
-    in which the account was registered, else the project's.
-    """
+    """Compose the email of an open code, to the account's stored address, in the owner's language."""
     conf = login_settings()
     minutes = max(1, int((row.expires_at - now).total_seconds()) // SECONDS_PER_MINUTE)
     context = {
@@ -45,8 +41,17 @@ def code_email(row: OneTimeCode, *, code: str, account: Account, now: datetime) 
         "domain": urlsplit(conf.public_url).hostname,
         **_common(account),
     }
-    with translation.override(row.locale or account.locale or settings.LANGUAGE_CODE):
+    with translation.override(language_of(row, account)):
         return _email(f"{row.purpose}_code", context, to=account.email)
+
+
+def language_of(row: OneTimeCode, account: Account) -> str:
+    """Return the language of a code's message.
+
+    A stranger who asks for a code does not choose it: it is the language of the known device that asked, else the one
+    in which the account was registered, else the project's.
+    """
+    return row.locale or account.locale or settings.LANGUAGE_CODE
 
 
 def notice_email(event: AuditEvent, *, account: Account) -> EmailMultiAlternatives:
@@ -108,6 +113,7 @@ def _email(name: str, context: dict[str, Any], *, to: str) -> EmailMultiAlternat
     subject = " ".join(render_to_string(f"{path}.subject.txt", context).split())
     text = render_to_string(f"{path}.txt", context)
     html = render_to_string(f"{path}.html", context)
-    email = EmailMultiAlternatives(subject=subject, body=text, to=[to], headers=HEADERS)
+    sender = login_settings().from_email or None  # None: the project's default
+    email = EmailMultiAlternatives(subject=subject, body=text, from_email=sender, to=[to], headers=HEADERS)
     email.attach_alternative(html, "text/html")
     return email

@@ -19,7 +19,7 @@ class NoticeEmails(Emails[Notice]):
         notices = Notice.objects.select_related("event__account__organization")
         return list(notices.filter(pk__in=taken).order_by("event__at", "pk"))
 
-    def account_of(self, row: Notice) -> Account | None:
+    def account_of(self, row: Notice, *, now: datetime) -> Account | None:
         return row.event.account  # None if it was deleted
 
     def name_of(self, row: Notice) -> str:

@@ -135,7 +135,7 @@ class Emails(ABC, Generic[Row]):
         """Read the leased rows that are still to be sent, with what the emails are made of."""
 
     @abstractmethod
-    def account_of(self, row: Row) -> Account | None:
+    def account_of(self, row: Row, *, now: datetime) -> Account | None:
         """Return the account to email, if there is one."""
 
     @abstractmethod
@@ -149,6 +149,19 @@ class Emails(ABC, Generic[Row]):
     @abstractmethod
     def message(self, row: Row, account: Account, *, now: datetime) -> EmailMessage:
         """Compose the email. Raises: NotSendable."""
+
+    def send(self, row: Row, account: Account, *, server: MailServer, now: datetime) -> Failure | None:
+        """Compose and send the email. Return why it was not accepted, or None. Raises: NotSendable."""
+        return self.email(self.message(row, account, now=now), account, server=server, now=now)
+
+    def email(self, message: EmailMessage, account: Account, *, server: MailServer, now: datetime) -> Failure | None:
+        """Send the email, and record whether the server refuses the account's address for good."""
+        failure = server.send(message)
+        if failure is not None and failure.final:
+            Account.objects.record_email_refused(account=account, at=now)
+        elif failure is None and account.email_refused_at is not None:
+            Account.objects.record_email_refused(account=account, at=None)
+        return failure
 
     def record_sent(self, row: Row, account: Account, *, now: datetime) -> None:
         """Record that the server accepted the email."""
@@ -170,12 +183,12 @@ class Emails(ABC, Generic[Row]):
         """Send the email of a leased row, record the outcome in the row, and return it."""
         if row.expires_at <= now:
             return DeliveryState.EXPIRED_UNSENT
-        account = self.account_of(row)
+        account = self.account_of(row, now=now)
         if account is None:
             self.rows.record_no_recipient(row, now=now)
             return DeliveryState.NO_RECIPIENT
         try:
-            message = self.message(row, account, now=now)
+            failure = self.send(row, account, server=server, now=now)
         except NotSendable as refusal:
             self.record_failed(row, account, error=str(refusal), next_try_at=refusal.next_try_at)
             return DeliveryState.FAILED
@@ -185,21 +198,15 @@ class Emails(ABC, Generic[Row]):
             logger.error("email of %s could not be composed: %s\n%s", row, type(error).__name__, where)  # noqa: TRY400
             self.record_failed(row, account, error=describe(error), next_try_at=now + backoff(row.tries))
             return DeliveryState.FAILED
-        return self._send(message, row, account, server=server, now=now)
+        return self._record(failure, row, account, now=now)
 
-    def _send(
-        self, message: EmailMessage, row: Row, account: Account, *, server: MailServer, now: datetime
-    ) -> DeliveryState:
-        failure = server.send(message)
+    def _record(self, failure: Failure | None, row: Row, account: Account, *, now: datetime) -> DeliveryState:
         if failure is None:
             self.record_sent(row, account, now=now)
-            if account.email_refused_at is not None:
-                Account.objects.record_email_refused(account=account, at=None)
             return DeliveryState.SENT
         answer = self.redacted(row, failure.answer)
         if failure.final:
             self.record_refused(row, account, error=answer, now=now)
-            Account.objects.record_email_refused(account=account, at=now)
             return DeliveryState.REFUSED
         self.record_failed(row, account, error=answer, next_try_at=now + backoff(row.tries))
         return DeliveryState.FAILED

@@ -11,10 +11,11 @@ from django.core.management import CommandError
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from dfns_login.ceremonies.enrollment import enroll_each, ordinary_users
 from dfns_login.ceremonies.invitation import Invitation, create_organization, invite
 from dfns_login.ceremonies.lockdown import unlock_account
 from dfns_login.ceremonies.operators import Operator
-from dfns_login.management.terminal import Parsers, Terminal, add_command, add_group, requester
+from dfns_login.management.terminal import Parsers, ReportedError, Terminal, add_command, add_group, requester
 from dfns_login.models import Account, AccountKind, AccountState, CodePurpose, OneTimeCode, Organization
 
 NAMED: Final = 10
@@ -32,6 +33,11 @@ def add_commands(parsers: Parsers) -> None:
     inviting.add_argument("--organization", metavar="ID", help="required if there are several")
     inviting.add_argument("--user", metavar="PK_OR_USERNAME", help="link the account to this existing user")
     inviting.add_argument("--kind", choices=AccountKind.values, default=AccountKind.END_USER.value)
+    enrolling = add_command(parsers, "enroll", enroll_users, "Invite existing users: all active ones, or those named.")
+    enrolling.add_argument("--organization", metavar="ID", help="required if there are several")
+    enrolling.add_argument(
+        "--user", metavar="PK_OR_USERNAME", action="append", help="only this user; may be repeated, and may be staff"
+    )
     listing = add_command(parsers, "accounts", list_accounts, "List accounts.")
     listing.add_argument("--organization", metavar="ID")
     listing.add_argument("--state", choices=AccountState.values)
@@ -57,6 +63,26 @@ def invite_person(given: argparse.Namespace, terminal: Terminal) -> None:
         f"{account.pk}  {account.email}  invited to {organization.name} as {account.kind}; "
         f"the registration code will be emailed and expires at {until:%Y-%m-%d %H:%M} UTC.",
     )
+
+
+def enroll_users(given: argparse.Namespace, terminal: Terminal) -> None:
+    """Invite each user who has no account. Staff and superusers can act for others, so they have to be named."""
+    organization = find_organization(given.organization)
+    users = [_user(each) for each in given.user] if given.user else ordinary_users(organization)
+    done = enroll_each(users, organization=organization, requester=requester(), now=timezone.now())
+    failed = 0
+
+    def rows() -> Iterator[tuple[object, str]]:
+        nonlocal failed
+        for each in done:
+            name, account = each.user.get_username(), each.account
+            failed += account is None
+            row = {"user": str(each.user.pk), "account": account and account.pk, "problem": each.problem}
+            yield row, f"{account.pk}  {account.state}  {name}" if account else f"not invited  {name}: {each.problem}"
+
+    terminal.print_each(rows())
+    if failed:
+        raise ReportedError(f"{failed} {'user was' if failed == 1 else 'users were'} not invited.")
 
 
 def list_accounts(given: argparse.Namespace, terminal: Terminal) -> None:

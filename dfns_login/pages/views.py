@@ -19,7 +19,8 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from dfns_login.browsers import after_sign_in, own_path, resolve_browser_session
 from dfns_login.ceremonies.lockdown import lock_down
-from dfns_login.models import ID_MAX_LENGTH, CodePurpose, Organization
+from dfns_login.models import ID_MAX_LENGTH, CodePurpose
+from dfns_login.organizations import organization_of
 from dfns_login.pages.headers import guarded
 from dfns_login.proofs import DIGITS, code_format, find_lock_link
 from dfns_login.requester import Requester
@@ -34,9 +35,10 @@ ORGANIZATION_ID: Final = re.compile(rf"[A-Za-z0-9_-]{{1,{ID_MAX_LENGTH}}}")
 def sign_in(request: HttpRequest) -> HttpResponse:
     """Show `/login/`, or redirect a person who is signed in.
 
-    `?next=` is a path of this site, `?organization=` the id of an organization.
+    `?next=` is a path of this site, `?organization=` the id of an organization. With `?again=`, a person who is signed
+    in may sign in once more.
     """
-    if resolve_browser_session(request, now=timezone.now()) is not None:
+    if "again" not in request.GET and resolve_browser_session(request, now=timezone.now()) is not None:
         return redirect(after_sign_in(request.GET.get("next", "")))
     return render(request, "dfns_login/sign_in.html", _context(request))
 
@@ -111,7 +113,7 @@ def _context(request: HttpRequest) -> dict[str, Any]:
     code_inputmode: the keyboard that a phone shows for a login code. Durations are in seconds.
     """
     conf = login_settings()
-    organization = _organization()
+    organization = organization_of(request)
     named = request.GET.get("organization", "")
     return {
         "organization": organization,
@@ -124,16 +126,6 @@ def _context(request: HttpRequest) -> dict[str, Any]:
         "code_inputmode": "text" if set(code_format(CodePurpose.LOGIN).alphabet) - set(DIGITS) else "numeric",
         "challenge_lifetime": _seconds(conf.challenge_lifetime_with_code),
     }
-
-
-def _organization() -> Organization | None:
-    """Return the organization that the settings name, or the only active one."""
-    wanted = login_settings().organization
-    active = Organization.objects.filter(active=True)
-    if wanted:
-        return active.filter(pk=wanted).first()
-    found = list(active.order_by()[:2])
-    return found[0] if len(found) == 1 else None
 
 
 def _seconds(duration: timedelta) -> int:

@@ -92,6 +92,10 @@ class LoginSettings:
 
     organization: str = ""
     """Organization id for the pages. Default: the one in the link, or the only one that exists."""
+    organization_for_request: str = ""
+    """Callable that returns the organization id for a request of the pages; empty for `ORGANIZATION`."""
+    from_email: str = ""
+    """Address that codes and notices are sent from. Default: `DEFAULT_FROM_EMAIL`."""
 
     rates: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: DEFAULT_RATES)
     """Rate limits by name, each a tuple of windows such as `10/m` or `60/h`. Rates left out keep their default."""
@@ -112,6 +116,10 @@ class LoginSettings:
     """Use the documented error messages that name unknown users. They tell strangers who has an account."""
     user_for_account: str = "dfns_login.project_users.create_user"
     """Callable that creates or finds the project's user when somebody registers."""
+    sign_up: str = ""
+    """Callable that decides whether an unknown address may register in an organization; empty for nobody."""
+    send_code: str = ""
+    """Callable that sends a code by other means than email, or returns False to have it emailed; empty for email."""
     decoy_credentials: Mapping[str, int] = field(
         default_factory=lambda: MappingProxyType({"": 6, "key": 1, "webauthn": 2, "webauthn webauthn": 1})
     )

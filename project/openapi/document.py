@@ -13,6 +13,7 @@ from drf_spectacular.utils import OpenApiExample
 from drf_spectacular.validation import validate_schema
 from rest_framework.views import APIView
 
+from dfns_login import __version__
 from dfns_login.api.schema.operations import OperationSchema
 from dfns_login.api.urls import urlpatterns
 from project.openapi.examples import REPLIES, REQUESTS
@@ -67,7 +68,7 @@ def make_document() -> dict[str, Any]:
     """Return the document. Raises DocumentRefused at any warning, and if it is not valid OpenAPI."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     made = {
-        "VERSION": project["version"],
+        "VERSION": __version__,
         "LICENSE": {"name": project["license"], "identifier": project["license"]},
     }
     with patched_settings(SETTINGS | made), GENERATOR_STATS.silence():

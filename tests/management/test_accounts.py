@@ -1,4 +1,4 @@
-"""`dfns organization create`, `dfns invite`, `dfns accounts`, `dfns unlock`."""
+"""`dfns organization create`, `dfns invite`, `dfns enroll`, `dfns accounts`, `dfns unlock`."""
 
 import json
 import os
@@ -16,6 +16,7 @@ from django.core.management import CommandError, call_command
 from django.db import InterfaceError, OperationalError, connection
 from django.utils import timezone
 
+from dfns_login.ceremonies import enrollment
 from dfns_login.models import Account, AccountState, AuditEvent, CodePurpose, OneTimeCode, Organization
 from dfns_login.proofs.codes import derive_code
 from tests.support.factories import make_account, make_organization, make_user
@@ -296,3 +297,50 @@ def test_a_locked_account_is_unlocked(dfns):
     assert AuditEvent.objects.get().kind == "account.unlocked"
     assert dfns("unlock", account.pk).error == f"{account.pk} is not locked."
     assert dfns("unlock", "us-nobody").error == "There is no account with the id us-nobody."
+
+
+# Enrolling users (R-151)
+
+
+@pytest.fixture
+def crowd():
+    """Users of a project: two ordinary ones, and some that are not enrolled by themselves."""
+    create = get_user_model().objects.create
+    create(username="root", email="root@example.co", is_superuser=True)
+    create(username="staff", email="staff@example.co", is_staff=True)
+    create(username="gone", email="gone@example.co", is_active=False)
+    return [create(username=name, email=f"{name}@example.co") for name in ("jane", "lee")]
+
+
+def test_every_ordinary_user_is_enrolled_once(dfns, crowd, monkeypatch):
+    monkeypatch.setattr(enrollment, "CHUNK", 1)
+    make_organization()
+    rows = dfns("enroll", "--json").json
+    assert [(row["user"], row["problem"]) for row in rows] == [(str(user.pk), "") for user in crowd]
+    assert sorted(Account.objects.values_list("user__username", flat=True)) == ["jane", "lee"]
+    assert OneTimeCode.objects.count() == 2
+    assert dfns("enroll", "--json").json == []
+
+
+def test_staff_have_to_be_named(dfns, crowd):
+    make_organization()
+    assert "invited  staff" in dfns("enroll", "--user", "staff", "--user", "jane").out
+    assert sorted(Account.objects.values_list("user__username", flat=True)) == ["jane", "staff"]
+
+
+def test_a_user_who_cannot_be_enrolled_is_reported(dfns, crowd):
+    make_organization()
+    get_user_model().objects.filter(username="jane").update(email="")
+    done = dfns("enroll")
+    assert "not invited  jane: The user has no email address." in done.out
+    assert "invited  lee" in done.out
+    assert done.error == "1 user was not invited."
+    assert dfns("enroll", "--user", "nobody").error == "No user has the primary key or username nobody."
+
+
+def test_enrolling_names_the_organization_if_there_are_several(dfns, crowd):
+    first, second = make_organization("First"), make_organization("Second")
+    assert dfns("enroll").error.startswith("Choose one with --organization")
+    dfns("enroll", "--organization", second.pk)
+    assert not first.accounts.exists()
+    assert second.accounts.count() == 2

@@ -29,7 +29,7 @@ LABELS = {
     "email": {*CodePurpose.values, "notice"},
     "outcome": set(DeliveryState.values),
     "refusal": {each.__name__ for each in vars(errors).values() if isinstance(each, type)},
-    "service": {"database", "cache", "broker", "mail"},
+    "service": {"database", "cache", "broker", "mail", "sender", "sign_up"},
 }
 """Every value that these labels may have."""
 

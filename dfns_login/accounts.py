@@ -1,0 +1,106 @@
+"""Invite people, enroll users, and find the session and organization of a request.
+
+    from dfns_login.accounts import enroll, invite, session_of
+
+Functions that act return an `Account`. They raise `dfns_login.errors.Refusal`, whose `details` say why.
+"""
+
+from collections.abc import Iterable, Iterator
+
+from django.contrib.auth.models import AbstractBaseUser
+from django.http import HttpRequest
+from django.utils import timezone
+
+from dfns_login import organizations
+from dfns_login.browsers import resolve_browser_session
+from dfns_login.ceremonies import enrollment, invitation
+from dfns_login.ceremonies.enrollment import Enrollment
+from dfns_login.errors import BodyRefused, Refusal, TokenRefused, UserExists
+from dfns_login.models import Account, AccountKind, Organization, Session
+from dfns_login.organizations import organization_of
+from dfns_login.proofs import resolve_session
+from dfns_login.requester import Requester
+
+__all__ = [
+    "AccountKind",
+    "BodyRefused",
+    "Enrollment",
+    "Refusal",
+    "UserExists",
+    "create_organization",
+    "enroll",
+    "enroll_each",
+    "invite",
+    "organization_of",
+    "session_of",
+]
+
+
+def create_organization(name: str) -> Organization:
+    """Create an organization. Raises: BodyRefused, if the name is empty, too long or not printable."""
+    return invitation.create_organization(name, requester=_program(), now=timezone.now())
+
+
+def invite(
+    email: str,
+    *,
+    organization: Organization | None = None,
+    user: AbstractBaseUser | None = None,
+    kind: AccountKind = AccountKind.END_USER,
+) -> Account:
+    """Invite somebody, and have the registration code sent after the commit.
+
+    Somebody who is invited already gets the code again. organization: default: `default_organization`.
+    user: an existing user to link the account to. Whoever registers can act as this user.
+    Raises: BodyRefused, if the address, organization or user is not valid; UserExists, if the account is registered or
+    deactivated.
+    """
+    asked = invitation.Invitation(organization=organization or _only(), email=email, kind=kind, user=user)
+    return invitation.invite(asked, requester=_program(), now=timezone.now())
+
+
+def enroll(
+    user: AbstractBaseUser, *, organization: Organization | None = None, kind: AccountKind = AccountKind.END_USER
+) -> Account:
+    """Invite an existing user at the user's own email address, or return the account that the user has already.
+
+    Raises: like `invite`.
+    """
+    return enrollment.enroll(
+        user, organization=organization or _only(), kind=kind, requester=_program(), now=timezone.now()
+    )
+
+
+def enroll_each(users: Iterable[AbstractBaseUser], *, organization: Organization | None = None) -> Iterator[Enrollment]:
+    """Enroll users one by one, and yield what became of each. A user who cannot be invited does not stop the others."""
+    return enrollment.enroll_each(users, organization=organization or _only(), requester=_program(), now=timezone.now())
+
+
+def session_of(request: HttpRequest) -> Session | None:
+    """Return the live session that the request belongs to: of its bearer token, else of its browser.
+
+    For Django's requests and REST framework's. Reads the session's row. Stores when it was last used, at most once a
+    minute.
+    """
+    request = getattr(request, "_request", request)  # REST framework's request wraps Django's
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer":
+        return resolve_browser_session(request, now=timezone.now())
+    try:
+        return resolve_session(token.strip(), now=timezone.now())
+    except TokenRefused:
+        return None
+
+
+def _only() -> Organization:
+    """Return the organization of the settings, or the only active one. Raises: BodyRefused, if there is none."""
+    found = organizations.default_organization()
+    if found is None:
+        problem = "Name the organization: there are several active ones, or none."
+        raise BodyRefused("organization not named", details={"organization": [problem]})
+    return found
+
+
+def _program() -> Requester:
+    """Return the requester of what the project's own code does."""
+    return Requester(address="", agent="dfns_login.accounts")

@@ -1,0 +1,81 @@
+"""Inviting users that the project already has. Each account is linked to its user from the start."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import AbstractBaseUser
+
+from dfns_login.ceremonies.invitation import Invitation, invite
+from dfns_login.errors import BodyRefused, Refusal
+from dfns_login.models import Account, AccountKind, Organization
+from dfns_login.requester import Requester
+
+ORDINARY: Final = {"is_active": True, "is_staff": False, "is_superuser": False}
+"""Fields of an ordinary user. A user model may lack some."""
+CHUNK: Final = 2000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Enrollment:
+    """What became of one user. account: the invited account. problem: why there is none, for operators."""
+
+    user: AbstractBaseUser
+    account: Account | None = None
+    problem: str = ""
+
+
+def enroll(
+    user: AbstractBaseUser,
+    *,
+    organization: Organization,
+    kind: AccountKind = AccountKind.END_USER,
+    requester: Requester,
+    now: datetime,
+) -> Account:
+    """Invite a user at the user's own email address, or return the account that the user has in the organization.
+
+    Raises: like `invite`; BodyRefused also if the user has no email address.
+    Stored: as `invite` does, for a user without an account.
+    """
+    known = Account.objects.filter(organization=organization, user=user.pk).first()
+    if known is not None:
+        return known
+    email = email_of(user)
+    if not email:
+        raise BodyRefused("user without an email address", details={"user": ["The user has no email address."]})
+    invitation = Invitation(organization=organization, email=email, kind=kind, user=user)
+    return invite(invitation, requester=requester, now=now)
+
+
+def enroll_each(
+    users: Iterable[AbstractBaseUser], *, organization: Organization, requester: Requester, now: datetime
+) -> Iterator[Enrollment]:
+    """Enroll users one by one. A user who cannot be invited does not stop the others."""
+    for user in users:
+        try:
+            yield Enrollment(user=user, account=enroll(user, organization=organization, requester=requester, now=now))
+        except Refusal as refusal:
+            details = [" ".join(texts) for texts in (refusal.details or {}).values()]
+            yield Enrollment(user=user, problem=" ".join(details) or refusal.message)
+
+
+def ordinary_users(organization: Organization) -> Iterator[AbstractBaseUser]:
+    """Yield the active users who are neither staff nor superusers and have no account in the organization."""
+    model: Any = get_user_model()
+    enrolled = Account.objects.filter(organization=organization, user__isnull=False).values("user")
+    names = {each.name for each in model._meta.get_fields()}
+    wanted = {name: value for name, value in ORDINARY.items() if name in names}
+    users = model._default_manager.filter(**wanted).exclude(pk__in=enrolled).order_by("pk")
+    chunk = list(users[:CHUNK])
+    while chunk:  # not one cursor, which a transaction of the caller's or a pooler would close
+        yield from chunk
+        chunk = list(users.filter(pk__gt=chunk[-1].pk)[:CHUNK])
+
+
+def email_of(user: AbstractBaseUser) -> str:
+    """Return the user's email address, or the username if the model has no email field; possibly empty."""
+    field = user.get_email_field_name()
+    return str(getattr(user, field) or "") if hasattr(user, field) else user.get_username()

@@ -1,0 +1,1 @@
+pytest_plugins = ["dfns_login.pytest_plugin"]
