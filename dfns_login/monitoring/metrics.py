@@ -69,6 +69,8 @@ class StateCollector(Collector):
 
 def registry() -> CollectorRegistry:
     """Return what to expose: the metrics of all processes of this host, if they share a folder, or of this one."""
+    for kind in AuditKind:
+        EVENTS.labels(kind.value)  # Prometheus sees no increase in a series that begins with 1
     if FOLDER not in os.environ:
         return REGISTRY
     shared = CollectorRegistry()

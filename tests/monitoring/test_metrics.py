@@ -101,6 +101,11 @@ def test_a_sign_in_is_counted(jane: Person, counted, mailoutbox):
     }
 
 
+def test_rare_events_begin_at_zero():
+    """Or else an alert on an increase would miss the first one."""
+    assert ("dfns_login_events_total", (("kind", "organization.voided"),)) in samples()
+
+
 def test_no_metric_contains_a_secret_or_a_person(jane: Person, mailoutbox):
     secrets = walk_through(jane, mailoutbox)
     text = exposition().decode()
