@@ -7,8 +7,8 @@ import pytest
 
 from dfns_login import purge as module
 from dfns_login.models import Account, AuditEvent, AuditKind, CodeClosed, CodePurpose, OneTimeCode, Session, SpentToken
+from dfns_login.proofs import derive_code, issue_code, present_code
 from dfns_login.proofs.challenges import REQUEST_DEADLINE
-from dfns_login.proofs.codes import derive_code, issue_code, present_code
 from dfns_login.purge import BATCH, close_expired_codes, purge
 from dfns_login.settings import login_settings
 from dfns_login.usernames import Recipient

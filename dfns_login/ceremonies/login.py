@@ -11,29 +11,40 @@ from datetime import datetime
 from dfns_login.audit import announce_event
 from dfns_login.ceremonies.decoys import decoy_account_id, decoy_credentials
 from dfns_login.ceremonies.factors import (
+    LISTED_KINDS,
     FactorAnswer,
     ListedCredential,
     SigningChallenge,
-    listed_credentials,
     record_uses,
     supported_kinds,
     verify_factors,
 )
 from dfns_login.ceremonies.lockdown import check_signers, unlock
 from dfns_login.ceremonies.notices import notify_owner
-from dfns_login.ceremonies.presentation import presented_events, presenting
+from dfns_login.ceremonies.presentation import presented_events
 from dfns_login.ceremonies.sightings import Sighting
 from dfns_login.errors import CodeRefused, NoUsableCredential, UserNotFound
-from dfns_login.models import Account, AuditEvent, AuditKind, CodePurpose, Organization, Session, transaction
+from dfns_login.models import (
+    AuditEvent,
+    AuditKind,
+    Caller,
+    CodePurpose,
+    CredentialRecord,
+    LoginRecord,
+    Organization,
+    Session,
+    transaction,
+)
 from dfns_login.proofs import (
     Ceremony,
-    EncryptedKeys,
     PresentedCode,
+    ReleasedKey,
     find_encrypted_keys,
     issue_session,
     open_challenge,
-    present_code,
+    present_login_code,
     redeem_challenge,
+    release_encrypted_keys,
 )
 from dfns_login.requester import Requester
 from dfns_login.settings import login_settings
@@ -89,33 +100,17 @@ def open_login(asked: LoginRequest, *, requester: Requester, now: datetime) -> S
             now=now,
         )
         return SigningChallenge(opened=opened, supported=supported_kinds(organization))
-    organization, account = Organization.objects.with_account(asked.recipient)
-    if account is None and login_settings().reveal_unknown_users:
+    caller = Caller.of(requester.device) if asked.login_code is not None else None
+    record = LoginRecord.read(asked.recipient, caller=caller)
+    if record.account is None and login_settings().reveal_unknown_users:
         raise UserNotFound
     presented, released, told = None, None, ""
     if asked.login_code is not None:
-        # read for every name, and before the guess: one statement stores the guess with its events
-        keys = find_encrypted_keys(account, now=now)
-        events = _events_of(keys, requester=requester, now=now)
-        with presenting() if requester.device else nullcontext():
-            presented = present_code(
-                asked.recipient,
-                asked.login_code,
-                purpose=CodePurpose.LOGIN,
-                device=requester.device,
-                now=now,
-                events=events,
-            )
-        if account is None:
-            raise CodeRefused("account no longer registered")
-        for event in events:
-            announce_event(event, account=account, requester=requester)
-        released = keys.release(presented=presented)
-        told = _tell_of_release(keys, events, requester=requester)
-    challenge = _open_for(asked.recipient, account=account, presented=presented, told=told, now=now)
+        presented, released, told = _present(record, asked.login_code, requester=requester, now=now)
+    challenge = _open_for(record, presented=presented, told=told, now=now)
     if presented and not challenge.listed and not released and login_settings().reveal_unknown_users:
         raise NoUsableCredential
-    return replace(challenge, supported=supported_kinds(organization), released_keys=released)
+    return replace(challenge, supported=supported_kinds(record.organization), released_keys=released)
 
 
 def complete_login(
@@ -148,42 +143,48 @@ def complete_login(
     return SignedIn(session=session, token=token)
 
 
-def _events_of(keys: EncryptedKeys, *, requester: Requester, now: datetime) -> list[AuditEvent]:
-    if keys.account is None:
-        return []
-    return presented_events(
-        keys.account, purpose=CodePurpose.LOGIN, with_key=keys.credential_ids, requester=requester, now=now
-    )
+def _present(
+    record: LoginRecord, code: str, *, requester: Requester, now: datetime
+) -> tuple[PresentedCode, list[ReleasedKey], str]:
+    """Present the code. Return it, the keys that it releases, and the network that the owner was told of, if any."""
+    keys, account = find_encrypted_keys(record, now=now), record.account
+    events = []
+    if account is not None:
+        with_key = [each.credential_id for each in keys]
+        events = presented_events(account, purpose=CodePurpose.LOGIN, with_key=with_key, requester=requester, now=now)
+    presented = present_login_code(record, code, caller=Caller.of(requester.device), now=now, events=events)
+    if account is None:
+        raise CodeRefused("account no longer registered")
+    for event in events:
+        announce_event(event, account=account, requester=requester)
+    released = release_encrypted_keys(record, presented=presented)
+    return presented, released, _tell_of_release(record, keys, events, requester=requester)
 
 
-def _tell_of_release(keys: EncryptedKeys, events: Sequence[AuditEvent], *, requester: Requester) -> str:
+def _tell_of_release(
+    record: LoginRecord, keys: Sequence[CredentialRecord], events: Sequence[AuditEvent], *, requester: Requester
+) -> str:
     """Tell the owner if a key is released to a new device. Return the network that they were told of.
 
+    A key that never signed in may have been stored for years, so any credential of the account may have signed in.
     The notice is stored after the guess and not with it: a transaction around both would show in the time of a wrong
     guess that the name exists.
     """
-    known = keys.networks
-    if requester.device or not keys.account_has_signed_in or requester.network in known:
+    known = {network for key in keys for network in key.networks}
+    has_signed_in = any(each.networks for each in record.credentials)
+    if requester.device or not keys or not has_signed_in or requester.network in known:
         return ""
     for event in events:
         if event.kind == AuditKind.KEY_RELEASED:
             # the statement that stored it with the guess doesn't return its id
-            stored = AuditEvent.objects.filter(account=keys.account, kind=event.kind, at=event.at).order_by("-pk")
+            stored = AuditEvent.objects.filter(account=record.account, kind=event.kind, at=event.at).order_by("-pk")
             notify_owner(stored[0])
     return requester.network
 
 
-def _open_for(
-    recipient: Recipient,
-    *,
-    account: Account | None,
-    presented: PresentedCode | None,
-    told: str,
-    now: datetime,
-) -> SigningChallenge:
-    # look up and make up for every name alike
-    listed = listed_credentials(account.pk if account else "")
-    made_up_id, decoys = decoy_account_id(recipient), decoy_credentials(recipient)
+def _open_for(record: LoginRecord, *, presented: PresentedCode | None, told: str, now: datetime) -> SigningChallenge:
+    account, recipient = record.account, record.recipient
+    made_up_id, decoys = decoy_account_id(recipient), decoy_credentials(recipient)  # also for names that exist (R-33)
     opened = open_challenge(
         Ceremony.LOGIN,
         organization=recipient.organization,
@@ -193,6 +194,6 @@ def _open_for(
         bound=told,
         now=now,
     )
-    if account is None:
-        listed = [ListedCredential(kind=kind, credential_id=made_up) for kind, made_up in decoys]
-    return SigningChallenge(opened=opened, supported=(), listed=listed)
+    listed = [(LISTED_KINDS[each.kind], each.credential_id) for each in record.credentials if each.kind in LISTED_KINDS]
+    shown = [ListedCredential(kind=kind, credential_id=pk) for kind, pk in (listed if account else decoys)]
+    return SigningChallenge(opened=opened, supported=(), listed=shown)

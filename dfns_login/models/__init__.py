@@ -34,6 +34,7 @@ from dfns_login.models.ids import (
     new_organization_id,
     opaque_id,
 )
+from dfns_login.models.login_records import CredentialRecord, LoginRecord
 from dfns_login.models.one_time_codes import OneTimeCode, OneTimeCodeQuerySet
 from dfns_login.models.outbox import (
     DeliveryState,
@@ -64,7 +65,9 @@ __all__ = [
     "Credential",
     "CredentialKind",
     "CredentialQuerySet",
+    "CredentialRecord",
     "DeliveryState",
+    "LoginRecord",
     "Notice",
     "NoticeQuerySet",
     "OneTimeCode",

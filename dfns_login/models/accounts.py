@@ -10,7 +10,6 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
-from dfns_login.models.compiled import CompiledSelect, Parameter
 from dfns_login.models.ids import ID_MAX_LENGTH, new_account_id, new_organization_id
 from dfns_login.models.primary import PrimaryModel, PrimaryQuerySet
 from dfns_login.usernames import USERNAME_MAX_LENGTH, Recipient
@@ -22,23 +21,6 @@ class SecondFactor(models.TextChoices):
     NONE = "none", _("Not accepted")
     OPTIONAL = "optional", _("Accepted")
     REQUIRED = "required", _("Required")
-
-
-class OrganizationQuerySet(PrimaryQuerySet["Organization"]):
-    """Queries of organizations."""
-
-    def with_account(self, recipient: Recipient) -> "tuple[Organization | None, Account | None]":
-        """Return the recipient's organization if it is active, and the recipient's account if it may sign in.
-
-        One statement, which is the same whether or not they exist.
-        """
-        fields = _read_with_account()
-        found = _WITH_ACCOUNT.first(organization=recipient.organization, username=recipient.username)
-        values = [getattr(found, f"mine_{name}", None) for name in fields]
-        account = Account.from_db(self.db, fields, values)  # also of nothing, so that it takes as long (R-33)
-        if found is not None:
-            account.organization = found
-        return found, account if account.pk else None
 
 
 class Organization(PrimaryModel):
@@ -53,7 +35,7 @@ class Organization(PrimaryModel):
     )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
-    objects = OrganizationQuerySet.as_manager()
+    objects = PrimaryQuerySet.as_manager()
 
     def __str__(self) -> str:
         return self.name
@@ -227,22 +209,3 @@ class Account(PrimaryModel):
     @property
     def recipient(self) -> Recipient:
         return Recipient(organization=self.organization_id, username=self.username)
-
-
-def _read_with_account() -> list[str]:
-    """Columns that `with_account` reads: what is slow to convert is left out (R-33)."""
-    return [field.attname for field in Account._meta.concrete_fields if field.attname != "created_at"]
-
-
-def _with_account() -> OrganizationQuerySet:
-    field = Account._meta.get_field
-    names = _read_with_account()
-    mine = Q(accounts__username=Parameter("username", field("username")), accounts__state=AccountState.REGISTERED)
-    return (
-        Organization.objects.filter(pk=Parameter("organization", field("organization")), active=True)
-        .annotate(mine=models.FilteredRelation("accounts", condition=mine))
-        .annotate(**{f"mine_{name}": F(f"mine__{name}") for name in names})
-    )
-
-
-_WITH_ACCOUNT: Final = CompiledSelect(_with_account)

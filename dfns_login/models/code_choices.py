@@ -1,5 +1,7 @@
 """Choices of issued codes: their purpose, how they end, and who requests or guesses them."""
 
+from typing import Self
+
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -27,6 +29,11 @@ class Caller(models.TextChoices):
 
     STRANGER = "stranger", _("Anybody")
     DEVICE = "device", _("A known device")
+
+    @classmethod
+    def of(cls, device: str) -> Self:
+        """Return who calls. device: as in `Requester.device`, empty for a stranger."""
+        return cls.DEVICE if device else cls.STRANGER
 
     @property
     def counter(self) -> str:

@@ -28,7 +28,7 @@ class CredentialKind(models.TextChoices):
 
 
 class CredentialQuerySet(PrimaryQuerySet["Credential"]):
-    """Queries and transitions of credentials. Only `proofs/key_release.py` reads an encrypted key."""
+    """Queries and transitions of credentials. Only `proofs/key_release.py` decrypts an encrypted key."""
 
     def usable(self) -> Self:
         return self.filter(active=True)

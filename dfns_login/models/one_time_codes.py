@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 from contextlib import nullcontext
 from datetime import datetime, timedelta
-from functools import cache
-from itertools import chain, pairwise
-from typing import Any, ClassVar, Final, Self
+from itertools import chain
+from typing import ClassVar, Final, Self
 
 from django.db import connections, models, router
 from django.db.models import F, Q
@@ -14,16 +13,28 @@ from django.utils.translation import gettext_lazy as _
 from dfns_login.models import transaction
 from dfns_login.models.accounts import Account
 from dfns_login.models.code_choices import Caller, CodeClosed, CodePurpose
-from dfns_login.models.compiled import CompiledSelect, Parameter, insert_select, prepared_values
+from dfns_login.models.code_sql import COUNTED, guess_sql, inserted_fields, open_or_keep_sql
+from dfns_login.models.compiled import prepared_values
 from dfns_login.models.events import AuditEvent
 from dfns_login.models.ids import ID_MAX_LENGTH
-from dfns_login.models.outbox import DeliveryState, OutboxQuerySet, OutboxRow
+from dfns_login.models.outbox import UNDELIVERED, DeliveryState, OutboxQuerySet, OutboxRow
 from dfns_login.usernames import USERNAME_MAX_LENGTH, Recipient
 
 UNHANDLED: Final = Q(handled_at__isnull=True) | Q(asked_at__gt=F("handled_at"))
 """Requested after delivery last handled it."""
-UNDELIVERED: Final = (DeliveryState.QUEUED, DeliveryState.SENDING, DeliveryState.FAILED)
-COUNTED: Final = "counted"
+READ_FOR_A_GUESS: Final = (
+    "organization",
+    "recipient",
+    "purpose",
+    "caller",
+    "salt",
+    "key_id",
+    "issued_at",
+    "expires_at",
+    "guesses",
+    "device_guesses",
+)
+"""Columns that are read to compare a code with a guess: few, so that it takes as long without a code (R-126)."""
 
 
 class OneTimeCodeQuerySet(OutboxQuerySet["OneTimeCode"]):
@@ -37,9 +48,8 @@ class OneTimeCodeQuerySet(OutboxQuerySet["OneTimeCode"]):
 
     def for_guess_of(self, caller: Caller, *, recipient: Recipient, purpose: CodePurpose) -> "list[OneTimeCode]":
         """Read the open codes that a guess is compared with: for strangers theirs, for a device its own and theirs."""
-        statement = _GUESSED_BY_DEVICE if caller is Caller.DEVICE else _GUESSED_BY_STRANGER
-        rows = statement.rows(organization=recipient.organization, recipient=recipient.username, purpose=purpose.value)
-        return sorted(rows, key=lambda row: row.caller != caller)
+        rows = self.open().of(recipient, purpose=purpose).filter(caller__in={caller, Caller.STRANGER})
+        return sorted(rows.only(*READ_FOR_A_GUESS), key=lambda row: row.caller != caller)
 
     def close(self, *, how: CodeClosed, now: datetime) -> int:
         """Close the open codes among these, erase their salts, and end their delivery. Returns how many."""
@@ -65,9 +75,11 @@ class OneTimeCodeQuerySet(OutboxQuerySet["OneTimeCode"]):
         connection = connections[alias]
         adapt = connection.ops.adapt_datetimefield_value
         limits = {"cap": cap, "until": adapt(row.asked_at + margin), "earlier": adapt(row.asked_at - cooldown)}
-        values = {f.attname: f.get_db_prep_save(getattr(row, f.attname), connection) for f in _inserted_fields()}
+        values = {
+            f.attname: f.get_db_prep_save(getattr(row, f.attname), connection) for f in inserted_fields(OneTimeCode)
+        }
         with connection.cursor() as cursor:
-            cursor.execute(_open_or_keep_sql(alias, Caller(row.caller)), values | limits)
+            cursor.execute(open_or_keep_sql(OneTimeCode, alias, Caller(row.caller)), values | limits)
             pk, closed_as = cursor.fetchone()
         return None if closed_as else int(pk)
 
@@ -94,7 +106,7 @@ class OneTimeCodeQuerySet(OutboxQuerySet["OneTimeCode"]):
         moment = OneTimeCode._meta.get_field("expires_at").get_db_prep_save(now, connection)
         closing = [moment, CodeClosed.CONSUMED.value] if matched else []
         stored = chain.from_iterable(prepared_values(event, connection) for event in at_once)
-        sql = _guess_sql(alias, connection.vendor, caller, closes=matched, events=len(at_once))
+        sql = guess_sql(OneTimeCode, alias, connection.vendor, caller, matched=matched, events=len(at_once))
         with nullcontext() if len(at_once) == len(events) else transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(sql, [*closing, code.pk or 0, cap, moment, *stored])
             counted = bool(cursor.fetchone() == (COUNTED,))
@@ -213,77 +225,3 @@ class OneTimeCode(OutboxRow):
 
     def __str__(self) -> str:
         return f"{self.purpose} code {self.pk}"
-
-
-@cache
-def _inserted_fields() -> tuple["models.Field[Any, Any]", ...]:
-    return tuple(field for field in OneTimeCode._meta.concrete_fields if not field.primary_key)
-
-
-@cache
-def _open_or_keep_sql(alias: str, caller: Caller) -> str:
-    """SQL text of `open_or_keep`, built once per process."""
-    quote = connections[alias].ops.quote_name
-    columns = ", ".join(quote(str(field.column)) for field in _inserted_fields())
-    values = ", ".join(f"%({field.attname})s" for field in _inserted_fields())
-    table = quote(OneTimeCode._meta.db_table)
-    stale = f"({table}.expires_at <= %(until)s OR {table}.{caller.counter} >= %(cap)s)"
-    again = f"NOT {stale} AND {table}.asked_at <= %(earlier)s"
-    undelivered = ", ".join(f"'{state.value}'" for state in UNDELIVERED)
-    changed = {
-        "asked_at": f"WHEN {again} THEN excluded.asked_at",
-        "next_try_at": f"WHEN {again} AND {table}.delivery = '{DeliveryState.FAILED.value}' THEN excluded.next_try_at",
-        "closed_at": f"WHEN {stale} THEN excluded.asked_at",
-        "closed_as": f"WHEN {table}.expires_at <= excluded.asked_at THEN '{CodeClosed.EXPIRED.value}' "
-        f"WHEN {stale} THEN '{CodeClosed.SUPERSEDED.value}'",
-        "salt": f"WHEN {stale} THEN NULL",
-        "delivery": f"WHEN {stale} AND {table}.delivery IN ({undelivered}) THEN CASE WHEN {table}.sent_at IS NULL "
-        f"THEN '{DeliveryState.EXPIRED_UNSENT.value}' ELSE '{DeliveryState.SENT.value}' END",
-    }
-    changes = ", ".join(f"{column} = CASE {cases} ELSE {table}.{column} END" for column, cases in changed.items())
-    return (
-        f"INSERT INTO {table} ({columns}) VALUES ({values}) "  # noqa: S608  names and states from the model
-        f"ON CONFLICT (organization, recipient, purpose, caller) WHERE closed_at IS NULL "
-        f"DO UPDATE SET {changes} RETURNING id, closed_as"
-    )
-
-
-@cache
-def _guess_sql(alias: str, vendor: str, caller: Caller, *, closes: bool, events: int = 0) -> str:
-    """SQL text of `record_guess`, built once per process.
-
-    An UPDATE that finds nothing would write nothing, and its commit would not wait for the disk. So PostgreSQL then
-    writes an empty message to its log, which anybody may do and nobody reads.
-    """
-    quote = connections[alias].ops.quote_name
-    table, guesses = quote(OneTimeCode._meta.db_table), quote(caller.counter)
-    closing = ", closed_at = %s, closed_as = %s, salt = NULL" if closes else ""
-    update = (
-        f"UPDATE {table} SET {guesses} = {guesses} + 1{closing} "  # noqa: S608  names from the model
-        f"WHERE id = %s AND closed_at IS NULL AND {guesses} < %s AND expires_at > %s RETURNING '{COUNTED}'"
-    )
-    if vendor != "postgresql":
-        return update
-    message = "pg_logical_emit_message(true, 'dfns_login', '')::text"
-    sources = ["guess", *(f"event_{each}" for each in range(events))]  # each event after the one before
-    stored = "".join(
-        f", {name} AS ({insert_select(AuditEvent, alias)} FROM {source} RETURNING id)"
-        for source, name in pairwise(sources)
-    )
-    return f"WITH guess (outcome) AS ({update}){stored} SELECT coalesce((SELECT outcome FROM guess), {message})"  # noqa: S608
-
-
-def _guessed_by_device() -> OneTimeCodeQuerySet:
-    field = OneTimeCode._meta.get_field
-    names = ("organization", "recipient", "purpose")
-    compared = ("caller", "salt", "key_id", "issued_at", "expires_at", "guesses", "device_guesses")
-    read = OneTimeCode.objects.only(*names, *compared)  # little (R-126)
-    return read.open().filter(**{name: Parameter(name, field(name)) for name in names})
-
-
-def _guessed_by_stranger() -> OneTimeCodeQuerySet:
-    return _guessed_by_device().filter(caller=Caller.STRANGER)
-
-
-_GUESSED_BY_DEVICE: Final = CompiledSelect(_guessed_by_device)
-_GUESSED_BY_STRANGER: Final = CompiledSelect(_guessed_by_stranger)

@@ -32,6 +32,9 @@ class DeliveryState(models.TextChoices):
     SHOWN = "shown", _("Shown to its owner")
 
 
+UNDELIVERED: Final = (DeliveryState.QUEUED, DeliveryState.SENDING, DeliveryState.FAILED)
+
+
 class OutboxRow(PrimaryModel):
     """An email to send. `tries` identifies a lease: each one raises it, and only its holder writes the outcome."""
 

@@ -10,17 +10,8 @@ from dfns_login.proofs.challenges import (
     spend_challenge,
 )
 from dfns_login.proofs.code_formats import DIGITS, FORMS, code_format, guess_cap
-from dfns_login.proofs.codes import (
-    RENEWAL_MARGIN,
-    PresentedCode,
-    derive_code,
-    issue_code,
-    present_code,
-    present_credential_code,
-    show_credential_code,
-)
+from dfns_login.proofs.codes import RENEWAL_MARGIN, derive_code, issue_code, show_credential_code
 from dfns_login.proofs.key_release import (
-    EncryptedKeys,
     ReleasedKey,
     find_encrypted_keys,
     reencrypt_keys,
@@ -32,6 +23,12 @@ from dfns_login.proofs.key_release import (
     undecryptable_keys,
 )
 from dfns_login.proofs.lock_links import LockLink, find_lock_link, lock_token
+from dfns_login.proofs.presented_codes import (
+    PresentedCode,
+    present_code,
+    present_credential_code,
+    present_login_code,
+)
 from dfns_login.proofs.session_tokens import find_live_session, issue_session, lock_session, resolve_session
 from dfns_login.proofs.temporary_tokens import (
     TemporaryToken,
@@ -56,7 +53,6 @@ __all__ = [
     "REQUEST_DEADLINE",
     "ActionRequest",
     "Ceremony",
-    "EncryptedKeys",
     "LockLink",
     "OpenedChallenge",
     "PresentedCode",
@@ -83,6 +79,7 @@ __all__ = [
     "open_challenge",
     "present_code",
     "present_credential_code",
+    "present_login_code",
     "redeem_challenge",
     "redeem_user_action",
     "reencrypt_keys",

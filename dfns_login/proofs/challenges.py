@@ -16,7 +16,7 @@ from cryptography.fernet import InvalidToken
 from dfns_login.errors import ChallengeRefused
 from dfns_login.key_rings import key_rings
 from dfns_login.models import Session, SpentToken
-from dfns_login.proofs.codes import PresentedCode
+from dfns_login.proofs.presented_codes import PresentedCode
 from dfns_login.settings import login_settings
 from dfns_login.verification.encoding import encode_base64url
 

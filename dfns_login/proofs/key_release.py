@@ -1,4 +1,4 @@
-"""The only module that reads or writes encrypted private keys.
+"""The only module that decrypts or writes encrypted private keys.
 
 A person who holds an encrypted key can guess its password offline. So the
 server encrypts it a second time at rest, and releases it only for a
@@ -6,20 +6,28 @@ server encrypts it a second time at rest, and releases it only for a
 """
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 from typing import Final
 
 from cryptography.fernet import InvalidToken
 from django.core.exceptions import ImproperlyConfigured
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, QuerySet
 
 from dfns_login.key_rings import key_rings
-from dfns_login.models import Account, CodePurpose, Credential, CredentialKind, Session, new_credential_id
-from dfns_login.models.compiled import CompiledSelect, Parameter
-from dfns_login.proofs.codes import PresentedCode
+from dfns_login.models import (
+    Account,
+    CodePurpose,
+    Credential,
+    CredentialKind,
+    CredentialRecord,
+    LoginRecord,
+    Session,
+    new_credential_id,
+)
+from dfns_login.proofs.presented_codes import PresentedCode
 from dfns_login.settings import login_settings
 from dfns_login.verification.ephemeral_key import EphemeralKey, encrypt_to
 from dfns_login.verification.key_envelope import KeyEnvelope
@@ -71,57 +79,25 @@ def replace_encrypted_key(credential: Credential, envelope: KeyEnvelope) -> None
     Credential.objects.filter(pk=credential.pk).update(encrypted_key_at_rest=credential.encrypted_key_at_rest)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EncryptedKeys:
-    """The usable password-protected keys of an account, read but not decrypted. Only `find_encrypted_keys` makes one.
+def find_encrypted_keys(record: LoginRecord, *, now: datetime) -> list[CredentialRecord]:
+    """Return the account's password-protected keys, not decrypted: none if it is locked (R-130)."""
+    if record.account is None or record.account.is_locked(now=now):
+        return []
+    return [each for each in record.credentials if each.kind == CredentialKind.PASSWORD_PROTECTED_KEY]
 
-    account: None if there is no such account.
+
+def release_encrypted_keys(record: LoginRecord, *, presented: PresentedCode) -> list[ReleasedKey]:
+    """Decrypt the keys for their owner.
+
+    presented: the account's own login code, presented after the record was read. Another account's code releases
+    nothing. Voiding an account closes its codes, so a code that could be presented was sent for these keys.
+    Raises: ImproperlyConfigured, if the at-rest ring cannot decrypt a key.
+    Source: Dfns API, Create User Login Challenge, `allowCredentials.passwordProtectedKey`.
     """
-
-    account: Account | None
-    rows: Sequence[Credential] = field(repr=False)
-
-    @property
-    def credential_ids(self) -> list[str]:
-        return [row.credential_id for row in self.rows]
-
-    @property
-    def networks(self) -> set[str]:
-        """The networks that these keys signed in from; empty if they never did."""
-        return {network for row in self.rows for network in row.networks}
-
-    @property
-    def account_has_signed_in(self) -> bool:
-        """Whether any credential of the account signed in; a key that never did may have been stored for years."""
-        return any(vars(row)["account_has_signed_in"] for row in self.rows)
-
-    def release(self, *, presented: PresentedCode) -> list[ReleasedKey]:
-        """Decrypt the keys for their owner.
-
-        presented: the account's own login code, presented after the keys were read. Another account's code releases
-        nothing. Voiding an account closes its codes, so a code that could be presented was sent for these keys.
-        Raises: ImproperlyConfigured, if the at-rest ring cannot decrypt a key.
-        Source: Dfns API, Create User Login Challenge, `allowCredentials.passwordProtectedKey`.
-        """
-        if self.account is None or presented.purpose != CodePurpose.LOGIN:
-            return []
-        return _released(self.rows) if presented.recipient == self.account.recipient else []
-
-
-def find_encrypted_keys(account: Account | None, *, now: datetime) -> EncryptedKeys:
-    """Read the account's keys: none if it is locked (R-130). The statement is the same if there is no account."""
-    rows = _UNLOCKED_KEYS.rows(
-        account=account.pk if account else "",
-        generation=account.generation if account else 0,
-        kind=CredentialKind.PASSWORD_PROTECTED_KEY.value,
-        now=now,
-    )
-    return EncryptedKeys(account=account, rows=list(rows))
-
-
-def release_encrypted_keys(account: Account, *, presented: PresentedCode) -> list[ReleasedKey]:
-    """Read and release the account's keys, as `EncryptedKeys.release` does."""
-    return find_encrypted_keys(account, now=presented.presented_at).release(presented=presented)
+    account = record.account
+    if account is None or presented.purpose != CodePurpose.LOGIN or presented.recipient != account.recipient:
+        return []
+    return _released(find_encrypted_keys(record, now=presented.presented_at))
 
 
 def release_keys_for_action(session: Session, *, now: datetime) -> list[ReleasedKey] | None:
@@ -207,28 +183,11 @@ def _current(account: Account) -> QuerySet[Credential]:
     return Credential.objects.usable().filter(account=account, account__generation=account.generation)
 
 
-def _ordered(credentials: QuerySet[Credential], *, kind: CredentialKind | Parameter) -> QuerySet[Credential]:
+def _ordered(credentials: QuerySet[Credential], *, kind: CredentialKind) -> QuerySet[Credential]:
     return credentials.filter(kind=kind).order_by("created_at", "pk")
 
 
-def _unlocked_keys() -> QuerySet[Credential]:
-    """`_current` and `_ordered`, for any account that is not locked."""
-    column = Credential._meta.get_field
-    now = Parameter("now", Account._meta.get_field("locked_until"))
-    mine = Credential.objects.usable().filter(
-        Q(account__locked_until=None) | Q(account__locked_until__lte=now),
-        account_id=Parameter("account", column("account")),
-        account__generation=Parameter("generation", Account._meta.get_field("generation")),
-    )
-    signed_in = Credential.objects.usable().filter(account=OuterRef("account")).exclude(networks=[])
-    found = _ordered(mine, kind=Parameter("kind", column("kind"))).annotate(account_has_signed_in=Exists(signed_in))
-    return found.only("credential_id", "encrypted_key_at_rest", "networks")
-
-
-_UNLOCKED_KEYS: Final = CompiledSelect(_unlocked_keys)
-
-
-def _released(rows: Iterable[Credential]) -> list[ReleasedKey]:
+def _released(rows: Iterable[Credential | CredentialRecord]) -> list[ReleasedKey]:
     return [
         ReleasedKey(
             credential_id=row.credential_id,
@@ -243,7 +202,7 @@ def _encrypt(credential: Credential, encrypted_private_key: str) -> None:
     credential.encrypted_key_at_rest = key_rings().at_rest.encrypt(text.encode())
 
 
-def _decrypt(credential: Credential) -> str:
+def _decrypt(credential: Credential | CredentialRecord) -> str:
     try:
         claims = json.loads(key_rings().at_rest.decrypt(bytes(credential.encrypted_key_at_rest or b"")))
     except InvalidToken:

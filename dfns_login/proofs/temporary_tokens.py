@@ -7,7 +7,7 @@ from typing import Final
 from dfns_login.errors import TokenRefused
 from dfns_login.models import Account, CodePurpose
 from dfns_login.proofs.challenges import new_challenge, new_jti, spend_jti
-from dfns_login.proofs.codes import PresentedCode
+from dfns_login.proofs.presented_codes import PresentedCode
 from dfns_login.proofs.signed_tokens import LEEWAY, TokenClass, sign_token, verify_token
 from dfns_login.settings import login_settings
 

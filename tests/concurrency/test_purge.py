@@ -10,7 +10,7 @@ from django.db import connection
 
 from dfns_login.errors import CodeRefused
 from dfns_login.models import CodePurpose, OneTimeCode
-from dfns_login.proofs.codes import issue_code, present_code
+from dfns_login.proofs import issue_code, present_code
 from dfns_login.purge import close_expired_codes, purge
 from dfns_login.usernames import Recipient
 from tests.concurrency.conftest import SOAK

@@ -14,8 +14,8 @@ from pytest_django.plugin import DjangoDbBlocker
 from dfns_login.delivery.lease import LEASE
 from dfns_login.errors import CodeRefused
 from dfns_login.models import Caller, CodeClosed, CodePurpose, DeliveryState, OneTimeCode, SpentToken
+from dfns_login.proofs import derive_code, issue_code, present_code
 from dfns_login.proofs.challenges import new_jti, spend_jti
-from dfns_login.proofs.codes import derive_code, issue_code, present_code
 from dfns_login.requester import Requester
 from dfns_login.usernames import Recipient
 from tests.support.databases import MigratedDatabases, migrate, working_on

@@ -43,21 +43,33 @@ from dfns_login.ceremonies.registration import complete_registration
 from dfns_login.ceremonies.sign_out import end_every_session
 from dfns_login.ceremonies.user_actions import ActionAnswer, complete_action, open_action
 from dfns_login.errors import Refusal
-from dfns_login.models import Account, AccountState, AuditKind, CodePurpose, Credential, CredentialKind, Session
+from dfns_login.models import (
+    Account,
+    AccountState,
+    AuditKind,
+    Caller,
+    CodePurpose,
+    Credential,
+    CredentialKind,
+    LoginRecord,
+    Session,
+)
 from dfns_login.proofs import (
     ActionRequest,
     Ceremony,
+    ReleasedKey,
     issue_temporary_token,
     lock_session,
     lock_token,
     present_code,
+    present_login_code,
     redeem_challenge,
     redeem_user_action,
     release_encrypted_keys,
     release_keys_for_action,
     spend_user_action,
 )
-from dfns_login.proofs.codes import PresentedCode
+from dfns_login.proofs.presented_codes import PresentedCode
 from dfns_login.testing.authenticators import opaque_envelope
 from dfns_login.verification.assertion import Fido2Assertion, KeyAssertion
 from dfns_login.verification.attestation import KeyAttestation
@@ -474,14 +486,24 @@ def test_a_session_that_a_recovery_ends_meanwhile_is_released_no_new_key(scene: 
     assert release_keys_for_action(session, now=scene.elsewhere) == []
 
 
-def test_a_code_that_was_presented_before_a_recovery_releases_no_new_key(scene: Scene) -> None:
-    """R-122. The account was read and its code consumed before; the new key was stored since."""
-    account = scene.account
-    presented = PresentedCode(recipient=account.recipient, purpose=CodePurpose.LOGIN, presented_at=NOW)
-    assert release_encrypted_keys(account, presented=presented)
+def test_a_code_that_was_read_before_a_recovery_releases_nothing(scene: Scene) -> None:
+    """R-122. One statement reads the code and the keys, so the code was sent for these keys."""
+    login = read_login(scene)
+    assert login()
+    login = read_login(scene)
     recovering(scene)()
-    Credential.objects.filter(kind=CredentialKind.PASSWORD_PROTECTED_KEY).update(active=True)
-    assert release_encrypted_keys(account, presented=presented) == []
+    assert refused(login)
+
+
+def read_login(scene: Scene) -> Callable[[], list[ReleasedKey]]:
+    code = issue(scene.account.recipient, now=scene.elsewhere)
+    record = LoginRecord.read(scene.account.recipient, caller=Caller.STRANGER)
+
+    def present() -> list[ReleasedKey]:
+        presented = present_login_code(record, code, caller=Caller.STRANGER, now=scene.elsewhere, events=())
+        return release_encrypted_keys(record, presented=presented)
+
+    return present
 
 
 def test_control_by_clocks_the_wrong_ones_are_accepted_and_refused() -> None:

@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 from django.contrib.sessions.backends.db import SessionStore
 from django.db import IntegrityError, transaction
-from django.forms import model_to_dict
 
 from dfns_login.delivery.codes import RECIPIENT_STATES
 from dfns_login.models import (
@@ -116,24 +115,6 @@ def test_an_account_is_deactivated_once_and_let_in_as_what_it_was(kim: Person) -
         assert Account.objects.reactivate(account=account)
         account.refresh_from_db()
         assert account.state == state
-
-
-@pytest.mark.parametrize("state", AccountState)
-@pytest.mark.parametrize("active", [True, False])
-def test_an_organization_is_found_with_its_registered_account(
-    kim: Person, state: AccountState, *, active: bool
-) -> None:
-    make_person(kim.account.organization, "lee@example.co", SoftwareKey.make())
-    Account.objects.filter(pk=kim.account.pk).update(state=state)
-    Organization.objects.update(active=active)
-    organization, account = Organization.objects.with_account(kim.account.recipient)
-    assert organization == (kim.account.organization if active else None)
-    if active and state == AccountState.REGISTERED:
-        assert account is not None
-        assert model_to_dict(account) == model_to_dict(Account.objects.get(pk=kim.account.pk))
-        assert account.organization == kim.account.organization
-    else:
-        assert account is None
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from dfns_login.proofs.challenges import (
     spend_challenge,
     spend_jti,
 )
-from dfns_login.proofs.codes import PresentedCode
+from dfns_login.proofs.presented_codes import PresentedCode
 from dfns_login.usernames import Recipient
 from tests.support.clock import MINUTE, NOW, SECOND
 

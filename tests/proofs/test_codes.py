@@ -15,14 +15,8 @@ from dfns_login.errors import CodeRefused
 from dfns_login.key_rings import Ring, key_rings, new_rings, rotate_ring
 from dfns_login.models import Account, Caller, CodeClosed, CodePurpose, DeliveryState, OneTimeCode
 from dfns_login.proofs.code_formats import CROCKFORD, DIGITS, FORMS, code_format, code_lifetime, guess_cap
-from dfns_login.proofs.codes import (
-    SALT_BYTES,
-    derive_code,
-    issue_code,
-    present_code,
-    present_credential_code,
-    show_credential_code,
-)
+from dfns_login.proofs.codes import SALT_BYTES, derive_code, issue_code, show_credential_code
+from dfns_login.proofs.presented_codes import present_code, present_credential_code
 from dfns_login.requester import Requester
 from dfns_login.settings import login_settings
 from dfns_login.usernames import Recipient

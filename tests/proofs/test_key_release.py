@@ -8,8 +8,7 @@ from cryptography.fernet import Fernet
 from django.core.exceptions import ImproperlyConfigured
 
 from dfns_login.key_rings import Ring, key_rings, new_rings, rotate_ring
-from dfns_login.models import CodePurpose, Credential, CredentialKind, Session
-from dfns_login.proofs.codes import PresentedCode
+from dfns_login.models import Caller, CodePurpose, Credential, CredentialKind, LoginRecord, Session
 from dfns_login.proofs.key_release import (
     Reencrypted,
     ReleasedKey,
@@ -21,6 +20,7 @@ from dfns_login.proofs.key_release import (
     set_encrypted_key,
     undecryptable_keys,
 )
+from dfns_login.proofs.presented_codes import PresentedCode
 from dfns_login.usernames import Recipient
 from dfns_login.verification.key_envelope import check_key_envelope
 from tests.support.authenticators import Kind, SoftwareKey, opaque_envelope
@@ -62,8 +62,12 @@ def presented(recipient: Recipient, *, purpose: CodePurpose = CodePurpose.LOGIN)
     return PresentedCode(recipient=recipient, purpose=purpose, presented_at=NOW)
 
 
+def read(person: Person) -> LoginRecord:
+    return LoginRecord.read(person.account.recipient, caller=Caller.STRANGER)
+
+
 def released(person: Person) -> list[str]:
-    keys = release_encrypted_keys(person.account, presented=presented(person.account.recipient))
+    keys = release_encrypted_keys(read(person), presented=presented(person.account.recipient))
     return [key.encrypted_private_key for key in keys]
 
 
@@ -92,14 +96,14 @@ def test_a_stored_key_is_encrypted_again(jane: Person) -> None:
 @pytest.mark.parametrize("purpose", sorted(set(CodePurpose) - {CodePurpose.LOGIN}))
 def test_a_code_of_another_purpose_releases_nothing(jane: Person, purpose: CodePurpose) -> None:
     proof = presented(jane.account.recipient, purpose=purpose)
-    assert release_encrypted_keys(jane.account, presented=proof) == []
+    assert release_encrypted_keys(read(jane), presented=proof) == []
 
 
 def test_the_code_of_another_account_releases_nothing(jane: Person) -> None:
     namesake = make_person(make_organization(), jane.account.email)
     other = make_person(jane.account.organization, "lee@example.co")
     for person in (namesake, other):
-        assert release_encrypted_keys(jane.account, presented=presented(person.account.recipient)) == []
+        assert release_encrypted_keys(read(jane), presented=presented(person.account.recipient)) == []
 
 
 @pytest.mark.parametrize("envelope", [opaque_envelope(), None])

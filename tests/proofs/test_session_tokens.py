@@ -20,7 +20,7 @@ from dfns_login.errors import AssertionRefused, ChallengeRefused, TokenRefused
 from dfns_login.key_rings import key_rings
 from dfns_login.models import CodePurpose, Session, SpentToken
 from dfns_login.proofs.challenges import Ceremony, open_challenge, redeem_challenge
-from dfns_login.proofs.codes import PresentedCode, present_code
+from dfns_login.proofs.presented_codes import PresentedCode, present_code
 from dfns_login.proofs.session_tokens import issue_session, resolve_session
 from dfns_login.proofs.signed_tokens import LEEWAY, TOKEN_MAX_LENGTH, TokenClass
 from dfns_login.proofs.temporary_tokens import issue_temporary_token, resolve_temporary_token, spend_temporary_token

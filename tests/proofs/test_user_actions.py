@@ -43,7 +43,7 @@ from dfns_login.models import (
     SpentToken,
 )
 from dfns_login.proofs.challenges import Ceremony, redeem_challenge
-from dfns_login.proofs.codes import PresentedCode
+from dfns_login.proofs.presented_codes import PresentedCode
 from dfns_login.proofs.signed_tokens import LEEWAY, TokenClass, sign_token
 from dfns_login.proofs.temporary_tokens import issue_temporary_token
 from dfns_login.proofs.user_actions import (

@@ -1,0 +1,140 @@
+"""Presented codes: a guess is compared with the open code and counted, and the right one consumes it."""
+
+import hmac
+import unicodedata
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from dfns_login.errors import CodeRefused
+from dfns_login.key_rings import key_rings
+from dfns_login.models import Account, AuditEvent, Caller, CodePurpose, LoginRecord, OneTimeCode, transaction
+from dfns_login.proofs.code_formats import guess_cap
+from dfns_login.proofs.codes import SALT_BYTES, SELECTOR_LENGTH, derive_characters
+from dfns_login.usernames import Recipient
+
+NEVER: Final = datetime.min.replace(tzinfo=UTC)
+LOOKALIKES: Final = str.maketrans("OIL", "011")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PresentedCode:
+    """Proof that the recipient's code was presented and spent. Only this module makes one.
+
+    failures: how many wrong guesses at it came before.
+    """
+
+    recipient: Recipient
+    purpose: CodePurpose
+    presented_at: datetime
+    failures: int = 0
+
+
+def present_code(
+    recipient: Recipient, submitted: str, *, purpose: CodePurpose, now: datetime, device: str = ""
+) -> PresentedCode:
+    """Verify and consume the recipient's one-time code.
+
+    submitted: what the person typed; case, space, punctuation, symbols and format characters are ignored.
+    device: as in `Requester.device`. A known device has a code and guesses of its own, and may present either code.
+    Raises: CodeRefused, if no open code of this purpose matches. The failed guess is already counted.
+    Source: Dfns API, Create User Login Challenge, `loginCode`.
+    """
+    caller = Caller.of(device)
+    codes = OneTimeCode.objects.for_guess_of(caller, recipient=recipient, purpose=purpose)
+    codes = codes or [_no_code(recipient, purpose)]
+    return _spend(codes, _fold(submitted), caller=caller, now=now)
+
+
+def present_login_code(
+    record: LoginRecord, submitted: str, *, caller: Caller, now: datetime, events: Sequence[AuditEvent]
+) -> PresentedCode:
+    """Do what `present_code` does, with login codes that were read already.
+
+    record: read for this caller. events: stored with the guess, if the code is valid.
+    """
+    codes = record.codes or [_no_code(record.recipient, CodePurpose.LOGIN)]
+    return _spend(codes, _fold(submitted), caller=caller, now=now, events=events)
+
+
+def present_credential_code(submitted: str, *, now: datetime) -> tuple[PresentedCode, Account]:
+    """Verify and consume a code that was shown to its owner. Its selector names the row.
+
+    Returns the account as it was before the code was consumed: voiding it then would have revoked the code.
+
+    Raises: CodeRefused, as `present_code` does.
+    """
+    folded = _fold(submitted)
+    selector, code = folded[:SELECTOR_LENGTH].decode(), folded[SELECTOR_LENGTH:]
+    shown = OneTimeCode.objects.open().filter(purpose=CodePurpose.CREDENTIAL, selector=selector)
+    row = shown.select_related("account__organization").first()
+    nobody = Recipient(organization="", username="")
+    presented = _spend([row or _no_code(nobody, CodePurpose.CREDENTIAL)], code, caller=Caller.STRANGER, now=now)
+    if row is None or row.account is None:
+        raise CodeRefused("account deleted")
+    return presented, row.account
+
+
+def _no_code(recipient: Recipient, purpose: CodePurpose) -> OneTimeCode:
+    """Return a row that is not stored, to guess at if there is no open code: the same work is done (R-126)."""
+    return OneTimeCode(
+        organization=recipient.organization,
+        recipient=recipient.username,
+        purpose=purpose,
+        salt=bytes(SALT_BYTES),
+        key_id=key_rings().current_code_key_id,
+        issued_at=NEVER,
+        expires_at=NEVER,
+    )
+
+
+def _spend(
+    rows: Sequence[OneTimeCode], folded: bytes, *, caller: Caller, now: datetime, events: Sequence[AuditEvent] = ()
+) -> PresentedCode:
+    """Count one guess and consume the code that it matches. Right and wrong guesses cost the same.
+
+    The guess counts on the first code that has not expired, whichever code it matches: nothing is compared that isn't
+    counted. Only a known device that presents the strangers' code takes two statements.
+    """
+    counting = next((row for row in rows if row.expires_at > now), rows[0])
+    purpose = CodePurpose(counting.purpose)
+    matched = [row for row in rows if hmac.compare_digest(derive_characters(row).encode(), folded)]
+    consumed = counting in matched
+    with transaction.atomic() if matched and not consumed else nullcontext():
+        counted = OneTimeCode.objects.record_guess(
+            code=counting,
+            caller=caller,
+            matched=consumed,
+            cap=guess_cap(purpose),
+            now=now,
+            events=events if consumed else (),
+        )
+        if counted and matched and not consumed:
+            consumed = OneTimeCode.objects.consume(code=matched[0], now=now)
+            if consumed and events:
+                AuditEvent.objects.add(*events)
+    if not counted:
+        raise CodeRefused("no open code, or it is expired, spent, or out of guesses")
+    if not matched:
+        raise CodeRefused("wrong code")
+    if not consumed:
+        raise CodeRefused("code expired or spent")
+    recipient = Recipient(organization=counting.organization, username=counting.recipient)
+    failures = counting.guesses + counting.device_guesses
+    return PresentedCode(recipient=recipient, purpose=purpose, presented_at=now, failures=failures)
+
+
+def _fold(submitted: str) -> bytes:
+    """Return the normal form in which a guess is compared: letters, and digits of any script as ASCII digits."""
+    text = unicodedata.normalize("NFKC", submitted)
+    return "".join(map(_fold_character, text)).upper().translate(LOOKALIKES).encode("ascii", "replace")
+
+
+def _fold_character(character: str) -> str:
+    digit = unicodedata.decimal(character, None)
+    if digit is not None:
+        return str(digit)
+    ignored = character.isspace() or unicodedata.category(character).startswith(("P", "S", "Z", "Cf"))
+    return "" if ignored else character
