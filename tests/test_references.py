@@ -30,9 +30,13 @@ TASKS = {"dfns_login.deliver", "dfns_login.sweep", "dfns_login.purge", "dfns_log
 OF_OTHERS = {
     "HttpOnly",
     "FormData",
+    "OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_SERVER_REQUEST",
     "acks_late",
+    "capture_parameters",
     "client_body_timeout",
+    "enable_commenter",
     "load_pem_public_key",
+    "otelTraceID",
     "prepare_threshold",
     "synchronous_commit",
     "urlsafe_b64decode",
