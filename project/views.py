@@ -4,6 +4,7 @@ The page of emails exists only with `DEBUG`, if emails are written to files.
 """
 
 from dataclasses import replace
+from http import HTTPStatus
 
 from django.conf import settings
 from django.contrib import admin
@@ -39,7 +40,8 @@ def admin_login(request: HttpRequest) -> HttpResponse:
     """
     if request.method != "POST":
         return admin.site.login(request)
-    now, operator = timezone.now(), _operator(request.POST.get("username", ""))
+    operator = _operator(request.POST.get("username", ""))
+    now = timezone.now()  # once the form is there
     device = known_device(request, recipient=operator, now=now)
     requester = replace(Requester.of(request), device=device)
     try:
@@ -48,7 +50,9 @@ def admin_login(request: HttpRequest) -> HttpResponse:
         seconds = int(refusal.retry_after.total_seconds()) if refusal.retry_after else 60
         return HttpResponse(refusal.message, status=429, headers={"Retry-After": str(seconds)})
     response = admin.site.login(request)
-    if request.user.is_authenticated:
+    if (
+        response.status_code == HTTPStatus.FOUND
+    ):  # the form is shown again if this name has not signed in, whoever has before
         remember_device(request, response, recipient=operator, now=now)
     return response
 

@@ -64,6 +64,19 @@ def test_a_wrong_password_makes_no_browser_known(client: Client):
     assert attempt(client, name="\N{NULL}x", password="right") == 200
 
 
+@pytest.mark.parametrize("signed_in_as", ["jane", "boss", "kim"])
+def test_who_is_signed_in_gets_no_mark_for_a_wrong_password(client: Client, signed_in_as: str):
+    users = get_user_model().objects
+    users.create_superuser("boss", password="right")
+    users.create_superuser("kim", password="right")
+    users.create_user("jane", password="right")
+    client.force_login(users.get(username=signed_in_as))
+    assert attempt(client) == 200
+    assert not [name for name in client.cookies if "device" in name]
+    assert attempt(client, password="right") == 302
+    assert [name for name in client.cookies if "device" in name]
+
+
 def test_the_right_password_signs_in(client: Client):
     get_user_model().objects.create_superuser("boss", password="right")
     assert client.post("/admin/login/?next=/admin/", {**WRONG, "password": "right"}).headers["Location"] == "/admin/"

@@ -81,13 +81,13 @@ def lock(request: HttpRequest) -> HttpResponse:
     Only the form's POST locks: link scanners follow links. It needs no script, session or cookie. A page of another
     site cannot send the form, because it doesn't know the token.
     """
+    sent = request.POST.get("token", "")  # before the clock is read, because a form can be held back (R-124)
     now = timezone.now()
     conf = login_settings()
     hours, days = conf.lock_duration // timedelta(hours=1), conf.lock_link_lifetime // timedelta(days=1)
     context = {**_context(request), "lock_hours": hours, "link_days": days}
     if request.method == "POST":
-        token = request.POST.get("token", "")
-        locked = lock_down(token, requester=Requester.of(request), now=now)
+        locked = lock_down(sent, requester=Requester.of(request), now=now)
         return render(request, "dfns_login/lock.html", {**context, "locked": locked}, status=200 if locked else 404)
     token = request.GET.get("token", "")
     works = find_lock_link(token, now=now) is not None

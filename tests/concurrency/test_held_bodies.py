@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 import time
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from contextlib import ExitStack
@@ -9,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from django.contrib.auth.models import Permission
@@ -38,9 +40,10 @@ from tests.support.factories import (
 )
 from tests.support.held_body import HeldRequest
 from tests.support.live_web import SERVERS, settings_environment
-from tests.support.parallel_requests import Answer, Call, send
+from tests.support.parallel_requests import PATIENCE_SECONDS, Answer, Call, send
 from tests.support.race_calls import presenting
 from tests.support.servers import Site, Valkey
+from tests.support.trickle import status_on
 
 CHALLENGE_SECONDS = 2
 NOT_AUTHORIZED = (401, "Not Authorized.")
@@ -135,6 +138,16 @@ def test_a_chunked_body_is_read_like_any_other(web: str) -> None:
     good(HeldRequest(web, call, chunked=True).finish())
     assert not Session.objects.filter(account=jane.account, revoked_at__isnull=True).exists()
     assert refusal(send(web, Call(path="/auth/logout", body={}, bearer=second, method="PUT"))) == NOT_AUTHORIZED
+
+
+@pytest.mark.parametrize("chunks", [b"zz\r\n", b"-5\r\n", b"5\r\n{....."])
+def test_malformed_chunks_are_refused(web: str, chunks: bytes) -> None:
+    address = urlsplit(web)
+    lines = ["POST /auth/login/code HTTP/1.1", f"Host: {address.netloc}", "Content-Type: application/json"]
+    with socket.create_connection((str(address.hostname), int(address.port or 80)), PATIENCE_SECONDS) as connection:
+        connection.sendall("\r\n".join([*lines, "Transfer-Encoding: chunked", "", ""]).encode() + chunks)
+        connection.shutdown(socket.SHUT_WR)
+        assert status_on(connection) in {0, 400}
 
 
 def test_an_operator_who_is_deactivated_meanwhile_invites_nobody(web: str) -> None:
