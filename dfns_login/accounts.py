@@ -79,17 +79,24 @@ def enroll_each(users: Iterable[AbstractBaseUser], *, organization: Organization
 def session_of(request: HttpRequest) -> Session | None:
     """Return the live session that the request belongs to: of its bearer token, else of its browser.
 
-    For Django's requests and REST framework's. Reads the session's row. Stores when it was last used, at most once a
-    minute.
+    For Django's requests and REST framework's. None if the token is somebody else's than the `request.user` for whom
+    the view acts. Reads the session's row. Stores when it was last used, at most once a minute.
     """
-    request = getattr(request, "_request", request)  # REST framework's request wraps Django's
+    authenticated = getattr(
+        request, "auth", None
+    )  # REST framework's request knows who was authenticated, and wraps Django's
+    if isinstance(authenticated, Session):
+        return authenticated
+    request = getattr(request, "_request", request)
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer":
         return resolve_browser_session(request, now=timezone.now())
     try:
-        return resolve_session(token.strip(), now=timezone.now())
+        session = resolve_session(token.strip(), now=timezone.now())
     except TokenRefused:
         return None
+    user = getattr(request, "user", None)
+    return session if user is None or user.is_anonymous or user.pk == session.account.user_id else None
 
 
 def _only() -> Organization:

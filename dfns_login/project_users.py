@@ -51,8 +51,9 @@ def create_user(account: Account) -> AbstractBaseUser:
 def match_user(account: Account) -> AbstractBaseUser:
     """Return the existing user with the account's email address, or create one.
 
-    The user must be the only active one with that address, must not be staff or a superuser, and must have no other
-    account in the organization. Staff and superusers are linked with `dfns invite --user` only.
+    The user must be the only active one with that address, must not be staff or a superuser, must have no permission of
+    this app, which would hold in every organization, and no other account in the organization. Such users are linked
+    with `dfns invite --user` only.
 
     For projects with existing users that trust email as proof of who the user is.
     """
@@ -63,10 +64,16 @@ def match_user(account: Account) -> AbstractBaseUser:
     others = Account.objects.filter(organization=account.organization_id, user__isnull=False)
     free = model._default_manager.exclude(pk__in=others.values("user"))
     found = list(free.filter(**wanted)[:2])
-    if len(found) == 1 and not getattr(found[0], "is_staff", False) and not getattr(found[0], "is_superuser", False):
+    if len(found) == 1 and not _is_powerful(found[0]):
         user: AbstractBaseUser = found[0]
         return user
     return create_user(account)
+
+
+def _is_powerful(user: Any) -> bool:  # noqa: ANN401  the project's own model
+    if getattr(user, "is_staff", False) or getattr(user, "is_superuser", False):
+        return True
+    return hasattr(user, "has_module_perms") and bool(user.has_module_perms("dfns_login"))
 
 
 def _save_user(model: Any, name: str, *, account: Account) -> AbstractBaseUser:  # noqa: ANN401  the project's own

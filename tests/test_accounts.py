@@ -10,6 +10,7 @@ from django.core.mail import EmailMultiAlternatives
 from django.http import HttpRequest, HttpResponse
 from django.test import Client, RequestFactory
 from django.utils import timezone
+from rest_framework.request import Request
 
 import dfns_login
 from dfns_login.accounts import (
@@ -159,6 +160,23 @@ def test_a_bad_token_is_not_replaced_by_a_cookie(client: Client, jane: AbstractB
     assert session_of(request_of(client, Authorization="Bearer x")) is None
 
 
+def test_a_token_of_somebody_else_is_not_the_session_of_a_browser(client: Client, jane: AbstractBaseUser) -> None:
+    """The view acts for `request.user`, who is the browser's."""
+    fresh = api_client_for(make_user("mallory@example.co")).token
+    for sign_in in (login_as, Client.force_login):
+        sign_in(client, jane)
+        assert session_of(request_of(client, Authorization=f"Bearer {fresh}")) is None
+    mine = api_client_for(jane)
+    assert session_of(request_of(client, Authorization=f"Bearer {mine.token}")) == mine.login_session
+
+
+def test_the_session_that_rest_framework_authenticated_is_the_one(client: Client, jane: AbstractBaseUser) -> None:
+    browsers = login_as(client, jane)
+    request = Request(request_of(client, Authorization=f"Bearer {api_client_for(jane).token}"))
+    request.auth = browsers
+    assert session_of(request) == browsers
+
+
 def by_host(request: HttpRequest) -> str:
     return {"acme.example": "or-acme", "gone.example": "or-gone"}.get(request.get_host(), "")
 
@@ -206,6 +224,12 @@ def again(client: Client, jane: AbstractBaseUser) -> HttpRequest:
 def test_a_recent_sign_in_is_let_through(client: Client, jane: AbstractBaseUser) -> None:
     login_as(client, jane)
     assert payout(request_of(client)).status_code == 200
+
+
+def test_somebody_elses_recent_sign_in_does_not_count(again: HttpRequest) -> None:
+    fresh = api_client_for(make_user("mallory@example.co")).token
+    again.META["HTTP_AUTHORIZATION"] = f"Bearer {fresh}"
+    assert payout(again).status_code == 403
 
 
 def test_an_earlier_sign_in_leads_to_the_sign_in_page_and_back(

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth import get_user_model
-from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.models import AbstractBaseUser, Permission
 from django.core.exceptions import ImproperlyConfigured
 
 from dfns_login.models import Account, AccountState
@@ -89,6 +89,13 @@ def test_the_only_user_with_the_address_is_matched(lee: Account, settings: Any) 
 )
 def test_other_users_are_not_matched(lee: Account, values: dict[str, Any]) -> None:
     there = users().create(**{"username": "lee", "email": "Lee@example.co", **values})
+    assert match_user(lee) != there
+
+
+def test_an_operator_of_another_organization_is_not_matched(lee: Account) -> None:
+    """Permissions hold in every organization that a user has an account in."""
+    there = users().create(username="lee", email="Lee@example.co")
+    there.user_permissions.add(Permission.objects.get(codename="view_account"))
     assert match_user(lee) != there
 
 

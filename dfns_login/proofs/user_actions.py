@@ -5,7 +5,8 @@ session and the request, and the request that presents it must have the same one
 """
 
 import hashlib
-from dataclasses import dataclass
+import unicodedata
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
 from urllib.parse import unquote
@@ -35,7 +36,7 @@ class ActionRequest:
 
     method: str
     path: str
-    payload: object
+    payload: object = field(repr=False)  # may contain an encrypted key
     mount: str = ""
 
     def request_digest(self) -> str:
@@ -67,10 +68,16 @@ def bind_to_session(request: str, *, session: Session) -> str:
 def announced_path(text: str) -> str:
     """Return the path that a client announced, percent-decoded once.
 
-    Raises: BodyRefused, if it is not absolute, has a query, or contains `..`.
+    Raises: BodyRefused, if it is not absolute, has a query or a control character, or contains `..`.
     """
     path = unquote(text)
-    if not path.startswith("/") or "?" in text or "#" in text or ".." in path.split("/"):
+    odd = (
+        "?" in text
+        or "#" in text
+        or ".." in path.split("/")
+        or any(unicodedata.category(each) == "Cc" for each in path)
+    )
+    if not path.startswith("/") or odd:
         raise BodyRefused("announced path", details={"announced_path": ["Enter an absolute path without a query."]})
     return path
 

@@ -204,6 +204,12 @@ def test_different_requests_have_different_digests(session: Session) -> None:
     assert len({each.digest(session=session) for each in requests}) == len(requests)
 
 
+def test_the_text_of_a_request_does_not_show_its_body() -> None:
+    """It may contain an encrypted key."""
+    asked = ActionRequest(method="PUT", path="/auth/credentials/key", payload={"encryptedPrivateKey": "secret"})
+    assert "secret" not in repr(asked)
+
+
 @pytest.mark.parametrize(
     ("text", "path"),
     [
@@ -237,6 +243,10 @@ def test_a_path_is_decoded_once(text: str, path: str) -> None:
         "/a/%2e%2e/b",
         "/a/.%2E/b",
         "/a%2f..%2fb",
+        "/a%00",
+        "/a%0a",
+        "/\x1b",
+        "/a%C2%85",
     ],
 )
 def test_a_path_is_absolute_and_has_no_query(text: str) -> None:
