@@ -6,17 +6,15 @@ from datetime import datetime
 from typing import Final
 
 from celery import current_app, shared_task
-from django.core.cache import caches
 from django.db import connections, router
 from django.utils import timezone
 from kombu.connection import Connection
-from redis.exceptions import RedisError
 
 from dfns_login import purge
 from dfns_login.audit import log_outage
 from dfns_login.audit_chain import chain_events
 from dfns_login.delivery import WakeUps, deliver_due
-from dfns_login.limits import clear_flag, set_flag
+from dfns_login.limits import CacheDown, clear_flag, set_flag, store_number
 from dfns_login.models import OneTimeCode, transaction
 
 logger = logging.getLogger(__name__)
@@ -53,9 +51,9 @@ def start_sweep(*, now: datetime) -> int:
     if closed:
         logger.info("sweep closed %d expired codes", closed)
     try:
-        caches["default"].set(SWEPT_AT_KEY, int(now.timestamp()), SWEPT_AT_TTL)
-    except (RedisError, OSError) as error:
-        log_outage("cache", error=error)
+        store_number(SWEPT_AT_KEY, int(now.timestamp()), seconds=SWEPT_AT_TTL)
+    except CacheDown as error:
+        log_outage("cache", error=error.reason)
     return closed
 
 
@@ -114,8 +112,8 @@ wake_ups: Final = WakeUps(_send_wake_up, on_failure=_report_broker)
 def _is_first_wake_up() -> bool:
     try:
         return set_flag(WOKEN_KEY, seconds=WOKEN_TTL)
-    except (RedisError, OSError) as error:
-        log_outage("cache", error=error)
+    except CacheDown as error:
+        log_outage("cache", error=error.reason)
         return True
 
 
@@ -123,5 +121,5 @@ def _forget_wake_up() -> None:
     """Let the next wake-up through. Called before looking for due emails, so that none is missed."""
     try:
         clear_flag(WOKEN_KEY)
-    except (RedisError, OSError) as error:
-        log_outage("cache", error=error)
+    except CacheDown as error:
+        log_outage("cache", error=error.reason)

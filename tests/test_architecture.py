@@ -25,6 +25,7 @@ READS_THE_CLOCK = (
     "tasks.py",
     "doctor/",
     "monitoring/",
+    "limits/bounded.py",
     "limits/redis_server.py",
     "testing/",
 )

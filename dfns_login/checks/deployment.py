@@ -176,7 +176,7 @@ def _check_cache(_conf: LoginSettings) -> Iterator[CheckMessage]:
     elif issubclass(backend, DatabaseCache | FileBasedCache):
         yield Warning(f"The cache {alias!r} does not count atomically.", hint=hint, id="dfns_login.W023")
     elif not waits_are_bounded() and not any("timeout" in name.lower() for name in given.get("OPTIONS", {})):
-        hint = "If it hangs, so does every request. Set timeouts in its OPTIONS, or use Redis or Valkey."
+        hint = "A call that hangs keeps a thread, even when the cache is back. Set timeouts in its OPTIONS."
         yield Warning(f"The cache {alias!r} has no timeouts.", hint=hint, id="dfns_login.W024")
 
 

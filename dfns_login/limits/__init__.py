@@ -1,5 +1,6 @@
+from dfns_login.limits.bounded import CacheDown
 from dfns_login.limits.counting import KNOWN, count, count_request
-from dfns_login.limits.flags import clear_flag, set_flag
+from dfns_login.limits.flags import clear_flag, set_flag, store_number
 from dfns_login.limits.rates import (
     BY_NAME,
     CODE_PER_USER,
@@ -24,11 +25,13 @@ __all__ = [
     "INIT_RATES",
     "KNOWN",
     "LOGIN_RATES",
+    "CacheDown",
     "Rate",
     "Subject",
     "clear_flag",
     "count",
     "count_request",
     "set_flag",
+    "store_number",
     "waits_are_bounded",
 ]

@@ -11,17 +11,18 @@ for each window.
 import hmac
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
+from functools import partial
 from typing import Final
 
 from django.conf import settings
-from redis.exceptions import RedisError
 
 from dfns_login.audit import log_outage
 from dfns_login.errors import RateExceeded, ServiceUnavailable
 from dfns_login.key_rings import key_rings
+from dfns_login.limits.bounded import CacheDown, call_cache, call_in_place
 from dfns_login.limits.rates import Rate, Subject
 from dfns_login.limits.redis_counters import count_in_one_call
-from dfns_login.limits.redis_server import redis_server
+from dfns_login.limits.redis_server import cache_alias, redis_server, waits_are_bounded
 from dfns_login.limits.windows import Counter, count_one_by_one, windows_of
 from dfns_login.requester import Requester
 from dfns_login.settings import login_settings
@@ -66,11 +67,15 @@ def count(rates: Iterable[Rate], subjects: Mapping[Subject, str], *, scope: str)
     if not getattr(settings, "RATELIMIT_ENABLE", True):
         return
     counters = counters_of(rates, subjects, scope=scope)
+    server = None if hasattr(settings, "RATELIMIT_HASH_ALGORITHM") else redis_server()  # it names counters
+    counting = partial(count_one_by_one, counters)
+    if server is not None:
+        counting = partial(count_in_one_call, counters, server=server)
     try:
-        server = None if hasattr(settings, "RATELIMIT_HASH_ALGORITHM") else redis_server()  # it names counters
-        exceeded = count_one_by_one(counters) if server is None else count_in_one_call(counters, server=server)
-    except (RedisError, OSError) as error:
-        log_outage("cache", error=error)
+        ends_in_time = server is not None and waits_are_bounded()
+        exceeded = call_in_place(counting) if ends_in_time else call_cache(counting, alias=cache_alias())
+    except CacheDown as error:
+        log_outage("cache", error=error.reason)
         if login_settings().cache_outage == "refuse":
             raise ServiceUnavailable("cache down", retry_after=RETRY_AFTER_OUTAGE) from error
         return
