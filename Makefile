@@ -11,7 +11,7 @@ RUN := PATH="$(abspath $(BIN)):$$PATH"
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-check quick quick-api quick-rest test test-sqlite test-postgres test-browser test-alone \
 	test-django test-other coverage soak bench timing docs conformance requirements lint sbom audit audit-python \
-	audit-npm openapi messages web lock clean
+	audit-npm openapi messages web dist lock clean
 
 help: ## List the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r target text; do \
@@ -187,6 +187,8 @@ $(VENV)/.clients: tests/support/javascript/package-lock.json $(VENV)/.node
 
 # The bundle and its packages are outside the virtual environments, which share them.
 web: $(BUNDLE) ## Build the browser's scripts
+dist: $(BUNDLE) | $(VENV)/.dev ## Build the wheel and the sdist into dist/
+	$(VENV)/bin/hatchling build
 $(CLIENT)/node_modules/.package-lock.json: $(CLIENT)/package.json $(CLIENT)/package-lock.json | $(VENV)/.node
 	$(NPM_CI) $(CLIENT)
 	@touch $@

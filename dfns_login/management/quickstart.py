@@ -1,0 +1,126 @@
+"""`dfns quickstart`: what a project still lacks, as lines to paste. It changes nothing."""
+
+import argparse
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Final
+
+from celery import current_app
+from django.conf import settings
+from django.db import DatabaseError
+from django.urls import NoReverseMatch, reverse
+from django.utils import timezone
+
+from dfns_login.key_rings import new_rings, ring_texts
+from dfns_login.management.terminal import Parsers, Terminal, add_command
+from dfns_login.models import Organization
+
+MIDDLEWARE: Final = "dfns_login.middleware.BrowserSessionMiddleware"
+FALLBACK_APP: Final = "default"
+"""Name of the app that Celery makes if the project has none."""
+CELERY_APP: Final = """\
+import os
+
+from celery import Celery
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "{package}.settings")
+app = Celery("{package}")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()"""
+CELERY_INIT: Final = """\
+from .celery import app as celery_app
+
+__all__ = ["celery_app"]"""
+URLS: Final = """\
+from django.urls import include, path
+
+urlpatterns += [path("", include("dfns_login.urls"))]"""
+SETTINGS: Final = """\
+import os
+
+DFNS_LOGIN = {
+    "PUBLIC_URL": os.environ.get("PUBLIC_URL", "http://localhost:8000"),
+    "KEYS": os.environ.get("DFNS_LOGIN_KEYS", ""),
+}"""
+REDIS_URL: Final = "redis://localhost:6379/0"
+CACHE: Final = f"""\
+CACHES = {{"default": {{"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": "{REDIS_URL}"}}}}"""
+BEAT: Final = """\
+from dfns_login.settings import BEAT_SCHEDULE
+
+CELERY_BEAT_SCHEDULE = {**BEAT_SCHEDULE}"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Missing:
+    """Something to add. where: a file, the environment or a shell. lines: what to add there."""
+
+    what: str
+    where: str
+    lines: str
+
+
+def add_commands(parsers: Parsers) -> None:
+    add_command(parsers, "quickstart", quickstart, "Print what the project still lacks, as lines to paste.")
+
+
+def quickstart(_given: argparse.Namespace, terminal: Terminal) -> None:
+    found = [*_missing_settings(), *_missing_code(), *_missing_rows()]
+    if terminal.as_json:
+        terminal.print_json([asdict(each) for each in found])
+        return
+    for each in found:
+        terminal.out.write(terminal.style.WARNING(f"{each.what}: {each.where}"))
+        terminal.out.write(f"\n{each.lines}\n")
+    if not found:
+        terminal.out.write(
+            terminal.style.SUCCESS("Nothing is missing. Start a worker and beat, then run `manage.py dfns doctor`.")
+        )
+
+
+def _missing_settings() -> Iterator[Missing]:
+    package = settings.ROOT_URLCONF.partition(".")[0]
+    where = f"{package}/settings.py"
+    if not getattr(settings, "DFNS_LOGIN", {}):
+        yield Missing(what="Settings", where=where, lines=SETTINGS)
+    if MIDDLEWARE not in settings.MIDDLEWARE:
+        lines = f'MIDDLEWARE += ["{MIDDLEWARE}"]  # after AuthenticationMiddleware'
+        yield Missing(what="Middleware", where=where, lines=lines)
+    if settings.LOGIN_URL == "/accounts/login/":
+        yield Missing(what="Sign-in page for your own views", where=where, lines='LOGIN_URL = "dfns_login:sign-in"')
+    if "locmem" in settings.CACHES["default"]["BACKEND"]:
+        yield Missing(what="Cache that processes share", where=where, lines=CACHE)
+    if not any("dfns_login.sweep" in str(each.get("task")) for each in _beat_schedule()):
+        yield Missing(what="Periodic tasks", where=where, lines=BEAT)
+    if not (current_app.conf.broker_url or getattr(settings, "CELERY_BROKER_URL", "")):
+        yield Missing(what="Broker", where=where, lines=f'CELERY_BROKER_URL = "{REDIS_URL}"')
+    if not ring_texts():
+        rings = json.dumps(new_rings(now=timezone.now()))
+        what = "Key rings (not needed with DEBUG; never replace those in use)"
+        yield Missing(what=what, where="environment", lines=f"DFNS_LOGIN_KEYS='{rings}'")
+
+
+def _missing_code() -> Iterator[Missing]:
+    package = settings.ROOT_URLCONF.partition(".")[0]
+    if current_app.main == FALLBACK_APP:
+        yield Missing(what="Celery app", where=f"{package}/celery.py", lines=CELERY_APP.format(package=package))
+        yield Missing(what="Celery app, loaded", where=f"{package}/__init__.py", lines=CELERY_INIT)
+    try:
+        reverse("dfns_login:login")
+    except NoReverseMatch:
+        yield Missing(what="URLs", where=settings.ROOT_URLCONF.replace(".", "/") + ".py", lines=URLS)
+
+
+def _missing_rows() -> Iterator[Missing]:
+    try:
+        if not Organization.objects.exists():
+            yield Missing(what="Organization", where="shell", lines="python manage.py dfns organization create Example")
+    except DatabaseError:
+        lines = "python manage.py migrate\npython manage.py dfns organization create Example"
+        yield Missing(what="Tables", where="shell", lines=lines)
+
+
+def _beat_schedule() -> list[dict[str, object]]:
+    schedule = current_app.conf.beat_schedule or getattr(settings, "CELERY_BEAT_SCHEDULE", {})
+    return [dict(each) for each in schedule.values()]

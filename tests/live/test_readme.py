@@ -1,0 +1,186 @@
+"""R-153: the README, followed word by word in a new project with a user model of its own.
+
+The wheel is built and installed, each block of code goes where its first line says, each command is run, and the
+official Python client signs a person in.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from dfns_sdk import DfnsClient, DfnsClientConfig  # type: ignore[import-untyped]
+
+from tests.support.authenticators import Client, Kind, SoftwareKey
+from tests.support.servers import ROOT, Valkey, free_port
+from tests.test_public_api import EXAMPLE
+
+SECTION = (ROOT / "README.md").read_text().partition("## Add it to your project")[2].partition("\n## ")[0]
+FILES = re.findall(r"^```python\n# ([\w/]+\.py)(?:, at the end)?\n(.+?)^```$", SECTION, re.DOTALL | re.MULTILINE)
+INSTALL, SET_UP, SERVE = re.findall(r"^```sh\n(.+?)^```$", SECTION, re.DOTALL | re.MULTILINE)
+WAIT = 60
+NO_TOKEN = "none"
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel, built by the command of `make dist` and installed."""
+    built, site = tmp_path_factory.mktemp("dist"), tmp_path_factory.mktemp("site")
+    subprocess.run([sys.executable, "-m", "hatchling", "build", "-d", built], cwd=ROOT, check=True, capture_output=True)
+    assert sorted(each.suffix for each in built.iterdir()) == [".gz", ".whl"]
+    (wheel,) = built.glob("*.whl")
+    assert f"./{wheel.name}[postgres]" in INSTALL
+    command = ["-m", "uv", "pip", "install", "--offline", "--no-deps", "--target", site, wheel]
+    subprocess.run([sys.executable, *command], check=True, capture_output=True)
+    return site
+
+
+class Project:
+    """A project in a folder, and the processes that it runs."""
+
+    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
+        self.folder, self.environment = folder, environment
+        self.processes: list[subprocess.Popen[bytes]] = []
+
+    def run(self, script: str) -> str:
+        done = subprocess.run(
+            ["/bin/bash", "-euc", script],
+            cwd=self.folder,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def start(self, command: str) -> None:
+        with self.log.open("ab") as log:
+            self.processes.append(
+                subprocess.Popen(
+                    ["/bin/bash", "-euc", f"exec {command}"],
+                    cwd=self.folder,
+                    env=self.environment,
+                    stdout=log,
+                    stderr=log,
+                )
+            )
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "log.txt"
+
+    def code(self, *, number: int) -> str:
+        """The code of the first email, second email, …"""
+        end = time.monotonic() + WAIT
+        while time.monotonic() < end:
+            found = re.findall(r"^@localhost #(\S+)$", self.log.read_text(errors="replace"), re.MULTILINE)
+            if len(found) >= number:
+                return str(found[number - 1])
+            time.sleep(0.1)
+        raise AssertionError(self.log.read_text(errors="replace"))
+
+
+@pytest.fixture
+def redis_url() -> Iterator[str]:
+    port = free_port()
+    with Valkey(arguments=["--port", str(port), "--bind", "127.0.0.1"]):
+        yield f"redis://localhost:{port}/0"
+
+
+@pytest.fixture
+def project(tmp_path: Path, site: Path, redis_url: str) -> Iterator[Project]:
+    """What `startproject` makes, with a user model: email as the name, a UUID as the key, a required field."""
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for name, module in (("python", ""), ("celery", "-m celery")):
+        (programs / name).write_text(f'#!/bin/sh\nexec "{sys.executable}" {module} "$@"\n')
+        (programs / name).chmod(0o755)
+    folder = tmp_path / "project"
+    folder.mkdir()
+    subprocess.run([sys.executable, "-m", "django", "startproject", "mysite", folder], check=True)
+    shutil.copytree(EXAMPLE / "people", folder / "people", ignore=shutil.ignore_patterns("__pycache__"))
+    with (folder / "mysite" / "settings.py").open("a") as settings:
+        settings.write('\nINSTALLED_APPS += ["people"]\nAUTH_USER_MODEL = "people.Person"\n')
+    environment = {
+        "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": str(site),
+        "PYTHONUNBUFFERED": "1",
+        "REDIS_URL": redis_url,
+        "PUBLIC_URL": f"http://localhost:{free_port()}",
+    }
+    project = Project(folder, environment)
+    project.run("python manage.py makemigrations people")
+    yield project
+    for each in project.processes:
+        each.terminate()
+    for each in project.processes:
+        each.wait(WAIT)
+
+
+def follow(project: Project) -> str:
+    """Do what the README says. Return the output of the commands."""
+    for name, text in FILES:
+        with (project.folder / name).open("a") as file:
+            file.write(f"\n{text}")
+    assert str(Path(project.environment["PYTHONPATH"])) in project.run(
+        "python -c 'import dfns_login; print(dfns_login.__file__)'"
+    )
+    said = project.run(SET_UP)
+    project.environment["DFNS_LOGIN_KEYS"] = (project.folder / "keys.json").read_text()
+    port = project.environment["PUBLIC_URL"].rpartition(":")[2]
+    for command in SERVE.splitlines():
+        project.start(f"{command} --noreload {port}" if "runserver" in command else command)
+    return said
+
+
+def wait_until_up(url: str) -> None:
+    end = time.monotonic() + WAIT
+    while time.monotonic() < end:
+        try:
+            assert httpx.get(f"{url}/login/").status_code == 200
+        except httpx.TransportError:
+            time.sleep(0.1)
+        else:
+            return
+    raise AssertionError("the project does not start")
+
+
+@pytest.mark.slow
+def test_the_readme_leads_to_a_signed_in_person(project: Project) -> None:
+    started = time.monotonic()
+    said = follow(project)
+    assert "Organization: shell" in said  # the only thing that is missing by then
+    assert not re.search(r"^(Settings|Middleware|Celery|URLs|Cache|Key rings|Tables)", said, re.MULTILINE)
+    (organization,) = re.findall(r"^(or-\S+)  Example$", said, re.MULTILINE)
+    url = project.environment["PUBLIC_URL"]
+    names = {"username": "jane@example.com", "orgId": organization}
+    key = SoftwareKey.make(kind=Kind.PASSWORD_PROTECTED_KEY, client=Client.PYTHON)
+    registration_code = project.code(number=1)
+    wait_until_up(url)
+    with DfnsClient(DfnsClientConfig(auth_token=NO_TOKEN, base_url=url)) as stranger:
+        opened = stranger.auth.create_registration_challenge(names | {"registrationCode": registration_code})
+    temporary = opened["temporaryAuthenticationToken"]
+    with DfnsClient(DfnsClientConfig(auth_token=temporary, base_url=url)) as registrant:
+        registrant.auth.register({"firstFactorCredential": key.credential(opened["challenge"])})
+    with DfnsClient(DfnsClientConfig(auth_token=NO_TOKEN, base_url=url)) as stranger:
+        stranger.auth.send_login_code(names)
+        challenge = stranger.auth.create_login_challenge(names | {"loginCode": project.code(number=2)})
+        (released,) = challenge["allowCredentials"]["passwordProtectedKey"]
+        assert released["encryptedPrivateKey"] == key.encrypted_private_key
+        identifier = challenge["challengeIdentifier"]
+        answer = {"challengeIdentifier": identifier, "firstFactor": key.factor(challenge["challenge"])}
+        token = stranger.auth.login(answer)["token"]
+    with DfnsClient(DfnsClientConfig(auth_token=token, base_url=url)) as jane:
+        assert len(jane.auth.list_credentials()["items"]) == 1
+    print(f"a signed-in person after {time.monotonic() - started:.1f} s")  # noqa: T201
+    people = "from people.models import Person; print(*Person.objects.values_list('email', 'full_name'))"
+    assert "('jane@example.com', 'jane@example.com')" in project.run(f'python manage.py shell -c "{people}"')
+    health = project.run("python manage.py dfns doctor || true")
+    assert not re.search(r"^error.*(keys|worker|broker|cache|database)", health, re.MULTILINE), health
