@@ -1,0 +1,175 @@
+"""The example configurations of `docs/deploy/`, run by the programs themselves where these are installed (R-138).
+
+Behind each proxy is a server that tells what it was sent.
+"""
+
+import json
+import os
+import shutil
+import ssl
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from tests.support.servers import ROOT, free_port
+
+FOLDER = ROOT / "docs" / "deploy"
+HOST = "login.example.com"
+ANALYZE = shutil.which("systemd-analyze")
+UNITS = sorted(FOLDER.glob("*.service"))
+Proxy = Callable[..., httpx.Response]
+
+
+class Echo(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        body = json.dumps({name.lower(): value for name, value in self.headers.items()}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_GET = do_POST  # noqa: N815  http.server's names
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def upstream() -> Iterator[int]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Echo) as server:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_address[1]
+        server.shutdown()
+
+
+def write_certificate(folder: Path) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, HOST)])
+    now = datetime.now(UTC)
+    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+    builder = (
+        builder.serial_number(1).not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=1))
+    )
+    (folder / "cert.pem").write_bytes(builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    (folder / "key.pem").write_bytes(pem)
+
+
+def nginx(folder: Path, *, port: int, upstream: int) -> list[str]:
+    text = (FOLDER / "nginx.conf").read_text()
+    text = text.replace("listen 443 ssl", f"listen 127.0.0.1:{port} ssl").replace(
+        "127.0.0.1:8000", f"127.0.0.1:{upstream}"
+    )
+    text = text.replace("/etc/ssl/login.example.com.pem", f"{folder}/cert.pem")
+    text = text.replace("/etc/ssl/private/login.example.com.key", f"{folder}/key.pem")
+    paths = "".join(
+        f"{each}_temp_path {folder}/{each};" for each in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    user = "user root; " if os.geteuid() == 0 else ""  # bodies are buffered in this folder
+    start = f"{user}daemon off; pid {folder}/pid; error_log {folder}/log; events {{}}"
+    main = f"{start} http {{ access_log off; {paths}\n{text}}}"
+    (folder / "main.conf").write_text(main)
+    return ["nginx", "-e", f"{folder}/log", "-p", str(folder), "-c", f"{folder}/main.conf"]
+
+
+def caddy(folder: Path, *, port: int, upstream: int) -> list[str]:
+    text = (FOLDER / "Caddyfile").read_text().replace("127.0.0.1:8000", f"127.0.0.1:{upstream}")
+    text = text.replace("{\n\tservers", "{\n\tadmin off\n\tauto_https off\n\tservers", 1)
+    text = text.replace(
+        f"\n{HOST} {{", f"\nhttps://{HOST}:{port} {{\n\tbind 127.0.0.1\n\ttls {folder}/cert.pem {folder}/key.pem"
+    )
+    (folder / "Caddyfile").write_text(text)
+    return ["caddy", "run", "--config", f"{folder}/Caddyfile", "--adapter", "caddyfile"]
+
+
+@pytest.fixture(params=[nginx, caddy], ids=["nginx", "caddy"])
+def proxy(request: pytest.FixtureRequest, tmp_path: Path, upstream: int) -> Iterator[Proxy]:
+    """Send a request to the proxy, with its host's name and over TLS."""
+    if shutil.which(request.param.__name__) is None:
+        pytest.skip(f"{request.param.__name__} is not installed")
+    write_certificate(tmp_path)
+    port = free_port()
+    command = request.param(tmp_path, port=port, upstream=upstream)
+    trust = ssl.create_default_context()
+    trust.check_hostname, trust.verify_mode = False, ssl.CERT_NONE
+    environment = {"HOME": str(tmp_path), "PATH": str(Path(str(shutil.which(command[0]))).parent)}
+    with (
+        (tmp_path / "output").open("w") as output,
+        subprocess.Popen(command, stdout=output, stderr=output, env=environment) as program,
+        httpx.Client(verify=trust, timeout=30) as client,
+    ):
+
+        def send(method: str, path: str, **options: Any) -> httpx.Response:
+            headers = {"Host": HOST, **options.pop("headers", {})}
+            extensions = {"sni_hostname": HOST}
+            return client.request(
+                method, f"https://127.0.0.1:{port}{path}", headers=headers, extensions=extensions, **options
+            )
+
+        try:
+            deadline = time.monotonic() + 60
+            while True:
+                try:
+                    send("GET", "/")
+                    break
+                except httpx.TransportError:
+                    assert program.poll() is None, (tmp_path / "output").read_text()
+                    assert time.monotonic() < deadline
+                    time.sleep(0.1)
+            yield send
+        finally:
+            program.terminate()
+
+
+def test_a_proxy_says_who_the_client_is_and_takes_nothing_else_over(proxy: Proxy):
+    forged = {"X-Request-ID": "forged", "X-Forwarded-Proto": "http", "X-Forwarded-For": "203.0.113.9"}
+    told = proxy("GET", "/login/", headers=forged).json()
+    assert told["host"] == HOST
+    assert told["x-forwarded-proto"] == "https"
+    assert told["x-forwarded-for"].split(", ")[-1] == "127.0.0.1"  # the only one that TRUSTED_PROXY_HOPS=1 reads
+    assert told["x-request-id"] != "forged"
+    assert len(told["x-request-id"]) >= 32
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/healthz", "/readyz", "/metrics?x=1"])
+def test_a_proxy_keeps_metrics_and_health_to_itself(proxy: Proxy, path: str):
+    assert proxy("GET", path).status_code == 404
+    assert proxy("GET", "/login/").status_code == 200  # the control
+
+
+def test_a_proxy_bounds_bodies(proxy: Proxy):
+    assert proxy("POST", "/auth/login", content=b"x" * 60_000).status_code == 200
+    assert proxy("POST", "/auth/login", content=b"x" * 70_000).status_code in {413, 502}  # 502: Caddy before 2.7
+
+
+@pytest.mark.skipif(ANALYZE is None, reason="systemd is not installed")
+@pytest.mark.parametrize("unit", UNITS, ids=lambda path: path.stem)
+def test_systemd_accepts_the_units(unit: Path, tmp_path: Path):
+    """With a program that is there."""
+    program, _, _ = unit.read_text().partition("ExecStart=")[2].partition(" ")
+    copy = tmp_path / unit.name
+    copy.write_text(unit.read_text().replace(program, "/bin/true"))
+    done = subprocess.run([str(ANALYZE), "verify", str(copy)], capture_output=True, text=True, check=False)
+    assert (done.returncode, [line for line in done.stderr.splitlines() if unit.name in line]) == (0, [])
+
+
+def test_every_unit_and_every_process_is_started_as_the_docs_say():
+    processes = dict(line.split(": ", 1) for line in (ROOT / "Procfile").read_text().splitlines())
+    assert set(processes) == {"release", *(path.stem.rpartition("-")[2] for path in UNITS)}
+    for path in UNITS:
+        started = path.read_text().partition("ExecStart=/srv/login/.venv/bin/")[2].splitlines()[0].split()
+        assert processes[path.stem.rpartition("-")[2]].split()[0] == started[0]
