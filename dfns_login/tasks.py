@@ -27,10 +27,12 @@ WOKEN_KEY: Final = "dfns_login:woken"
 WOKEN_TTL: Final = 2
 """Seconds after which a wake-up counts as lost."""
 MESSAGE_TTL: Final = 3600
-"""Seconds after which a message is dropped. Much longer than clocks may differ; the sweep has long replaced it."""
+"""Seconds after which a message is dropped, whichever scheduler sent it.
+
+Much longer than clocks may differ; the sweep has long replaced it."""
 
 
-@shared_task(name="dfns_login.deliver", ignore_result=True)
+@shared_task(name="dfns_login.deliver", ignore_result=True, expires=MESSAGE_TTL)
 def deliver() -> None:
     """Send the emails that are due, the most urgent first."""
     _forget_wake_up()
@@ -38,7 +40,7 @@ def deliver() -> None:
         wake_ups.request()
 
 
-@shared_task(name="dfns_login.sweep", ignore_result=True)
+@shared_task(name="dfns_login.sweep", ignore_result=True, expires=MESSAGE_TTL)
 def sweep() -> None:
     """Close expired codes, and send what is due: retries, and emails whose wake-up or worker was lost."""
     start_sweep(now=database_clock()())
@@ -57,13 +59,13 @@ def start_sweep(*, now: datetime) -> int:
     return closed
 
 
-@shared_task(name="dfns_login.purge", ignore_result=True)
+@shared_task(name="dfns_login.purge", ignore_result=True, expires=MESSAGE_TTL)
 def purge_expired() -> None:
     """Delete rows past their retention."""
     purge.purge(now=database_clock()())
 
 
-@shared_task(name="dfns_login.chain", ignore_result=True)
+@shared_task(name="dfns_login.chain", ignore_result=True, expires=MESSAGE_TTL)
 def chain() -> None:
     """Extend the chain over the events that were added to the audit trail."""
     chain_events(now=database_clock()())

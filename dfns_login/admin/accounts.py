@@ -50,7 +50,7 @@ INVITE_AGAIN: Operation[Account] = Operation(
     ),
     applies=lambda row: row.state == AccountState.INVITED and row.organization.active,
     perform=lambda row, operator: invite_again(row, operator=operator, now=timezone.now()),
-    done=lambda n: ngettext("Sending %(n)d invitation.", "Sending %(n)d invitations.", n) % {"n": n},
+    done=lambda n: ngettext("%(n)d invitation requested.", "%(n)d invitations requested.", n) % {"n": n},
 )
 DEACTIVATE: Operation[Account] = Operation(
     name="deactivate",
@@ -218,7 +218,9 @@ class AccountAdmin(ReadOnlyAdmin[Account]):
     def response_add(self, request: HttpRequest, obj: Account, post_url_continue: str | None = None) -> HttpResponse:
         if IS_POPUP_VAR in request.POST:
             return super().response_add(request, obj, post_url_continue)
-        text = gettext("Emailing the registration code to %(name)s.") % {"name": obj.username}
+        text = gettext("The registration code for %(name)s will be emailed unless it was a moment ago.") % {
+            "name": obj.username
+        }
         self.message_user(request, text, messages.SUCCESS)
         return HttpResponseRedirect(request.path if "_addanother" in request.POST else change_url(obj))
 

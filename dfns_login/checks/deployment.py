@@ -22,6 +22,7 @@
 | `dfns_login.W032` | Celery has no timeouts for its broker |
 | `dfns_login.W033` | Celery beat does not run the sweep |
 | `dfns_login.W034` | Celery runs tasks inside the request |
+| `dfns_login.W035` | the project has no Celery app |
 | `dfns_login.W040` | the email timeout is longer than a worker's lease |
 | `dfns_login.W041` | the email backend keeps emails, and so codes, in a queue of its own |
 | `dfns_login.W050` | `REVEAL_UNKNOWN_USERS` is on |
@@ -49,7 +50,7 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.module_loading import import_string
 
 from dfns_login.checks import monitoring
-from dfns_login.delivery import SEND_LIMIT
+from dfns_login.delivery import MISSING_APP, MISSING_LINES, SEND_LIMIT, has_celery_app
 from dfns_login.limits import CODE_PER_USER, waits_are_bounded
 from dfns_login.models import CodePurpose
 from dfns_login.paths import resolve_path
@@ -181,6 +182,9 @@ def _check_cache(_conf: LoginSettings) -> Iterator[CheckMessage]:
 
 
 def _check_celery(_conf: LoginSettings) -> Iterator[CheckMessage]:
+    if not has_celery_app():
+        yield Warning(MISSING_APP, hint=MISSING_LINES, id="dfns_login.W035")
+        return
     celery = current_app.conf
     if celery.task_serializer != "json" or set(celery.accept_content) - {"json", "application/json"}:
         hint = "Anybody who can write to the broker can run code in a worker that accepts pickle (CVE-2021-23727)."

@@ -56,12 +56,14 @@ def invite_person(given: argparse.Namespace, terminal: Terminal) -> None:
     invitation = Invitation(organization=organization, email=given.email, kind=AccountKind(given.kind), user=user)
     account = invite(invitation, requester=requester(), now=timezone.now())
     codes = OneTimeCode.objects.open().of(account.recipient, purpose=CodePurpose.REGISTRATION)
-    until = codes.values_list("expires_at", flat=True).first()
+    code = codes.order_by("pk").first()
+    until = code.expires_at if code else None
+    sent = f"was emailed at {code.sent_at:%Y-%m-%d %H:%M} UTC" if code and code.sent_at else "waits to be emailed"
     row = _row(Account.objects.filter(pk=account.pk).values(*COLUMNS).get())
     terminal.print(
-        {**row, "code_expires_at": until and until.isoformat()},
+        {**row, "code_expires_at": until and until.isoformat(), "code_email": code and code.delivery},
         f"{account.pk}  {account.email}  invited to {organization.name} as {account.kind}; "
-        f"the registration code will be emailed and expires at {until:%Y-%m-%d %H:%M} UTC.",
+        f"the registration code {sent}" + (f" and expires at {until:%Y-%m-%d %H:%M} UTC." if until else "."),
     )
 
 

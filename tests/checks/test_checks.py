@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from celery import current_app
+from celery import Celery, current_app
 from django.core.cache.backends.locmem import LocMemCache
 from django.core.cache.backends.redis import RedisCache
 from django.core.checks import INFO, CheckMessage, run_checks
@@ -429,6 +429,16 @@ def test_unsafe_celery_settings_are_warnings(celery, values, number):
     """R-114."""
     celery.update(values)
     assert ids() == ([number] if number else [])
+
+
+def test_a_project_without_a_celery_app_is_told_what_to_write(monkeypatch):
+    """R-144. Celery makes up an app that has no broker. Checks of its settings would mislead."""
+    made_up = Celery("default", set_as_current=False, fixups=[])
+    for name in ("checks.deployment", "delivery.celery_app"):
+        monkeypatch.setattr(f"dfns_login.{name}.current_app", made_up)
+    (found,) = [each for each in run_checks(include_deployment_checks=True) if each.id == "dfns_login.W035"]
+    assert ids() == ["W035"]
+    assert 'app.config_from_object("django.conf:settings", namespace="CELERY")' in found.hint
 
 
 @pytest.mark.parametrize(("timeout", "number"), [(None, "W040"), (30, "W040"), (29, None)])

@@ -213,7 +213,7 @@ def test_the_owner_is_told_of_operator_actions(kim: SignedIn, mailoutbox: Outbox
     deactivate_account(invited, operator=operator, now=timezone.now())
     assert mailed(mailoutbox) == [
         ("kim@example.co", "An administrator signed you out"),
-        ("kim@example.co", "An administrator revoked a code that we emailed you"),
+        ("kim@example.co", "An administrator revoked a code for your account"),
         ("kim@example.co", "An administrator deactivated your account"),
         ("kim@example.co", "An administrator reactivated your account"),
     ]

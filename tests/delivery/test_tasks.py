@@ -13,7 +13,7 @@ from dfns_login.delivery.outbox import BATCH_SIZE
 from dfns_login.models import Account, CodeClosed, CodePurpose, DeliveryState, OneTimeCode
 from dfns_login.proofs.codes import issue_code
 from dfns_login.settings import BEAT_SCHEDULE
-from dfns_login.tasks import SWEPT_AT_KEY, deliver, purge_expired, sweep, wake_delivery, wake_ups
+from dfns_login.tasks import SWEPT_AT_KEY, chain, deliver, purge_expired, sweep, wake_delivery, wake_ups
 from tests.support.factories import SOMEWHERE, make_account, make_organization
 
 pytestmark = pytest.mark.django_db
@@ -167,6 +167,15 @@ def test_a_sweep_without_a_cache_does_its_work(
 def test_a_worker_with_another_clock_still_sweeps() -> None:
     """R-129: the expiry of a message is a time on the scheduler's clock, compared with the worker's."""
     assert all(entry["options"]["expires"] >= 3600 for entry in BEAT_SCHEDULE.values())
+
+
+@pytest.mark.parametrize("task", [chain, deliver, purge_expired, sweep])
+def test_a_task_expires_whichever_scheduler_sends_it(task: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """R-129. Other schedulers than beat know nothing of the options in `BEAT_SCHEDULE`."""
+    options: dict[str, Any] = {}
+    monkeypatch.setattr("celery.app.base.Celery.send_task", lambda *_, **given: options.update(given))
+    task.apply_async()
+    assert options["expires"] >= 3600
 
 
 def test_the_purge_runs() -> None:

@@ -19,6 +19,7 @@ from django.utils import timezone
 from dfns_login.ceremonies import enrollment
 from dfns_login.models import Account, AccountState, AuditEvent, CodePurpose, OneTimeCode, Organization
 from dfns_login.proofs.codes import derive_code
+from dfns_login.tasks import deliver
 from tests.support.factories import make_account, make_organization, make_user
 from tests.support.servers import ROOT
 
@@ -49,7 +50,7 @@ def test_a_person_is_invited_to_the_only_organization(dfns):
     Organization.objects.create(name="Closed", active=False)
     said = dfns("invite", "Jane@Example.co", "--json")
     account = Account.objects.get()
-    assert set(said.json) == {*INVITED, "code_expires_at"}
+    assert set(said.json) == {*INVITED, "code_expires_at", "code_email"}
     assert said.json["id"] == account.pk
     assert said.json["organization"] == place.pk
     assert (said.json["username"], said.json["email"]) == ("jane@example.co", "Jane@Example.co")
@@ -71,6 +72,16 @@ def test_an_invitation_never_prints_the_code(dfns, caplog, form):
     code = derive_code(OneTimeCode.objects.get())
     for form_of_it in (code, code.replace("-", "")):
         assert form_of_it not in said.out + said.err + caplog.text
+
+
+def test_an_invitation_says_whether_its_code_was_emailed(dfns, mailoutbox):
+    """R-144."""
+    make_organization()
+    assert "waits to be emailed" in dfns("invite", "jane@example.co").out
+    assert dfns("invite", "jane@example.co", "--json").json["code_email"] == "queued"
+    deliver()
+    assert "was emailed at" in dfns("invite", "jane@example.co").out
+    assert dfns("invite", "jane@example.co", "--json").json["code_email"] == "sent"
 
 
 def test_inviting_twice_keeps_the_account_and_its_code(dfns):

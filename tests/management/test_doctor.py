@@ -175,6 +175,15 @@ def test_a_missing_worker_is_found(dfns):
 
 
 @pytest.mark.slow
+def test_a_missing_celery_app_is_named(monkeypatch):
+    """R-144."""
+    monkeypatch.setattr("dfns_login.doctor.probes.has_celery_app", lambda: False)
+    found = find("worker")
+    assert (found.level, found.message) == (Level.ERROR, "The project has no Celery app, so no worker sends emails.")
+    assert 'app = Celery("yours")' in found.remedy
+
+
+@pytest.mark.slow
 def test_an_unreachable_broker_is_found(celery):
     celery.broker_url = f"redis://:{PASSWORD}@127.0.0.1:1/0"
     found = find("broker")
