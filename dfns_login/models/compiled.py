@@ -4,10 +4,10 @@ The ORM takes longer to compile a query than the database to run it (`docs/decis
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from copy import copy
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 from django.db import connections, models, router
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -32,47 +32,106 @@ class Parameter(models.Expression):
 
 
 class CompiledSelect(Generic[M]):
-    """A SELECT that the ORM compiles at its first use, for each database.
+    """A SELECT that the ORM compiles at its first use, for each database, and whose rows are read without it.
 
     build: makes the query, with a `Parameter` for each value that differs between runs.
     """
 
     def __init__(self, build: Callable[[], models.QuerySet[M]]) -> None:
         self._build = build
-        self._prototype = lru_cache(maxsize=1)(build)
+        self._model = lru_cache(maxsize=1)(lambda: build().model)
         self._compiled = lru_cache(maxsize=8)(self._compile)
 
-    def rows(self, **values: object) -> models.QuerySet[M]:
-        """Return the rows for these values of the parameters. The statement runs when they are first read."""
-        prototype = self._prototype()
-        connection = connections[router.db_for_write(prototype.model)]
-        compiler, sql, parameters = self._compiled(connection.alias, connection.vendor)
-        bound = [each.bound(values, connection) if isinstance(each, Parameter) else each for each in parameters]
-        query: Any = _BoundQuery(compiler, connection, sql, bound)
-        return type(prototype)(model=prototype.model, query=query, using=connection.alias)
+    def rows(self, **values: object) -> list[M]:
+        """Return the rows for these values of the parameters."""
+        connection = connections[router.db_for_write(self._model())]
+        statement = self._compiled(connection.alias, connection.vendor)
+        bound = [each.bound(values, connection) if isinstance(each, Parameter) else each for each in statement.given]
+        with connection.cursor() as cursor:
+            cursor.execute(statement.sql, bound)
+            return [statement.read(row, connection) for row in cursor.fetchall()]
 
     def first(self, **values: object) -> M | None:
         """Run the statement, and return the first row or None."""
         return next(iter(self.rows(**values)), None)
 
-    def _compile(self, alias: str, _vendor: str) -> tuple[SQLCompiler, str, tuple[object, ...]]:
+    def _compile(self, alias: str, _vendor: str) -> "_Statement":
         compiler = self._build().query.get_compiler(alias)
-        sql, parameters = compiler.as_sql()
-        return compiler, str(sql), tuple(parameters)
+        sql, given = compiler.as_sql()
+        columns = [column for column, *_ in compiler.select]
+        return _Statement(
+            sql=str(sql),
+            given=tuple(given),
+            converters=tuple((at, *each) for at, each in compiler.get_converters(columns).items()),
+            instances=_Instances.of(compiler, compiler.klass_info or {}, alias=alias),
+            annotations=tuple((compiler.annotation_col_map or {}).items()),
+        )
 
 
-class _BoundQuery:
-    """Stands in for the `Query` of a queryset, and returns a compiler that has its SQL already."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Statement:
+    """A compiled statement. converters: position, functions and expression of each column that has any."""
 
-    def __init__(
-        self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, sql: str, bound: Sequence[object]
-    ) -> None:
-        self._compiler = copy(compiler)
-        self._compiler.connection = connection  # of this thread
-        vars(self._compiler)["as_sql"] = lambda: (sql, bound)
+    sql: str
+    given: tuple[Any, ...]
+    converters: tuple[tuple[int, Any, Any], ...]
+    instances: "_Instances"
+    annotations: tuple[tuple[str, int], ...]
 
-    def get_compiler(self, *_arguments: object, **_options: object) -> SQLCompiler:
-        return self._compiler
+    def read(self, row: Sequence[Any], connection: BaseDatabaseWrapper) -> Any:  # noqa: ANN401  an instance
+        values = list(row)
+        for at, functions, expression in self.converters:
+            for convert in functions:
+                values[at] = convert(values[at], expression, connection)
+        found = self.instances.read(values)
+        for name, at in self.annotations:
+            setattr(found, name, values[at])
+        return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Instances:
+    """Makes instances of a model, and of those that `select_related` follows, as Django's `ModelIterable` does.
+
+    Django finds out anew for each query which columns belong to which model. That takes as long as making them.
+    key: the position of the primary key among the model's columns.
+    """
+
+    model: type[models.Model]
+    alias: str
+    columns: slice
+    names: list[str]
+    key: int
+    related: "tuple[tuple[_Instances, Callable[..., None], Callable[..., None]], ...]"
+
+    @classmethod
+    def of(cls, compiler: SQLCompiler, information: Any, *, alias: str) -> Self:  # noqa: ANN401  untyped in Django
+        columns = slice(information["select_fields"][0], information["select_fields"][-1] + 1)
+        names = [column.target.attname for column, *_ in (compiler.select or [])[columns]]
+        model = information["model"]
+        return cls(
+            model=model,
+            alias=alias,
+            columns=columns,
+            names=names,
+            key=names.index(model._meta.pk.attname),
+            related=tuple(
+                (cls.of(compiler, each, alias=alias), each["local_setter"], each["remote_setter"])
+                for each in information.get("related_klass_infos", ())
+            ),
+        )
+
+    def read(self, row: Sequence[Any]) -> Any:  # noqa: ANN401  an instance, or None if an outer join found nothing
+        values = row[self.columns]
+        if values[self.key] is None:
+            return None
+        found = self.model.from_db(self.alias, self.names, values)
+        for instances, local_setter, remote_setter in self.related:
+            other = instances.read(row)
+            local_setter(found, other)
+            if other is not None:
+                remote_setter(other, found)
+        return found
 
 
 def insert(*rows: M) -> None:
