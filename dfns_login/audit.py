@@ -149,6 +149,8 @@ def announce_event(event: AuditEvent, *, account: Account | None, requester: Req
 
 
 def _log(level: int, event: str, *, requester: Requester | None = None, **fields: object) -> None:
+    if not logger.isEnabledFor(level):
+        return
     if requester is not None:
         fields["prefix"] = requester.prefix
         if requester.request_id:

@@ -3,11 +3,12 @@
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, ClassVar, Final
 
 from django.utils.translation import get_language
 from rest_framework import serializers
+from rest_framework.validators import ProhibitSurrogateCharactersValidator
 
 from dfns_login.models import ID_MAX_LENGTH
 from dfns_login.usernames import canonical_username
@@ -41,9 +42,13 @@ class Body(serializers.Serializer[Any]):
 
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, Mapping):
-            optional = {name for name, field in self.fields.items() if not field.required}
+            optional = self._optional
             data = {name: value for name, value in data.items() if value is not None or name not in optional}
         return super().to_internal_value(data)
+
+    @cached_property
+    def _optional(self) -> frozenset[str]:
+        return frozenset(name for name, field in self.fields.items() if not field.required)
 
 
 class Query(serializers.Serializer[Any]):
@@ -65,11 +70,21 @@ def validated(shape: type[serializers.Serializer[Any]], data: object) -> Mapping
     return found
 
 
+class NoSurrogates(ProhibitSurrogateCharactersValidator):
+    """REST framework's validator, which looks at each character in Python. ASCII has no surrogates."""
+
+    def __call__(self, value: Any) -> None:
+        if not str(value).isascii():
+            super().__call__(value)
+
+
 class TextField(serializers.CharField):
     """Text, unchanged. Numbers and booleans are rejected."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**{"trim_whitespace": False, **options})
+        slow = ProhibitSurrogateCharactersValidator
+        self.validators = [NoSurrogates() if isinstance(each, slow) else each for each in self.validators]
 
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str):

@@ -111,6 +111,11 @@ class LoginAPIView(APIView):
         self.now = timezone.now()
         super().initial(request, *args, **kwargs)
 
+    def perform_authentication(self, request: Request) -> None:
+        """Authenticate the request, unless the view is public: REST framework would make up an anonymous user."""
+        if self.authentication_classes:
+            super().perform_authentication(request)
+
     @property
     def django_request(self) -> HttpRequest:
         return django_request(self.request)
