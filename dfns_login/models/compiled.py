@@ -32,7 +32,7 @@ class Parameter(models.Expression):
 
 
 class CompiledSelect(Generic[M]):
-    """A SELECT that the ORM compiles at its first use, for each database, and whose rows are read without it.
+    """A SELECT of one row, which the ORM compiles at its first use, for each database. Reading the row is ours.
 
     build: makes the query, with a `Parameter` for each value that differs between runs.
     """
@@ -42,18 +42,15 @@ class CompiledSelect(Generic[M]):
         self._model = lru_cache(maxsize=1)(lambda: build().model)
         self._compiled = lru_cache(maxsize=8)(self._compile)
 
-    def rows(self, **values: object) -> list[M]:
-        """Return the rows for these values of the parameters."""
+    def first(self, **values: object) -> M | None:
+        """Run the statement for these values of the parameters, and return the first row or None."""
         connection = connections[router.db_for_write(self._model())]
         statement = self._compiled(connection.alias, connection.vendor)
         bound = [each.bound(values, connection) if isinstance(each, Parameter) else each for each in statement.given]
         with connection.cursor() as cursor:
             cursor.execute(statement.sql, bound)
-            return [statement.read(row, connection) for row in cursor.fetchall()]
-
-    def first(self, **values: object) -> M | None:
-        """Run the statement, and return the first row or None."""
-        return next(iter(self.rows(**values)), None)
+            row = cursor.fetchone()
+        return None if row is None else statement.read(row, connection)
 
     def _compile(self, alias: str, _vendor: str) -> "_Statement":
         compiler = self._build().query.get_compiler(alias)
@@ -64,7 +61,6 @@ class CompiledSelect(Generic[M]):
             given=tuple(given),
             converters=tuple((at, *each) for at, each in compiler.get_converters(columns).items()),
             instances=_Instances.of(compiler, compiler.klass_info or {}, alias=alias),
-            annotations=tuple((compiler.annotation_col_map or {}).items()),
         )
 
 
@@ -76,17 +72,13 @@ class _Statement:
     given: tuple[Any, ...]
     converters: tuple[tuple[int, Any, Any], ...]
     instances: "_Instances"
-    annotations: tuple[tuple[str, int], ...]
 
     def read(self, row: Sequence[Any], connection: BaseDatabaseWrapper) -> Any:  # noqa: ANN401  an instance
         values = list(row)
         for at, functions, expression in self.converters:
             for convert in functions:
                 values[at] = convert(values[at], expression, connection)
-        found = self.instances.read(values)
-        for name, at in self.annotations:
-            setattr(found, name, values[at])
-        return found
+        return self.instances.read(values)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
