@@ -83,7 +83,7 @@ class _Statement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Instances:
-    """Makes instances of a model, and of those that `select_related` follows, as Django's `ModelIterable` does.
+    """Makes instances of a model, and of those that `select_related` follows, as Django does for a queryset.
 
     Django finds out anew for each query which columns belong to which model. That takes as long as making them.
     key: the position of the primary key among the model's columns.
