@@ -16,8 +16,11 @@ from pathlib import Path
 import httpx
 import pytest
 from dfns_sdk import DfnsClient, DfnsClientConfig  # type: ignore[import-untyped]
+from playwright.sync_api import Browser
 
 from tests.support.authenticators import Client, Kind, SoftwareKey
+from tests.support.page_steps import PASSWORD, enter_password, present_code
+from tests.support.page_visitor import visiting
 from tests.support.servers import ROOT, Valkey, free_port
 from tests.test_public_api import EXAMPLE
 
@@ -184,3 +187,34 @@ def test_the_readme_leads_to_a_signed_in_person(project: Project) -> None:
     assert "('jane@example.com', 'jane@example.com')" in project.run(f'python manage.py shell -c "{people}"')
     health = project.run("python manage.py dfns doctor || true")
     assert not re.search(r"^error.*(keys|worker|broker|cache|database)", health, re.MULTILINE), health
+
+
+@pytest.mark.slow
+def test_the_readme_leads_to_a_signed_in_person_on_the_page(project: Project, browser: Browser) -> None:
+    """In Chromium, with the pages and static files as the development server serves them."""
+    follow(project)
+    registration_code = project.code(number=1)
+    link = re.search(r"http\S+/register/\S+", project.log.read_text(errors="replace"))
+    assert link is not None
+    url = project.environment["PUBLIC_URL"]
+    wait_until_up(url)
+    with visiting(browser, url=url, accept_downloads=True) as visitor:
+        page = visitor.page
+        page.goto(link[0])
+        page.get_by_label("Registration code").fill(registration_code)
+        page.get_by_role("button", name="Continue").click()
+        page.get_by_label("New password", exact=True).fill(PASSWORD)
+        page.get_by_label("Confirm new password").fill(PASSWORD)
+        page.get_by_role("button", name="Continue").filter(visible=True).click()
+        page.get_by_role("button", name="Not now").click()
+        page.get_by_role("heading", name="Your kit key").wait_for(timeout=60_000)
+        with page.expect_download():
+            page.get_by_role("button", name="Download").click()
+        page.get_by_label("I've saved my recovery kit in a safe place").check()
+        page.get_by_role("button", name="Continue to sign in").click()
+        page.wait_for_url("**/login/**")
+        page.get_by_role("button", name="Email me a code").click()
+        page.get_by_label("Code", exact=True).wait_for()
+        present_code(page, project.code(number=2))
+        enter_password(page, PASSWORD)
+        page.wait_for_url("**/account/")
