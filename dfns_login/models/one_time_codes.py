@@ -130,8 +130,9 @@ class OneTimeCodeQuerySet(OutboxQuerySet["OneTimeCode"]):
 
     def close_expired(self, *, now: datetime, limit: int) -> int:
         """Close up to `limit` expired codes. Returns how many."""
-        expired = self.open().filter(expires_at__lte=now).order_by("expires_at").values_list("pk", flat=True)
-        return self.filter(pk__in=list(expired[:limit])).close(how=CodeClosed.EXPIRED, now=now)
+        expired = self.open().filter(salt__isnull=False, expires_at__lte=now).order_by("expires_at")
+        found = list(expired.values_list("pk", flat=True)[:limit])
+        return self.filter(pk__in=found).close(how=CodeClosed.EXPIRED, now=now)
 
     def lapsed(self, *, now: datetime) -> bool:
         """Whether the newest of these codes expired before it was presented."""
@@ -199,7 +200,8 @@ class OneTimeCode(OutboxRow):
             ),
         ]
         indexes: ClassVar = [
-            models.Index(fields=["expires_at"], condition=Q(closed_at__isnull=True), name="dfns_login_code_expiry"),
+            # of open codes. With `closed_at` as its condition, PostgreSQL would use it to look for a name's code
+            models.Index(fields=["expires_at"], condition=Q(salt__isnull=False), name="dfns_login_code_expiry"),
             models.Index(
                 fields=["purpose", "next_try_at"],
                 condition=Q(closed_at__isnull=True) & UNHANDLED,
