@@ -82,6 +82,9 @@ class OperationsAdmin(TypedModelAdmin[M]):
             return HttpResponseRedirect(request.path)
         return super().changelist_view(request, extra_context)
 
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> M | None:
+        return None if "\0" in unquote(object_id) else super().get_object(request, object_id, from_field)
+
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return NewestRowsChangeList if self.window_key else FixedOrderChangeList
 

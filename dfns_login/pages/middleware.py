@@ -36,7 +36,7 @@ class BrowserSessionMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         # reading the session would add `Vary: Cookie`, so requests without its cookie are left alone
         if settings.SESSION_COOKIE_NAME in request.COOKIES:
-            if not _is_large(request):
+            if not _is_large(request) and "HTTP_TRANSFER_ENCODING" not in request.META:  # Django reads no chunks
                 with suppress(UnreadablePostError):  # the view refuses what is missing
                     _ = request.body
             self._check(request)

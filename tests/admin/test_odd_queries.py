@@ -41,3 +41,14 @@ QUERIES = (
 @pytest.mark.parametrize("query", QUERIES)
 def test_an_odd_query_causes_no_server_error(operator: Client, scene: AdminRecords, model: str, query: str) -> None:
     assert operator.get(f"{ADMIN}/{model}/?{query}").status_code < 500
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("page", ["change", "delete", "history", "operate/deactivate"])
+@pytest.mark.parametrize("pk", ["%00", "a%00", "_00", "9" * 40, "%F0%9F%98%80", "..", "%0A"])
+def test_an_odd_id_causes_no_server_error(
+    operator: Client, scene: AdminRecords, model: str, page: str, pk: str
+) -> None:
+    path = f"{ADMIN}/{model}/{pk}/{page}/"
+    assert operator.get(path).status_code < 500
+    assert operator.post(path).status_code < 500

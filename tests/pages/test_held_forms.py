@@ -142,6 +142,16 @@ def test_a_lock_link_is_compared_with_the_time_at_which_its_form_arrived(
     assert response.status_code == (200 if left > timedelta(0) else 404)
 
 
+def test_a_chunked_body_of_a_signed_in_browser_is_read(browser: Browser, jane: Person) -> None:
+    """By the API. Django itself reads no chunks, so a form cannot be held back in them."""
+    other = Browser()
+    assert other.sign_in(jane).status_code == 200
+    chunks: Any = {"HTTP_TRANSFER_ENCODING": "chunked", "wsgi.input_terminated": True, "CONTENT_LENGTH": ""}
+    chunks |= {"wsgi.input": BytesIO(b'{"allSessions": true}'), "CONTENT_TYPE": "application/json"}
+    assert browser.generic("PUT", "/auth/logout", HTTP_X_CSRFTOKEN=browser.csrf, **chunks).status_code == 200
+    assert not other.is_signed_in()
+
+
 def test_a_view_that_reads_its_upload_itself_finds_it_unread(browser: Browser, jane: Person) -> None:
     """Such a view is exempt from the CSRF check, which would read the form."""
     request = RequestFactory().post("/", {"file": BytesIO(UPLOAD)})
