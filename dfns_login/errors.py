@@ -158,6 +158,25 @@ class UserExists(Refusal):
     message = "User already exists."
 
 
+class UserUnavailable(Refusal):
+    """The project's user for an account can be neither found nor created. Only who has the account's code is told.
+
+    fields: of the user model, which prevent it.
+    """
+
+    status = 403
+    code = "user_unavailable"
+    message = "You cannot be registered yet. Ask the people who invited you."
+
+    def __init__(self, reason: str = "", *, fields: Sequence[str] = ()) -> None:
+        super().__init__(reason)
+        self.fields = fields
+
+
+class UserTaken(UserUnavailable):
+    """The project has another user with the account's address, and doesn't let the account have it."""
+
+
 class CodeRefused(Refusal):
     """The code is wrong, expired, used, revoked, or meant for something else."""
 

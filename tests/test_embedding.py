@@ -229,11 +229,13 @@ invite(Invitation(organization=shop, email="lee@shop.example"), requester=Reques
 names = {"username": "lee@shop.example", "orgId": shop.pk}
 opened = send("POST", "/auth/registration/init", {**names, "registrationCode": mailed_code()}).json()
 key = SoftwareKey.make()
-registered = send("POST", "/auth/registration", {"firstFactorCredential": key.credential(opened["challenge"])},
-                  token=opened["temporaryAuthenticationToken"])
+body = {"firstFactorCredential": key.credential(opened["challenge"])}
+registered = send("POST", "/auth/registration", body, token=opened["temporaryAuthenticationToken"])
+assert (registered.status_code, registered.json()["error"]["code"]) == (403, "user_unavailable"), registered.content
+People._base_manager.filter(email="lee@shop.example").delete()
+registered = send("POST", "/auth/registration", body, token=opened["temporaryAuthenticationToken"])
 assert registered.status_code == 200, registered.content
-lee = Account.objects.get(username="lee@shop.example")
-assert lee.user.email == lee.pk
+assert Account.objects.get(username="lee@shop.example").user.email == "lee@shop.example"
 
 assert heard == [(name, "jane@shop.example") for name in (
     "account_invited", "code_sent", "code_presented", "account_registered", "credential_created", "code_sent",

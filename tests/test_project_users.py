@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractBaseUser, Permission
-from django.core.exceptions import ImproperlyConfigured
 
+from dfns_login.errors import UserUnavailable
 from dfns_login.models import Account, AccountState
 from dfns_login.project_users import create_user, match_user, user_for_account
 from tests.support.factories import make_account, make_organization, make_user
@@ -48,10 +48,10 @@ def test_if_the_name_is_too_long_the_accounts_id_is_used() -> None:
     assert create_user(account).get_username() == account.pk
 
 
-def test_if_no_name_is_available_the_error_says_what_to_do(lee: Account) -> None:
+def test_if_no_name_is_available_nobody_is_created(lee: Account) -> None:
     make_user("lee@example.co")
     make_user(lee.pk)
-    with pytest.raises(ImproperlyConfigured, match="USER_FOR_ACCOUNT"):
+    with pytest.raises(UserUnavailable, match="username"):
         create_user(lee)
 
 
@@ -69,9 +69,11 @@ def test_a_project_can_set_its_own_hook(lee: Account, settings: Any) -> None:
 # Matching existing users
 
 
-def test_the_only_user_with_the_address_is_matched(lee: Account, settings: Any) -> None:
+@pytest.mark.parametrize("email", ["Lee@example.co", "lee@example.co", "LEE@Example.CO"])
+def test_the_only_user_with_the_address_is_matched(lee: Account, settings: Any, email: str) -> None:
+    """R-137. Addresses are compared in canonical form."""
     settings.DFNS_LOGIN = {**settings.DFNS_LOGIN, "USER_FOR_ACCOUNT": MATCH}
-    there = users().create(username="lee", email="Lee@example.co")
+    there = users().create(username="lee", email=email)
     users().create(username="other", email="other@example.co")
     assert user_for_account(lee) == there
 
@@ -82,7 +84,8 @@ def test_the_only_user_with_the_address_is_matched(lee: Account, settings: Any) 
         {"is_staff": True},
         {"is_superuser": True},
         {"is_active": False},
-        {"email": "lee@example.co"},
+        {"email": "lee@example.com"},
+        {"email": "\uff4cee@example.co"},
         {"email": "l\u0435e@example.co"},
         {"email": ""},
     ],

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Generic
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.contrib.admin.views.main import ChangeList
+from django.contrib.auth import get_user_model
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -165,7 +166,8 @@ class ReadOnlyAdmin(OperationsAdmin[M]):
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
-        return False
+        """Whether the row may be deleted with its user, which the project's own admin asks."""
+        return obj is not None and deletes_users(request) and request.user.has_perm("dfns_login.delete_account")
 
 
 class AccountRowsAdmin(ReadOnlyAdmin[M]):
@@ -182,6 +184,13 @@ class AccountRowsAdmin(ReadOnlyAdmin[M]):
     @admin.display(description=_("address"))
     def shown_address(self, row: Any) -> str:
         return row.address or NOTHING
+
+
+def deletes_users(request: HttpRequest) -> bool:
+    """Whether this is a page of the admin of users that deletes them."""
+    users = get_user_model()._meta
+    pages = {f"{users.app_label}_{users.model_name}_{page}" for page in ("delete", "changelist")}
+    return request.resolver_match is not None and request.resolver_match.url_name in pages
 
 
 def operator_of(request: HttpRequest) -> Operator:

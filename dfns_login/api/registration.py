@@ -75,7 +75,13 @@ class CreateRegistrationChallenge(LoginAPIView):
         description="This uses up the emailed code.",
         body=RegistrationChallengeBody,
         reply=RegistrationChallengeReply,
-        refusals=(errors.CodeRefused, errors.RegistrationCodeExpired, errors.UserNotFound, errors.UserExists),
+        refusals=(
+            errors.CodeRefused,
+            errors.RegistrationCodeExpired,
+            errors.UserNotFound,
+            errors.UserExists,
+            errors.UserUnavailable,
+        ),
     )
     def post(self, request: Request) -> Response:
         body = self.body()
@@ -96,7 +102,7 @@ class CompleteRegistration(TemporaryTokenAPIView):
         description=f"Adds the account's first credentials. {SECOND_FACTOR}",
         body=NewCredentialsBody,
         reply=RegisteredReply,
-        refusals=(errors.AttestationRefused, errors.CredentialIdTaken),
+        refusals=(errors.AttestationRefused, errors.CredentialIdTaken, errors.UserUnavailable),
     )
     def post(self, request: Request) -> Response:
         token = self.temporary_token

@@ -11,8 +11,9 @@ from django.db import IntegrityError
 from dfns_login.audit import record_event, record_organization_event
 from dfns_login.ceremonies.code_requests import send_code
 from dfns_login.ceremonies.names import checked_name
-from dfns_login.errors import BodyRefused, UserExists
+from dfns_login.errors import BodyRefused, UserExists, UserTaken, UserUnavailable
 from dfns_login.models import Account, AccountKind, AccountState, AuditKind, CodePurpose, Organization, transaction
+from dfns_login.project_users import check_user
 from dfns_login.requester import Requester
 from dfns_login.usernames import ascii_domain, canonical_username
 
@@ -53,9 +54,9 @@ def create_organization(name: str, *, requester: Requester, now: datetime) -> Or
 def invite(invitation: Invitation, *, requester: Requester, now: datetime) -> Account:
     """Create an invited account, or keep the invited one, and have its registration code emailed.
 
-    Raises: BodyRefused, if the address is not valid, the organization or user is not active, or the account is
-    already invited with another user; UserExists, if the account was registered or deactivated, or the user has
-    another account in the organization.
+    Raises: BodyRefused, if the address is not valid, the organization or user is not active, the account is already
+    invited with another user, or no user could be created when the person registers; UserExists, if the account was
+    registered or deactivated, or the user has another account in the organization.
     Stored: the account, its domain in ASCII; the code's row; an event.
     """
     _check_parties(invitation)
@@ -86,9 +87,25 @@ def _check_parties(invitation: Invitation) -> None:
         raise BodyRefused("user not active", details={"user": ["The user is not active."]})
 
 
+def _check_user(account: Account, *, user: AbstractBaseUser | None) -> None:
+    """Tell the operator if the person could not register, because no user can be created."""
+    if user is not None:
+        return
+    try:
+        check_user(account)
+    except UserUnavailable as error:
+        taken = "A user with this address exists. Invite that user by name, or set USER_FOR_ACCOUNT to match_user."
+        needed = f"No user can be created: {', '.join(error.fields)}. Set USER_FOR_ACCOUNT to a callable of your own."
+        details = {"email": [taken]} if isinstance(error, UserTaken) else {"user": [needed]}
+        raise BodyRefused(error.reason, details=details) from error
+
+
 def _account(invitation: Invitation, *, email: str, username: str, requester: Requester, now: datetime) -> Account:
     known = Account.objects.filter(organization=invitation.organization, username=username)
     account = known.first()
+    if account is None or (account.state == AccountState.INVITED and account.user_id is None):
+        new = Account(organization=invitation.organization, username=username, email=email)
+        _check_user(account or new, user=invitation.user)
     if account is not None:
         return account
     try:

@@ -76,7 +76,19 @@ def delete_account(account: Account, *, operator: Operator, now: datetime) -> No
     with transaction.atomic():
         _revoke_access(account, operator=operator, now=now)
         _record(AuditKind.DELETED, account=account, operator=operator, now=now)
-        Account.objects.filter(pk=account.pk).delete()  # not the instance, because receivers of the signal read its id
+        Account.objects.filter(
+            pk=account.pk
+        ).delete_recorded()  # not the instance, because receivers of the signal read its id
+
+
+def record_deletion(account: Account, *, operator: Operator, now: datetime) -> None:
+    """Revoke the account's access and record its deletion, before the project deletes it, as with its user.
+
+    Stored, in one transaction: its ended sessions and codes, events.
+    """
+    with transaction.atomic():
+        _revoke_access(account, operator=operator, now=now)
+        _record(AuditKind.DELETED, account=account, operator=operator, now=now)
 
 
 def invite_again(account: Account, *, operator: Operator, now: datetime) -> bool:

@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 
 from dfns_login.audit import record_event
 from dfns_login.ceremonies.new_credentials import NewCredentials, store_credential, verify_new_credentials
 from dfns_login.ceremonies.presentation import presenting, record_presented
 from dfns_login.errors import CodeRefused, RegistrationCodeExpired, TokenRefused, UserExists, UserNotFound
 from dfns_login.models import Account, AccountState, AuditKind, CodePurpose, Credential, OneTimeCode, transaction
-from dfns_login.project_users import user_for_account
+from dfns_login.project_users import check_user, user_for_account
 from dfns_login.proofs import (
     TemporaryToken,
     issue_temporary_token,
@@ -36,7 +37,8 @@ def open_registration(
     """Verify the registration code and open the registration of its account.
 
     Raises: CodeRefused, if the code is not valid; UserNotFound, UserExists and
-    RegistrationCodeExpired, only if the project reveals unknown users.
+    RegistrationCodeExpired, only if the project reveals unknown users; UserUnavailable, if the code is valid but no
+    user can be created: the guess is counted and the code stays open.
     Stored, in one transaction: the counted guess, that a valid code was consumed, an event.
     Source: Dfns API, Create User Registration Challenge.
     """
@@ -44,7 +46,12 @@ def open_registration(
     try:
         with presenting():
             presented = present_code(
-                recipient, registration_code, purpose=CodePurpose.REGISTRATION, device=requester.device, now=now
+                recipient,
+                registration_code,
+                purpose=CodePurpose.REGISTRATION,
+                device=requester.device,
+                now=now,
+                permit=partial(check_user, account) if account else lambda: None,
             )
             if account is not None:
                 record_presented(account, purpose=CodePurpose.REGISTRATION, requester=requester, now=now)
@@ -66,7 +73,7 @@ def complete_registration(
     """Register the account with its first credentials, and link it to the project's user. Return the first factor.
 
     Raises: TokenRefused, if the temporary token is not valid or was spent;
-    AttestationRefused, if a credential is not valid; CredentialIdTaken.
+    AttestationRefused, if a credential is not valid; CredentialIdTaken; UserUnavailable, which leaves the token valid.
     Stored, in one transaction: the token's `jti`, the user, the account, the credentials, events.
     Source: Dfns API, Complete User Registration.
     """

@@ -13,6 +13,7 @@
 | `dfns_login.E007` | `CODE_GUESSES` is more than the code format allows |
 | `dfns_login.E008` | `ATTESTATION_ROOTS` is invalid, or empty while `ATTESTATION` is `direct` |
 | `dfns_login.E009` | routers put the app's tables and users into different databases, or don't migrate the tables |
+| `dfns_login.E017` | the user model needs what `USER_FOR_ACCOUNT` cannot know |
 """
 
 import ipaddress
@@ -33,6 +34,7 @@ from dfns_login.checks import deployment
 from dfns_login.key_rings import key_rings
 from dfns_login.models import OneTimeCode
 from dfns_login.models.primary import primary
+from dfns_login.project_users import missing_fields
 from dfns_login.proofs import FORMS
 from dfns_login.settings import SettingsRefused, login_settings
 from dfns_login.verification.attestation_object import AttestationPolicy
@@ -50,7 +52,14 @@ def check_settings(**_: object) -> list[CheckMessage]:
         login_settings()
     except SettingsRefused as refused:
         return [Error(problem, id="dfns_login.E001") for problem in refused.problems]
-    return [*_check_keys(), *_check_hooks(), *_check_relying_party(), *_check_guesses(), *_check_attestation()]
+    return [
+        *_check_keys(),
+        *_check_hooks(),
+        *_check_user_model(),
+        *_check_relying_party(),
+        *_check_guesses(),
+        *_check_attestation(),
+    ]
 
 
 @register(Tags.security)
@@ -123,6 +132,16 @@ def _check_hooks() -> Iterator[CheckMessage]:
             found = False
         if not found:
             yield Error(f"DFNS_LOGIN[{name.upper()!r}] is not the path of a callable: {path}.", id="dfns_login.E003")
+
+
+def _check_user_model() -> Iterator[CheckMessage]:
+    if missing := missing_fields():
+        yield Error(
+            f"{login_settings().user_for_account} cannot create a {settings.AUTH_USER_MODEL}: "
+            f"no acceptable value for {', '.join(missing)}.",
+            hint="Give the fields defaults, or set DFNS_LOGIN['USER_FOR_ACCOUNT'] to a callable of your own.",
+            id="dfns_login.E017",
+        )
 
 
 def _check_relying_party() -> Iterator[CheckMessage]:

@@ -62,7 +62,9 @@ class AccountState(models.TextChoices):
 
 
 class AccountQuerySet(PrimaryQuerySet["Account"]):
-    """Queries and transitions of accounts."""
+    """Queries and transitions of accounts. recorded: whether an event tells of the deletion of these rows."""
+
+    recorded = False
 
     def of(self, recipient: Recipient) -> Self:
         """The recipient's account, compared exactly: at most one."""
@@ -136,6 +138,13 @@ class AccountQuerySet(PrimaryQuerySet["Account"]):
             self.filter(pk=account.pk).exclude(state=AccountState.DEACTIVATED).update(state=AccountState.DEACTIVATED)
             == 1
         )
+
+    def delete_recorded(self) -> None:
+        """Delete accounts whose deletion is already recorded, so that the receiver of `pre_delete` doesn't."""
+        self.recorded = True
+        self.delete()
+
+    delete_recorded.queryset_only = True  # type: ignore[attr-defined]  # as Django's `delete`
 
     def reactivate(self, *, account: "Account") -> bool:
         """Return a deactivated account to its earlier state; true for exactly one caller.

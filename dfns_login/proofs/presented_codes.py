@@ -2,13 +2,13 @@
 
 import hmac
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from dfns_login.errors import CodeRefused
+from dfns_login.errors import CodeRefused, Refusal
 from dfns_login.key_rings import key_rings
 from dfns_login.models import Account, AuditEvent, Caller, CodePurpose, LoginRecord, OneTimeCode, transaction
 from dfns_login.proofs.code_formats import guess_cap
@@ -33,19 +33,26 @@ class PresentedCode:
 
 
 def present_code(
-    recipient: Recipient, submitted: str, *, purpose: CodePurpose, now: datetime, device: str = ""
+    recipient: Recipient,
+    submitted: str,
+    *,
+    purpose: CodePurpose,
+    now: datetime,
+    device: str = "",
+    permit: Callable[[], None] = lambda: None,
 ) -> PresentedCode:
     """Verify and consume the recipient's one-time code.
 
     submitted: what the person typed; case, space, punctuation, symbols and format characters are ignored.
     device: as in `Requester.device`. A known device has a code and guesses of its own, and may present either code.
+    permit: called if the code matches. If it raises a refusal, the guess is counted and the code stays open.
     Raises: CodeRefused, if no open code of this purpose matches. The failed guess is already counted.
     Source: Dfns API, Create User Login Challenge, `loginCode`.
     """
     caller = Caller.of(device)
     codes = OneTimeCode.objects.for_guess_of(caller, recipient=recipient, purpose=purpose)
     codes = codes or [_no_code(recipient, purpose)]
-    return _spend(codes, _fold(submitted), caller=caller, now=now)
+    return _spend(codes, _fold(submitted), caller=caller, now=now, permit=permit)
 
 
 def present_login_code(
@@ -91,7 +98,13 @@ def _no_code(recipient: Recipient, purpose: CodePurpose) -> OneTimeCode:
 
 
 def _spend(
-    rows: Sequence[OneTimeCode], folded: bytes, *, caller: Caller, now: datetime, events: Sequence[AuditEvent] = ()
+    rows: Sequence[OneTimeCode],
+    folded: bytes,
+    *,
+    caller: Caller,
+    now: datetime,
+    events: Sequence[AuditEvent] = (),
+    permit: Callable[[], None] = lambda: None,
 ) -> PresentedCode:
     """Count one guess and consume the code that it matches. Right and wrong guesses cost the same.
 
@@ -101,7 +114,8 @@ def _spend(
     counting = next((row for row in rows if row.expires_at > now), rows[0])
     purpose = CodePurpose(counting.purpose)
     matched = [row for row in rows if hmac.compare_digest(derive_characters(row).encode(), folded)]
-    consumed = counting in matched
+    refusal = _refusal_of(permit) if matched else None
+    consumed = counting in matched and refusal is None
     with transaction.atomic() if matched and not consumed else nullcontext():
         counted = OneTimeCode.objects.record_guess(
             code=counting,
@@ -111,7 +125,7 @@ def _spend(
             now=now,
             events=events if consumed else (),
         )
-        if counted and matched and not consumed:
+        if counted and matched and not consumed and refusal is None:
             consumed = OneTimeCode.objects.consume(code=matched[0], now=now)
             if consumed and events:
                 AuditEvent.objects.add(*events)
@@ -119,11 +133,21 @@ def _spend(
         raise CodeRefused("no open code, or it is expired, spent, or out of guesses")
     if not matched:
         raise CodeRefused("wrong code")
+    if refusal is not None:
+        raise refusal
     if not consumed:
         raise CodeRefused("code expired or spent")
     recipient = Recipient(organization=counting.organization, username=counting.recipient)
     failures = counting.guesses + counting.device_guesses
     return PresentedCode(recipient=recipient, purpose=purpose, presented_at=now, failures=failures)
+
+
+def _refusal_of(permit: Callable[[], None]) -> Refusal | None:
+    try:
+        permit()
+    except Refusal as refusal:
+        return refusal
+    return None
 
 
 def _fold(submitted: str) -> bytes:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from celery import Celery, current_app
+from django.contrib.auth import get_user_model
 from django.core.cache.backends.locmem import LocMemCache
 from django.core.cache.backends.redis import RedisCache
 from django.core.checks import INFO, CheckMessage, run_checks
@@ -110,6 +111,15 @@ def test_keys_may_be_missing_with_debug(settings):
 def test_a_hook_that_is_not_callable_is_an_error(settings, name):
     change(settings, USER_FOR_ACCOUNT=name)
     assert ids(deploy=False) == ["E003"]
+
+
+def test_a_user_model_that_needs_more_is_an_error(settings, monkeypatch):
+    """R-137. `tests/test_user_models.py` has real models."""
+    field = get_user_model()._meta.get_field("first_name")
+    monkeypatch.setattr(field, "blank", False)
+    assert ids(deploy=False) == ["E017"]
+    change(settings, USER_FOR_ACCOUNT="dfns_login.project_users.user_for_account")
+    assert ids(deploy=False) == []
 
 
 @pytest.fixture

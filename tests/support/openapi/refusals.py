@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import jwt
 from django.conf import settings
+from django.contrib.auth import get_user_model
 from django.db import OperationalError, connection
 from django.http import HttpResponse
 from django.test import override_settings
@@ -163,6 +164,13 @@ def registered_already(actors: Actors) -> HttpResponse:
         )
 
 
+def without_user(actors: Actors, request: ApiRequest) -> HttpResponse:
+    """Send the request once every name is taken that a user of the invited account could have."""
+    for name in (actors.invited.username, actors.invited.pk):
+        get_user_model().objects.get_or_create(username=name)
+    return actors.send(request)
+
+
 def wrong_code(path: str, member: str, **more: str) -> Callable[[Actors], HttpResponse]:
     return lambda actors: actors.send(actors.ask("POST", path, {**actors.person.names, **more, member: "0000-0000"}))
 
@@ -221,6 +229,10 @@ OF_ONE: dict[tuple[str, str], Callable[[Actors], HttpResponse]] = {
         actors, "/auth/registration/init", registrationCode="0000"
     ),
     ("createRegistrationChallenge", "user_exists"): registered_already,
+    ("createRegistrationChallenge", "user_unavailable"): lambda actors: without_user(
+        actors, ACCEPTED["createRegistrationChallenge"](actors)
+    ),
+    ("register", "user_unavailable"): lambda actors: without_user(actors, ACCEPTED["register"](actors)),
     ("register", "invalid_credential"): lambda actors: actors.send(requests.register(actors, new_key(), FAULT)),
     ("register", "credential_id_taken"): lambda actors: actors.send(requests.register(actors, taken_key(actors))),
     ("createCredential", "invalid_challenge"): lambda actors: wrong_challenge(
