@@ -5,7 +5,7 @@ contract allows. Only the log has `reason`. It contains no code, token, key or a
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import ClassVar, Self
 
 Details = Mapping[str, Sequence[str]]
@@ -73,6 +73,22 @@ class AccountLocked(Refusal):
     status = 400
     code = "account_locked"
     message = "This account is locked. Unlock it with a passkey, a key or your recovery kit, or wait until it unlocks."
+
+
+class RecoveryWaits(Refusal):
+    """The recovery has to wait first. Only someone who has presented a recovery code is told."""
+
+    status = 400
+    code = "recovery_waiting"
+    message = "You can complete this recovery from <time> on. Start it again then, with a new code."
+
+    @classmethod
+    def until(cls, ready_at: datetime, *, retry_after: timedelta) -> Self:
+        """Return the refusal of a recovery that can be completed from this time on."""
+        refusal = cls("recovery waits", retry_after=retry_after)
+        moment = ready_at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+        refusal.message = cls.message.replace("<time>", moment)
+        return refusal
 
 
 class ChallengeRefused(Refusal):

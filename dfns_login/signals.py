@@ -56,6 +56,7 @@ account_registered = EventSignal()
 account_deactivated = EventSignal()
 account_reactivated = EventSignal()
 account_recovered = EventSignal()
+recovery_cancelled = EventSignal()
 account_locked = EventSignal()
 account_unlocked = EventSignal()
 account_deleted = EventSignal()
@@ -90,6 +91,7 @@ SIGNALS: Final[dict[AuditKind, EventSignal]] = {
     AuditKind.DEACTIVATED: account_deactivated,
     AuditKind.REACTIVATED: account_reactivated,
     AuditKind.RECOVERED: account_recovered,
+    AuditKind.RECOVERY_CANCELLED: recovery_cancelled,
     AuditKind.LOCKED: account_locked,
     AuditKind.UNLOCKED: account_unlocked,
     AuditKind.DELETED: account_deleted,

@@ -42,7 +42,7 @@ def settings_rows() -> list[str]:
 
 def shown(value: Any) -> str:
     match value:
-        case timedelta():
+        case timedelta() if value:
             minutes = int(value.total_seconds()) // 60
             days, hours = minutes // 1440, minutes // 60
             whole = [(days, "day", 1440), (hours, "hour", 60), (minutes, "minute", 1)]
@@ -50,8 +50,8 @@ def shown(value: Any) -> str:
             return f"{number} {unit}{'s' if number != 1 else ''}"
         case tuple():
             return ", ".join(f"`{each}`" for each in value) or "empty"
-        case dict() | str() | None if not value:
-            return "empty"
+        case timedelta() | dict() | str() | None if not value:
+            return "zero" if isinstance(value, timedelta) else "empty"
         case str():
             return f"`{value}`"
         case bool() | int():

@@ -24,6 +24,7 @@ from dfns_login.admin.search import starts_with, username_or_empty
 from dfns_login.ceremonies.invitation import Invitation, invite
 from dfns_login.ceremonies.lockdown import unlock_account
 from dfns_login.ceremonies.operators import deactivate_account, invite_again, reactivate_account
+from dfns_login.ceremonies.recovery_waits import cancel_recovery, waiting_until
 from dfns_login.errors import Refusal
 from dfns_login.models import (
     Account,
@@ -39,6 +40,8 @@ TONES: Final = {
     AccountState.REGISTERED: Tone.GOOD,
     AccountState.DEACTIVATED: Tone.OVER,
 }
+
+DATES: Final = ("shown_created", "shown_last_sign_in", "shown_email_refused", "shown_locked", "shown_recovery")
 
 INVITE_AGAIN: Operation[Account] = Operation(
     name="invite_again",
@@ -83,6 +86,16 @@ UNLOCK: Operation[Account] = Operation(
     done=lambda n: ngettext("%(n)d account unlocked.", "%(n)d accounts unlocked.", n) % {"n": n},
 )
 
+CANCEL_RECOVERY: Operation[Account] = Operation(
+    name="cancel_recovery",
+    label=_("Cancel recovery"),
+    list_label=_("Cancel waiting recoveries of selected accounts"),
+    consequence=_("Whoever started to recover this account has to start again, and to wait again."),
+    applies=lambda row: waiting_until(row, now=timezone.now()) is not None,
+    perform=lambda row, operator: cancel_recovery(row, operator=operator, now=timezone.now()),
+    done=lambda n: ngettext("%(n)d recovery cancelled.", "%(n)d recoveries cancelled.", n) % {"n": n},
+)
+
 
 class InvitationForm(TypedModelForm[Account]):
     class Meta:
@@ -110,7 +123,7 @@ class InvitationForm(TypedModelForm[Account]):
 class AccountAdmin(ReadOnlyAdmin[Account]):
     """Accounts: people as members of an organization."""
 
-    operations = (INVITE_AGAIN, DEACTIVATE, REACTIVATE, UNLOCK)
+    operations = (INVITE_AGAIN, DEACTIVATE, REACTIVATE, UNLOCK, CANCEL_RECOVERY)
     list_display = ("username", "shown_state", "shown_organization", "kind", "shown_last_sign_in", "shown_created")
     list_filter = (
         choice_filter("state", AccountState, _("state")),
@@ -126,17 +139,14 @@ class AccountAdmin(ReadOnlyAdmin[Account]):
             None,
             {"fields": ("username", "email", "shown_organization", "kind", "shown_state", "shown_user", "shown_id")},
         ),
-        (_("Dates"), {"fields": ("shown_created", "shown_last_sign_in", "shown_email_refused", "shown_locked")}),
+        (_("Dates"), {"fields": DATES}),
     )
     readonly_fields = (
         "shown_id",
         "shown_organization",
         "shown_state",
         "shown_user",
-        "shown_created",
-        "shown_last_sign_in",
-        "shown_email_refused",
-        "shown_locked",
+        *DATES,
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Account]:
@@ -261,3 +271,7 @@ class AccountAdmin(ReadOnlyAdmin[Account]):
     @admin.display(description=_("locked until"))
     def shown_locked(self, row: Account) -> str:
         return moment(row.locked_until)
+
+    @admin.display(description=_("recovery possible from"))
+    def shown_recovery(self, row: Account) -> str:
+        return moment(waiting_until(row, now=timezone.now()))

@@ -67,6 +67,23 @@ class BrowserSessionAuthentication(BaseAuthentication):
         return session.account.user, session
 
 
+class SignedInBrowser(BaseAuthentication):
+    """Tell which session the browser is signed in to, for a view that anybody may call. It is `request.auth`, or None.
+
+    Without the CSRF token, the browser counts as signed out.
+    """
+
+    def authenticate(self, request: Request) -> tuple[AbstractBaseUser, Session] | None:
+        session = resolve_browser_session(django_request(request), now=timezone.now())
+        if session is None or session.account.user is None:
+            return None
+        try:
+            check_csrf(request)
+        except CrossSiteRefused:
+            return None
+        return session.account.user, session
+
+
 def check_csrf(request: Request) -> None:
     """Check the CSRF token as Django's middleware does, which exempts REST framework's views.
 

@@ -7,6 +7,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from dfns_login.api import fields
+from dfns_login.api.authentication import SignedInBrowser
 from dfns_login.api.login import SAME_FOR_ALL, LoginCodeBody
 from dfns_login.api.operations import Operation
 from dfns_login.api.replies import (
@@ -36,9 +37,10 @@ from dfns_login.errors import (
     CodeRefused,
     CredentialIdTaken,
     RecoveryCredentialRefused,
+    RecoveryWaits,
 )
 from dfns_login.limits import CODE_RATES, INIT_RATES, LOGIN_RATES
-from dfns_login.models import CodePurpose, CredentialKind
+from dfns_login.models import CodePurpose, CredentialKind, Session
 from dfns_login.verification.assertion import KeyAssertion
 from dfns_login.verification.credential_id import parse_credential_id
 from dfns_login.verification.ephemeral_key import EphemeralKey
@@ -87,6 +89,11 @@ def recovery_challenge_reply(opened: RecoveryChallenge, *, reader: EphemeralKey 
     }
 
 
+def signed_in(request: Request) -> Session | None:
+    """Return the session that the browser is signed in to."""
+    return request.auth if isinstance(request.auth, Session) else None
+
+
 class SendRecoveryCode(LoginAPIView):
     """`POST /auth/recover/user/code`. Older clients send `PUT`."""
 
@@ -116,6 +123,7 @@ class SendRecoveryCode(LoginAPIView):
 class CreateRecoveryChallenge(LoginAPIView):
     """`POST /auth/recover/user/init`."""
 
+    authentication_classes = (SignedInBrowser,)
     rates: ClassVar = INIT_RATES
     scope = "recovery_init"
 
@@ -125,7 +133,7 @@ class CreateRecoveryChallenge(LoginAPIView):
         description="This uses up the emailed code. The reply includes the account's encrypted recovery keys.",
         body=RecoveryChallengeBody,
         reply=RecoveryChallengeReply,
-        refusals=(CodeRefused, RecoveryCredentialRefused),
+        refusals=(CodeRefused, RecoveryCredentialRefused, RecoveryWaits),
     )
     def post(self, request: Request) -> Response:
         body = self.body()
@@ -134,13 +142,14 @@ class CreateRecoveryChallenge(LoginAPIView):
             credential_id=parse_credential_id(body["credentialId"]),
             verification_code=body["verificationCode"],
         )
-        opened = open_recovery(asked, requester=self.requester, now=self.now)
+        opened = open_recovery(asked, requester=self.requester, now=self.now, signed_in=signed_in(request))
         return Response(recovery_challenge_reply(opened, reader=body.get("ephemeralPublicKey")))
 
 
 class CompleteRecovery(TemporaryTokenAPIView):
     """`POST /auth/recover/user`. The bearer is the temporary token."""
 
+    authentication_classes = (SignedInBrowser,)
     rates: ClassVar = LOGIN_RATES
     scope = "recovery"
 
@@ -153,7 +162,7 @@ class CompleteRecovery(TemporaryTokenAPIView):
         ),
         body=RecoveryBody,
         reply=RegisteredReply,
-        refusals=(AttestationRefused, CredentialIdTaken, AccountLocked),
+        refusals=(AttestationRefused, CredentialIdTaken, AccountLocked, RecoveryWaits),
     )
     def post(self, request: Request) -> Response:
         token = self.temporary_token
@@ -165,4 +174,6 @@ class CompleteRecovery(TemporaryTokenAPIView):
             new=new_credentials(body["newCredentials"]),
             signed=cast("dict[str, Any]", request.data)["newCredentials"],
         )
-        return Response(registered_reply(complete_recovery(token, answer, requester=self.requester, now=self.now)))
+        browser = signed_in(request)
+        first = complete_recovery(token, answer, requester=self.requester, now=self.now, signed_in=browser)
+        return Response(registered_reply(first))

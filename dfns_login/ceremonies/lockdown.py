@@ -10,7 +10,7 @@ from dfns_login.ceremonies.notices import notify_owner
 from dfns_login.ceremonies.operators import Operator
 from dfns_login.ceremonies.voiding import EVERY_SESSION, void_account
 from dfns_login.errors import AccountLocked
-from dfns_login.models import Account, AuditKind, Credential, CredentialKind, Notice, transaction
+from dfns_login.models import Account, AuditKind, Credential, CredentialKind, Notice, RecoveryWait, transaction
 from dfns_login.proofs import find_lock_link
 from dfns_login.requester import Requester
 from dfns_login.settings import login_settings
@@ -22,8 +22,8 @@ UNLOCKING_KINDS: Final = (CredentialKind.FIDO2, CredentialKind.KEY, CredentialKi
 def lock_down(token: str, *, requester: Requester, now: datetime) -> Account | None:
     """Lock the account that the link belongs to, and return it; None if the link doesn't work.
 
-    Stored, in one transaction: until when the account is locked, as `void_account` does with every session, that the
-    account's links are spent, an event, a notice.
+    Stored, in one transaction: until when the account is locked, as `void_account` does with every session, that no
+    recovery waits, that the account's links are spent, an event, a notice.
     """
     link = find_lock_link(token, now=now)
     if link is None or link.notice.event.account is None:
@@ -34,6 +34,7 @@ def lock_down(token: str, *, requester: Requester, now: datetime) -> Account | N
             return None
         Account.objects.lock_down(account=account, until=now + login_settings().lock_duration, now=now)
         ended = void_account(account, ending=EVERY_SESSION, now=now)
+        RecoveryWait.objects.end(Account.objects.filter(pk=account.pk))
         Notice.objects.void_links(account=account, now=now)
         account.refresh_from_db(fields=["locked_until"])
         told_of = link.notice.event

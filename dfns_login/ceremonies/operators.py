@@ -19,6 +19,7 @@ from dfns_login.models import (
     CodePurpose,
     OneTimeCode,
     Organization,
+    RecoveryWait,
     Session,
     transaction,
 )
@@ -161,12 +162,14 @@ def _switch_organization(organization: Organization, kind: AuditKind, /, *, oper
 def _end_everything(organization: Organization, *, now: datetime) -> Voided:
     sessions = Session.objects.filter(account__organization=organization).revoke(now=now)
     codes = OneTimeCode.objects.filter(organization=organization.pk).close(how=CodeClosed.REVOKED, now=now)
+    RecoveryWait.objects.end(Account.objects.filter(organization=organization))
     return Voided(sessions=sessions, codes=codes)
 
 
 def _revoke_access(account: Account, *, operator: Operator, now: datetime) -> None:
     Account.objects.lock(account=account)
     sign_out_everywhere(account, requester=operator.requester, now=now)
+    RecoveryWait.objects.end(Account.objects.filter(pk=account.pk))
 
 
 def _record(kind: AuditKind, /, *, account: Account, operator: Operator, now: datetime, **detail: str | int) -> None:

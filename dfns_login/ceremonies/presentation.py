@@ -34,10 +34,15 @@ def record_presented(
     released: Sequence[ReleasedKey] = (),
     requester: Requester,
     now: datetime,
+    **detail: Detail,
 ) -> list[AuditEvent]:
-    """Record that a code was presented, and then which encrypted keys are released for it."""
+    """Record that a code was presented, and then which encrypted keys are released for it.
+
+    detail: what the code's event says besides.
+    """
     with_key = credential_ids(released)
     events = presented_events(account, purpose=purpose, with_key=with_key, requester=requester, now=now)
+    events[0].detail |= detail
     AuditEvent.objects.add(*events)
     for event in events:
         announce_event(event, account=account, requester=requester)

@@ -10,6 +10,7 @@ from dfns_login.ceremonies.lockdown import check_unlocks, link_ends, unlock
 from dfns_login.ceremonies.new_credentials import NewCredentials, store_credential, verify_new_credentials
 from dfns_login.ceremonies.notices import notify_owner
 from dfns_login.ceremonies.presentation import presenting, record_presented
+from dfns_login.ceremonies.recovery_waits import check_waited, refusal_until, wait_of
 from dfns_login.ceremonies.voiding import EVERY_SESSION, void_account
 from dfns_login.errors import AssertionRefused, CodeRefused, RecoveryCredentialRefused, TokenRefused
 from dfns_login.models import (
@@ -18,10 +19,10 @@ from dfns_login.models import (
     CodePurpose,
     Credential,
     CredentialKind,
+    Session,
     transaction,
 )
 from dfns_login.proofs import (
-    PresentedCode,
     ReleasedKey,
     TemporaryToken,
     issue_temporary_token,
@@ -76,12 +77,15 @@ class RecoveryAnswer:
     signed: dict[str, Any] = field(repr=False)
 
 
-def open_recovery(asked: RecoveryRequest, *, requester: Requester, now: datetime) -> RecoveryChallenge:
+def open_recovery(
+    asked: RecoveryRequest, *, requester: Requester, now: datetime, signed_in: Session | None = None
+) -> RecoveryChallenge:
     """Verify the recovery code and open the recovery of its account.
 
+    signed_in: the live session of the browser that asks.
     Raises: CodeRefused, if the code is not valid; RecoveryCredentialRefused, if
-    the account has no such recovery key.
-    Stored, in one transaction: the counted guess, that a valid code was consumed, events, a notice.
+    the account has no such recovery key; RecoveryWaits, if the recovery has to wait first (R-137).
+    Stored, in one transaction: the counted guess, that a valid code was consumed, a wait, events, a notice.
     Source: Dfns API, Create Recovery Challenge.
     """
     account = Account.objects.registered().of(asked.recipient).first()
@@ -91,35 +95,42 @@ def open_recovery(asked: RecoveryRequest, *, requester: Requester, now: datetime
         )
         if account is None:
             raise CodeRefused("account no longer registered")
-        keys = _release(account, asked.credential_id, presented=presented)
+        key = _find_recovery_key(account, asked.credential_id)
+        wait = wait_of(key, account=account, signed_in=signed_in, now=now) if key else None
+        waits = wait is not None and wait.ready_at > now
+        keys = release_recovery_keys(account, presented=presented) if key and not waits else []
         code, *_released = record_presented(
-            account, purpose=CodePurpose.RECOVERY, released=keys or (), requester=requester, now=now
+            account,
+            purpose=CodePurpose.RECOVERY,
+            released=keys,
+            requester=requester,
+            now=now,
+            **({"recoverable_from": wait.ready_at.isoformat()} if wait and waits else {}),
         )
-        if keys is not None:  # the person has the recovery kit, or has seen it
+        if key is not None:  # the person has the recovery kit, or has seen it
             notify_owner(code)
-    if keys is None:
+    if key is None:
         raise RecoveryCredentialRefused("no such recovery key")
+    if wait and waits:
+        raise refusal_until(wait.ready_at, now=now)
     challenge, token = issue_temporary_token(account, presented=presented, now=now)
     return RecoveryChallenge(account=account, challenge=challenge, temporary_token=token, recovery_keys=keys)
 
 
-def _release(account: Account, credential_id: str, *, presented: PresentedCode) -> list[ReleasedKey] | None:
-    """Release the account's recovery keys, if the one that the person names is among them."""
-    try:
-        _recovery_key(account, credential_id)
-    except RecoveryCredentialRefused:
-        return None
-    return release_recovery_keys(account, presented=presented)
-
-
 def complete_recovery(
-    temporary_token: str, answer: RecoveryAnswer, *, requester: Requester, now: datetime
+    temporary_token: str,
+    answer: RecoveryAnswer,
+    *,
+    requester: Requester,
+    now: datetime,
+    signed_in: Session | None = None,
 ) -> Credential:
     """Replace the account's credentials by new ones that the recovery key signed. Return the first.
 
     Raises: TokenRefused, if the temporary token is not valid or was spent; AssertionRefused, if the recovery key's
     signature is not valid; AttestationRefused, if a new credential is not valid; CredentialIdTaken; AccountLocked,
-    if the account is locked and the recovery key is too new to unlock it.
+    if the account is locked and the recovery key is too new to unlock it; RecoveryWaits, if the key that signed has
+    to wait first.
     Stored, in one transaction: the token's `jti`, the new credentials, the end of every earlier credential (the
     recovery key included), session, code and challenge, events, a notice.
     Source: Dfns API, Recover User; R-80, R-81.
@@ -132,6 +143,7 @@ def complete_recovery(
     with transaction.atomic():
         if not Account.objects.lock_current(account=account, generation=token.generation):
             raise TokenRefused("account voided meanwhile")
+        check_waited(key, account=account, signed_in=signed_in, now=now)
         spend_temporary_token(token)
         ended = void_account(account, ending=EVERY_SESSION, now=now)
         Credential.objects.replace_all(account=account)
@@ -151,20 +163,16 @@ def _account(token: TemporaryToken) -> Account:
     return account
 
 
-def _recovery_key(account: Account, credential_id: str) -> Credential:
+def _find_recovery_key(account: Account, credential_id: str) -> Credential | None:
     keys = account.credentials.usable().filter(kind=CredentialKind.RECOVERY_KEY).defer("encrypted_key_at_rest")
-    key = keys.filter(canonical_credential_id=credential_id).first()
-    if key is None:
-        raise RecoveryCredentialRefused("no such recovery key")
-    return key
+    return keys.filter(canonical_credential_id=credential_id).first()
 
 
 def _verify_recovery_key(answer: RecoveryAnswer, *, account: Account) -> Credential:
     """Return the recovery key that signed the new credentials. Its challenge is their JSON text."""
-    try:
-        key = _recovery_key(account, answer.credential_id)
-    except RecoveryCredentialRefused as error:
-        raise AssertionRefused(error.reason) from error
+    key = _find_recovery_key(account, answer.credential_id)
+    if key is None:
+        raise AssertionRefused("no such recovery key")
     try:
         challenge = claimed_challenge(answer.assertion.client_data)
         signed = parse_json_object(decode_base64url(challenge), limit=NEW_CREDENTIALS_LIMIT)

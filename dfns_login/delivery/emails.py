@@ -66,6 +66,7 @@ def notice_email(event: AuditEvent, *, account: Account) -> EmailMultiAlternativ
             "network": "",
             "lock_url": _lock_url(event),
             "until": parse_datetime(str(event.detail.get("until", ""))),
+            "recoverable_from": parse_datetime(str(event.detail.get("recoverable_from", ""))),
             **_common(account),
         }
         if event.address and "operator" not in event.detail:

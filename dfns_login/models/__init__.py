@@ -41,6 +41,7 @@ from dfns_login.models.outbox import (
     OutboxQuerySet,
     OutboxRow,
 )
+from dfns_login.models.recovery_waits import RecoveryWait, RecoveryWaitQuerySet
 from dfns_login.models.sessions import (
     Opening,
     Session,
@@ -76,6 +77,8 @@ __all__ = [
     "Organization",
     "OutboxQuerySet",
     "OutboxRow",
+    "RecoveryWait",
+    "RecoveryWaitQuerySet",
     "SecondFactor",
     "Session",
     "SessionQuerySet",

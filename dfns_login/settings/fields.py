@@ -85,6 +85,8 @@ class LoginSettings:
     """How long an account stays locked after its owner followed the link in a notice, unless it is unlocked before."""
     lock_link_lifetime: timedelta = timedelta(days=7)
     """Lifetime of the link in a notice that locks the account. A credential that is added unlocks after this long."""
+    recovery_wait: timedelta = timedelta(0)
+    """How long a recovery waits, so that its owner can stop it; less than `LOCK_LINK_LIFETIME`. Default: not at all."""
     audit_retention: timedelta = timedelta(days=365)
     """How long audit events are kept."""
     device_lifetime: timedelta = timedelta(days=180)

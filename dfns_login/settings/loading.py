@@ -104,13 +104,20 @@ def _wrong_origins(conf: LoginSettings) -> Iterator[str]:
 
 
 def _wrong_numbers(conf: LoginSettings) -> Iterator[str]:
-    least: dict[str, object] = {"code_cooldown": timedelta(0), "code_guesses": 1, "trusted_proxy_hops": 0}
+    least: dict[str, object] = {
+        "code_cooldown": timedelta(0),
+        "code_guesses": 1,
+        "recovery_wait": timedelta(0),
+        "trusted_proxy_hops": 0,
+    }
     for each in dataclasses.fields(conf):
         value: Any = getattr(conf, each.name)
         if each.name in least and value < least[each.name]:
             yield f"DFNS_LOGIN[{each.name.upper()!r}] must not be less than {least[each.name]}."
         elif each.name not in least and isinstance(value, timedelta) and value <= timedelta(0):
             yield f"DFNS_LOGIN[{each.name.upper()!r}] must be longer than zero."
+    if conf.recovery_wait >= conf.lock_link_lifetime:  # the owner must be able to stop it as long as it can be used
+        yield "DFNS_LOGIN['RECOVERY_WAIT'] must be shorter than LOCK_LINK_LIFETIME."
 
 
 def _is_web_origin(text: str) -> bool:

@@ -98,6 +98,7 @@ TOLD = {
     AuditKind.CREDENTIAL_CREATED: "A sign-in method or recovery kit was added to your account.",
     AuditKind.CREDENTIAL_DEACTIVATED: "A sign-in method or recovery kit was deactivated.",
     AuditKind.CREDENTIAL_ACTIVATED: "A sign-in method for your account was reactivated.",
+    AuditKind.RECOVERY_CANCELLED: "An administrator cancelled the recovery of your account.",
     AuditKind.UNLOCKED: "An administrator unlocked your account.",
     AuditKind.DEACTIVATED: "An administrator deactivated your account.",
     AuditKind.REACTIVATED: "An administrator reactivated your account.",

@@ -8,7 +8,7 @@ from drf_spectacular.plumbing import ResolvedComponent
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 
 from dfns_login.api import users
-from dfns_login.api.authentication import BrowserSessionAuthentication
+from dfns_login.api.authentication import BrowserSessionAuthentication, SignedInBrowser
 from dfns_login.api.browser import CompleteBrowserLogin
 from dfns_login.api.operations import Operation, operation_of
 from dfns_login.api.replies import RefusedReply
@@ -74,6 +74,8 @@ class OperationSchema(AutoSchema):
             return self._requires("temporaryToken", TEMPORARY_TOKEN, identity=TemporaryTokenAPIView)
         if isinstance(self.view, CompleteBrowserLogin):
             return self._requires("csrfToken", CSRF_TOKEN, identity=BrowserSessionAuthentication)
+        if SignedInBrowser in self.view.authentication_classes:
+            return []  # anybody may call it
         return super().get_auth()
 
     def _requires(self, name: str, definition: dict[str, Any], *, identity: type) -> list[dict[str, list[str]]]:

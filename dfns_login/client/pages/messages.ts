@@ -51,6 +51,12 @@ export class Messages {
     this.#error.append(...textWith(name, { time: left }))
   }
 
+  /** Show the text `name` with elements in place of its {placeholders}. */
+  showErrorWith(name: string, places: Readonly<Record<string, Node>>): void {
+    this.clearError()
+    this.#error.append(...textWith(name, places))
+  }
+
   clearError(): void {
     this.#countdown?.stop()
     this.#error.textContent = ''

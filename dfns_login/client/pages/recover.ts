@@ -6,6 +6,7 @@ import { KeyReader } from '../key_reader.js'
 import { standardVault } from '../vault.js'
 import { BusyGuard } from './busy_guard.js'
 import { CodeSender, isSamePerson, type Person } from './code_sender.js'
+import { timeElement } from './dates.js'
 import { find, findAll, findOptional } from './dom.js'
 import { Enrollment, type EnrollmentChallenge, type EnrollmentStep } from './enrollment.js'
 import { isRefused } from './error_messages.js'
@@ -109,6 +110,14 @@ function rejectKit(): void {
   kit.showError(text('kit.wrong'))
 }
 
+/** The server used up the code. The recovery can be completed in this many seconds, with a new code. */
+function showWait(seconds: number): void {
+  code.input.value = ''
+  recipient = undefined
+  const ready = new Date(Math.ceil((Date.now() + seconds * 1000) / 60_000) * 60_000) // shown to the minute
+  messages.showErrorWith('recovery.waiting', { moment: timeElement(ready.toISOString()) })
+}
+
 async function presentCode(): Promise<void> {
   const person = personFields.required()
   const verificationCode = person && code.required('missing.code')
@@ -140,6 +149,10 @@ async function presentCode(): Promise<void> {
       if (isRefused(error, 'invalid_code')) {
         code.showError(text('refused.invalid_code'))
         code.input.select()
+        return true
+      }
+      if (isRefused(error, 'recovery_waiting')) {
+        showWait(error.retryAfter ?? 0)
         return true
       }
       if (!isRefused(error, 'not_a_recovery_credential') && !(error instanceof WrongPasswordError)) return false

@@ -148,6 +148,19 @@ def locked(actors: Actors, operation: str) -> HttpResponse:
     return actors.send(request)
 
 
+def waiting(actors: Actors) -> HttpResponse:
+    with configured(RECOVERY_WAIT=timedelta(days=1)):
+        return actors.send(ACCEPTED["createRecoveryChallenge"](actors))
+
+
+def waiting_to_complete(actors: Actors) -> HttpResponse:
+    """As if recoveries had to wait since this one was opened, and it was begun again."""
+    request = ACCEPTED["recover"](actors)
+    assert waiting(actors).status_code == 400
+    with configured(RECOVERY_WAIT=timedelta(days=1)):
+        return actors.send(request)
+
+
 def lapsed_registration_code(actors: Actors) -> HttpResponse:
     two_days_ago = datetime.now(UTC) - timedelta(days=2)
     code = issue(actors.invited.recipient, purpose=CodePurpose.REGISTRATION, now=two_days_ago)
@@ -282,6 +295,8 @@ OF_ONE: dict[tuple[str, str], Callable[[Actors], HttpResponse]] = {
     ),
     ("recover", "invalid_credential"): lambda actors: actors.send(requests.recover(actors, new_key(), FAULT)),
     ("recover", "credential_id_taken"): lambda actors: actors.send(requests.recover(actors, taken_key(actors))),
+    ("createRecoveryChallenge", "recovery_waiting"): waiting,
+    ("recover", "recovery_waiting"): waiting_to_complete,
     ("recover", "account_locked"): lambda actors: locked(actors, "recover"),
     ("listUsers", "invalid_request"): lambda actors: actors.send(actors.as_operator("GET", "/auth/users?limit=0")),
     ("createUser", "user_exists"): lambda actors: actors.send(
