@@ -10,7 +10,7 @@ RUN := PATH="$(abspath $(BIN)):$$PATH"
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-check quick quick-api quick-rest test test-sqlite test-postgres test-browser test-alone \
-	test-django test-other coverage soak bench timing docs conformance requirements lint sbom audit audit-python \
+	test-django test-other coverage soak bench timing docs programs conformance requirements lint sbom audit audit-python \
 	audit-npm openapi messages web dist lock clean
 
 help: ## List the targets
@@ -30,7 +30,7 @@ demo-check: $(VENV)/.demo $(BUNDLE) ## Start the project, walk one person throug
 # The markers are described in pyproject.toml.
 IN_A_BROWSER := (browser or conformance or (node and not live))
 ALONE := (race or outage)
-NEEDS_MORE := browser or conformance or fuzz or live or node or outage or postgres or race
+NEEDS_MORE := browser or conformance or fuzz or live or node or outage or postgres or programs or race
 NOT_QUICK := ($(NEEDS_MORE) or slow)
 
 RUN_TESTS := -m pytest -q
@@ -59,7 +59,7 @@ test: lint $(VENV)/.clients $(BUNDLE) ## Run every test and linter
 	@echo "== Races and outages"
 	$(MAKE) test-alone
 test-sqlite: $(VENV)/.dev $(VENV)/.clients $(BUNDLE) ## Run all tests on SQLite except browsers, races and outages
-	$(PYTEST) -m "not ($(IN_A_BROWSER) or $(ALONE))" $(ASKED_FOR)
+	$(PYTEST) -m "not ($(IN_A_BROWSER) or $(ALONE) or programs)" $(ASKED_FOR)
 test-postgres: $(VENV)/.dev $(VENV)/.clients $(BUNDLE) ## Run the database tests on PostgreSQL
 	$(PYTEST) --db=postgres -m "database and not (fuzz or $(IN_A_BROWSER) or $(ALONE))" $(ASKED_FOR)
 test-browser: $(VENV)/.dev $(VENV)/.clients $(BUNDLE) ## Run the tests of the pages, our client and the official clients
@@ -67,7 +67,7 @@ test-browser: $(VENV)/.dev $(VENV)/.clients $(BUNDLE) ## Run the tests of the pa
 test-alone: $(VENV)/.dev ## Run the races and outages
 	$(PYTEST) -m "$(ALONE)" $(ASKED_FOR)
 test-django: $(VENV)/.dev $(BUNDLE)
-	$(PYTEST) -m "not ((fuzz and database) or live or $(IN_A_BROWSER) or $(ALONE))" $(ASKED_FOR)
+	$(PYTEST) -m "not ((fuzz and database) or live or $(IN_A_BROWSER) or $(ALONE) or programs)" $(ASKED_FOR)
 test-other:
 	$(MAKE) $(OTHER) test-django
 
@@ -79,6 +79,9 @@ coverage: ## List the lines that no test reaches; takes twice as long as the tes
 
 soak: $(VENV)/.dev ## Run the races and outages in long rounds, over a million rows
 	SOAK=1 $(PYTEST) -m "$(ALONE)" $(ARGS)
+
+programs: $(VENV)/.dev ## Run the example configurations in nginx, Caddy, systemd-analyze and promtool, which must be installed
+	$(PYTEST) -m programs $(ARGS)
 
 conformance: $(VENV)/.dev $(VENV)/.clients ## Rewrite the table of the official clients' calls in docs/conformance.md
 	$(RUN) WRITE_CONFORMANCE=1 $(BIN)/python -m pytest -q tests/conformance/test_official_clients.py

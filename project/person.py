@@ -256,7 +256,7 @@ def main() -> None:
         print("Registered:", person.register(code, password=password)["credential"]["uuid"])
         return
     person.ask_code()
-    challenge = person.open_login(input("We emailed you a code. Login code: "))
+    challenge = person.open_login(input("Login code from the email: "))
     token = ""
     while not token:
         try:

@@ -1,4 +1,4 @@
-"""The example configurations of `docs/deploy/`, run by the programs themselves where these are installed (R-138).
+"""The example configurations of `docs/deploy/`, run by the programs themselves (R-138): `make programs`.
 
 Behind each proxy is a server that tells what it was sent.
 """
@@ -99,8 +99,7 @@ def caddy(folder: Path, *, port: int, upstream: int) -> list[str]:
 @pytest.fixture(params=[nginx, caddy], ids=["nginx", "caddy"])
 def proxy(request: pytest.FixtureRequest, tmp_path: Path, upstream: int) -> Iterator[Proxy]:
     """Send a request to the proxy, with its host's name and over TLS."""
-    if shutil.which(request.param.__name__) is None:
-        pytest.skip(f"{request.param.__name__} is not installed")
+    assert shutil.which(request.param.__name__), f"{request.param.__name__} is not installed"
     write_certificate(tmp_path)
     port = free_port()
     command = request.param(tmp_path, port=port, upstream=upstream)
@@ -135,6 +134,7 @@ def proxy(request: pytest.FixtureRequest, tmp_path: Path, upstream: int) -> Iter
             program.terminate()
 
 
+@pytest.mark.programs
 def test_a_proxy_says_who_the_client_is_and_takes_nothing_else_over(proxy: Proxy):
     forged = {"X-Request-ID": "forged", "X-Forwarded-Proto": "http", "X-Forwarded-For": "203.0.113.9"}
     told = proxy("GET", "/login/", headers=forged).json()
@@ -145,25 +145,28 @@ def test_a_proxy_says_who_the_client_is_and_takes_nothing_else_over(proxy: Proxy
     assert len(told["x-request-id"]) >= 32
 
 
+@pytest.mark.programs
 @pytest.mark.parametrize("path", ["/metrics", "/healthz", "/readyz", "/metrics?x=1"])
 def test_a_proxy_keeps_metrics_and_health_to_itself(proxy: Proxy, path: str):
     assert proxy("GET", path).status_code == 404
     assert proxy("GET", "/login/").status_code == 200  # the control
 
 
+@pytest.mark.programs
 def test_a_proxy_bounds_bodies(proxy: Proxy):
     assert proxy("POST", "/auth/login", content=b"x" * 60_000).status_code == 200
     assert proxy("POST", "/auth/login", content=b"x" * 70_000).status_code in {413, 502}  # 502: Caddy before 2.7
 
 
-@pytest.mark.skipif(ANALYZE is None, reason="systemd is not installed")
+@pytest.mark.programs
 @pytest.mark.parametrize("unit", UNITS, ids=lambda path: path.stem)
 def test_systemd_accepts_the_units(unit: Path, tmp_path: Path):
     """With a program that is there."""
+    assert ANALYZE, "systemd-analyze is not installed"
     program, _, _ = unit.read_text().partition("ExecStart=")[2].partition(" ")
     copy = tmp_path / unit.name
     copy.write_text(unit.read_text().replace(program, "/bin/true"))
-    done = subprocess.run([str(ANALYZE), "verify", str(copy)], capture_output=True, text=True, check=False)
+    done = subprocess.run([ANALYZE, "verify", str(copy)], capture_output=True, text=True, check=False)
     assert (done.returncode, [line for line in done.stderr.splitlines() if unit.name in line]) == (0, [])
 
 

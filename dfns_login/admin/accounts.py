@@ -12,19 +12,18 @@ from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from dfns_login.admin.account_operations import CANCEL_RECOVERY, DEACTIVATE, INVITE_AGAIN, REACTIVATE, UNLOCK
 from dfns_login.admin.django_types import TypedModelForm
 from dfns_login.admin.filters import OrganizationFilter, choice_filter
-from dfns_login.admin.model_admin import Operation, ReadOnlyAdmin, operator_of
+from dfns_login.admin.model_admin import ReadOnlyAdmin, operator_of
 from dfns_login.admin.related import related_to
 from dfns_login.admin.rendering import RelatedRows, Tone, badge, change_url, link_to, moment
 from dfns_login.admin.search import starts_with, username_or_empty
 from dfns_login.ceremonies.invitation import Invitation, invite
-from dfns_login.ceremonies.lockdown import unlock_account
-from dfns_login.ceremonies.operators import deactivate_account, invite_again, reactivate_account
-from dfns_login.ceremonies.recovery_waits import cancel_recovery, waiting_until
+from dfns_login.ceremonies.recovery_waits import waiting_until
 from dfns_login.errors import Refusal
 from dfns_login.models import (
     Account,
@@ -42,59 +41,6 @@ TONES: Final = {
 }
 
 DATES: Final = ("shown_created", "shown_last_sign_in", "shown_email_refused", "shown_locked", "shown_recovery")
-
-INVITE_AGAIN: Operation[Account] = Operation(
-    name="invite_again",
-    label=_("Resend invitation"),
-    list_label=_("Resend invitation to selected accounts"),
-    consequence=_(
-        "We email the registration code again. It's the same code as long as the last one is valid. "
-        "Nothing is sent within a minute of the last request."
-    ),
-    applies=lambda row: row.state == AccountState.INVITED and row.organization.active,
-    perform=lambda row, operator: invite_again(row, operator=operator, now=timezone.now()),
-    done=lambda n: ngettext("%(n)d invitation requested.", "%(n)d invitations requested.", n) % {"n": n},
-)
-DEACTIVATE: Operation[Account] = Operation(
-    name="deactivate",
-    label=_("Deactivate account"),
-    list_label=_("Deactivate selected accounts"),
-    consequence=_("This person can no longer sign in. Their sessions end now, and their open codes are revoked."),
-    applies=lambda row: row.state != AccountState.DEACTIVATED,
-    perform=lambda row, operator: deactivate_account(row, operator=operator, now=timezone.now()),
-    done=lambda n: ngettext("%(n)d account deactivated.", "%(n)d accounts deactivated.", n) % {"n": n},
-)
-REACTIVATE: Operation[Account] = Operation(
-    name="reactivate",
-    label=_("Reactivate account"),
-    list_label=_("Reactivate selected accounts"),
-    consequence=_("This person can sign in again, or register if they haven't yet. Ended sessions stay ended."),
-    applies=lambda row: row.state == AccountState.DEACTIVATED,
-    perform=lambda row, operator: reactivate_account(row, operator=operator, now=timezone.now()),
-    done=lambda n: ngettext("%(n)d account reactivated.", "%(n)d accounts reactivated.", n) % {"n": n},
-)
-UNLOCK: Operation[Account] = Operation(
-    name="unlock",
-    label=_("Unlock account"),
-    list_label=_("Unlock selected accounts"),
-    consequence=_(
-        "The owner locked the account by a link in an email. Make sure that it is the owner who asks you to unlock it: "
-        "then its keys are released again, and a password signs in."
-    ),
-    applies=lambda row: row.is_locked(now=timezone.now()),
-    perform=lambda row, operator: unlock_account(row, operator=operator, now=timezone.now()),
-    done=lambda n: ngettext("%(n)d account unlocked.", "%(n)d accounts unlocked.", n) % {"n": n},
-)
-
-CANCEL_RECOVERY: Operation[Account] = Operation(
-    name="cancel_recovery",
-    label=_("Cancel recovery"),
-    list_label=_("Cancel waiting recoveries of selected accounts"),
-    consequence=_("Whoever started to recover this account has to start again, and to wait again."),
-    applies=lambda row: waiting_until(row, now=timezone.now()) is not None,
-    perform=lambda row, operator: cancel_recovery(row, operator=operator, now=timezone.now()),
-    done=lambda n: ngettext("%(n)d recovery cancelled.", "%(n)d recoveries cancelled.", n) % {"n": n},
-)
 
 
 class InvitationForm(TypedModelForm[Account]):

@@ -84,7 +84,7 @@ def open_recovery(
 
     signed_in: the live session of the browser that asks.
     Raises: CodeRefused, if the code is not valid; RecoveryCredentialRefused, if
-    the account has no such recovery key; RecoveryWaits, if the recovery has to wait first (R-137).
+    the account has no such recovery key; RecoveryWaits, if the recovery has to wait first (R-145).
     Stored, in one transaction: the counted guess, that a valid code was consumed, a wait, events, a notice.
     Source: Dfns API, Create Recovery Challenge.
     """

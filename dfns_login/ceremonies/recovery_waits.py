@@ -1,4 +1,4 @@
-"""The time that a recovery waits, so that the account's owner can stop it (R-137)."""
+"""The time that a recovery waits, so that the account's owner can stop it (R-145)."""
 
 from datetime import datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""Recoveries that wait, so that the account's owner can stop them, over HTTP (R-137)."""
+"""Recoveries that wait, so that the account's owner can stop them, over HTTP (R-145)."""
 
 from datetime import timedelta
 from typing import Any

@@ -26,7 +26,6 @@ DASHBOARD: dict[str, Any] = json.loads((FOLDER / "dashboard.json").read_text())
 RULES: dict[str, Any] = yaml.safe_load((FOLDER / "alerts.yml").read_text())
 ALERTS = RULES["groups"][0]["rules"]
 VARIABLES = {"$job": ".*", "$__rate_interval": "5m"}
-with_promtool = pytest.mark.skipif(PROMTOOL is None, reason="promtool is not installed")
 
 
 def expressions() -> Iterator[str]:
@@ -35,7 +34,8 @@ def expressions() -> Iterator[str]:
 
 
 def promtool(*arguments: str) -> str:
-    done = subprocess.run([str(PROMTOOL), *arguments], capture_output=True, text=True, check=False)
+    assert PROMTOOL, "promtool is not installed"
+    done = subprocess.run([PROMTOOL, *arguments], capture_output=True, text=True, check=False)
     return done.stdout + done.stderr if done.returncode else ""
 
 
@@ -87,13 +87,13 @@ def test_the_panels_of_the_dashboard_do_not_overlap():
     assert len(set(ids)) == len(ids)
 
 
-@with_promtool
+@pytest.mark.programs
 def test_promtool_accepts_the_rules_and_their_outcomes():
     assert promtool("check", "rules", str(FOLDER / "alerts.yml")) == ""
     assert promtool("test", "rules", str(HERE / "alerts_test.yml")) == ""
 
 
-@with_promtool
+@pytest.mark.programs
 def test_promtool_accepts_the_queries_of_the_dashboard(tmp_path: Path):
     rules = []
     for number, text in enumerate(expressions()):
