@@ -7,7 +7,9 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-from dfns_login.audit_chain import BATCH, Head, link_mac, lock_checkpoint, sign_checkpoint
+from django.db.models import Max, Q
+
+from dfns_login.audit_chain import BATCH, LONGEST_TRANSACTION, Head, link_mac, lock_checkpoint, sign_checkpoint
 from dfns_login.models import AuditCheckpoint, AuditEvent, AuditLink, transaction
 from dfns_login.verification.evidence import EvidenceError, verify_evidence
 
@@ -71,7 +73,9 @@ def verify_trail(*, expected: Head | None, now: datetime) -> Iterator[Problem]:
     if expected and not found and expected.position > walk.position:
         text = f"The chain ends at {walk.position}, before the given head."
         yield Problem(finding=Finding.CUT_OFF, message=text, position=walk.position)
-    for event in AuditEvent.objects.unchained().filter(at__lte=now - CLOCKS_APART).order_by("pk"):
+    settled = AuditLink.objects.filter(chained_at__lte=now - LONGEST_TRANSACTION).aggregate(newest=Max("event"))
+    overdue = Q(at__lte=now - CLOCKS_APART) | Q(pk__lte=settled["newest"] or 0)
+    for event in AuditEvent.objects.unchained().filter(overdue).order_by("pk"):
         yield Problem(
             finding=Finding.UNCHAINED,
             message="The event has no link: it was inserted with an earlier id or time, or the task does not run.",

@@ -16,6 +16,8 @@ from tests.support.conformance.browser import chromium
 from tests.support.plugin import started
 from tests.support.servers import PostgreSQL, Valkey
 
+collect_ignore = ["support/example"]
+"""A project with tests of its own, which `test_public_api.py` runs."""
 TESTS = Path(__file__).parent
 STATIC = TESTS.parent / "dfns_login" / "static"
 SCRIPT = STATIC / "dfns_login" / "dist" / "sign_in.js"

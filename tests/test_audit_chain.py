@@ -155,10 +155,11 @@ def test_a_link_needs_the_key(trail: list[AuditEvent], jane: Account, settings: 
     assert (Finding.ALTERED, 6) in findings()
 
 
-def test_an_inserted_event_is_found(trail: list[AuditEvent], jane: Account) -> None:
+@pytest.mark.parametrize("age", [timedelta(0), DAY, -3650 * DAY])
+def test_an_inserted_event_is_found(trail: list[AuditEvent], jane: Account, age: timedelta) -> None:
     """With an id below those that the task looks at, it gets no link. With a new id, it gets a link after its time."""
     chain_events(now=NOW + DAY)
-    inserted = AuditEvent(pk=trail[0].pk - 1, kind=AuditKind.SIGNED_OUT, organization=jane.organization, at=NOW)
+    inserted = AuditEvent(pk=trail[0].pk - 1, kind=AuditKind.SIGNED_OUT, organization=jane.organization, at=NOW - age)
     note(jane, at=NOW + DAY)
     chain_events(now=NOW + DAY)
     inserted.save()

@@ -1,13 +1,16 @@
 """The same races between threads of one process, on both databases, and beside each what would lose it."""
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 from django.db.models import F
 from pytest_django.plugin import DjangoDbBlocker
 
@@ -22,6 +25,7 @@ from tests.support.databases import MigratedDatabases, migrate, working_on
 from tests.support.factories import SOMEWHERE, issue
 from tests.support.parallel_requests import PARALLEL, Crew
 from tests.support.race_calls import CAP, Figure, codes_of, wrong_codes
+from tests.support.timed_requests import wait_until
 
 LOGIN = CodePurpose.LOGIN
 SQLITE_PARALLEL = 20
@@ -126,6 +130,58 @@ def crossings_by_round(arena: Arena, present: Callable[[str], bool]) -> list[int
 def test_a_known_device_presents_the_strangers_code_once(arena: Arena) -> None:
     assert crossings_by_round(arena, presented_by_device) == [1] * arena.rounds
     assert {row.device_guesses for row in codes_of(SOMEBODY) if row.caller == Caller.DEVICE} <= set(range(1, CAP + 1))
+
+
+def revoke() -> None:
+    account: Any = SimpleNamespace(organization_id=SOMEBODY.organization, username=SOMEBODY.username)
+    OneTimeCode.objects.revoke_of_account(account=account, now=datetime.now(UTC))
+
+
+def revoke_in_another_order() -> None:
+    """As one UPDATE of both rows may: PostgreSQL promises no order."""
+    for caller in (Caller.STRANGER, Caller.DEVICE):
+        codes = OneTimeCode.objects.of(SOMEBODY, purpose=LOGIN).filter(caller=caller)
+        codes.close(how=CodeClosed.REVOKED, now=datetime.now(UTC))
+
+
+def in_a_transaction(act: Callable[[], None]) -> None:
+    try:
+        with transaction.atomic():
+            act()
+    finally:
+        connection.close()
+
+
+def is_waiting_for_a_lock() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND pid <> pg_backend_pid())")
+        return bool(cursor.fetchone()[0])
+
+
+@on_postgres
+@pytest.mark.parametrize(
+    ("act", "deadlock"), [(revoke, False), (revoke_in_another_order, True)], ids=["ordered", "control"]
+)
+def test_revoking_waits_for_a_known_device_that_presents_the_strangers_code(
+    arena: Arena, act: Callable[[], None], deadlock: bool
+) -> None:
+    issue(SOMEBODY)
+    issue(SOMEBODY, requester=DEVICE)
+    strangers, own = codes_of(SOMEBODY)
+    outcome: list[object] = []
+    with ThreadPoolExecutor(1) as threads:
+        try:
+            with transaction.atomic():
+                now = datetime.now(UTC)
+                OneTimeCode.objects.record_guess(code=own, matched=False, cap=CAP, now=now, caller=Caller.DEVICE)
+                revoking = threads.submit(in_a_transaction, act)
+                wait_until(is_waiting_for_a_lock)
+                outcome.append(OneTimeCode.objects.consume(code=strangers, now=now))
+        except OperationalError as error:
+            outcome.append(type(error))
+        outcome.append(type(revoking.exception()))
+    assert (OperationalError in outcome) is deadlock
+    assert deadlock or (outcome, OneTimeCode.objects.open().count()) == ([True, type(None)], 0)
 
 
 @on_postgres
