@@ -3,6 +3,7 @@
 import os
 import pickle
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,7 @@ def test_a_database_writer_signs_in_with_a_key_of_their_own(client: Client, jane
     changed = "UPDATE dfns_login_credential SET public_key = %s, algorithm = 'P-256' WHERE canonical_credential_id = %s"
     assert write(changed, spki, jane.key.credential_id) == 1
     opened = open_login(client, jane.names).json()
-    forged = SoftwareKey(**{**{f: getattr(mine, f) for f in mine.__slots__}, "credential_id": jane.key.credential_id})
+    forged = replace(mine, credential_id=jane.key.credential_id)
     assert complete_login(client, opened, forged).status_code == 200
 
 
