@@ -65,7 +65,7 @@ test-postgres: $(VENV)/.dev $(VENV)/.clients $(BUNDLE) ## Run the database tests
 test-browser: $(VENV)/.dev $(VENV)/.clients $(BUNDLE) ## Run the tests of the pages, our client and the official clients
 	$(PYTEST) --db=postgres -m "$(IN_A_BROWSER)" $(ASKED_FOR)
 test-alone: $(VENV)/.dev ## Run the races and outages
-	$(PYTEST) -m "$(ALONE)" $(ASKED_FOR)
+	$(PYTEST) --durations=15 -m "$(ALONE)" $(ASKED_FOR)
 test-django: $(VENV)/.dev $(BUNDLE)
 	$(PYTEST) -m "not ((fuzz and database) or live or $(IN_A_BROWSER) or $(ALONE) or programs)" $(ASKED_FOR)
 test-other:

@@ -15,7 +15,8 @@ from tests.support.smtp_sink import SmtpSink
 __all__ = ["database_url", "migrated", "own_valkey"]
 """Fixtures of the races, which are wanted here too."""
 
-collect_ignore = [] if SOAK else ["test_hosts.py"]
+collect_ignore = [] if SOAK else ["test_hosts.py", "test_kills.py", "test_stranger.py"]
+"""These take minutes, or need root: `make soak` runs them."""
 
 StartSite = Callable[..., Site]
 

@@ -24,6 +24,7 @@ from tests.support.page_visitor import visiting
 from tests.support.servers import ROOT, Valkey, free_port
 from tests.test_public_api import EXAMPLE
 
+pytestmark = pytest.mark.live
 SECTION = (ROOT / "README.md").read_text().partition("## Add it to your project")[2].partition("\n## ")[0]
 FILES = re.findall(r"^```python\n# ([\w/]+\.py)(?:, at the end)?\n(.+?)^```$", SECTION, re.DOTALL | re.MULTILINE)
 INSTALL, SET_UP, SERVE = re.findall(r"^```sh\n(.+?)^```$", SECTION, re.DOTALL | re.MULTILINE)
