@@ -11,13 +11,19 @@ from dfns_login.monitoring.probes import PARTS, QUEUES
 TOKEN = "0123456789abcdef0123456789abcdef"
 
 
+def forget_results() -> None:
+    """Once no thread looks any more: a probe whose last look hangs does not start another."""
+    for probe in (*PARTS.values(), QUEUES):
+        if (thread := probe._thread) is not None:  # noqa: SLF001
+            thread.join(30)
+        probe.forget()
+
+
 @pytest.fixture(autouse=True)
 def fresh_probes() -> Iterator[None]:
-    for probe in (*PARTS.values(), QUEUES):
-        probe.forget()
+    forget_results()
     yield
-    for probe in (*PARTS.values(), QUEUES):
-        probe.forget()
+    forget_results()
 
 
 @pytest.fixture
