@@ -446,7 +446,7 @@ def test_a_project_without_a_celery_app_is_told_what_to_write(monkeypatch):
     made_up = Celery("default", set_as_current=False, fixups=[])
     for name in ("checks.deployment", "delivery.celery_app"):
         monkeypatch.setattr(f"dfns_login.{name}.current_app", made_up)
-    (found,) = [each for each in run_checks(include_deployment_checks=True) if each.id == "dfns_login.W035"]
+    (found,) = [each for each in messages(deploy=True) if each.id == "dfns_login.W035"]
     assert ids() == ["W035"]
     assert 'app.config_from_object("django.conf:settings", namespace="CELERY")' in found.hint
 

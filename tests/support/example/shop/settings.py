@@ -1,5 +1,7 @@
 """Settings of a project that uses the whole public API."""
 
+import django
+
 from dfns_login.settings import BEAT_SCHEDULE
 
 SECRET_KEY = "example"
@@ -34,6 +36,10 @@ TEMPLATES = [
     }
 ]
 DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}
+if django.VERSION >= (6, 1):
+    MAILERS = {"default": {"BACKEND": "django.core.mail.backends.console.EmailBackend"}}
+else:
+    EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
 STATIC_URL = "static/"
 CELERY_BEAT_SCHEDULE = {**BEAT_SCHEDULE}
 DFNS_LOGIN = {
