@@ -21,7 +21,7 @@ DOCS = Path(__file__).resolve().parents[2] / "docs" / "operations.md"
 
 @pytest.fixture(scope="module", autouse=True)
 def _documented(migrated: MigratedDatabases, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
-    (sql,) = re.findall(r"```sql\n(CREATE FUNCTION dfns_login_append_only.*?)```", DOCS.read_text(), re.DOTALL)
+    (sql,) = re.findall(r"```plpgsql\n(CREATE FUNCTION dfns_login_append_only.*?)```", DOCS.read_text(), re.DOTALL)
     with django_db_blocker.unblock(), working_on(migrated.new()):
         with connection.cursor() as cursor:
             cursor.execute("CREATE ROLE web")
