@@ -147,18 +147,24 @@ def _present(
     record: LoginRecord, code: str, *, requester: Requester, now: datetime
 ) -> tuple[PresentedCode, list[ReleasedKey], str]:
     """Present the code. Return it, the keys that it releases, and the network that the owner was told of, if any."""
-    keys, account = find_encrypted_keys(record, now=now), record.account
-    events = []
-    if account is not None:
-        with_key = [each.credential_id for each in keys]
-        events = presented_events(account, purpose=CodePurpose.LOGIN, with_key=with_key, requester=requester, now=now)
-    presented = present_login_code(record, code, caller=Caller.of(requester.device), now=now, events=events)
+    account, events = record.account, list[AuditEvent]()
+
+    def draft() -> Sequence[AuditEvent]:
+        if account is not None:
+            with_key = [each.credential_id for each in find_encrypted_keys(record, now=now)]
+            events.extend(
+                presented_events(account, purpose=CodePurpose.LOGIN, with_key=with_key, requester=requester, now=now)
+            )
+        return events
+
+    presented = present_login_code(record, code, caller=Caller.of(requester.device), now=now, events=draft)
     if account is None:
         raise CodeRefused("account no longer registered")
     for event in events:
         announce_event(event, account=account, requester=requester)
     released = release_encrypted_keys(record, presented=presented)
-    return presented, released, _tell_of_release(record, keys, events, requester=requester)
+    told = _tell_of_release(record, find_encrypted_keys(record, now=now), events, requester=requester)
+    return presented, released, told
 
 
 def _tell_of_release(

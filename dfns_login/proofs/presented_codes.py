@@ -56,11 +56,12 @@ def present_code(
 
 
 def present_login_code(
-    record: LoginRecord, submitted: str, *, caller: Caller, now: datetime, events: Sequence[AuditEvent]
+    record: LoginRecord, submitted: str, *, caller: Caller, now: datetime, events: Callable[[], Sequence[AuditEvent]]
 ) -> PresentedCode:
     """Do what `present_code` does, with login codes that were read already.
 
-    record: read for this caller. events: stored with the guess, if the code is valid.
+    record: read for this caller. events: called if the code matches. What it returns is stored with the guess, if the
+    code is valid. A wrong guess must not take longer for a name that exists (R-126).
     """
     codes = record.codes or [_no_code(record.recipient, CodePurpose.LOGIN)]
     return _spend(codes, _fold(submitted), caller=caller, now=now, events=events)
@@ -103,7 +104,7 @@ def _spend(
     *,
     caller: Caller,
     now: datetime,
-    events: Sequence[AuditEvent] = (),
+    events: Callable[[], Sequence[AuditEvent]] = tuple,
     permit: Callable[[], None] = lambda: None,
 ) -> PresentedCode:
     """Count one guess and consume the code that it matches. Right and wrong guesses cost the same.
@@ -115,6 +116,7 @@ def _spend(
     purpose = CodePurpose(counting.purpose)
     matched = [row for row in rows if hmac.compare_digest(derive_characters(row).encode(), folded)]
     refusal = _refusal_of(permit) if matched else None
+    drafted = events() if matched else ()
     consumed = counting in matched and refusal is None
     with transaction.atomic() if matched and not consumed else nullcontext():
         counted = OneTimeCode.objects.record_guess(
@@ -123,12 +125,12 @@ def _spend(
             matched=consumed,
             cap=guess_cap(purpose),
             now=now,
-            events=events if consumed else (),
+            events=drafted if consumed else (),
         )
         if counted and matched and not consumed and refusal is None:
             consumed = OneTimeCode.objects.consume(code=matched[0], now=now)
-            if consumed and events:
-                AuditEvent.objects.add(*events)
+            if consumed and drafted:
+                AuditEvent.objects.add(*drafted)
     if not counted:
         raise CodeRefused("no open code, or it is expired, spent, or out of guesses")
     if not matched:

@@ -2,9 +2,11 @@
 
 from datetime import datetime, timedelta
 from typing import Any
+from unittest import mock
 
 import pytest
 
+from dfns_login.ceremonies import login
 from dfns_login.ceremonies.code_requests import send_code
 from dfns_login.ceremonies.factors import FactorAnswer, SigningChallenge
 from dfns_login.ceremonies.login import (
@@ -178,6 +180,17 @@ def test_unknown_users_are_not_told_about_missing_credentials(settings: Any) -> 
 def test_a_code_without_a_username_is_refused() -> None:
     with pytest.raises(CodeRefused):
         open_login(LoginRequest(organization="or-x", login_code="1"), requester=SOMEWHERE, now=NOW)
+
+
+def test_a_wrong_guess_prepares_nothing_of_a_release(jane: Person) -> None:
+    """R-126. It would take longer for a name that exists."""
+    code = mailed_code(jane)
+    with mock.patch.object(login, "presented_events", wraps=login.presented_events) as prepared:
+        with pytest.raises(CodeRefused):
+            opened(jane, "0" * 16 if code[0] != "0" else "1" * 16)
+        assert not prepared.called
+        opened(jane, code)
+        assert prepared.called
 
 
 def test_passkeys_are_listed_separately(kim: Person) -> None:

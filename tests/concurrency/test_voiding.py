@@ -500,7 +500,7 @@ def read_login(scene: Scene) -> Callable[[], list[ReleasedKey]]:
     record = LoginRecord.read(scene.account.recipient, caller=Caller.STRANGER)
 
     def present() -> list[ReleasedKey]:
-        presented = present_login_code(record, code, caller=Caller.STRANGER, now=scene.elsewhere, events=())
+        presented = present_login_code(record, code, caller=Caller.STRANGER, now=scene.elsewhere, events=tuple)
         return release_encrypted_keys(record, presented=presented)
 
     return present
