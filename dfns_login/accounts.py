@@ -51,7 +51,7 @@ def invite(
     """Invite somebody, and have the registration code sent after the commit.
 
     Somebody who is invited already gets the code again. organization: default: `default_organization`.
-    user: an existing user to link the account to. Whoever registers can act as this user.
+    user: an existing user to link the account to. The person who registers can act as this user.
     Raises: BodyRefused, if the address, organization or user is not valid; UserExists, if the account is registered or
     deactivated.
     """

@@ -154,7 +154,7 @@ def users_to_try(account: Account) -> Iterator[Any]:
 
 
 def missing_fields() -> list[str]:
-    """Return the fields of the user model for which `create_user` has no acceptable value, whoever registers.
+    """Return the fields of the user model for which `create_user` has no acceptable value for any account.
 
     Nothing, if the project has a callable of its own.
     """

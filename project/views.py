@@ -50,9 +50,8 @@ def admin_login(request: HttpRequest) -> HttpResponse:
         seconds = int(refusal.retry_after.total_seconds()) if refusal.retry_after else 60
         return HttpResponse(refusal.message, status=429, headers={"Retry-After": str(seconds)})
     response = admin.site.login(request)
-    if (
-        response.status_code == HTTPStatus.FOUND
-    ):  # the form is shown again if this name has not signed in, whoever has before
+    # Otherwise the form is shown again. Being signed in says nothing: another user may have signed in before.
+    if response.status_code == HTTPStatus.FOUND:
         remember_device(request, response, recipient=operator, now=now)
     return response
 

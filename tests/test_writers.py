@@ -56,7 +56,7 @@ def test_a_database_writer_signs_in_with_a_key_of_their_own(client: Client, jane
     assert complete_login(client, opened, forged).status_code == 200
 
 
-def test_a_database_writer_revives_a_session_for_whoever_has_its_token(client: Client, jane: Person) -> None:
+def test_a_database_writer_can_revive_a_session(client: Client, jane: Person) -> None:
     token = sign_in(client, jane)
     assert call(client, "PUT", "/auth/logout", {}, bearer=token).status_code == 200
     assert call(client, "GET", "/auth/credentials", bearer=token).status_code == 401

@@ -58,7 +58,7 @@ CANCEL_RECOVERY: Final[Operation[Account]] = Operation(
     name="cancel_recovery",
     label=_("Cancel recovery"),
     list_label=_("Cancel waiting recoveries of selected accounts"),
-    consequence=_("Whoever started to recover this account has to start again, and to wait again."),
+    consequence=_("The person who started to recover this account has to start again, and to wait again."),
     applies=lambda row: waiting_until(row, now=timezone.now()) is not None,
     perform=lambda row, operator: cancel_recovery(row, operator=operator, now=timezone.now()),
     done=lambda n: ngettext("%(n)d recovery cancelled.", "%(n)d recoveries cancelled.", n) % {"n": n},

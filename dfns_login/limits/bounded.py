@@ -102,7 +102,7 @@ class BoundedCalls:
             if result.set_running_or_notify_cancel():
                 try:
                     result.set_result(call())
-                except BaseException as error:  # noqa: BLE001  it is raised by whoever waits for the result
+                except BaseException as error:  # noqa: BLE001  the thread that waits for the result raises it
                     result.set_exception(error)
             self._idle.release()
 

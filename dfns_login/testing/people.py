@@ -114,8 +114,8 @@ def _email_of(user: AbstractBaseUser) -> str:
     return f"user-{user.pk}@example.com"
 
 
-def _new_key(account: Account) -> SoftwareKey:
-    key = SoftwareKey.make(kind=Kind.PASSWORD_PROTECTED_KEY)
+def add_credential(account: Account, key: SoftwareKey) -> Credential:
+    """Store the key's credential, as registration does."""
     credential = Credential(
         organization_id=account.organization_id,
         account=account,
@@ -126,9 +126,15 @@ def _new_key(account: Account) -> SoftwareKey:
         algorithm=key.algorithm.value,
         created_at=timezone.now(),
     )
-    set_encrypted_key(credential, check_key_envelope(key.encrypted_private_key or ""))
+    if key.encrypted_private_key is not None:
+        set_encrypted_key(credential, check_key_envelope(key.encrypted_private_key))
     credential.save(force_insert=True)
-    _KEYS[credential.pk] = key
+    return credential
+
+
+def _new_key(account: Account) -> SoftwareKey:
+    key = SoftwareKey.make(kind=Kind.PASSWORD_PROTECTED_KEY)
+    _KEYS[add_credential(account, key).pk] = key
     return key
 
 

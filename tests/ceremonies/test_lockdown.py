@@ -226,7 +226,7 @@ def test_before_a_signature_no_notice_is_sent(client: Client, jane: Person) -> N
 
 
 def test_a_second_lock_does_not_extend_the_first(client: Client, jane: Person) -> None:
-    """So that whoever reads the mailbox cannot keep the owner out."""
+    """So that somebody who reads the mailbox cannot keep the owner out."""
     lock(jane, client)
     until = stored(jane).locked_until
     lock(jane, client)

@@ -177,7 +177,7 @@ def test_the_email_says_how_long_the_code_is_valid(jane: Account, mailoutbox: Ou
     assert "expires in 1 minute." in mailoutbox[1].body
 
 
-# Who is mailed
+# Who is emailed
 
 
 def test_an_unknown_name_gets_no_email(mailoutbox: Outbox) -> None:

@@ -104,7 +104,7 @@ def test_the_email_goes_from_our_address_to_the_stored_one(scene: LiveProject, p
 def test_the_email_is_in_the_language_of_the_registration(
     scene: LiveProject, monkeypatch: pytest.MonkeyPatch, accepted: str, written: str
 ) -> None:
-    """R-125: whoever asks for a code does not choose it."""
+    """R-125: a stranger who requests a code does not choose it."""
     person = scene.invite()
     with monkeypatch.context() as patch:
         patch.setitem(scene.http.headers, "Accept-Language", accepted)

@@ -83,7 +83,7 @@ def test_only_reading_is_answered():
 # What only those with the token may know
 
 
-def test_whoever_knows_the_token_learns_which_part_is_down(settings, monitored, celery):
+def test_the_token_shows_which_part_is_down(settings, monitored, celery):
     assert parts(monitored) == (200, {"database": "up", "cache": "up", "broker": "up"})
     celery.broker_url = f"redis://:{PASSWORD}@127.0.0.1:{free_port()}/0"
     PARTS["broker"].forget()

@@ -10,17 +10,13 @@ from dfns_login.models import (
     Account,
     AccountState,
     CodePurpose,
-    Credential,
-    CredentialKind,
     OneTimeCode,
     Organization,
 )
 from dfns_login.proofs.codes import derive_code, issue_code
-from dfns_login.proofs.key_release import set_encrypted_key
 from dfns_login.requester import Requester
+from dfns_login.testing.people import add_credential
 from dfns_login.usernames import Recipient, canonical_username
-from dfns_login.verification.credential_id import parse_credential_id
-from dfns_login.verification.key_envelope import check_key_envelope
 from tests.support.authenticators import Kind, SoftwareKey
 
 SOMEWHERE = Requester(address="192.0.2.1", agent="tests", locale="en")
@@ -61,21 +57,7 @@ def make_account(
     )
 
 
-def make_credential(account: Account, key: SoftwareKey) -> Credential:
-    credential = Credential(
-        organization_id=account.organization_id,
-        account=account,
-        kind=CredentialKind(key.kind.value),
-        credential_id=key.credential_id,
-        canonical_credential_id=parse_credential_id(key.credential_id),
-        public_key=key.spki,
-        algorithm=key.algorithm.value,
-        created_at=datetime.now(UTC),
-    )
-    if key.encrypted_private_key is not None:
-        set_encrypted_key(credential, check_key_envelope(key.encrypted_private_key))
-    credential.save(force_insert=True)
-    return credential
+make_credential = add_credential
 
 
 def make_person(organization: Organization | None = None, email: str = "jane@example.co", *keys: SoftwareKey) -> Person:

@@ -225,7 +225,7 @@ def test_a_sign_count_that_rises_or_is_not_kept_holds(before, now):
 
 @pytest.mark.parametrize(("before", "now"), [(7, 7), (7, 6), (7, 0), (2**32 - 1, 0), (2**32 - 1, 1)])
 def test_a_sign_count_that_does_not_rise_is_refused_by_a_name_of_its_own(before, now):
-    """R-54: so that the ceremony can tell the user; whoever asked hears what they hear for any other failure."""
+    """R-54: the ceremony can tell the owner. The client gets the same refusal as for any other failure."""
     with pytest.raises(SignCountRegressed) as refused:
         verify(PASSKEY, PASSKEY.answer(CHALLENGE, sign_count=now), sign_count=before)
     generic = AssertionRefused()
