@@ -80,16 +80,18 @@ def session_of(request: HttpRequest) -> Session | None:
     """Return the live session that the request belongs to: of its bearer token, else of its browser.
 
     For Django's requests and REST framework's. None if the token is somebody else's than the `request.user` for whom
-    the view acts. Reads the session's row. Stores when it was last used, at most once a minute.
+    the view acts, or if the request has other credentials in `Authorization`. Reads the session's row. Stores when it
+    was last used, at most once a minute.
     """
-    authenticated = getattr(
-        request, "auth", None
-    )  # REST framework's request knows who was authenticated, and wraps Django's
+    # REST framework's request knows who was authenticated, and wraps Django's
+    authenticated = getattr(request, "auth", None)
     if isinstance(authenticated, Session):
         return authenticated
     request = getattr(request, "_request", request)
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() != "bearer":
+    if scheme and scheme.lower() != "bearer":
+        return None  # REST framework may authenticate somebody else by it than the browser's user
+    if not scheme:
         return resolve_browser_session(request, now=timezone.now())
     try:
         session = resolve_session(token.strip(), now=timezone.now())

@@ -170,6 +170,15 @@ def test_a_token_of_somebody_else_is_not_the_session_of_a_browser(client: Client
     assert session_of(request_of(client, Authorization=f"Bearer {mine.token}")) == mine.login_session
 
 
+@pytest.mark.parametrize("other", ["Token 0123", "Basic eDp5", "bob"])
+def test_other_credentials_in_the_header_are_not_the_session_of_a_browser(
+    client: Client, jane: AbstractBaseUser, other: str
+) -> None:
+    """REST framework may authenticate somebody else by them."""
+    login_as(client, jane)
+    assert session_of(request_of(client, Authorization=other)) is None
+
+
 def test_the_session_that_rest_framework_authenticated_is_the_one(client: Client, jane: AbstractBaseUser) -> None:
     browsers = login_as(client, jane)
     request = Request(request_of(client, Authorization=f"Bearer {api_client_for(jane).token}"))
@@ -230,6 +239,13 @@ def test_somebody_elses_recent_sign_in_does_not_count(again: HttpRequest) -> Non
     fresh = api_client_for(make_user("mallory@example.co")).token
     again.META["HTTP_AUTHORIZATION"] = f"Bearer {fresh}"
     assert payout(again).status_code == 403
+
+
+@pytest.mark.urls("tests.support.urls_without_pages")
+def test_without_pages_an_earlier_sign_in_is_refused(client: Client, jane: AbstractBaseUser) -> None:
+    request = RequestFactory().get("/payout", headers={"Accept": "text/html"})
+    request.session, request.user = client.session, jane
+    assert payout(request).status_code == 403
 
 
 def test_an_earlier_sign_in_leads_to_the_sign_in_page_and_back(

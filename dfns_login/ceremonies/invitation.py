@@ -23,7 +23,7 @@ class Invitation:
     """An invitation.
 
     email: the address that emails are sent to; its domain may be internationalized.
-    operator: the username of the operator who invites; empty for a command.
+    operator: as `Operator.name`; empty for a command.
     """
 
     organization: Organization

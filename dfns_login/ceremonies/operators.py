@@ -15,7 +15,6 @@ from dfns_login.models import (
     Account,
     AccountState,
     AuditKind,
-    CodeClosed,
     CodePurpose,
     OneTimeCode,
     Organization,
@@ -32,7 +31,10 @@ BEYOND: Final = 2**32
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operator:
-    """Who acts, and from where. name: the operator's username; empty for a command."""
+    """Who acts, and from where.
+
+    name: id of the operator's account (API) or user (admin); empty for a command. Log lines have it, so no address.
+    """
 
     requester: Requester
     name: str = ""
@@ -161,7 +163,7 @@ def _switch_organization(organization: Organization, kind: AuditKind, /, *, oper
 
 def _end_everything(organization: Organization, *, now: datetime) -> Voided:
     sessions = Session.objects.filter(account__organization=organization).revoke(now=now)
-    codes = OneTimeCode.objects.filter(organization=organization.pk).close(how=CodeClosed.REVOKED, now=now)
+    codes = OneTimeCode.objects.filter(organization=organization.pk).revoke_all(now=now)
     RecoveryWait.objects.end(Account.objects.filter(organization=organization))
     return Voided(sessions=sessions, codes=codes)
 

@@ -6,7 +6,16 @@ from dfns_login.audit import record_event
 from dfns_login.ceremonies.notices import notify_owner
 from dfns_login.ceremonies.operators import Operator
 from dfns_login.errors import RecoveryWaits, TokenRefused
-from dfns_login.models import Account, AuditKind, Credential, RecoveryWait, Session, transaction
+from dfns_login.models import (
+    Account,
+    AuditKind,
+    CodePurpose,
+    Credential,
+    OneTimeCode,
+    RecoveryWait,
+    Session,
+    transaction,
+)
 from dfns_login.settings import login_settings
 
 
@@ -61,11 +70,13 @@ def waiting_until(account: Account, *, now: datetime) -> datetime | None:
 def cancel_recovery(account: Account, *, operator: Operator, now: datetime) -> bool:
     """Cancel the account's waiting recoveries as an operator; true for exactly one caller.
 
-    Stored, in one transaction: that none waits, an event, a notice.
+    Stored, in one transaction: that none waits, that open recovery codes are revoked, an event, a notice.
     """
     detail = {"operator": operator.name} if operator.name else {}
     with transaction.atomic():
         Account.objects.lock(account=account)
+        # first, as whatever ends waits: a code that is being presented may begin one
+        OneTimeCode.objects.of(account.recipient, purpose=CodePurpose.RECOVERY).revoke_all(now=now)
         if not RecoveryWait.objects.current(account=account, now=now).delete()[0]:
             return False
         requester = operator.requester

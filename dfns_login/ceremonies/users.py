@@ -53,7 +53,7 @@ def create_user(session: Session, *, email: str, kind: AccountKind, requester: R
     """
     permit(session, Operation.CREATE)
     invitation = Invitation(
-        organization=session.account.organization, email=email, kind=kind, operator=session.account.username
+        organization=session.account.organization, email=email, kind=kind, operator=session.account.pk
     )
     return _find(session, invite(invitation, requester=requester, now=now).pk)
 
@@ -115,4 +115,4 @@ def _find(session: Session, account_id: str) -> Account:
 
 
 def _operator(session: Session, requester: Requester) -> Operator:
-    return Operator(requester=requester, name=session.account.username)
+    return Operator(requester=requester, name=session.account.pk)

@@ -124,12 +124,15 @@ class OneTimeCodeQuerySet(OutboxQuerySet["OneTimeCode"]):
         return self.filter(pk=code.pk).close(how=CodeClosed.REVOKED, now=now) == 1
 
     def revoke_of_account(self, *, account: Account, now: datetime) -> int:
-        """Close every open code for the account's username. Returns how many.
+        """Close every open code for the account's username. Returns how many."""
+        return self.filter(organization=account.organization_id, recipient=account.username).revoke_all(now=now)
 
-        In the order in which a known device locks them that presents the strangers' code: no deadlock.
+    def revoke_all(self, *, now: datetime) -> int:
+        """Close the open codes among these. Returns how many.
+
+        In the order in which a known device locks them that presents the strangers' code, so they do not deadlock.
         """
-        mine = self.filter(organization=account.organization_id, recipient=account.username)
-        in_order = [mine.filter(caller=caller) for caller in (Caller.DEVICE, Caller.STRANGER)]
+        in_order = [self.filter(caller=caller) for caller in (Caller.DEVICE, Caller.STRANGER)]
         return sum(codes.close(how=CodeClosed.REVOKED, now=now) for codes in in_order)
 
     def close_expired(self, *, now: datetime, limit: int) -> int:

@@ -115,6 +115,9 @@ def _spend(
     counting = next((row for row in rows if row.expires_at > now), rows[0])
     purpose = CodePurpose(counting.purpose)
     matched = [row for row in rows if hmac.compare_digest(derive_characters(row).encode(), folded)]
+    counts = counting.expires_at > now and getattr(counting, caller.counter) < guess_cap(purpose)
+    if not counts:
+        matched = []  # so that an uncounted guess takes as long whether or not it matches
     refusal = _refusal_of(permit) if matched else None
     drafted = events() if matched else ()
     consumed = counting in matched and refusal is None

@@ -282,8 +282,17 @@ def test_deactivating_a_user_ends_everything_at_once(client: Client, operator: S
     assert sign_in(client, kim)
     kinds = (AuditKind.DEACTIVATED, AuditKind.REACTIVATED)
     events = AuditEvent.objects.filter(account=kim.account, kind__in=kinds).order_by("pk")
-    operator_name = operator.person.account.username
+    operator_name = operator.person.account.pk
     assert [(each.kind, each.detail) for each in events] == [(each, {"operator": operator_name}) for each in kinds]
+
+
+def test_no_log_line_has_an_operators_address(operator: SignedIn, caplog: pytest.LogCaptureFixture) -> None:
+    """R-138."""
+    caplog.set_level("INFO", logger="dfns_login.audit")
+    made = operator.signed("POST", "/auth/users", {"email": "kim@example.co", "kind": "CustomerEmployee"}).json()
+    operator.signed("PUT", f"/auth/users/{made['userId']}/deactivate", {})
+    assert "account.deactivated" in caplog.text
+    assert operator.person.account.username not in caplog.text
 
 
 def test_deleting_an_account_keeps_its_events_and_its_user(client: Client, operator: SignedIn) -> None:

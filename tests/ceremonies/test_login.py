@@ -189,6 +189,12 @@ def test_a_wrong_guess_prepares_nothing_of_a_release(jane: Person) -> None:
         with pytest.raises(CodeRefused):
             opened(jane, "0" * 16 if code[0] != "0" else "1" * 16)
         assert not prepared.called
+        used_up = OneTimeCode.objects.open()
+        used_up.update(guesses=10)
+        with pytest.raises(CodeRefused):
+            opened(jane, code)
+        assert not prepared.called
+        used_up.update(guesses=0)
         opened(jane, code)
         assert prepared.called
 
