@@ -50,7 +50,7 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.module_loading import import_string
 
 from dfns_login.checks import monitoring
-from dfns_login.delivery import MISSING_APP, MISSING_LINES, SEND_LIMIT, has_celery_app
+from dfns_login.delivery import MISSING_APP, SEND_LIMIT, has_celery_app, missing_lines
 from dfns_login.limits import CODE_PER_USER, waits_are_bounded
 from dfns_login.models import CodePurpose
 from dfns_login.paths import resolve_path
@@ -183,7 +183,7 @@ def _check_cache(_conf: LoginSettings) -> Iterator[CheckMessage]:
 
 def _check_celery(_conf: LoginSettings) -> Iterator[CheckMessage]:
     if not has_celery_app():
-        yield Warning(MISSING_APP, hint=MISSING_LINES, id="dfns_login.W035")
+        yield Warning(MISSING_APP, hint=missing_lines(), id="dfns_login.W035")
         return
     celery = current_app.conf
     if celery.task_serializer != "json" or set(celery.accept_content) - {"json", "application/json"}:

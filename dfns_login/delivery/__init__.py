@@ -1,6 +1,6 @@
 """Sends the emails of the outbox: codes that people wait for first."""
 
-from dfns_login.delivery.celery_app import MISSING_APP, MISSING_LINES, has_celery_app
+from dfns_login.delivery.celery_app import MISSING_APP, has_celery_app, missing_files, missing_lines
 from dfns_login.delivery.lease import SEND_LIMIT
 from dfns_login.delivery.outbox import deliver_due
 from dfns_login.delivery.senders import CodeToSend, NotDeliverable
@@ -8,11 +8,12 @@ from dfns_login.delivery.wake_ups import WakeUps
 
 __all__ = [
     "MISSING_APP",
-    "MISSING_LINES",
     "SEND_LIMIT",
     "CodeToSend",
     "NotDeliverable",
     "WakeUps",
     "deliver_due",
     "has_celery_app",
+    "missing_files",
+    "missing_lines",
 ]

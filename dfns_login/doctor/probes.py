@@ -25,7 +25,7 @@ from django.db import connections, models, router
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.executor import MigrationExecutor
 
-from dfns_login.delivery import MISSING_APP, MISSING_LINES, has_celery_app
+from dfns_login.delivery import MISSING_APP, has_celery_app, missing_lines
 from dfns_login.key_rings import key_ids
 from dfns_login.models import OneTimeCode
 from dfns_login.proofs import undecryptable_keys
@@ -205,7 +205,7 @@ def _sweep(clock: Clock) -> Iterator[Finding]:
 
 def _worker(_clock: Clock) -> Iterator[Finding]:
     if not has_celery_app():
-        yield bad("worker", MISSING_APP, remedy=MISSING_LINES)
+        yield bad("worker", MISSING_APP, remedy=missing_lines())
         return
     with current_app.connection_for_write() as connection:
         connection.ensure_connection(max_retries=1, timeout=PING_SECONDS)

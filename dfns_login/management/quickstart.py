@@ -4,6 +4,8 @@ import argparse
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Final
 
 from celery import current_app
@@ -12,26 +14,12 @@ from django.db import DatabaseError
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 
+from dfns_login.delivery import has_celery_app, missing_files
 from dfns_login.key_rings import new_rings, ring_texts
 from dfns_login.management.terminal import Parsers, Terminal, add_command
 from dfns_login.models import Organization
 
 MIDDLEWARE: Final = "dfns_login.middleware.BrowserSessionMiddleware"
-FALLBACK_APP: Final = "default"
-"""Name of the app that Celery makes if the project has none."""
-CELERY_APP: Final = """\
-import os
-
-from celery import Celery
-
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "{package}.settings")
-app = Celery("{package}")
-app.config_from_object("django.conf:settings", namespace="CELERY")
-app.autodiscover_tasks()"""
-CELERY_INIT: Final = """\
-from .celery import app as celery_app
-
-__all__ = ["celery_app"]"""
 URLS: Final = """\
 from django.urls import include, path
 
@@ -80,8 +68,7 @@ def quickstart(_given: argparse.Namespace, terminal: Terminal) -> None:
 
 
 def _missing_settings() -> Iterator[Missing]:
-    package = settings.ROOT_URLCONF.partition(".")[0]
-    where = f"{package}/settings.py"
+    where = _file_of(settings.SETTINGS_MODULE or "mysite.settings")
     if not getattr(settings, "DFNS_LOGIN", {}):
         yield Missing(what="Settings", where=where, lines=SETTINGS)
     if MIDDLEWARE not in settings.MIDDLEWARE:
@@ -102,14 +89,13 @@ def _missing_settings() -> Iterator[Missing]:
 
 
 def _missing_code() -> Iterator[Missing]:
-    package = settings.ROOT_URLCONF.partition(".")[0]
-    if current_app.main == FALLBACK_APP:
-        yield Missing(what="Celery app", where=f"{package}/celery.py", lines=CELERY_APP.format(package=package))
-        yield Missing(what="Celery app, loaded", where=f"{package}/__init__.py", lines=CELERY_INIT)
+    if not has_celery_app():
+        for where, lines in missing_files().items():
+            yield Missing(what="Celery app", where=where, lines=lines)
     try:
         reverse("dfns_login:login")
     except NoReverseMatch:
-        yield Missing(what="URLs", where=settings.ROOT_URLCONF.replace(".", "/") + ".py", lines=URLS)
+        yield Missing(what="URLs", where=_file_of(settings.ROOT_URLCONF), lines=URLS)
 
 
 def _missing_rows() -> Iterator[Missing]:
@@ -119,6 +105,16 @@ def _missing_rows() -> Iterator[Missing]:
     except DatabaseError:
         lines = "python manage.py migrate\npython manage.py dfns organization create Example"
         yield Missing(what="Tables", where="shell", lines=lines)
+
+
+def _file_of(module: str) -> str:
+    """Path of a module, from the current folder if it is below that."""
+    try:
+        found = find_spec(module)
+    except ModuleNotFoundError:
+        found = None
+    path = Path(found.origin if found and found.origin else module.replace(".", "/") + ".py")
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
 def _beat_schedule() -> list[dict[str, object]]:

@@ -180,7 +180,7 @@ def test_a_missing_celery_app_is_named(monkeypatch):
     monkeypatch.setattr("dfns_login.doctor.probes.has_celery_app", lambda: False)
     found = find("worker")
     assert (found.level, found.message) == (Level.ERROR, "The project has no Celery app, so no worker sends emails.")
-    assert 'app = Celery("yours")' in found.remedy
+    assert 'app = Celery("project")' in found.remedy
 
 
 @pytest.mark.slow

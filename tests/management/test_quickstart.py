@@ -5,11 +5,13 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from django.core.cache.backends.locmem import LocMemCache
 
+from dfns_login.delivery import missing_files
 from dfns_login.key_rings import key_rings
 from dfns_login.management import quickstart
 from tests.management.conftest import Dfns
@@ -51,6 +53,18 @@ def test_what_is_missing_is_named(dfns: Dfns, settings: Any, change: dict[str, A
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize("of_the_project", [True, False])
+def test_an_app_of_the_project_is_not_missing_whatever_its_name(
+    dfns: Dfns, monkeypatch: pytest.MonkeyPatch, of_the_project: bool
+) -> None:
+    """Celery makes up an app named `default`, which is not set as the current one."""
+    make_organization()
+    app = SimpleNamespace(main="default", set_as_current=of_the_project)
+    monkeypatch.setattr("dfns_login.delivery.celery_app.current_app", app)
+    assert [each["what"] for each in dfns("quickstart", "--json").json] == ["Celery app"] * 2 * (not of_the_project)
+
+
+@pytest.mark.django_db
 def test_the_keys_that_it_prints_are_valid(dfns: Dfns, settings: Any) -> None:
     """The command runs without keys, which every other part of the app requires."""
     make_organization()
@@ -63,15 +77,26 @@ def test_the_keys_that_it_prints_are_valid(dfns: Dfns, settings: Any) -> None:
     assert key_rings().current_code_key_id
 
 
-def test_the_readme_says_the_same() -> None:
-    for lines in (quickstart.CELERY_APP.format(package="mysite"), quickstart.CELERY_INIT, quickstart.URLS):
+def test_the_readme_says_the_same(settings: Any) -> None:
+    settings.SETTINGS_MODULE = "mysite.settings"
+    files = missing_files()
+    assert list(files) == ["mysite/celery.py", "mysite/__init__.py"]
+    for lines in (*files.values(), quickstart.URLS):
         assert lines in README
 
 
 @pytest.mark.slow
 def test_pasting_what_it_prints_is_enough(tmp_path: Path) -> None:
-    """In a project that `startproject` has made, of which only `INSTALLED_APPS` names the app."""
-    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+    """In a project that `startproject` has made, of which only `INSTALLED_APPS` names the app.
+
+    Its settings are in a package that is not that of its URLs.
+    """
+    environment = {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(ROOT),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "DJANGO_SETTINGS_MODULE": "config.settings.local",
+    }
 
     def manage(*arguments: str) -> str:
         command = [sys.executable, "manage.py", *arguments]
@@ -80,10 +105,15 @@ def test_pasting_what_it_prints_is_enough(tmp_path: Path) -> None:
         return done.stdout
 
     subprocess.run([sys.executable, "-m", "django", "startproject", "mysite", tmp_path], check=True)
-    with (tmp_path / "mysite" / "settings.py").open("a") as file:
+    config = tmp_path / "config" / "settings"
+    config.mkdir(parents=True)
+    (tmp_path / "mysite" / "settings.py").rename(config / "local.py")
+    with (config / "local.py").open("a") as file:
         file.write('\nINSTALLED_APPS += ["dfns_login"]\n')
     missing = json.loads(manage("dfns", "quickstart", "--json"))
     assert len(missing) == 11
+    files = {"config/settings/local.py", "config/celery.py", "config/__init__.py", "mysite/urls.py"}
+    assert {each["where"] for each in missing} == {*files, "environment", "shell"}
     for each in missing:
         if each["where"] == "shell":
             for line in each["lines"].splitlines():
