@@ -1,8 +1,9 @@
 """Wake-ups are sent by a thread of the process, so that a request never waits for the broker.
 
-However many requests ask meanwhile, the next wake-up stands for them all. The thread keeps one connection to the
-broker. If a message fails on it, the thread sends it once more on a new connection: a broker that was restarted
-has closed the old one.
+However many requests ask meanwhile, the next wake-up stands for them all. The thread rests between two of them: with
+a wake-up for each request, it would hold requests up, because one thread of a process runs at a time. It keeps one
+connection to the broker. If a message fails on it, the thread sends it once more on a new connection: a broker that was
+restarted has closed the old one.
 """
 
 import atexit
@@ -18,8 +19,10 @@ from kombu.connection import Connection
 CONNECT_SECONDS: Final = 1
 EXIT_SECONDS: Final = 2.0
 """How long a process that ends waits for its last wake-up. The sweep replaces a lost one."""
+REST_SECONDS: Final = 0.05
+"""The least time from one wake-up to the next, so that an email waits no longer than this for the one before."""
 PAUSE_SECONDS: Final = 1.0
-"""After a failure the thread rests. What is asked for meanwhile is sent afterwards."""
+"""After a failure the thread rests longer. What is asked for meanwhile is sent afterwards."""
 BROKER_OPTIONS: Final[Mapping[str, Any]] = {
     # AMQP: a message that is written to a connection that is gone would be lost without an error.
     "confirm_publish": True,
@@ -48,6 +51,8 @@ class WakeUps:
 
     def request(self) -> None:
         """Have a wake-up sent soon. Never fails, never waits."""
+        if self._requested.is_set():
+            return  # the thread has yet to send the one for an earlier request
         with self._lock:
             self._idle.clear()
             self._requested.set()
@@ -56,12 +61,16 @@ class WakeUps:
                 thread.start()
 
     def finish(self, *, seconds: float = EXIT_SECONDS) -> bool:
-        """Wait until all wake-ups are sent or have failed. Returns whether they are."""
-        return self._idle.wait(seconds)
+        """Wait until all wake-ups are sent or have failed, without rests. Returns whether they are."""
+        self._hurry.set()
+        try:
+            return self._idle.wait(seconds)
+        finally:
+            self._hurry.clear()
 
     def _reset(self) -> None:
         self._lock = threading.Lock()
-        self._requested, self._idle = threading.Event(), threading.Event()
+        self._requested, self._idle, self._hurry = threading.Event(), threading.Event(), threading.Event()
         self._idle.set()
         self._thread = self._connection = None
 
@@ -73,8 +82,7 @@ class WakeUps:
             with self._lock:
                 if not self._requested.is_set():
                     self._idle.set()
-            if not sent:
-                threading.Event().wait(PAUSE_SECONDS)
+            self._hurry.wait(REST_SECONDS if sent else PAUSE_SECONDS)
 
     def _send_or_report(self) -> bool:
         try:

@@ -92,6 +92,19 @@ def test_requests_do_not_wait_for_the_broker(broker: Broker) -> None:
     assert len(broker.connections) == 2
 
 
+def test_the_thread_rests_between_wake_ups(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """R-133. Requests one after the other share a wake-up too. A process that ends sends it without the rest."""
+    monkeypatch.setattr(wake_ups, "REST_SECONDS", 3600)
+    sender = WakeUps(broker.send, on_failure=broker.reported.append)
+    sender.request()
+    assert broker.reached.acquire(timeout=PATIENCE_SECONDS)
+    for _ in range(3):
+        sender.request()
+        assert not broker.reached.acquire(timeout=0.02)
+    assert sender.finish(seconds=PATIENCE_SECONDS)
+    assert len(broker.connections) == 2
+
+
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")  # servers that load the app first fork so
 def test_a_forked_process_sends_its_own(broker: Broker) -> None:
     sender = WakeUps(broker.send, on_failure=broker.reported.append)
