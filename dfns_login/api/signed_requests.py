@@ -16,7 +16,7 @@ not cover the query string, because the official clients don't sign it, so a vie
 """
 
 import codecs
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from functools import wraps
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar, cast
@@ -60,13 +60,31 @@ def user_action_required(
     For views that authenticate with `SessionTokenAuthentication`.
     Raises: what `redeem` does; UserActionSpent, if the user action was already used.
     """
+    return _spending(method, acts_on=lambda _: ())
 
+
+def user_action_on_account_required(
+    method: Callable[Concatenate[View, Request, Arguments], Answer],
+) -> Callable[Concatenate[View, Request, Arguments], Answer]:
+    """Do what `user_action_required` does, for a method that acts on the account that its `user_id` names.
+
+    Both accounts are locked first, ordered by id: operators who act on each other at once must not deadlock.
+    """
+    return _spending(method, acts_on=lambda named: (named["user_id"],))
+
+
+def _spending(
+    method: Callable[Concatenate[View, Request, Arguments], Answer],
+    *,
+    acts_on: Callable[[Mapping[str, Any]], Collection[str]],
+) -> Callable[Concatenate[View, Request, Arguments], Answer]:
     @wraps(method)
     def signed(view: View, request: Request, *args: Arguments.args, **kwargs: Arguments.kwargs) -> Answer:
         try:
             redeemed = redeem(request)
             with transaction.atomic():
-                spend_user_action(redeemed, requester=Requester.of(django_request(request)))
+                requester = Requester.of(django_request(request))
+                spend_user_action(redeemed, requester=requester, acts_on=acts_on(kwargs))
                 return method(view, request, *args, **kwargs)
         except Refusal as refusal:
             raise api_exception(refusal, view=view) from refusal

@@ -10,7 +10,7 @@ from rest_framework.response import Response
 from dfns_login.api import fields
 from dfns_login.api.operations import Operation
 from dfns_login.api.replies import Reply
-from dfns_login.api.signed_requests import user_action_required
+from dfns_login.api.signed_requests import user_action_on_account_required, user_action_required
 from dfns_login.api.view import AuthenticatedAPIView
 from dfns_login.ceremonies import users
 from dfns_login.ceremonies.users import PAGE
@@ -131,7 +131,7 @@ class User(UserAPIView):
         reply=UserReply,
         refusals=OF_ONE_USER,
     )
-    @user_action_required
+    @user_action_on_account_required
     def delete(self, request: Request, user_id: str) -> Response:
         self.body()
         account = users.delete_user(self.session, user_id, requester=self.requester, now=self.now)
@@ -148,7 +148,7 @@ class ActivateUser(UserAPIView):
         reply=UserReply,
         refusals=OF_ONE_USER,
     )
-    @user_action_required
+    @user_action_on_account_required
     def put(self, request: Request, user_id: str) -> Response:
         self.body()
         return Response(user_reply(users.activate_user(self.session, user_id, requester=self.requester, now=self.now)))
@@ -164,7 +164,7 @@ class DeactivateUser(UserAPIView):
         reply=UserReply,
         refusals=OF_ONE_USER,
     )
-    @user_action_required
+    @user_action_on_account_required
     def put(self, request: Request, user_id: str) -> Response:
         self.body()
         return Response(

@@ -72,7 +72,7 @@ def deactivate_credential(credential: Credential, *, requester: Requester, now: 
     """Deactivate the credential; true for exactly one caller.
 
     Its sessions end, and the account's open codes and challenges are revoked (R-14).
-    operator: the username of the operator who does it.
+    operator: as `Operator.name`; empty for the owner.
     Stored, in one transaction: that it is not active, the ended sessions, an event, a notice.
     """
     account = credential.account

@@ -10,7 +10,7 @@ from typing import Final
 from dfns_login.audit import record_event, record_organization_event
 from dfns_login.ceremonies.code_requests import send_code
 from dfns_login.ceremonies.notices import notify_owner
-from dfns_login.ceremonies.sign_out import sign_out_everywhere
+from dfns_login.ceremonies.sign_out import end_access, sign_out_everywhere
 from dfns_login.models import (
     Account,
     AccountState,
@@ -77,20 +77,20 @@ def reactivate_account(account: Account, *, operator: Operator, now: datetime) -
 def delete_account(account: Account, *, operator: Operator, now: datetime) -> None:
     """Delete the account with its credentials and sessions. The project's user and the account's events stay."""
     with transaction.atomic():
-        _revoke_access(account, operator=operator, now=now)
-        _record(AuditKind.DELETED, account=account, operator=operator, now=now)
-        Account.objects.filter(
-            pk=account.pk
-        ).delete_recorded()  # not the instance, because receivers of the signal read its id
+        record_deletion(account, operator=operator, now=now)
+        # not the instance, because receivers of the signal read its id
+        Account.objects.filter(pk=account.pk).delete_recorded()
 
 
 def record_deletion(account: Account, *, operator: Operator, now: datetime) -> None:
     """Revoke the account's access and record its deletion, before the project deletes it, as with its user.
 
-    Stored, in one transaction: its ended sessions and codes, events.
+    Stored, in one transaction: its ended sessions and codes, events. Its generation is not raised: that would lock the
+    organization, and a project may delete several accounts in one transaction.
     """
     with transaction.atomic():
-        _revoke_access(account, operator=operator, now=now)
+        Account.objects.lock(account=account)
+        end_access(account, requester=operator.requester, now=now)
         _record(AuditKind.DELETED, account=account, operator=operator, now=now)
 
 

@@ -6,7 +6,7 @@ from dfns_login.audit import record_event
 from dfns_login.ceremonies.notices import notify_owner
 from dfns_login.ceremonies.voiding import EVERY_SESSION, void_account
 from dfns_login.errors import NotFound
-from dfns_login.models import Account, AuditKind, Session, transaction
+from dfns_login.models import Account, AuditKind, OneTimeCode, Session, transaction
 from dfns_login.proofs import lock_session
 from dfns_login.requester import Requester
 
@@ -14,7 +14,7 @@ from dfns_login.requester import Requester
 def end_session(session: Session, *, requester: Requester, now: datetime, operator: str = "") -> bool:
     """End the session; true for exactly one caller.
 
-    operator: the username of the operator who ends somebody else's session.
+    operator: as `Operator.name`; empty for the owner.
     Stored, in one transaction: when it ended, and an event.
     """
     with transaction.atomic():
@@ -52,7 +52,21 @@ def sign_out_everywhere(account: Account, *, requester: Requester, now: datetime
 
     Stored: as `void_account` does, and an event if a session ended.
     """
-    ended = void_account(account, ending=EVERY_SESSION, now=now)
+    _record_ended(void_account(account, ending=EVERY_SESSION, now=now), account=account, requester=requester, now=now)
+
+
+def end_access(account: Account, *, requester: Requester, now: datetime) -> None:
+    """End the sessions of an account that this transaction deletes, and revoke its codes. Lock the account first.
+
+    What else it was issued is refused because the account no longer exists.
+    Stored: the ended sessions and codes, and an event if a session ended.
+    """
+    ended = Session.objects.filter(account=account).revoke(now=now)
+    OneTimeCode.objects.revoke_of_account(account=account, now=now)
+    _record_ended(ended, account=account, requester=requester, now=now)
+
+
+def _record_ended(ended: int, /, *, account: Account, requester: Requester, now: datetime) -> None:
     if ended:
         record_event(AuditKind.SIGNED_OUT, account=account, requester=requester, now=now, sessions=ended)
 

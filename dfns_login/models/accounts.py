@@ -85,9 +85,13 @@ class AccountQuerySet(PrimaryQuerySet["Account"]):
     def lock(self, *, account: "Account") -> bool:
         """Lock the account until this transaction ends; false if it was deleted.
 
-        Lock it before its sessions and before the organization.
+        Lock it before its sessions and before the organization. If the transaction acts on several, use `lock_each`.
         """
         return self.select_for_update(no_key=True).filter(pk=account.pk).first() is not None
+
+    def lock_each(self) -> None:
+        """Lock these accounts until this transaction ends, ordered by id, so that no two transactions deadlock."""
+        list(self.select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True))
 
     def lock_current(self, *, account: "Account", generation: int) -> bool:
         """Lock the registered account; false if it was voided after this generation."""
@@ -111,7 +115,7 @@ class AccountQuerySet(PrimaryQuerySet["Account"]):
     def raise_every_generation(self, *, organization: Organization, by: int = 1) -> None:
         """Do what `raise_generation` does for every account of the organization."""
         mine = self.filter(organization=organization)
-        list(mine.select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True))
+        mine.lock_each()
         Organization.objects.filter(pk=organization.pk).update(generation=F("generation") + by)
         mine.update(generation=_ORGANIZATION_GENERATION)
 

@@ -136,10 +136,11 @@ class OneTimeCodeQuerySet(OutboxQuerySet["OneTimeCode"]):
         return sum(codes.close(how=CodeClosed.REVOKED, now=now) for codes in in_order)
 
     def close_expired(self, *, now: datetime, limit: int) -> int:
-        """Close up to `limit` expired codes. Returns how many."""
+        """Close up to `limit` expired codes, but none that is locked, so that this never waits. Returns how many."""
         expired = self.open().filter(salt__isnull=False, expires_at__lte=now).order_by("expires_at")
-        found = list(expired.values_list("pk", flat=True)[:limit])
-        return self.filter(pk__in=found).close(how=CodeClosed.EXPIRED, now=now)
+        with transaction.atomic():
+            found = list(expired.select_for_update(skip_locked=True).values_list("pk", flat=True)[:limit])
+            return self.filter(pk__in=found).close(how=CodeClosed.EXPIRED, now=now)
 
     def lapsed(self, *, now: datetime) -> bool:
         """Whether the newest of these codes expired before it was presented."""

@@ -1,5 +1,6 @@
 """The login token, and the session that it stands for."""
 
+from collections.abc import Collection
 from datetime import datetime
 
 from django.db.models import Q
@@ -95,14 +96,15 @@ def find_live_session(which: Q, *, now: datetime) -> Session | None:
     return session
 
 
-def lock_session(session: Session, *, now: datetime) -> int:
+def lock_session(session: Session, *, now: datetime, others: Collection[str] = ()) -> int:
     """Lock the session's account until the transaction ends, and return the account's generation.
 
     Whatever authorizes an act is checked here again, in the act's own transaction: everything
     that ends a session or voids an account takes the same lock.
+    others: ids of the other accounts that the transaction acts on, which are locked too.
     Raises: TokenRefused, if the session ended meanwhile.
     """
-    Account.objects.lock(account=session.account)
+    Account.objects.filter(pk__in={session.account_id, *others}).lock_each()
     live = Session.objects.live(now=now, idle=login_settings().token_idle).filter(pk=session.pk)
     generation = live.values_list("generation", flat=True).first()
     if generation is None:

@@ -6,6 +6,7 @@ session and the request, and the request that presents it must have the same one
 
 import hashlib
 import unicodedata
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -123,15 +124,16 @@ def redeem_user_action(token: str, *requests: ActionRequest, session: Session, n
     )
 
 
-def spend_user_action(redeemed: RedeemedAction, *, requester: Requester) -> None:
+def spend_user_action(redeemed: RedeemedAction, *, requester: Requester, acts_on: Collection[str] = ()) -> None:
     """Spend the user action. Call this in the transaction of the act that it permits.
 
-    The session's account stays locked until that transaction ends. Stored: the action's `jti`, and an event.
+    acts_on: ids of the other accounts that the act changes.
+    These and the session's account stay locked until that transaction ends. Stored: the action's `jti`, and an event.
     Raises: UserActionSpent, if it was already used, so exactly one caller succeeds; TokenRefused, if the session
     ended meanwhile; UserActionRefused, if the account was voided since, because the credential that signed may
     have been revoked.
     """
-    if lock_session(redeemed.session, now=redeemed.redeemed_at) > redeemed.generation:
+    if lock_session(redeemed.session, now=redeemed.redeemed_at, others=acts_on) > redeemed.generation:
         raise UserActionRefused("user action issued before the account was voided")
     if not spend_jti(redeemed.jti, expires_at=redeemed.expires_at + LEEWAY):
         raise UserActionSpent("user action already used")

@@ -3,9 +3,11 @@
 import json
 from typing import Any
 
-from dfns_login.models import AuditEvent, AuditKind, CodePurpose, Credential, CredentialKind
+from django.contrib.auth.models import Permission
+
+from dfns_login.models import Account, AccountState, AuditEvent, AuditKind, CodePurpose, Credential, CredentialKind
 from tests.support.authenticators import Kind, SoftwareKey, base64url, compact_json
-from tests.support.factories import Person, issue, make_person
+from tests.support.factories import Person, issue, make_organization, make_person
 from tests.support.fido2_authenticator import Passkey
 from tests.support.parallel_requests import PARALLEL, Answer, Call, send, send_at_once
 from tests.support.race_calls import successes
@@ -89,6 +91,24 @@ def test_of_sixty_recoveries_with_one_key_one_recovers(web: str) -> None:
         answers = send_at_once(web, both * (PARALLEL // 2))
         assert successes(answers, refusal=NOT_AUTHORIZED) == 1
         assert person.account.credentials.usable().count() == 1
+
+
+def test_of_two_operators_who_deactivate_each_other_at_once_one_does(web: str) -> None:
+    """R-122. The other one is signed out by then."""
+    for number in range(ROUNDS):
+        organization = make_organization()
+        operators = [
+            make_person(organization, f"{name}-{number}@example.co", SoftwareKey.make()) for name in ("jane", "kim")
+        ]
+        calls = []
+        for operator, other in (operators, operators[::-1]):
+            user: Any = operator.account.user
+            user.user_permissions.set(Permission.objects.filter(codename="change_account"))
+            token, path = sign_in(web, operator), f"/auth/users/{other.account.pk}/deactivate"
+            action = good(send(web, signing(web, operator, token, method="PUT", path=path, body={})))
+            calls.append(Call(path=path, body={}, bearer=token, user_action=action["userAction"], method="PUT"))
+        assert successes(send_at_once(web, calls), refusal=NOT_AUTHORIZED) == 1
+        assert Account.objects.filter(organization=organization, state=AccountState.REGISTERED).count() == 1
 
 
 def recovery(web: str, person: Person) -> Call:
