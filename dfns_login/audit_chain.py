@@ -4,7 +4,8 @@ A background task adds a link for each event: an HMAC over the event, the link's
 a key that the database does not hold. Positions count in the order of chaining, so events may commit in any order and
 no request waits for the chain. Changing, removing, moving or backdating an event without the key breaks a link.
 
-Purging removes the oldest links with their events, and signs a checkpoint where the chain begins now.
+Purging removes the oldest links with their events, and signs a checkpoint where the chain begins now. It verifies what
+it deletes, so that nobody can have it sign what they altered.
 
 Removing the newest events with their links leaves a shorter chain that is valid. Only a head that was kept elsewhere
 shows this: each run logs it.
@@ -28,6 +29,8 @@ LONGEST_TRANSACTION: Final = timedelta(minutes=15)
 """An event that commits later than this after its id was drawn is not chained, and verifying reports it."""
 START: Final = bytes(32)
 """What stands for the previous link of the first one."""
+UNSIGNED: Final = b""
+"""The signature of a checkpoint after which something had been altered or removed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +92,18 @@ def sign_checkpoint(position: int, mac: bytes) -> bytes:
     return _mac(b"checkpoint", position.to_bytes(8), mac)
 
 
+def is_signed(checkpoint: AuditCheckpoint) -> bool:
+    """Whether the checkpoint's signature is ours."""
+    expected = sign_checkpoint(checkpoint.position, bytes(checkpoint.mac))
+    return hmac.compare_digest(expected, bytes(checkpoint.signature))
+
+
+def is_link_of(event: AuditEvent, link: AuditLink, previous: bytes) -> bool:
+    """Whether the link was made for the event as it is, at this position, after the link with the MAC `previous`."""
+    computed = link_mac(event, position=link.position, previous=previous, chained_at=link.chained_at)
+    return hmac.compare_digest(computed, bytes(link.mac))
+
+
 def link_mac(event: AuditEvent, *, position: int, previous: bytes, chained_at: datetime) -> bytes:
     """Return the MAC of an event's link."""
     chained = chained_at.astimezone(UTC).isoformat(timespec="microseconds").encode()
@@ -147,21 +162,25 @@ def _unchained(last: AuditLink | None) -> Iterable[AuditEvent]:
 
 
 def _purge_batch(*, until: datetime) -> int:
+    """Delete one batch. If something in it was altered, the checkpoint is not signed, and verifying reports it."""
     with transaction.atomic():
         checkpoint = lock_checkpoint()
         links = list(AuditLink.objects.order_by("position")[:BATCH])
-        newer = AuditEvent.objects.filter(pk__in=[link.event for link in links], at__gt=until)
-        kept = set(newer.values_list("pk", flat=True))
+        events = AuditEvent.objects.in_bulk([link.event for link in links])
+        intact, position, mac = is_signed(checkpoint), checkpoint.position, bytes(checkpoint.mac)
         expired = []
         for link in links:
-            if link.event in kept:
+            event = events.get(link.event)
+            if event is not None and event.at > until:
                 break
-            expired.append(link)
+            intact = intact and link.position == position + 1 and event is not None and is_link_of(event, link, mac)
+            expired.append(link.event)
+            position, mac = link.position, bytes(link.mac)
         if not expired:
             return 0
-        AuditEvent.objects.filter(pk__in=[link.event for link in expired]).delete_expired()
-        AuditLink.objects.filter(position__lte=expired[-1].position).delete()
-        checkpoint.position, checkpoint.mac = expired[-1].position, expired[-1].mac
-        checkpoint.signature = sign_checkpoint(checkpoint.position, bytes(checkpoint.mac))
+        AuditEvent.objects.filter(pk__in=expired).delete_expired()
+        AuditLink.objects.filter(position__lte=position).delete()
+        checkpoint.position, checkpoint.mac = position, mac
+        checkpoint.signature = sign_checkpoint(position, mac) if intact else UNSIGNED
         checkpoint.save()
     return len(expired)

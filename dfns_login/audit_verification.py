@@ -9,7 +9,7 @@ from typing import Final
 
 from django.db.models import Max, Q
 
-from dfns_login.audit_chain import BATCH, LONGEST_TRANSACTION, Head, link_mac, lock_checkpoint, sign_checkpoint
+from dfns_login.audit_chain import BATCH, LONGEST_TRANSACTION, Head, is_link_of, is_signed, lock_checkpoint
 from dfns_login.models import AuditCheckpoint, AuditEvent, AuditLink, transaction
 from dfns_login.verification.evidence import EvidenceError, verify_evidence
 
@@ -60,6 +60,9 @@ def verify_trail(*, expected: Head | None, now: datetime) -> Iterator[Problem]:
     while (batch := _read(walk)) is not None:
         checkpoint, links = batch
         yield from _start(walk, checkpoint)
+        if expected and not found and expected.position <= checkpoint.position:
+            found = True
+            yield from _compare_with_beginning(expected, checkpoint)
         events = AuditEvent.objects.in_bulk([link.event for link in links])
         for link in links:
             yield from _verify(link, events.get(link.event), walk=walk)
@@ -96,9 +99,20 @@ def _start(walk: _Walk, checkpoint: AuditCheckpoint) -> Iterator[Problem]:
     if walk.mac and checkpoint.position <= walk.position:
         return
     walk.position, walk.mac = checkpoint.position, bytes(checkpoint.mac)
-    if not hmac.compare_digest(sign_checkpoint(walk.position, walk.mac), bytes(checkpoint.signature)):
-        text = "The signature of the checkpoint is not valid: events were removed from the beginning."
+    if not is_signed(checkpoint):
+        text = "The signature of the checkpoint is not valid: old events were removed, or altered before a purge."
         yield Problem(finding=Finding.CHECKPOINT, message=text, position=walk.position)
+
+
+def _compare_with_beginning(expected: Head, checkpoint: AuditCheckpoint) -> Iterator[Problem]:
+    """Compare a head whose link was purged with the checkpoint."""
+    text = ""
+    if expected.position < checkpoint.position:
+        text = "The chain begins after the given head: its event was purged, or removed. Give a later head."
+    elif not hmac.compare_digest(bytes(checkpoint.mac), expected.mac):
+        text = "The chain does not begin with the given head: it was rewritten from here or earlier."
+    if text:
+        yield Problem(finding=Finding.CUT_OFF, message=text, position=checkpoint.position)
 
 
 def _verify(link: AuditLink, event: AuditEvent | None, *, walk: _Walk) -> Iterator[Problem]:
@@ -112,8 +126,7 @@ def _verify(link: AuditLink, event: AuditEvent | None, *, walk: _Walk) -> Iterat
         yield Problem(finding=Finding.REMOVED, message=text, position=link.position, event=link.event)
         return
     walk.checked += 1
-    computed = link_mac(event, position=link.position, previous=previous, chained_at=link.chained_at)
-    if not missing and not hmac.compare_digest(computed, bytes(link.mac)):
+    if not missing and not is_link_of(event, link, previous):
         text = "The event, its link or the link before was altered or moved."
         yield Problem(finding=Finding.ALTERED, message=text, position=link.position, event=event.pk)
     yield from _verify_time(link, event, walk=walk)

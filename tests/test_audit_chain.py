@@ -226,6 +226,34 @@ def test_a_purge_moves_the_beginning(trail: list[AuditEvent], jane: Account) -> 
     assert findings() == []
 
 
+@pytest.mark.parametrize("what", ["altered", "removed", "link removed", "checkpoint moved"])
+def test_a_purge_does_not_sign_what_was_tampered_with(trail: list[AuditEvent], what: str) -> None:
+    """Otherwise somebody who backdates the oldest events has the purge remove them and sign what is left."""
+    second = AuditLink.objects.get(position=2)
+    if what == "altered":
+        ROWS.filter(pk=trail[1].pk).update(at=NOW - DAY)
+    if what in {"removed", "checkpoint moved"}:
+        ROWS.filter(pk__in=[trail[0].pk, trail[1].pk]).delete()
+    if what == "link removed":
+        second.delete()
+    if what == "checkpoint moved":
+        AuditLink.objects.filter(position__lte=2).delete()
+        AuditCheckpoint.objects.update(position=2, mac=second.mac)
+    purge_chained(until=NOW + 2 * MINUTE)
+    assert (Finding.CHECKPOINT, 3) in findings()
+    purge_chained(until=NOW + 3 * MINUTE)
+    assert (Finding.CHECKPOINT, 4) in findings()
+
+
+def test_a_head_that_was_purged_is_reported(trail: list[AuditEvent]) -> None:
+    """Nobody can tell whether it was the chain's."""
+    first, second, third = AuditLink.objects.order_by("position")[:3]
+    purge_chained(until=NOW + MINUTE)
+    assert findings(expected=Head(position=first.position, mac=bytes(first.mac))) == [(Finding.CUT_OFF, 2)]
+    assert findings(expected=Head(position=second.position, mac=bytes(second.mac))) == []
+    assert findings(expected=Head(position=second.position, mac=bytes(third.mac))) == [(Finding.CUT_OFF, 2)]
+
+
 def test_an_event_without_a_link_is_not_purged(jane: Account) -> None:
     note(jane)
     assert purge_chained(until=NOW + DAY) == 0
