@@ -170,15 +170,16 @@ def _present(
 def _tell_of_release(
     record: LoginRecord, keys: Sequence[CredentialRecord], events: Sequence[AuditEvent], *, requester: Requester
 ) -> str:
-    """Tell the owner if a key is released to a new device. Return the network that they were told of.
+    """Tell the owner if a key is released to a network where it has not been used. Return that network.
 
-    A key that never signed in may have been stored for years, so any credential of the account may have signed in.
+    Known devices are no exception: a device mark may be stolen. A key that never signed in may have been stored for
+    years, so any credential of the account may have signed in.
     The notice is stored after the guess and not with it: a transaction around both would show in the time of a wrong
     guess that the name exists.
     """
     known = {network for key in keys for network in key.networks}
     has_signed_in = any(each.networks for each in record.credentials)
-    if requester.device or not keys or not has_signed_in or requester.network in known:
+    if not keys or not has_signed_in or requester.network in known:
         return ""
     for event in events:
         if event.kind == AuditKind.KEY_RELEASED:

@@ -1,4 +1,4 @@
-"""What is new about a sign-in: its device or its network. The owner is told (R-130)."""
+"""What is new about a sign-in or a release: its device or its network. The owner is told (R-130)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from typing import Final, Self
 
 from dfns_login.audit import Detail
 from dfns_login.ceremonies.notices import notify_owner
-from dfns_login.models import AuditEvent, Credential
+from dfns_login.models import Account, AuditEvent, Credential
 from dfns_login.proofs import RedeemedChallenge
 from dfns_login.requester import Requester
 from dfns_login.usernames import Recipient
@@ -60,3 +60,13 @@ class Sighting:
             Credential.objects.remember_network(credential=credential, network=self.network)
         if self.is_told:
             notify_owner(event)
+
+
+def tell_of_use(credential: Credential, event: AuditEvent, *, network: str) -> None:
+    """Tell the owner that a session of this credential got an encrypted key on a new network, once per network.
+
+    Call this in the transaction that stores the event. Stored: the network, a notice.
+    """
+    Account.objects.lock(account=credential.account)
+    if Credential.objects.remember_network(credential=credential, network=network):
+        notify_owner(event)

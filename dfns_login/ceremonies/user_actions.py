@@ -1,5 +1,6 @@
 """User action signing: a session's owner signs one request before making it."""
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,6 +15,7 @@ from dfns_login.ceremonies.factors import (
     verify_factors,
 )
 from dfns_login.ceremonies.presentation import credential_ids
+from dfns_login.ceremonies.sightings import tell_of_use
 from dfns_login.errors import AssertionRefused, ChallengeRefused
 from dfns_login.models import AuditKind, Credential, Session, transaction
 from dfns_login.proofs import (
@@ -45,7 +47,10 @@ class ActionAnswer:
 
 
 def open_action(session: Session, request: ActionRequest, *, requester: Requester, now: datetime) -> SigningChallenge:
-    """Open a challenge for one request of this session. Stored: an event, if an encrypted key is released.
+    """Open a challenge for one request of this session.
+
+    Stored, if an encrypted key is released: an event; on a network where the session's credential has not been used, a
+    notice.
 
     Source: Dfns API, Create User Action Signature Challenge.
     """
@@ -72,15 +77,19 @@ def open_action(session: Session, request: ActionRequest, *, requester: Requeste
 def _release(session: Session, *, requester: Requester, now: datetime) -> list[ReleasedKey] | None:
     released = release_keys_for_action(session, now=now)
     if with_key := credential_ids(released or ()):
-        record_event(
-            AuditKind.KEY_RELEASED,
-            account=session.account,
-            requester=requester,
-            now=now,
-            purpose="action",
-            session=session.pk,
-            credentials=with_key,
-        )
+        is_new_network = requester.network not in session.credential.networks
+        with transaction.atomic() if is_new_network else nullcontext():
+            event = record_event(
+                AuditKind.KEY_RELEASED,
+                account=session.account,
+                requester=requester,
+                now=now,
+                purpose="action",
+                session=session.pk,
+                credentials=with_key,
+            )
+            if is_new_network:
+                tell_of_use(session.credential, event, network=requester.network)
     return released
 
 

@@ -52,11 +52,12 @@ class CredentialQuerySet(PrimaryQuerySet["Credential"]):
         """Revoke every credential of the account for good, as a recovery does."""
         self.filter(account=account).update(active=False, replaced=True)
 
-    def remember_network(self, *, credential: "Credential", network: str) -> None:
-        """Store that the credential signed in from this network. Lock its account first."""
+    def remember_network(self, *, credential: "Credential", network: str) -> bool:
+        """Store that the credential was used on this network. Lock its account first. Returns whether that is new."""
         known = self.filter(pk=credential.pk).values_list("networks", flat=True).get()
         others = [each for each in known if each != network]
         self.filter(pk=credential.pk).update(networks=[*others, network][-NETWORKS:])
+        return network not in known
 
     def rename(self, *, credential: "Credential", name: str) -> bool:
         """Rename the credential; false if it already has that name."""

@@ -12,6 +12,7 @@ from tests.support.api_browser import Browser
 from tests.support.api_client import complete_login, open_login
 from tests.support.factories import Person, issue, make_person
 from tests.support.mail import deliver_at
+from tests.support.signed_in import signed_in
 
 pytestmark = pytest.mark.django_db
 
@@ -89,7 +90,28 @@ def test_a_new_browser_is_told_of_once_and_a_known_one_only_on_a_new_network(jan
     known.defaults["REMOTE_ADDR"] = ABROAD
     for _ in range(2):
         assert known.sign_in(jane).status_code == 200
-    assert told() == [AuditKind.SIGNED_IN] * 2
+    assert told() == [AuditKind.SIGNED_IN, AuditKind.KEY_RELEASED]
+
+
+def test_a_stolen_device_mark_gets_no_key_on_a_new_network_without_notice(jane: Person) -> None:
+    """Nobody signs in with the key: its password may be guessed offline."""
+    known = Browser()
+    assert known.sign_in(jane).status_code == 200
+    stolen = Client(REMOTE_ADDR=NEXT_DOOR)
+    stolen.cookies = known.cookies
+    for address, kinds in (("127.0.0.1", []), (ABROAD, [AuditKind.KEY_RELEASED])):
+        stolen.defaults["REMOTE_ADDR"] = address
+        assert open_login(stolen, jane.names, loginCode=issue(jane.account.recipient)).status_code == 200
+        assert told() == kinds
+
+
+def test_a_stolen_session_gets_no_key_on_a_new_network_without_notice(client: Client) -> None:
+    """One email per network: the session may be its owner's, who travels."""
+    jane = signed_in(client, make_person(None, "jane@example.co"))
+    for address, number in ((HOME, 1), (NEXT_DOOR, 1), (ABROAD, 2), (HOME, 2)):
+        client.defaults["REMOTE_ADDR"] = address
+        assert jane.open_action("POST", "/things")["allowCredentials"]["passwordProtectedKey"]
+        assert told() == [AuditKind.KEY_RELEASED] * number
 
 
 @pytest.mark.parametrize(("wrong", "kinds"), [(4, []), (5, [AuditKind.SIGNED_IN])])

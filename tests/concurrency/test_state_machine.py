@@ -312,7 +312,12 @@ CONTROLS = FOUND_SOON | (FOUND_LATER if SOAK else {})
 def test_control_the_machine_finds_a_missing_safeguard(safeguard: str, without: Callable[..., Any]) -> None:
     """The same examples in each run, so that what is found once is found always."""
     same = hypothesis_settings(
-        SETTINGS, max_examples=EXAMPLES_OF_CONTROLS, phases=[Phase.generate], derandomize=True, database=None
+        SETTINGS,
+        max_examples=EXAMPLES_OF_CONTROLS,
+        phases=[Phase.generate],
+        derandomize=True,
+        database=None,
+        report_multiple_bugs=False,
     )
     with mock.patch(safeguard, without), pytest.raises(AssertionError, match=r"opened|released"):
         run_state_machine_as_test(Machine, settings=same)
