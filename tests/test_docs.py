@@ -1,4 +1,4 @@
-"""Check the tables and examples of the documentation against the code."""
+"""Check the tables, examples and generated pages of the documentation against the code."""
 
 import ast
 import inspect
@@ -9,16 +9,20 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from datetime import timedelta
+from html import unescape
 from importlib import import_module
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import pytest
 from django.urls import URLPattern
 
 from dfns_login import errors, signals
 from dfns_login.api import urls, view
 from dfns_login.models import DeliveryState
 from dfns_login.settings import DEFAULT_RATES, LoginSettings
+from tests.test_references import verbs
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -72,7 +76,7 @@ def test_the_rates_table_is_the_rates() -> None:
 
 
 def test_the_endpoint_table_is_the_urls() -> None:
-    rows = re.findall(r"^\| ([A-Z]+) \| `(/[^`]+)` \|", (DOCS / "embedding.md").read_text(), re.MULTILINE)
+    rows = re.findall(r"^\| ([A-Z]+) \| `(/[^`]+)` \|", (DOCS / "reference" / "endpoints.md").read_text(), re.MULTILINE)
     served = []
     for pattern in urls.urlpatterns:
         assert isinstance(pattern, URLPattern)
@@ -112,7 +116,7 @@ def test_the_layers_are_those_of_the_import_contract() -> None:
 
 def test_what_integrators_import_is_there() -> None:
     """In the table of what may be imported, and in every Python example."""
-    table = (DOCS / "embedding.md").read_text().partition("## What you may import")[2]
+    table = (DOCS / "reference" / "python-api.md").read_text().partition("## What you may import")[2]
     listed = [
         (module, name)
         for module, names in re.findall(r"^\| `([\w.]+)` \| (.+) \|$", table, re.MULTILINE)
@@ -136,7 +140,7 @@ def test_what_integrators_import_is_there() -> None:
 
 
 def test_every_signal_is_documented() -> None:
-    text = (DOCS / "embedding.md").read_text()
+    text = (DOCS / "reference" / "signals.md").read_text()
     names = [name for name, value in vars(signals).items() if isinstance(value, signals.Signal)]
     assert [name for name in names if f"`{name}`" not in text] == []
 
@@ -149,17 +153,84 @@ def test_every_environment_variable_is_documented() -> None:
 
 
 def test_every_page_is_in_an_index() -> None:
-    for index in (DOCS / "README.md", DOCS / "decisions" / "README.md"):
-        pages = {each.name for each in index.parent.glob("*.md")} - {"README.md", "index.md"}
-        assert [page for page in sorted(pages) if f"]({page})" not in index.read_text()] == []
+    decisions = DOCS / "decisions"
+    for index, pages in (
+        (DOCS / "index.md", [each for each in DOCS.rglob("*.md") if each.parent != decisions]),
+        (decisions / "README.md", decisions.glob("*.md")),
+    ):
+        names = {each.relative_to(index.parent).as_posix() for each in pages} - {"README.md", "index.md"}
+        assert [name for name in sorted(names) if f"]({name}" not in index.read_text()] == []
 
 
-def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
-    """Links lead somewhere, every page is in the navigation, and examples parse in their language."""
-    command = [sys.executable, "-m", "sphinx", "--quiet", "--nitpicky", "--fail-on-warning", str(DOCS), str(tmp_path)]
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The site. Links lead somewhere, every page is in the navigation, and examples parse in their language."""
+    folder = tmp_path_factory.mktemp("site")
+    command = [sys.executable, "-m", "sphinx", "--quiet", "--nitpicky", "--fail-on-warning", str(DOCS), str(folder)]
     built = subprocess.run(command, capture_output=True, text=True, check=False)
     assert built.returncode == 0, built.stderr
-    assert "encrypted key" in (tmp_path / "index.html").read_text()
+    return folder
+
+
+def words_in(page: Path) -> set[str]:
+    """Whatever a built page says, split at spaces and tags."""
+    return set(unescape(re.sub(r"<[^>]+>", " ", page.read_text())).split())
+
+
+def test_every_check_is_in_the_reference(site: Path) -> None:
+    """R-154. Whatever has the form of an id in a string of the modules, but for their tables."""
+    raised = {
+        f"dfns_login.{number}"
+        for module in (ROOT / "dfns_login" / "checks").glob("*.py")
+        for node in ast.walk(ast.parse(module.read_text()))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        for number in re.findall(r"^(?:dfns_login\.)?([EWI]\d{3})$", node.value)
+    }
+    assert len(raised) > 40
+    listed = {word for word in words_in(site / "reference" / "checks.html") if word.startswith("dfns_login.")}
+    assert raised - listed == set()
+
+
+def test_every_verb_and_option_is_in_the_reference(site: Path) -> None:
+    """R-154."""
+    words = {word.strip("[],:") for word in words_in(site / "reference" / "commands.html")}
+    known = verbs()
+    assert len(known) > 10
+    assert {*known, *chain(*known.values())} - words == {"-h", "--help"}
+
+
+def test_every_signal_and_metric_is_in_the_reference(site: Path) -> None:
+    """R-154."""
+    listed = words_in(site / "reference" / "signals.html")
+    assert {name for name, value in vars(signals).items() if isinstance(value, signals.Signal)} - listed == set()
+    listed = {word.partition("{")[0].removesuffix("_total") for word in words_in(site / "monitoring.html")}
+    source = (ROOT / "dfns_login" / "monitoring" / "metrics.py").read_text()
+    collected = set(re.findall(r"\"(dfns_login_\w+)\"", source))
+    assert len(collected) > 8
+    assert collected - listed == set()
+
+
+def test_every_operation_and_error_is_in_the_reference(site: Path) -> None:
+    """R-154."""
+    text = " ".join(unescape(re.sub(r"<[^>]+>", "", (site / "reference" / "endpoints.html").read_text())).split())
+    document = json.loads((ROOT / "dfns_login" / "api" / "openapi.json").read_text())
+    for path, operations in document["paths"].items():
+        for method in operations:
+            assert f"{method.upper()} {path}" in text
+    assert {name for name in members(document) if not re.search(rf"\b{name}\b", text)} == set()
+
+
+def test_every_public_name_is_in_the_reference(site: Path) -> None:
+    """R-154. With its docstring, unless it is a value or a URLconf."""
+    text = (site / "reference" / "python-api.html").read_text()
+    table = (DOCS / "reference" / "python-api.md").read_text().partition("## What you may import")[2]
+    listed = [
+        f"{module}.{name}"
+        for module, names in re.findall(r"^\| `([\w.]+)` \| (.+) \|$", table, re.MULTILINE)
+        for name in re.findall(r"`(\w+)`", names)
+    ]
+    values = {"dfns_login.__version__", "dfns_login.settings.BEAT_SCHEDULE"}
+    assert [name for name in listed if f'id="{name}"' not in text and name not in values] == []
 
 
 def test_the_index_of_decisions_has_their_titles() -> None:
@@ -202,7 +273,7 @@ def test_every_refusal_is_in_the_wire_contract() -> None:
 
 def test_every_endpoint_is_in_the_wire_contract() -> None:
     text = (DOCS / "wire.md").read_text()
-    rows = re.findall(r"^\| ([A-Z]+) \| `(/[^`]+)` \|", (DOCS / "embedding.md").read_text(), re.MULTILINE)
+    rows = re.findall(r"^\| ([A-Z]+) \| `(/[^`]+)` \|", (DOCS / "reference" / "endpoints.md").read_text(), re.MULTILINE)
     called = [f"{method} {path}" for method, path in rows if "." not in path]
     assert [each for each in called if each.replace("PUT /auth/recover/user/code", "`PUT` for older") not in text] == []
 

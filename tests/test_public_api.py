@@ -17,7 +17,7 @@ EXAMPLE = ROOT / "tests" / "support" / "example"
 MODULES = sorted(EXAMPLE.rglob("*.py"))
 LISTED = re.findall(
     r"^\| `([\w.]+)`(?:, `[\w.]+`)? \| (.+) \|$",
-    (ROOT / "docs" / "embedding.md").read_text().partition("## What you may import")[2],
+    (ROOT / "docs" / "reference" / "python-api.md").read_text().partition("## What you may import")[2],
     re.MULTILINE,
 )
 

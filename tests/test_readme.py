@@ -1,7 +1,8 @@
-"""R-153: the README, followed word by word in a new project with a user model of its own.
+"""R-153: README and the tutorial, followed word by word in new projects.
 
-The wheel is built and installed, each block of code goes where its first line says, each command is run, and the
-official Python client signs a person in.
+The wheel is built and installed, each block of code goes where its first line says, and each command is run. The
+official Python client signs a person in after README, in a project with a user model of its own. After the tutorial,
+the person signs in on the page.
 """
 
 import os
@@ -25,9 +26,9 @@ from tests.support.servers import ROOT, Valkey, free_port
 from tests.test_public_api import EXAMPLE
 
 pytestmark = pytest.mark.live
-SECTION = (ROOT / "README.md").read_text().partition("## Add it to your project")[2].partition("\n## ")[0]
-FILES = re.findall(r"^```python\n# ([\w/]+\.py)(?:, at the end)?\n(.+?)^```$", SECTION, re.DOTALL | re.MULTILINE)
-INSTALL, SET_UP, SERVE = re.findall(r"^```sh\n(.+?)^```$", SECTION, re.DOTALL | re.MULTILINE)
+README = (ROOT / "README.md").read_text().partition("## Add it to your project")[2].partition("\n## ")[0]
+TUTORIAL = (ROOT / "docs" / "tutorial.md").read_text()
+START = "python -m django startproject mysite .\n"
 WAIT = 60
 NO_TOKEN = "none"
 
@@ -39,7 +40,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     subprocess.run([sys.executable, "-m", "hatchling", "build", "-d", built], cwd=ROOT, check=True, capture_output=True)
     assert sorted(each.suffix for each in built.iterdir()) == [".gz", ".whl"]
     (wheel,) = built.glob("*.whl")
-    assert f"./{wheel.name}[postgres]" in INSTALL
+    assert f"pip install './{wheel.name}[postgres]'" in README
+    assert f"pip install './{wheel.name}'" in TUTORIAL
     command = ["-m", "uv", "pip", "install", "--offline", "--no-deps", "--target", site, wheel]
     subprocess.run([sys.executable, *command], check=True, capture_output=True)
     return site
@@ -100,7 +102,7 @@ def redis_url() -> Iterator[str]:
 
 @pytest.fixture
 def project(tmp_path: Path, site: Path, redis_url: str) -> Iterator[Project]:
-    """What `startproject` makes, with a user model: email as the name, a UUID as the key, a required field."""
+    """An empty folder, from which each of the commands runs."""
     programs = tmp_path / "bin"
     programs.mkdir()
     for name, module in (("python", ""), ("celery", "-m celery")):
@@ -108,10 +110,6 @@ def project(tmp_path: Path, site: Path, redis_url: str) -> Iterator[Project]:
         (programs / name).chmod(0o755)
     folder = tmp_path / "project"
     folder.mkdir()
-    subprocess.run([sys.executable, "-m", "django", "startproject", "mysite", folder], check=True)
-    shutil.copytree(EXAMPLE / "people", folder / "people", ignore=shutil.ignore_patterns("__pycache__"))
-    with (folder / "mysite" / "settings.py").open("a") as settings:
-        settings.write('\nINSTALLED_APPS += ["people"]\nAUTH_USER_MODEL = "people.Person"\n')
     environment = {
         "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
         "PYTHONPATH": str(site),
@@ -120,7 +118,6 @@ def project(tmp_path: Path, site: Path, redis_url: str) -> Iterator[Project]:
         "PUBLIC_URL": f"http://localhost:{free_port()}",
     }
     project = Project(folder, environment)
-    project.run("python manage.py makemigrations people")
     yield project
     for each in project.processes:
         each.terminate()
@@ -128,18 +125,34 @@ def project(tmp_path: Path, site: Path, redis_url: str) -> Iterator[Project]:
         each.wait(WAIT)
 
 
-def follow(project: Project) -> str:
-    """Do what the README says. Return the output of the commands."""
-    for name, text in FILES:
+def with_a_user_model_of_its_own(project: Project) -> None:
+    """Email as the name, a UUID as the key, a required field."""
+    project.run(START)
+    shutil.copytree(EXAMPLE / "people", project.folder / "people", ignore=shutil.ignore_patterns("__pycache__"))
+    with (project.folder / "mysite" / "settings.py").open("a") as settings:
+        settings.write('\nINSTALLED_APPS += ["people"]\nAUTH_USER_MODEL = "people.Person"\n')
+    project.run("python manage.py makemigrations people")
+
+
+def follow(project: Project, text: str) -> str:
+    """Do what a text says. Return the output of the commands. Its first ones install what `site` has already."""
+    _install, *set_up, serve = re.findall(r"^```sh\n(.+?)^```$", text, re.DOTALL | re.MULTILINE)
+    if set_up[0] == START:
+        project.run(set_up.pop(0))
+    for name, lines in re.findall(
+        r"^```python\n# ([\w/]+\.py)(?:, at the end)?\n(.+?)^```$", text, re.DOTALL | re.MULTILINE
+    ):
         with (project.folder / name).open("a") as file:
-            file.write(f"\n{text}")
+            file.write(f"\n{lines}")
     assert str(Path(project.environment["PYTHONPATH"])) in project.run(
         "python -c 'import dfns_login; print(dfns_login.__file__)'"
     )
-    said = project.run(SET_UP)
-    project.environment["DFNS_LOGIN_KEYS"] = (project.folder / "keys.json").read_text()
+    (commands,) = set_up
+    said = project.run(commands)
+    keys = project.folder / "keys.json"
+    project.environment |= {"DFNS_LOGIN_KEYS": keys.read_text()} if keys.exists() else {}
     port = project.environment["PUBLIC_URL"].rpartition(":")[2]
-    for command in SERVE.splitlines():
+    for command in serve.splitlines():
         project.start(f"{command} --noreload {port}" if "runserver" in command else command)
     return said
 
@@ -159,7 +172,8 @@ def wait_until_up(url: str) -> None:
 @pytest.mark.slow
 def test_the_readme_leads_to_a_signed_in_person(project: Project) -> None:
     started = time.monotonic()
-    said = follow(project)
+    with_a_user_model_of_its_own(project)
+    said = follow(project, README)
     assert "Organization: shell" in said  # the only thing that is missing by then
     assert not re.search(r"^(Settings|Middleware|Celery|URLs|Cache|Key rings|Tables)", said, re.MULTILINE)
     (organization,) = re.findall(r"^(or-\S+)  Example$", said, re.MULTILINE)
@@ -191,9 +205,9 @@ def test_the_readme_leads_to_a_signed_in_person(project: Project) -> None:
 
 
 @pytest.mark.slow
-def test_the_readme_leads_to_a_signed_in_person_on_the_page(project: Project, browser: Browser) -> None:
-    """In Chromium, with the pages and static files as the development server serves them."""
-    follow(project)
+def test_the_tutorial_leads_to_a_signed_in_person_on_the_page(project: Project, browser: Browser) -> None:
+    """In Chromium, with what the development server serves, and back to the project's own page."""
+    assert "Organization: shell" in follow(project, TUTORIAL)
     registration_code = project.code(number=1)
     link = re.search(r"http\S+/register/\S+", project.log.read_text(errors="replace"))
     assert link is not None
@@ -214,8 +228,12 @@ def test_the_readme_leads_to_a_signed_in_person_on_the_page(project: Project, br
         page.get_by_label("I've saved my recovery kit in a safe place").check()
         page.get_by_role("button", name="Continue to sign in").click()
         page.wait_for_url("**/login/**")
+        page.goto(f"{url}/")
+        page.wait_for_url("**/login/?next=/")
+        page.get_by_label("Email address").fill("jane@example.com")
         page.get_by_role("button", name="Email me a code").click()
         page.get_by_label("Code", exact=True).wait_for()
         present_code(page, project.code(number=2))
         enter_password(page, PASSWORD)
-        page.wait_for_url("**/account/")
+        page.wait_for_url(f"{url}/")
+        assert page.locator("body").inner_text() == "Hello, jane@example.com. You are in Example."

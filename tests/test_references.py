@@ -28,6 +28,8 @@ ELSEWHERE = re.compile(r"\b(?:DESIGN|STYLE|WIRE|ECOSYSTEM)\b|SECURITY (?:[RD]-|Â
 """Documents and places that are not part of the repository."""
 TASKS = {"dfns_login.deliver", "dfns_login.sweep", "dfns_login.purge", "dfns_login.chain"}
 OF_OTHERS = {
+    "AdminEmailHandler",
+    "CORS_ALLOW_CREDENTIALS",
     "HttpOnly",
     "FormData",
     "OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_SERVER_REQUEST",
@@ -35,9 +37,11 @@ OF_OTHERS = {
     "capture_parameters",
     "client_body_timeout",
     "enable_commenter",
+    "include_html",
     "load_pem_public_key",
     "otelTraceID",
     "prepare_threshold",
+    "send_default_pii",
     "synchronous_commit",
     "urlsafe_b64decode",
 }

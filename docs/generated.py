@@ -1,0 +1,172 @@
+"""What the pages in `reference` contain, as Markdown that is made from the code."""
+
+# ruff: noqa: INP001, SLF001  Sphinx imports it; argparse has no public way to list what a parser takes
+
+import argparse
+import inspect
+import json
+import re
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from dfns_login import signals
+from dfns_login.checks import deployment, monitoring, pages, settings
+from dfns_login.management.commands.dfns import Command
+
+DOCS = Path(__file__).parent
+API = json.loads((DOCS.parent / "dfns_login" / "api" / "openapi.json").read_text())
+
+
+def checks() -> str:
+    """The tables in the docstrings of the modules in `dfns_login/checks/`."""
+    return "\n".join(
+        f"## {title}\n\n{inspect.cleandoc(str(module.__doc__))}\n"
+        for title, module in {
+            "Settings": settings,
+            "Deployment": deployment,
+            "Pages": pages,
+            "Monitoring": monitoring,
+        }.items()
+    )
+
+
+def commands() -> str:
+    """Each verb, with its arguments and options."""
+    parser = Command().create_parser("manage.py", "dfns")
+    return "\n".join(_described(verb, each, level=2) for verb, each in _verbs(parser))
+
+
+def _verbs(parser: argparse.ArgumentParser) -> Iterator[tuple[str, argparse.ArgumentParser]]:
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            yield from action.choices.items()
+
+
+def _described(verb: str, parser: argparse.ArgumentParser, *, level: int) -> str:
+    given = [each for each in parser._actions if each.help and each.help != argparse.SUPPRESS and each.dest != "help"]
+    options = [each for each in given if not isinstance(each, argparse._SubParsersAction) and each.dest != "as_json"]
+    usage = " ".join(parser.format_usage().removeprefix("usage: ").split()).replace(" [-h]", "")
+    text = f"{'#' * level} {verb}\n\n{parser.description or ''}\n\n```text\n{usage}\n```\n"
+    for each in options:
+        name = ", ".join(each.option_strings) or str(each.metavar or each.dest)
+        text += f"\n- `{name}`: {each.help}"
+    below = (_described(f"{verb} {name}", each, level=level + 1) for name, each in _verbs(parser))
+    return "\n".join([text, "", *below])
+
+
+def signal_list() -> str:
+    """The signals of events, with the kind of their event."""
+    names = {signal: name for name, signal in vars(signals).items() if isinstance(signal, signals.Signal)}
+    rows = [f"| `{names[signal]}` | `{kind.value}` | {kind.label} |" for kind, signal in signals.SIGNALS.items()]
+    return "\n".join(["| signal | event | meaning |", "| --- | --- | --- |", *rows])
+
+
+def endpoints() -> str:
+    """Each operation of the OpenAPI document: what it takes, what it returns, and what it refuses."""
+    return "\n".join(
+        _operation(f"{method.upper()} {path}", operation)
+        for path, methods in API["paths"].items()
+        for method, operation in methods.items()
+    )
+
+
+def _operation(name: str, operation: dict[str, Any]) -> str:
+    text = [f"### {name}", f"{operation['summary']}. {operation.get('description', '')}".strip()]
+    content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
+    if content:
+        text.append(f"Body:\n\n{_members(content['schema'])}")
+    for status, answer in operation["responses"].items():
+        found = _resolved(answer)
+        schema = found.get("content", {}).get("application/json", {}).get("schema")
+        if status < "300":
+            text.append(f"{status}:\n\n{_members(schema)}" if schema else f"{status}.")
+        else:
+            text.append(
+                f"{status}: {found['description']}"
+                if "\n" not in found["description"]
+                else f"{status}:\n\n{found['description']}"
+            )
+    return "\n\n".join(text) + "\n"
+
+
+def _members(schema: dict[str, Any], *, indent: str = "") -> str:
+    """The members of an object as a list, and those of the objects in it below them."""
+    found = _resolved(schema)
+    if found.get("type") == "array":
+        return _members(found["items"], indent=indent)
+    own = found.get("properties", {})
+    lines = [_members(each, indent=indent) for each in found.get("allOf", [])]
+    for name, each in own.items():
+        note = "" if name in found.get("required", []) else ", optional"
+        text = _resolved(each).get("description", "")
+        lines.append(f"{indent}- `{name}` ({_type(each)}{note}){f': {text}' if text else ''}")
+        lines.append(_members(each, indent=f"{indent}  "))
+    forms = [_resolved(each) for each in found.get("oneOf", []) + found.get("anyOf", [])]
+    if own and forms:
+        required = [" and ".join(f"`{name}`" for name in each.get("required", [])) for each in forms]
+        lines.append(f"{indent}- {' or '.join(required)} is required")
+    else:
+        between = f"\n{indent}- or\n" if indent else "\n\nor\n\n"
+        lines.append(between.join(filter(None, (_members(each, indent=indent) for each in forms))))
+    return "\n".join(filter(None, lines))
+
+
+def _type(schema: dict[str, Any]) -> str:
+    found = _resolved(schema)
+    if "enum" in found:
+        return " or ".join(f"`{each}`" for each in found["enum"])
+    if "const" in found:
+        return f"`{found['const']}`"
+    if found.get("type") == "array":
+        return f"list of {_type(found.get('items', {}))}"
+    kind = found.get("type", "object")
+    return str(kind) if isinstance(kind, str) else " or ".join(each for each in kind if each != "null")
+
+
+def _resolved(schema: dict[str, Any]) -> dict[str, Any]:
+    found: Any = schema
+    while "$ref" in found:
+        at: Any = API
+        for part in found["$ref"].removeprefix("#/").split("/"):
+            at = at[part]
+        found = {**at, **{name: value for name, value in found.items() if name != "$ref"}}
+    return dict(found)
+
+
+def python_api() -> str:
+    """The docstrings of what the table in `reference/python-api.md` lists."""
+    text = (DOCS / "reference" / "python-api.md").read_text()
+    rows = re.findall(r"^\| `([\w.]+)` \| (.+) \|$", text, re.MULTILINE)
+    parts = []
+    for module, listed in rows:
+        entries = [_entry(module, name) for name in re.findall(r"`(\w+)`", listed)]
+        if any(entries):
+            parts.append(f"## {module}\n\n```{{eval-rst}}\n{''.join(entries)}```\n")
+    return "\n".join(parts)
+
+
+def _entry(module: str, name: str) -> str:
+    found = getattr(import_module(module), name)
+    if not inspect.getdoc(found) or isinstance(found, str | dict):
+        return ""
+    directive = "autoclass" if inspect.isclass(found) else "autofunction"
+    members = "   :members:\n   :member-order: bysource\n" if inspect.isclass(found) and _is_plain(found) else ""
+    return f".. {directive}:: {module}.{name}\n{members}\n"
+
+
+def _is_plain(found: type) -> bool:
+    """Whether all that the class has is its own: not that of Django, REST framework or an exception."""
+    return all(each.__module__.startswith(("dfns_login", "builtins", "typing")) for each in found.__mro__) and not (
+        issubclass(found, Exception)
+    )
+
+
+PAGES: dict[str, Callable[[], str]] = {
+    "checks": checks,
+    "commands": commands,
+    "endpoints": endpoints,
+    "python_api": python_api,
+    "signals": signal_list,
+}
