@@ -110,7 +110,7 @@ def _context(request: HttpRequest) -> dict[str, Any]:
 
     organization: the organization that the pages are for, if the project has only one or names it.
     organization_id: its id, or the id in the link, which is not looked up so as not to reveal whether it exists.
-    code_inputmode: the keyboard that a phone shows for a login code. Durations are in seconds.
+    codes: by purpose, the length of a code and the keyboard that a phone shows for it. Durations are in seconds.
     """
     conf = login_settings()
     organization = organization_of(request)
@@ -123,9 +123,14 @@ def _context(request: HttpRequest) -> dict[str, Any]:
         "rp_name": conf.rp_name,
         "code_lifetime": _seconds(conf.code_lifetime),
         "code_cooldown": _seconds(conf.code_cooldown),
-        "code_inputmode": "text" if set(code_format(CodePurpose.LOGIN).alphabet) - set(DIGITS) else "numeric",
+        "codes": {purpose.value: _code_field(purpose) for purpose in CodePurpose},
         "challenge_lifetime": _seconds(conf.challenge_lifetime_with_code),
     }
+
+
+def _code_field(purpose: CodePurpose) -> dict[str, str]:
+    form = code_format(purpose)
+    return {"length": str(form.length), "inputmode": "text" if set(form.alphabet) - set(DIGITS) else "numeric"}
 
 
 def _seconds(duration: timedelta) -> int:

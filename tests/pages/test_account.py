@@ -61,7 +61,8 @@ def test_renaming_a_credential_needs_the_password(visitor: Visitor) -> None:
             confirm(page, "not it")
             password = page.get_by_role("dialog", name="Confirm").get_by_label("Password", exact=True)
             expect(password).to_have_attribute("aria-invalid", "true")
-            confirm(page)
+            page.keyboard.type(PASSWORD)  # replaces the wrong one
+            page.keyboard.press("Enter")
         expect(rows(page, "How you sign in").first.get_by_role("heading", name=name, exact=True)).to_be_visible()
     page.reload()
     expect(rows(page, "How you sign in").first).to_contain_text("<b>Bold</b>")

@@ -31,17 +31,25 @@ def visitor(request: pytest.FixtureRequest, browser: Browser, scene: LiveProject
 
 
 def fill(visitor: Visitor, field: str, value: str) -> None:
-    """Fill in a field by id, because labels depend on the language."""
+    """Fill in a field by id, because labels depend on the language. A whole code submits itself."""
     visitor.page.locator(f"#{field}").fill(value)
-    visitor.page.locator(f"#{field}").press("Enter")
+    if field != "code":
+        visitor.page.locator(f"#{field}").press("Enter")
 
 
 def shown(visitor: Visitor, step: str) -> None:
     expect(visitor.page.locator(f"[data-step={step}]")).to_be_visible(timeout=60_000)
 
 
+SELECTED: Final = "(field) => field.selectionStart === 0 && field.selectionEnd === field.value.length"
+
+
 def refused(visitor: Visitor, field: str) -> None:
-    expect(visitor.page.locator(f"#{field}")).to_have_attribute("aria-invalid", "true")
+    """The next try replaces what was refused."""
+    found = visitor.page.locator(f"#{field}")
+    expect(found).to_have_attribute("aria-invalid", "true")
+    expect(found).to_be_focused()
+    assert found.evaluate(SELECTED)
 
 
 def no_wider_than_the_window(visitor: Visitor) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from urllib.parse import quote
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Page, expect
 
 from tests.support.conformance.browser import Authenticator
 from tests.support.live_project import LiveProject
@@ -32,6 +32,21 @@ def resident(scene: LiveProject) -> Resident:
 def visitor(browser: Browser, scene: LiveProject) -> Iterator[Visitor]:
     with visiting(browser, url=scene.site.url) as visitor:
         yield visitor
+
+
+IGNORE_SUBMIT = """document.addEventListener('submit', (event) => {
+  event.preventDefault()
+  event.stopPropagation()
+}, true)"""
+
+
+@pytest.fixture(scope="module")
+def in_code_field(browser: Browser, scene: LiveProject) -> Iterator[Page]:
+    """A page with the code field and nobody's code. It submits nothing."""
+    with visiting(browser, url=scene.site.url) as visitor:
+        visitor.page.goto("/login/")
+        visitor.page.evaluate(IGNORE_SUBMIT)
+        yield visitor.page
 
 
 def posted(visitor: Visitor, path: str) -> int:
@@ -123,12 +138,67 @@ def test_a_wrong_code_shows_an_error_and_keeps_what_was_typed(visitor: Visitor, 
     page.wait_for_url("**/account/")
 
 
-@pytest.mark.parametrize("change", [str.lower, lambda code: code.replace("-", " "), lambda code: f"  {code} "])
-def test_a_code_can_be_typed_in_any_form(visitor: Visitor, resident: Resident, change: Callable[[str], str]) -> None:
+PASTE = """(field, text) => {
+  const clipboardData = new DataTransfer()
+  clipboardData.setData('text', text)
+  field.dispatchEvent(new ClipboardEvent('paste', { clipboardData, bubbles: true, cancelable: true }))
+}"""
+ARABIC = str.maketrans("0123456789", "٠١٢٣٤٥٦٧٨٩")
+
+
+def test_the_code_field_groups_and_keeps_the_caret(visitor: Visitor, resident: Resident) -> None:
     page = visitor.page
     page.goto("/login/")
-    present_code(page, change(ask_code(page, resident)))
-    expect(page.get_by_label("Password", exact=True)).to_be_visible()
+    code = ask_code(page, resident)
+    field = page.get_by_label("Code", exact=True)
+    page.keyboard.type(code.replace("-", "")[:10])
+    expect(field).to_have_value(code[:12])
+    for _ in range(7):
+        page.keyboard.press("ArrowLeft")
+    page.keyboard.press("Backspace")  # the fourth digit, beyond the dash
+    page.keyboard.type("75")
+    digits = code.replace("-", "")
+    shown = digits[:3] + "75" + digits[4:10]
+    expect(field).to_have_value(f"{shown[:4]}-{shown[4:8]}-{shown[8:]}")
+    assert field.evaluate("(field) => field.selectionStart") == len("1237-5")
+    field.fill("1234" * 5)  # never cut
+    expect(field).to_have_value("1234-1234-1234-1234-1234")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("A code has 16 characters.")).to_be_visible()
+    assert posted(visitor, "/auth/login/init") == 0
+    page.keyboard.type(digits)
+    expect(page.get_by_label("Password", exact=True)).to_be_focused()
+    assert posted(visitor, "/auth/login/init") == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{}",
+        "  {} ",
+        "Your sign-in code for Example of 2026-11-28:\n\n    {}\n\nYou can use it once. It expires in 10 minutes.",
+        "@example.com #{}",
+    ],
+)
+@pytest.mark.parametrize(
+    "change",
+    [
+        str,
+        lambda code: code.replace("-", " "),
+        lambda code: code.replace("-", "\N{EN DASH}").translate(ARABIC),
+        lambda code: code.replace("-", ""),
+    ],
+)
+def test_a_code_can_be_pasted_in_any_form(in_code_field: Page, text: str, change: Callable[[str], str]) -> None:
+    field = in_code_field.locator("#code")
+    field.evaluate("(field) => { field.value = '99' }")
+    field.evaluate(PASTE, text.format(change("1234-5678-9012-3456")))
+    expect(field).to_have_value("1234-5678-9012-3456")
+    field.evaluate(  # as autofill does
+        "(field, text) => { field.value = text; field.dispatchEvent(new Event('input', { bubbles: true })) }",
+        text.format(change("9876-5432-1098-7654")),
+    )
+    expect(field).to_have_value("9876-5432-1098-7654")
 
 
 def test_an_expired_code_shows_an_error_and_can_be_replaced(visitor: Visitor, resident: Resident) -> None:
@@ -176,6 +246,7 @@ def test_a_wrong_password_shows_an_error_at_once_and_keeps_the_code(visitor: Vis
     page = visitor.page
     page.goto("/login/")
     present_code(page, ask_code(page, resident))
+    page.get_by_label("Password", exact=True).wait_for()
     before = len(visitor.sent)
     for wrong in ("not it", PASSWORD + " "):
         enter_password(page, wrong)
@@ -269,14 +340,12 @@ def test_signing_in_with_the_keyboard_alone(visitor: Visitor, resident: Resident
     page.keyboard.press("Enter")
     expect(page.get_by_label("Code", exact=True)).to_be_focused()
     page.keyboard.type(resident.code(after=before))
-    page.keyboard.press("Enter")
     expect(page.get_by_label("Password", exact=True)).to_be_focused()
     page.keyboard.type("not it")
     page.keyboard.press("Enter")
     field = page.get_by_label("Password", exact=True)
     expect(field).to_have_attribute("aria-invalid", "true")
     expect(field).to_be_focused()
-    page.keyboard.press("Control+A")
     page.keyboard.type(PASSWORD)
     page.keyboard.press("Enter")
     page.wait_for_url("**/account/")

@@ -56,9 +56,9 @@ def ask_code(page: Page, resident: Resident) -> str:
     return resident.code(after=before)
 
 
-def present_code(page: Page, code: str) -> None:
-    page.get_by_label("Code", exact=True).fill(code)
-    page.get_by_role("button", name="Continue").click()
+def present_code(page: Page, code: str, *, label: str = "Code") -> None:
+    """Fill in a whole code, which submits it."""
+    page.get_by_label(label, exact=True).fill(code)
 
 
 def enter_password(page: Page, password: str) -> None:

@@ -60,7 +60,6 @@ export class PasswordChange {
       (error) => {
         if (!(error instanceof WrongPasswordError)) return handleError(error)
         this.#current.showError(text('wrong_password'))
-        this.#current.input.select()
         return true
       },
     )

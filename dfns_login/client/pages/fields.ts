@@ -26,12 +26,13 @@ export class Field {
     return value === '' ? null : value
   }
 
-  /** Show an error and focus the field. */
+  /** Show an error, focus the field and select its text, so that the next try replaces it. */
   showError(message: string): void {
     this.#error.textContent = message
     this.#error.hidden = false
     this.input.setAttribute('aria-invalid', 'true')
     this.input.focus()
+    this.input.select()
   }
 
   clearError(): void {

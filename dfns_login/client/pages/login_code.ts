@@ -2,16 +2,16 @@
 
 import type { BusyGuard } from './busy_guard.js'
 import { Countdown, showIn } from './clocks.js'
+import { CodeField } from './code_field.js'
 import { CodeSender, isSamePerson, type Person } from './code_sender.js'
 import { findAll, findOptional } from './dom.js'
 import { isRefused } from './error_messages.js'
-import { Field } from './fields.js'
 import { page } from './page_data.js'
 
 const RENEWAL_MARGIN = 2 * 60 * 1000 // the server resends the same code while it is valid longer than this
 
 export class LoginCode {
-  readonly field = new Field('code')
+  readonly field = new CodeField()
   readonly #timer = findOptional('[data-code-timer]', HTMLElement)
   readonly #haveCode = findOptional('[data-have-code]', HTMLElement)
   readonly #sender: CodeSender
@@ -48,7 +48,7 @@ export class LoginCode {
     })
     if (!sent) return false
     const earlier = this.#sent && isSamePerson(this.#sent, person) ? this.#sent : undefined
-    if (!earlier) this.field.input.value = '' // it belongs to another account
+    if (!earlier) this.field.clear() // it belongs to another account
     const now = Date.now()
     const until = earlier && earlier.until - now > RENEWAL_MARGIN ? earlier.until : now + page.codeLifetime
     this.#sent = { ...person, until }
@@ -60,7 +60,7 @@ export class LoginCode {
 
   /** Forget the code after it was accepted. */
   clear(): void {
-    this.field.input.value = ''
+    this.field.clear()
     this.#sent = undefined
     this.#time.stop()
   }

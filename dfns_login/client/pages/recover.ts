@@ -5,6 +5,7 @@ import { InvalidKitKeyError, type KitKey, parseKit, signNewCredentials } from '.
 import { KeyReader } from '../key_reader.js'
 import { standardVault } from '../vault.js'
 import { BusyGuard } from './busy_guard.js'
+import { CodeField } from './code_field.js'
 import { CodeSender, isSamePerson, type Person } from './code_sender.js'
 import { timeElement } from './dates.js'
 import { find, findAll, findOptional } from './dom.js'
@@ -27,7 +28,7 @@ const form = find('form[data-recover]', HTMLFormElement)
 const guard = new BusyGuard(form, new Messages(form))
 const { messages } = guard
 const personFields = new PersonFields()
-const code = new Field('code')
+const code = new CodeField()
 const kit = new Field('kit')
 const kitFile = find('#kit-file', HTMLInputElement)
 const kitFileError = new Field('kit-file')
@@ -83,7 +84,7 @@ async function readKitFile(): Promise<void> {
 async function sendCode(): Promise<void> {
   const person = personFields.required()
   if (!person || !(await sender.send(person, (error) => personFields.showRefused(error)))) return
-  if (!isSamePerson(recipient, person)) code.input.value = ''
+  if (!isSamePerson(recipient, person)) code.clear()
   recipient = person
   code.clearError()
   if (steps.current === 'code') messages.showStatus('code.sent')
@@ -106,13 +107,13 @@ function enterCode(): void {
 
 /** The server used up the code, but the kit is not for this account. */
 function rejectKit(): void {
-  code.input.value = ''
+  code.clear()
   kit.showError(text('kit.wrong'))
 }
 
 /** The server used up the code. The recovery can be completed in this many seconds, with a new code. */
 function showWait(seconds: number): void {
-  code.input.value = ''
+  code.clear()
   recipient = undefined
   const ready = new Date(Math.ceil((Date.now() + seconds * 1000) / 60_000) * 60_000) // shown to the minute
   messages.showErrorWith('recovery.waiting', { moment: timeElement(ready.toISOString()) })
@@ -120,7 +121,7 @@ function showWait(seconds: number): void {
 
 async function presentCode(): Promise<void> {
   const person = personFields.required()
-  const verificationCode = person && code.required('missing.code')
+  const verificationCode = person && code.requiredCode()
   if (!person || verificationCode === null) return
   const parsed = requiredKit()
   if (!parsed) return
@@ -148,7 +149,6 @@ async function presentCode(): Promise<void> {
     (error) => {
       if (isRefused(error, 'invalid_code')) {
         code.showError(text('refused.invalid_code'))
-        code.input.select()
         return true
       }
       if (isRefused(error, 'recovery_waiting')) {
@@ -161,7 +161,7 @@ async function presentCode(): Promise<void> {
     },
   )
   if (!challenge) return
-  code.input.value = ''
+  code.clear()
   recipient = undefined
   enrollment.begin(person, challenge)
 }

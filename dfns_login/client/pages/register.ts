@@ -1,11 +1,11 @@
 // `/register/`: the emailed code, then a password, an optional passkey and a recovery kit.
 
 import { BusyGuard } from './busy_guard.js'
+import { CodeField } from './code_field.js'
 import { CodeSender } from './code_sender.js'
 import { find, findAll } from './dom.js'
 import { Enrollment, type EnrollmentChallenge, type EnrollmentStep } from './enrollment.js'
 import { isRefused } from './error_messages.js'
-import { Field } from './fields.js'
 import { Messages } from './messages.js'
 import { api, enablePage } from './page_data.js'
 import { PersonFields } from './person_fields.js'
@@ -17,7 +17,7 @@ type Step = 'code' | EnrollmentStep
 const form = find('form[data-register]', HTMLFormElement)
 const guard = new BusyGuard(form, new Messages(form))
 const personFields = new PersonFields()
-const code = new Field('code')
+const code = new CodeField()
 const sender = new CodeSender('PUT', 'auth/registration/code', guard)
 const steps = new Steps<Step>(
   form,
@@ -31,7 +31,7 @@ const enrollment = new Enrollment(guard, steps, async (credentials, bearer) => {
 
 async function presentCode(): Promise<void> {
   const person = personFields.required()
-  const registrationCode = person && code.required('missing.code')
+  const registrationCode = person && code.requiredCode()
   if (!person || registrationCode === null) return
   const { organization, username } = person
   let challenge: EnrollmentChallenge | undefined
@@ -45,12 +45,11 @@ async function presentCode(): Promise<void> {
       const refused = isRefused(error, 'invalid_code') || isRefused(error, 'registration_code_expired')
       if (!refused) return personFields.showRefused(error)
       code.showError(text('refused.invalid_code'))
-      code.input.select()
       return true
     },
   )
   if (!challenge) return
-  code.input.value = '' // the code is used up
+  code.clear() // the code is used up
   for (const place of findAll('[data-username]', HTMLElement)) place.textContent = username
   enrollment.begin(person, challenge)
 }

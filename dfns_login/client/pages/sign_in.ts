@@ -96,7 +96,7 @@ async function begin(): Promise<void> {
 
 async function presentCode(): Promise<void> {
   const person = personFields.required()
-  const loginCode = person && code.field.required('missing.code')
+  const loginCode = person && code.field.requiredCode()
   if (!person || loginCode === null) return
   const { organization, username } = person
   let challenge: SigningChallenge | undefined
@@ -109,7 +109,6 @@ async function presentCode(): Promise<void> {
     (error) => {
       if (!isRefused(error, 'invalid_code')) return personFields.showRefused(error)
       code.field.showError(text('refused.invalid_code'))
-      code.field.input.select()
       return true
     },
   )
@@ -143,7 +142,6 @@ async function signWithPassword(): Promise<void> {
     (error) => {
       if (!(error instanceof WrongPasswordError)) return handleExpired(error)
       password.showError(text('wrong_password'))
-      password.input.select()
       return true
     },
   )
