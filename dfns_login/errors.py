@@ -122,6 +122,13 @@ class LastFirstFactor(BodyRefused):
     message = "The last credential that can sign in cannot be deactivated."
 
 
+class TooManyCredentials(BodyRefused):
+    """The account has as many usable credentials as one may have."""
+
+    code = "too_many_credentials"
+    message = "The account has too many credentials. Deactivate one first."
+
+
 class NotAuthorized(Refusal):
     """Proof of identity is missing or invalid. The answer is the same whatever went wrong."""
 

@@ -22,7 +22,7 @@ from dfns_login.api.signed_requests import user_action_required
 from dfns_login.api.view import AuthenticatedAPIView, LoginAPIView
 from dfns_login.ceremonies.credentials import add_credential_with_code, open_credential_with_code, show_code
 from dfns_login.ceremonies.new_credentials import REGISTERED_KINDS
-from dfns_login.errors import AttestationRefused, ChallengeRefused, CodeRefused, CredentialIdTaken
+from dfns_login.errors import AttestationRefused, ChallengeRefused, CodeRefused, CredentialIdTaken, TooManyCredentials
 from dfns_login.limits import CREDENTIAL_CODE_RATES, LOGIN_RATES
 from dfns_login.models import CredentialKind
 
@@ -94,7 +94,7 @@ class CreateCredentialWithCode(LoginAPIView):
         "Add a credential with a code",
         body=CreateCredentialBody,
         reply=CredentialReply,
-        refusals=(ChallengeRefused, AttestationRefused, CredentialIdTaken),
+        refusals=(ChallengeRefused, AttestationRefused, CredentialIdTaken, TooManyCredentials),
     )
     def post(self, request: Request) -> Response:
         body = self.body()

@@ -22,7 +22,14 @@ from dfns_login.ceremonies.credential_changes import (
 )
 from dfns_login.ceremonies.credentials import CredentialChallenge, add_credential, list_credentials, open_credential
 from dfns_login.ceremonies.new_credentials import REGISTERED_KINDS
-from dfns_login.errors import AttestationRefused, ChallengeRefused, CredentialIdTaken, LastFirstFactor, NotFound
+from dfns_login.errors import (
+    AttestationRefused,
+    ChallengeRefused,
+    CredentialIdTaken,
+    LastFirstFactor,
+    NotFound,
+    TooManyCredentials,
+)
 from dfns_login.limits import LOGIN_RATES
 from dfns_login.models import Credential, CredentialKind
 from dfns_login.settings import login_settings
@@ -101,7 +108,7 @@ class Credentials(AuthenticatedAPIView):
         "Add a credential",
         body=CreateCredentialBody,
         reply=CredentialReply,
-        refusals=(ChallengeRefused, AttestationRefused, CredentialIdTaken),
+        refusals=(ChallengeRefused, AttestationRefused, CredentialIdTaken, TooManyCredentials),
     )
     @user_action_required
     def post(self, request: Request) -> Response:
@@ -142,7 +149,7 @@ class ActivateCredential(AuthenticatedAPIView):
         description="Does nothing if it is active.",
         body=CredentialUuidBody,
         reply=MessageReply,
-        refusals=(NotFound,),
+        refusals=(NotFound, TooManyCredentials),
     )
     @user_action_required
     def put(self, request: Request) -> Response:

@@ -1,6 +1,7 @@
 """Changes to a credential: rename, activate, deactivate, change of its password."""
 
 from datetime import datetime
+from typing import Final
 
 from django.db.models import Q
 
@@ -9,7 +10,7 @@ from dfns_login.ceremonies.lockdown import link_ends
 from dfns_login.ceremonies.names import checked_name
 from dfns_login.ceremonies.notices import notify_owner
 from dfns_login.ceremonies.voiding import void_account
-from dfns_login.errors import LastFirstFactor, NotFound, TokenRefused
+from dfns_login.errors import LastFirstFactor, NotFound, TokenRefused, TooManyCredentials
 from dfns_login.models import (
     Account,
     AuditKind,
@@ -23,6 +24,9 @@ from dfns_login.proofs import replace_encrypted_key
 from dfns_login.requester import Requester
 from dfns_login.verification.key_envelope import check_key_envelope
 
+MOST_USABLE: Final = 50
+"""Usable credentials of an account. A login reads each one, and may decrypt and send its encrypted key."""
+
 
 def lock_account(account: Account) -> None:
     """Lock the account until the transaction ends, so that no recovery commits in the middle of it.
@@ -33,17 +37,24 @@ def lock_account(account: Account) -> None:
         raise TokenRefused("account voided meanwhile")
 
 
+def check_room(account: Account) -> None:
+    """Check that the account may have one more usable credential. Lock it first. Raises: TooManyCredentials."""
+    if account.credentials.usable().count() >= MOST_USABLE:
+        raise TooManyCredentials("as many usable credentials as an account may have")
+
+
 def activate_credential(account: Account, uuid: str, *, requester: Requester, now: datetime) -> None:
     """Reactivate a credential of the account. Activating an active one does nothing.
 
     Call this in a transaction.
-    Raises: NotFound, if the account has no such credential, or a recovery revoked it (R-81).
+    Raises: NotFound, if the account has no such credential, or a recovery revoked it (R-81); TooManyCredentials.
     Stored: that it is active, an event, a notice. Source: Dfns API, Activate Credential.
     """
     lock_account(account)
     credential = _own(account, uuid)
     if credential.active:
         return
+    check_room(account)
     if not Credential.objects.activate(credential=credential, unlocks_from=link_ends(now=now)):
         raise NotFound("credential revoked by a recovery")
     _record(AuditKind.CREDENTIAL_ACTIVATED, credential, requester=requester, now=now)

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from dfns_login.audit import record_event
-from dfns_login.ceremonies.credential_changes import lock_account
+from dfns_login.ceremonies.credential_changes import check_room, lock_account
 from dfns_login.ceremonies.lockdown import link_ends
 from dfns_login.ceremonies.new_credentials import NewCredential, store_credential, verify_credential
 from dfns_login.ceremonies.notices import notify_owner
@@ -97,7 +97,7 @@ def add_credential(
 ) -> Credential:
     """Add a credential to the account. Call this in the transaction that spends the user action.
 
-    Raises: ChallengeRefused, BodyRefused, AttestationRefused, CredentialIdTaken.
+    Raises: ChallengeRefused, BodyRefused, AttestationRefused, CredentialIdTaken, TooManyCredentials.
     Stored: the challenge's `jti`, the credential, an event, a notice.
     Source: Dfns API, Create Credential.
     """
@@ -157,6 +157,7 @@ def _add(
     with transaction.atomic():
         if not Account.objects.lock_current(account=account, generation=redeemed.generation):
             raise ChallengeRefused("challenge opened before the account was voided")
+        check_room(account)
         spend_challenge(redeemed)
         notify_owner(store_credential(credential, requester=requester, now=now))
     return credential

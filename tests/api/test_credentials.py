@@ -117,6 +117,19 @@ def test_the_last_first_factor_cannot_be_deactivated(jane: SignedIn) -> None:
     assert jane.call("GET", "/auth/credentials").status_code == 200
 
 
+def test_an_account_has_a_bounded_number_of_credentials(jane: SignedIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    """R-84: a login reads each one. Inactive ones don't count."""
+    spare = SoftwareKey.make(kind=Kind.RECOVERY_KEY)
+    make_credential(jane.person.account, spare)
+    assert switch(jane, "deactivate", spare).status_code == 200
+    monkeypatch.setattr("dfns_login.ceremonies.credential_changes.MOST_USABLE", 2)
+    new = creation(open_credential(jane), SoftwareKey.make())
+    for refused in (add(jane, new), switch(jane, "activate", spare)):
+        assert (refused.status_code, refused.json()["error"]["code"]) == (400, "too_many_credentials")
+    assert switch(jane, "deactivate", jane.person.keys[1]).status_code == 200
+    assert add(jane, creation(open_credential(jane), SoftwareKey.make())).status_code == 200
+
+
 def test_a_recovery_key_can_be_deactivated(jane: SignedIn) -> None:
     key = SoftwareKey.make(kind=Kind.RECOVERY_KEY)
     make_credential(jane.person.account, key)

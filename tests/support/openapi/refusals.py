@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from unittest.mock import patch
 
 import jwt
 from django.conf import settings
@@ -206,6 +207,17 @@ def last_first_factor(actors: Actors) -> HttpResponse:
     return of_credential(actors, "deactivate", actors.uuid(actors.person.key))
 
 
+def without_room(actors: Actors, request: ApiRequest) -> HttpResponse:
+    """As if accounts might have as many credentials as this one has."""
+    if request.path.endswith("/activate"):
+        deactivated = actors.person.account.credentials.get(pk=actors.uuid(actors.person.keys[2]))
+        request = actors.signed("PUT", request.path, {"credentialUuid": deactivated.pk})
+        deactivated.active = False
+        deactivated.save()
+    with patch("dfns_login.ceremonies.credential_changes.MOST_USABLE", 1):
+        return actors.send(request)
+
+
 def deactivated_twice(actors: Actors) -> HttpResponse:
     """Deactivating an inactive credential does nothing, but uses up the user action."""
     actors.person.account.credentials.filter(pk=actors.uuid(actors.person.keys[2])).update(active=False)
@@ -256,6 +268,15 @@ OF_ONE: dict[tuple[str, str], Callable[[Actors], HttpResponse]] = {
     ),
     ("createCredential", "credential_id_taken"): lambda actors: actors.send(
         requests.create_credential(actors, taken_key(actors))
+    ),
+    ("createCredential", "too_many_credentials"): lambda actors: without_room(
+        actors, ACCEPTED["createCredential"](actors)
+    ),
+    ("createCredentialWithCode", "too_many_credentials"): lambda actors: without_room(
+        actors, ACCEPTED["createCredentialWithCode"](actors)
+    ),
+    ("activateCredential", "too_many_credentials"): lambda actors: without_room(
+        actors, ACCEPTED["activateCredential"](actors)
     ),
     ("activateCredential", "not_found"): lambda actors: of_credential(actors, "activate", "cr-nobody"),
     ("deactivateCredential", "not_found"): lambda actors: of_credential(actors, "deactivate", "cr-nobody"),
