@@ -36,6 +36,11 @@ class Refusal(Exception):
         self.details = details
         self.retry_after = retry_after
 
+    @property
+    def explanation(self) -> str:
+        """What is wrong, for operators: the texts of `details`, or else the message."""
+        return " ".join(text for texts in (self.details or {}).values() for text in texts) or self.message
+
 
 class BodyRefused(Refusal):
     """The request is not valid. `details` says what is wrong, by field."""

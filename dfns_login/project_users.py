@@ -20,6 +20,12 @@ NOT_SET: Final = ("password", "last_login")
 NOT_ASCII: Final = r"[^\x01-\x7f]"
 
 
+def email_of(user: AbstractBaseUser) -> str:
+    """Return the user's email address, or the username if the model has no email field; possibly empty."""
+    field = user.get_email_field_name()
+    return str(getattr(user, field) or "") if hasattr(user, field) else user.get_username()
+
+
 def user_for_account(account: Account) -> AbstractBaseUser:
     """Return the user for an account that registers: its linked user, or the result of `USER_FOR_ACCOUNT`.
 
@@ -90,12 +96,11 @@ def matching_user(account: Account) -> AbstractBaseUser | None:
     free = model._default_manager.using(primary()).exclude(pk__in=others.values("user"))
     if _has_field(model, "is_active"):
         free = free.filter(is_active=True)
-    field = _email_field(model) or model.USERNAME_FIELD
     name = account.email.rpartition("@")[0]
     found = []
-    for each in free.filter(_spelled_like(account, field)):
-        theirs = str(getattr(each, field)).rpartition("@")[0]
-        if _is_same(getattr(each, field), account) and (theirs == name or (theirs + name).isascii()):
+    for each in free.filter(_spelled_like(account, _email_field(model) or model.USERNAME_FIELD)):
+        theirs = email_of(each).rpartition("@")[0]
+        if _is_same(email_of(each), account) and (theirs == name or (theirs + name).isascii()):
             found.append(each)
     if len(found) == 1 and not _is_powerful(found[0]):
         user: AbstractBaseUser = found[0]

@@ -4,9 +4,10 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django.db import models
+from django.db.models import Exists, OuterRef
 
 from dfns_login.audit_chain import chain_events, purge_chained
-from dfns_login.models import OneTimeCode, Session, SpentToken
+from dfns_login.models import Account, AccountState, OneTimeCode, Session, SpentToken, transaction
 from dfns_login.proofs import REQUEST_DEADLINE
 from dfns_login.settings import login_settings
 
@@ -41,8 +42,29 @@ def purge(*, now: datetime) -> dict[str, int]:
         "codes": _delete(codes, order="closed_at"),
         "spent_tokens": _delete(spent_tokens, order="expires_at"),
         "sessions": _delete(Session.objects.filter(expires_at__lte=now - conf.code_retention), order="expires_at"),
+        "accounts": _delete_unregistered(before=now - conf.code_retention),
         "audit_events": _purge_events(until=now - conf.audit_retention, now=now),
     }
+
+
+def _delete_unregistered(*, before: datetime) -> int:
+    """Delete accounts whose owners signed up but did not register, once their codes are deleted."""
+    codes = OneTimeCode.objects.filter(account=OuterRef("pk"))
+    requested = OneTimeCode.objects.open().filter(organization=OuterRef("organization"), recipient=OuterRef("username"))
+    unregistered = Account.objects.filter(
+        ~Exists(codes), ~Exists(requested), signed_up=True, state=AccountState.INVITED, created_at__lte=before
+    )
+    total = 0
+    while batch := _delete_locked(unregistered.order_by("pk")[:BATCH]):
+        total += batch
+    return total
+
+
+def _delete_locked(rows: models.QuerySet[Account]) -> int:
+    with transaction.atomic():  # an operator who invites the person at this moment has the account kept
+        found = list(rows.select_for_update(of=("self",)).values_list("pk", flat=True))
+        Account.objects.filter(pk__in=found).delete()
+    return len(found)
 
 
 def _purge_events(*, until: datetime, now: datetime) -> int:

@@ -4,9 +4,22 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from dfns_login import purge as module
-from dfns_login.models import Account, AuditEvent, AuditKind, CodeClosed, CodePurpose, OneTimeCode, Session, SpentToken
+from dfns_login.ceremonies.invitation import Invitation, invite
+from dfns_login.ceremonies.operators import Operator, invite_again, reactivate_account
+from dfns_login.models import (
+    Account,
+    AccountState,
+    AuditEvent,
+    AuditKind,
+    CodeClosed,
+    CodePurpose,
+    OneTimeCode,
+    Session,
+    SpentToken,
+)
 from dfns_login.proofs import derive_code, issue_code, present_code
 from dfns_login.proofs.challenges import REQUEST_DEADLINE
 from dfns_login.purge import BATCH, close_expired_codes, purge
@@ -14,11 +27,11 @@ from dfns_login.settings import login_settings
 from dfns_login.usernames import Recipient
 from tests.support.authenticators import SoftwareKey
 from tests.support.clock import DAY, HOUR, MINUTE, NOW, SECOND
-from tests.support.factories import SOMEWHERE, make_credential, make_organization, make_person
+from tests.support.factories import SOMEWHERE, make_credential, make_organization, make_person, make_user
 
 pytestmark = pytest.mark.django_db
 
-NOTHING = {"codes": 0, "spent_tokens": 0, "sessions": 0, "audit_events": 0}
+NOTHING = {"codes": 0, "spent_tokens": 0, "sessions": 0, "accounts": 0, "audit_events": 0}
 
 
 @pytest.fixture
@@ -117,3 +130,70 @@ def test_twice_at_once_is_as_good_as_once() -> None:
     close_expired_codes(now=NOW + DAY)
     assert purge(now=NOW + 2 * DAY)["codes"] == 1
     assert purge(now=NOW + 2 * DAY) == NOTHING
+
+
+@pytest.fixture
+def signed_up() -> Account:
+    """R-152."""
+    lee = Account.objects.create(
+        organization=make_organization(), username="lee@example.co", email="lee@example.co", signed_up=True
+    )
+    Account.objects.update(created_at=NOW)
+    return lee
+
+
+def test_who_signs_up_and_does_not_register_is_forgotten_with_the_codes(signed_up: Account) -> None:
+    code_retention = login_settings().code_retention
+    pk = issue_code(signed_up.recipient, purpose=CodePurpose.REGISTRATION, requester=SOMEWHERE, now=NOW + DAY)
+    OneTimeCode.objects.filter(pk=pk).update(account=signed_up)
+    assert purge(now=NOW + code_retention) == NOTHING  # an open code, which its owner may still enter
+    close_expired_codes(now=NOW + 3 * DAY)
+    closed_at = OneTimeCode.objects.get().closed_at
+    assert closed_at
+    assert purge(now=closed_at + code_retention - SECOND) == NOTHING
+    assert purge(now=closed_at + code_retention) == {**NOTHING, "codes": 1, "accounts": 1}
+    assert not Account.objects.exists()
+
+
+def test_a_code_that_was_just_requested_keeps_the_account(signed_up: Account) -> None:
+    later = NOW + login_settings().code_retention
+    issue_code(signed_up.recipient, purpose=CodePurpose.REGISTRATION, requester=SOMEWHERE, now=later)
+    assert purge(now=later) == NOTHING
+
+
+@pytest.mark.parametrize("kept", ["registered", "deactivated", "invited again", "reactivated", "invited at first"])
+def test_other_accounts_are_never_purged(signed_up: Account, kept: str) -> None:
+    operator = Operator(requester=SOMEWHERE)
+    if kept == "registered":
+        user = make_user("lee")
+        Account.objects.update(state=AccountState.REGISTERED, user=user)
+    elif kept == "invited again":
+        invite_again(signed_up, operator=operator, now=NOW)
+    elif kept == "invited at first":
+        Account.objects.update(signed_up=False)
+    else:
+        Account.objects.deactivate(account=signed_up)
+        if kept == "reactivated":
+            reactivate_account(signed_up, operator=operator, now=NOW)
+    OneTimeCode.objects.all().delete()
+    assert purge(now=NOW + 300 * DAY)["accounts"] == 0
+    assert Account.objects.exists()
+
+
+def test_who_signed_up_and_is_then_invited_is_kept(signed_up: Account) -> None:
+    """Also if the account is purged while the operator invites."""
+    asked = Invitation(organization=signed_up.organization, email=signed_up.email)
+    assert invite(asked, requester=SOMEWHERE, now=NOW) == signed_up
+    assert not Account.objects.get().signed_up
+    Account.objects.update(signed_up=True)
+    OneTimeCode.objects.all().delete()
+
+    def purge_first(execute: Any, sql: str, *rest: Any) -> Any:
+        if sql.startswith("UPDATE") and "signed_up" in sql and Account.objects.exists():
+            purge(now=NOW + login_settings().code_retention)
+        return execute(sql, *rest)
+
+    with connection.execute_wrapper(purge_first):
+        account = invite(asked, requester=SOMEWHERE, now=NOW)
+    assert account != signed_up
+    assert list(Account.objects.values_list("pk", "signed_up")) == [(account.pk, False)]

@@ -22,7 +22,7 @@ from dfns_login.admin.model_admin import ReadOnlyAdmin, operator_of
 from dfns_login.admin.related import related_to
 from dfns_login.admin.rendering import RelatedRows, Tone, badge, change_url, link_to, moment
 from dfns_login.admin.search import starts_with, username_or_empty
-from dfns_login.ceremonies.invitation import Invitation, invite
+from dfns_login.ceremonies.invitation import Invitation, account_to_invite, invite
 from dfns_login.ceremonies.recovery_waits import waiting_until
 from dfns_login.errors import Refusal
 from dfns_login.models import (
@@ -62,6 +62,10 @@ class InvitationForm(TypedModelForm[Account]):
             state = known.get_state_display().lower()
             text = gettext("This organization already has an account with this address (%(state)s).")
             raise ValidationError({"email": text % {"state": state}})
+        try:
+            account_to_invite(Invitation(organization=organization, email=email))
+        except Refusal as refusal:
+            raise ValidationError({"email": refusal.explanation}) from refusal
         return cleaned
 
 
@@ -150,8 +154,8 @@ class AccountAdmin(ReadOnlyAdmin[Account]):
         context = {"title": _("Invite a person"), **(extra_context or {})}
         try:
             return super().add_view(request, form_url, context)
-        except Refusal as refusal:  # another operator was faster
-            self.message_user(request, refusal.message, messages.ERROR)
+        except Refusal as refusal:
+            self.message_user(request, refusal.explanation, messages.ERROR)
             return HttpResponseRedirect(reverse("admin:dfns_login_account_changelist"))
 
     def save_form(self, request: HttpRequest, form: Any, change: Any) -> Account:

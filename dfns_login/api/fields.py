@@ -1,6 +1,5 @@
 """Serializer fields for request bodies. They validate strictly and never convert one type into another."""
 
-import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cached_property, lru_cache
@@ -10,7 +9,7 @@ from django.utils.translation import get_language
 from rest_framework import serializers
 from rest_framework.validators import ProhibitSurrogateCharactersValidator
 
-from dfns_login.models import ID_MAX_LENGTH
+from dfns_login.models import ID_MAX_LENGTH, ORGANIZATION_ID
 from dfns_login.usernames import canonical_username
 from dfns_login.verification.credential_id import parse_credential_id
 from dfns_login.verification.encoding import EncodingError
@@ -28,7 +27,6 @@ CREDENTIAL_ID_MAX_LENGTH: Final = 1368
 ENVELOPE_MAX_LENGTH: Final = 16 * 1024
 NAME_MAX_LENGTH: Final = 200
 UUID_MAX_LENGTH: Final = ID_MAX_LENGTH
-ORGANIZATION_ID: Final = re.compile(rf"[A-Za-z0-9_-]{{1,{ID_MAX_LENGTH}}}")
 
 
 class Body(serializers.Serializer[Any]):

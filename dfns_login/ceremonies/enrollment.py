@@ -11,6 +11,7 @@ from django.contrib.auth.models import AbstractBaseUser
 from dfns_login.ceremonies.invitation import Invitation, invite
 from dfns_login.errors import BodyRefused, Refusal
 from dfns_login.models import Account, AccountKind, Organization
+from dfns_login.project_users import email_of
 from dfns_login.requester import Requester
 
 ORDINARY: Final = {"is_active": True, "is_staff": False, "is_superuser": False}
@@ -58,8 +59,7 @@ def enroll_each(
         try:
             yield Enrollment(user=user, account=enroll(user, organization=organization, requester=requester, now=now))
         except Refusal as refusal:
-            details = [" ".join(texts) for texts in (refusal.details or {}).values()]
-            yield Enrollment(user=user, problem=" ".join(details) or refusal.message)
+            yield Enrollment(user=user, problem=refusal.explanation)
 
 
 def ordinary_users(organization: Organization) -> Iterator[AbstractBaseUser]:
@@ -73,9 +73,3 @@ def ordinary_users(organization: Organization) -> Iterator[AbstractBaseUser]:
     while chunk:  # not one cursor, which a transaction of the caller's or a pooler would close
         yield from chunk
         chunk = list(users.filter(pk__gt=chunk[-1].pk)[:CHUNK])
-
-
-def email_of(user: AbstractBaseUser) -> str:
-    """Return the user's email address, or the username if the model has no email field; possibly empty."""
-    field = user.get_email_field_name()
-    return str(getattr(user, field) or "") if hasattr(user, field) else user.get_username()

@@ -59,6 +59,20 @@ def invite(invitation: Invitation, *, requester: Requester, now: datetime) -> Ac
     registered or deactivated, or the user has another account in the organization.
     Stored: the account, its domain in ASCII; the code's row; an event.
     """
+    account = account_to_invite(invitation)
+    if account._state.adding:  # noqa: SLF001  documented by Django
+        account = _create(account, invitation, requester=requester, now=now)
+    elif account.signed_up and not Account.objects.keep(account=account):  # purged meanwhile
+        return invite(invitation, requester=requester, now=now)
+    send_code(account.recipient, purpose=CodePurpose.REGISTRATION, requester=requester, now=now)
+    return account
+
+
+def account_to_invite(invitation: Invitation) -> Account:
+    """Return the account that `invite` emails a code: the invited one, or a new one that is not saved.
+
+    Raises: as `invite`.
+    """
     _check_parties(invitation)
     name, at, domain = invitation.email.strip().rpartition("@")
     try:
@@ -67,7 +81,13 @@ def invite(invitation: Invitation, *, requester: Requester, now: datetime) -> Ac
         username = canonical_username(email)
     except (ValidationError, ValueError) as error:
         raise BodyRefused("not an email address", details={"email": ["Enter a valid email address."]}) from error
-    account = _account(invitation, email=email, username=username, requester=requester, now=now)
+    account = Account.objects.filter(organization=invitation.organization, username=username).first() or Account(
+        organization=invitation.organization,
+        username=username,
+        email=email,
+        kind=invitation.kind,
+        user_id=invitation.user.pk if invitation.user else None,  # a router may have read it from a replica
+    )
     if account.state != AccountState.INVITED:
         raise UserExists("account already registered or deactivated")
     if invitation.user is not None and account.user_id != invitation.user.pk:
@@ -75,7 +95,7 @@ def invite(invitation: Invitation, *, requester: Requester, now: datetime) -> Ac
             "already invited with another user",
             details={"user": ["The account is already invited, and is not linked to this user."]},
         )
-    send_code(account.recipient, purpose=CodePurpose.REGISTRATION, requester=requester, now=now)
+    _check_user(account)
     return account
 
 
@@ -87,10 +107,8 @@ def _check_parties(invitation: Invitation) -> None:
         raise BodyRefused("user not active", details={"user": ["The user is not active."]})
 
 
-def _check_user(account: Account, *, user: AbstractBaseUser | None) -> None:
+def _check_user(account: Account) -> None:
     """Tell the operator if the person could not register, because no user can be created."""
-    if user is not None:
-        return
     try:
         check_user(account)
     except UserUnavailable as error:
@@ -100,27 +118,14 @@ def _check_user(account: Account, *, user: AbstractBaseUser | None) -> None:
         raise BodyRefused(error.reason, details=details) from error
 
 
-def _account(invitation: Invitation, *, email: str, username: str, requester: Requester, now: datetime) -> Account:
-    known = Account.objects.filter(organization=invitation.organization, username=username)
-    account = known.first()
-    if account is None or (account.state == AccountState.INVITED and account.user_id is None):
-        new = Account(organization=invitation.organization, username=username, email=email)
-        _check_user(account or new, user=invitation.user)
-    if account is not None:
-        return account
+def _create(account: Account, invitation: Invitation, *, requester: Requester, now: datetime) -> Account:
+    detail = {"operator": invitation.operator} if invitation.operator else {}
     try:
         with transaction.atomic():
-            account = Account.objects.create(
-                organization=invitation.organization,
-                username=username,
-                email=email,
-                kind=invitation.kind,
-                user_id=invitation.user.pk if invitation.user else None,  # a router may have read it from a replica
-            )
-            detail = {"operator": invitation.operator} if invitation.operator else {}
+            account.save(force_insert=True)
             record_event(AuditKind.INVITED, account=account, requester=requester, now=now, **detail)
     except IntegrityError as error:
-        account = known.first()
-        if account is None:
+        account = account_to_invite(invitation)
+        if account._state.adding:  # noqa: SLF001  documented by Django
             raise UserExists("user already has an account in the organization") from error
     return account

@@ -101,6 +101,8 @@ def invite_again(account: Account, *, operator: Operator, now: datetime) -> bool
     """
     if account.state != AccountState.INVITED or not account.organization.active:
         return False
+    if account.signed_up and not Account.objects.keep(account=account):
+        return False
     send_code(account.recipient, purpose=CodePurpose.REGISTRATION, requester=operator.requester, now=now)
     return True
 

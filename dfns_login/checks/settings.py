@@ -6,7 +6,7 @@
 | --- | --- |
 | `dfns_login.E001` | `DFNS_LOGIN` has an unknown setting, or a value of the wrong type or format |
 | `dfns_login.E002` | `KEYS` is missing without `DEBUG`, or a ring is invalid |
-| `dfns_login.E003` | a setting that names a callable, such as `USER_FOR_ACCOUNT`, does not |
+| `dfns_login.E003` | a setting such as `USER_FOR_ACCOUNT` names no callable, or one with other arguments |
 | `dfns_login.E004` | the database is neither PostgreSQL nor SQLite 3.35 or newer |
 | `dfns_login.E005` | `USE_TZ` is off |
 | `dfns_login.E006` | `RELYING_PARTY_ID` is neither the host of every web origin nor a parent domain of it |
@@ -17,7 +17,8 @@
 """
 
 import ipaddress
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from inspect import iscoroutinefunction, signature
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -40,8 +41,13 @@ from dfns_login.settings import SettingsRefused, login_settings
 from dfns_login.verification.attestation_object import AttestationPolicy
 
 OPTIONAL: Final = ("organization_for_request", "sign_up", "send_code")
-HOOKS: Final = ("user_for_account", *OPTIONAL)
-"""Settings that are dotted paths of callables."""
+HOOKS: Final = {
+    "user_for_account": ["account"],
+    "organization_for_request": ["request"],
+    "sign_up": ["email", "organization"],
+    "send_code": ["code"],
+}
+"""Settings that are dotted paths of callables, and the positional arguments of these."""
 OLDEST_SQLITE: Final = (3, 35)  # has RETURNING
 
 
@@ -124,14 +130,34 @@ def _check_keys() -> Iterator[CheckMessage]:
 
 def _check_hooks() -> Iterator[CheckMessage]:
     conf = login_settings()
-    for name in HOOKS:
+    for name, arguments in HOOKS.items():
         path: str = getattr(conf, name)
-        try:
-            found = (not path and name in OPTIONAL) or callable(import_string(path))
-        except ImportError:
-            found = False
-        if not found:
-            yield Error(f"DFNS_LOGIN[{name.upper()!r}] is not the path of a callable: {path}.", id="dfns_login.E003")
+        if not path and name in OPTIONAL:
+            continue
+        if problem := _problem_of_hook(path, arguments):
+            yield Error(f"DFNS_LOGIN[{name.upper()!r}] {problem}: {path}.", id="dfns_login.E003")
+
+
+def _problem_of_hook(path: str, arguments: Sequence[str]) -> str:
+    try:
+        hook = import_string(path)
+    except ImportError:
+        return "is not the path of a callable"
+    except Exception as error:  # noqa: BLE001  whatever the project's module raises
+        return f"cannot be imported because of {type(error).__name__}"
+    return _problem_of_callable(hook, arguments) if callable(hook) else "is not the path of a callable"
+
+
+def _problem_of_callable(hook: Callable[..., object], arguments: Sequence[str]) -> str:
+    if iscoroutinefunction(hook) or iscoroutinefunction(type(hook).__call__):
+        return "is asynchronous, and nothing awaits its result"
+    try:
+        signature(hook).bind(*arguments)
+    except TypeError:
+        return f"does not take the arguments ({', '.join(arguments)})"
+    except ValueError:  # a callable in C, which may not tell its arguments
+        return ""
+    return ""
 
 
 def _check_user_model() -> Iterator[CheckMessage]:

@@ -11,37 +11,49 @@ from django.core.validators import validate_email
 from django.db import IntegrityError
 from django.utils.module_loading import import_string
 
-from dfns_login.audit import log_outage, record_event
+from dfns_login.audit import log_outage, log_refusal, record_event
+from dfns_login.errors import UserUnavailable
 from dfns_login.models import Account, AuditKind, OneTimeCode, Organization, transaction
+from dfns_login.project_users import check_user
 from dfns_login.requester import Requester
 from dfns_login.settings import login_settings
 
 
 def sign_up(row: OneTimeCode, *, now: datetime) -> Account | None:
-    """Invite the recipient of a registration code if `SIGN_UP` permits it, and the name is an address.
+    """Invite the recipient of a registration code if `SIGN_UP` permits it, and the person could register.
 
-    Stored, in one transaction: the account, an event.
+    The account is purged if it isn't registered. Stored, in one transaction: the account, an event.
     """
+    organization = _organization_to_join(row)
+    if organization is None:
+        return None
+    requester = Requester(address=row.address, agent=row.agent)
+    account = Account(organization=organization, username=row.recipient, email=row.recipient, signed_up=True)
+    try:
+        check_user(account)
+        with transaction.atomic():
+            account.save(force_insert=True)
+            record_event(AuditKind.INVITED, account=account, requester=requester, now=now, sign_up=1)
+    except UserUnavailable as refusal:
+        log_refusal(refusal, where=sign_up.__name__, requester=requester)
+        return None
+    except IntegrityError:  # invited by an operator meanwhile
+        return None
+    return account
+
+
+def _organization_to_join(row: OneTimeCode) -> Organization | None:
+    """Return the recipient's organization if the recipient is an address that may sign up there."""
     hook = login_settings().sign_up
     organization = Organization.objects.filter(pk=row.organization, active=True).first() if hook else None
     if organization is None:
         return None
-    email = row.recipient
     try:
-        validate_email(email)
+        validate_email(row.recipient)
     except ValidationError:
         return None
     try:
-        if not import_string(hook)(email, organization):
-            return None
+        return organization if import_string(hook)(row.recipient, organization) else None
     except Exception as error:  # noqa: BLE001  the project's own; the other emails must go out
         log_outage("sign_up", error=error)
         return None
-    requester = Requester(address=row.address, agent=row.agent)
-    try:
-        with transaction.atomic():
-            account = Account.objects.create(organization=organization, username=email, email=email)
-            record_event(AuditKind.INVITED, account=account, requester=requester, now=now, sign_up=1)
-    except IntegrityError:  # invited by an operator meanwhile
-        return None
-    return account

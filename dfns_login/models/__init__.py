@@ -29,6 +29,7 @@ from dfns_login.models.events import (
 from dfns_login.models.ids import (
     ID_ALPHABET,
     ID_MAX_LENGTH,
+    ORGANIZATION_ID,
     new_account_id,
     new_credential_id,
     new_organization_id,
@@ -52,6 +53,7 @@ from dfns_login.models.sessions import (
 __all__ = [
     "ID_ALPHABET",
     "ID_MAX_LENGTH",
+    "ORGANIZATION_ID",
     "Account",
     "AccountKind",
     "AccountQuerySet",

@@ -136,6 +136,10 @@ class AccountQuerySet(PrimaryQuerySet["Account"]):
         """Unlock the account; true for exactly one caller."""
         return self.filter(pk=account.pk, locked_until__gt=now).update(locked_until=None) == 1
 
+    def keep(self, *, account: "Account") -> bool:
+        """Keep an account that signed itself up, although it isn't registered yet; false if it was purged."""
+        return self.filter(pk=account.pk).update(signed_up=False) == 1
+
     def deactivate(self, *, account: "Account") -> bool:
         """Deactivate the account; true for exactly one caller."""
         return (
@@ -161,7 +165,7 @@ class AccountQuerySet(PrimaryQuerySet["Account"]):
             models.When(registered, then=models.Value(AccountState.REGISTERED)),
             default=models.Value(AccountState.INVITED),
         )
-        return self.filter(pk=account.pk, state=AccountState.DEACTIVATED).update(state=state) == 1
+        return self.filter(pk=account.pk, state=AccountState.DEACTIVATED).update(state=state, signed_up=False) == 1
 
 
 class Account(PrimaryModel):
@@ -192,6 +196,11 @@ class Account(PrimaryModel):
         editable=False,
         help_text="The owner locked the account: until then, it releases no key and nobody signs in with a password.",
     )
+    signed_up = models.BooleanField(
+        default=False,
+        editable=False,
+        help_text="Nobody invited the person, so the account is purged if it is not registered.",
+    )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     objects = AccountQuerySet.as_manager()
@@ -208,9 +217,15 @@ class Account(PrimaryModel):
                 name="dfns_login_account_registered_has_user",
             ),
         ]
-        indexes: ClassVar = [  # for operators, who search by the beginning of a name
+        indexes: ClassVar = [
+            # for operators, who search by the beginning of a name
             models.Index(fields=["username"], opclasses=["varchar_pattern_ops"], name="dfns_login_account_name"),
             models.Index(fields=["email"], opclasses=["varchar_pattern_ops"], name="dfns_login_account_email"),
+            models.Index(
+                fields=["created_at"],
+                condition=Q(signed_up=True, state=AccountState.INVITED),
+                name="dfns_login_account_signed_up",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -1,10 +1,14 @@
 """IDs: opaque to clients, with a prefix that names the model."""
 
+import re
 import secrets
+from typing import Final
 
 ID_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 ID_MAX_LENGTH = 64
 """Longest ID that is stored or looked up."""
+ORGANIZATION_ID: Final = re.compile(rf"[A-Za-z0-9_-]{{1,{ID_MAX_LENGTH}}}")
+"""What may be the ID of an organization, which may be named in a link."""
 
 
 def opaque_id(prefix: str) -> str:

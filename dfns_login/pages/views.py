@@ -3,9 +3,8 @@
 Each page itself decides what to show to whom, so none is left to Django's `LoginRequiredMiddleware`.
 """
 
-import re
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any
 
 from django.contrib.auth import logout
 from django.contrib.auth.decorators import login_not_required
@@ -19,14 +18,12 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from dfns_login.browsers import after_sign_in, own_path, resolve_browser_session
 from dfns_login.ceremonies.lockdown import lock_down
-from dfns_login.models import ID_MAX_LENGTH, CodePurpose
+from dfns_login.models import ORGANIZATION_ID, CodePurpose, Organization
 from dfns_login.organizations import organization_of
 from dfns_login.pages.headers import guarded
 from dfns_login.proofs import DIGITS, code_format, find_lock_link
 from dfns_login.requester import Requester
 from dfns_login.settings import login_settings
-
-ORGANIZATION_ID: Final = re.compile(rf"[A-Za-z0-9_-]{{1,{ID_MAX_LENGTH}}}")
 
 
 @login_not_required
@@ -108,16 +105,14 @@ def sign_out(request: HttpRequest) -> HttpResponse:
 def _context(request: HttpRequest) -> dict[str, Any]:
     """Return the context of every page.
 
-    organization: the organization that the pages are for, if the project has only one or names it.
-    organization_id: its id, or the id in the link, which is not looked up so as not to reveal whether it exists.
+    organization, organization_id: the organization that the pages are for, as `_organization` returns it.
     codes: by purpose, the length of a code and the keyboard that a phone shows for it. Durations are in seconds.
     """
     conf = login_settings()
-    organization = organization_of(request)
-    named = request.GET.get("organization", "")
+    organization, organization_id = _organization(request)
     return {
         "organization": organization,
-        "organization_id": organization.pk if organization else named if ORGANIZATION_ID.fullmatch(named) else "",
+        "organization_id": organization_id,
         "next": own_path(request.GET.get("next", "")),
         "base": reverse("dfns_login:login").removesuffix("auth/login"),
         "rp_name": conf.rp_name,
@@ -131,6 +126,19 @@ def _context(request: HttpRequest) -> dict[str, Any]:
 def _code_field(purpose: CodePurpose) -> dict[str, str]:
     form = code_format(purpose)
     return {"length": str(form.length), "inputmode": "text" if set(form.alphabet) - set(DIGITS) else "numeric"}
+
+
+def _organization(request: HttpRequest) -> tuple[Organization | None, str]:
+    """Return the organization that the pages are for, and its id: the one in the link wins.
+
+    The id in a link is not looked up, so as not to reveal whether it exists. Without one, it is the organization that
+    the project names, or its only one.
+    """
+    organization = organization_of(request)
+    named = request.GET.get("organization", "")
+    if ORGANIZATION_ID.fullmatch(named) and (organization is None or named != organization.pk):
+        return None, named
+    return organization, organization.pk if organization else ""
 
 
 def _seconds(duration: timedelta) -> int:

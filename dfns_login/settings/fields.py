@@ -93,7 +93,7 @@ class LoginSettings:
     """How long a browser stays a known device after sign-in, with codes, rates and guesses of its own."""
 
     organization: str = ""
-    """Organization id for the pages. Default: the one in the link, or the only one that exists."""
+    """Organization id for the pages, unless the link names one. Default: the only one that exists."""
     organization_for_request: str = ""
     """Callable that returns the organization id for a request of the pages; empty for `ORGANIZATION`."""
     from_email: str = ""

@@ -24,6 +24,7 @@ from dfns_login.models import (
     Organization,
     Session,
 )
+from dfns_login.project_users import email_of
 from dfns_login.proofs import derive_code, issue_code, set_encrypted_key
 from dfns_login.requester import Requester
 from dfns_login.testing.authenticators import Kind, SoftwareKey
@@ -52,8 +53,10 @@ class Person:
 def person_for(user: AbstractBaseUser, *, organization: Organization | None = None) -> Person:
     """Return the user as a registered person, with the same key every time.
 
-    An account and a credential are created without invitation, email or events, if the user has none.
+    What the user lacks is made without email or events: an account, the registration of an invited account, a
+    credential.
     organization: default: that of the user's only account; the only active one; or a new one.
+    Raises: LookupError, if the account is deactivated.
     """
     account = _account_of(user, organization)
     held = [_KEYS[pk] for pk in account.credentials.values_list("pk", flat=True) if pk in _KEYS]
@@ -90,13 +93,14 @@ def _account_of(user: AbstractBaseUser, organization: Organization | None) -> Ac
     mine = Account.objects.select_related("organization", "user").filter(user=user.pk)
     if organization is None:
         found = list(mine[:2])
-        if len(found) == 1 and found[0].state == AccountState.REGISTERED:
-            return found[0]
-        active = list(Organization.objects.filter(active=True)[:2])
-        organization = active[0] if len(active) == 1 else Organization.objects.create(name="Example")
+        organization = found[0].organization if len(found) == 1 else _only_organization()
     account = mine.filter(organization=organization).first()
+    if account is not None and account.state == AccountState.REGISTERED:
+        return account
+    if account is not None and account.state == AccountState.DEACTIVATED:
+        raise LookupError(f"The account {account.pk} is deactivated.")
     if account is None:
-        email = _email_of(user)
+        email = _address_of(user)
         account = Account(organization=organization, username=canonical_username(email), email=email)
     account.user = cast("Any", user)  # AUTH_USER_MODEL is the project's choice
     account.state = AccountState.REGISTERED
@@ -104,14 +108,18 @@ def _account_of(user: AbstractBaseUser, organization: Organization | None) -> Ac
     return account
 
 
-def _email_of(user: AbstractBaseUser) -> str:
-    for email in (str(getattr(user, user.get_email_field_name(), "")), user.get_username()):
-        try:
-            validate_email(email)
-        except ValidationError:
-            continue
-        return email
-    return f"user-{user.pk}@example.com"
+def _only_organization() -> Organization:
+    active = list(Organization.objects.filter(active=True)[:2])
+    return active[0] if len(active) == 1 else Organization.objects.create(name="Example")
+
+
+def _address_of(user: AbstractBaseUser) -> str:
+    email = email_of(user)
+    try:
+        validate_email(email)
+    except ValidationError:
+        return f"user-{user.pk}@example.com"
+    return email
 
 
 def add_credential(account: Account, key: SoftwareKey) -> Credential:

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 from django.contrib.admin.models import LogEntry
+from django.contrib.auth import get_user_model
 from django.core import mail
 from django.db import connection
 from django.test import Client
@@ -218,6 +219,18 @@ def test_a_registered_user_is_not_invited(operator: Client, scene: AdminRecords)
         assert f"({state})" in invite(operator, organization, email)
     operate(operator, "account", scene.account.pk, "invite_again")
     assert OneTimeCode.objects.count() == before
+
+
+def test_why_somebody_cannot_be_invited_is_shown_next_to_what_was_typed(
+    operator: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """R-137."""
+    get_user_model().objects.create(username="taken", email="Jane@Example.co")
+    monkeypatch.setattr(get_user_model()._meta.get_field("email"), "unique", True)
+    page = invite(operator, make_organization(), "jane@example.co")
+    assert "A user with this address exists. Invite that user by name" in page
+    assert 'value="jane@example.co"' in page
+    assert not Account.objects.exists()
 
 
 @pytest.mark.parametrize(

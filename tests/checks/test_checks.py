@@ -113,6 +113,53 @@ def test_a_hook_that_is_not_callable_is_an_error(settings, name):
     assert ids(deploy=False) == ["E003"]
 
 
+def takes_nothing() -> None: ...
+
+
+def takes_more(first: object, second: object, third: object) -> None: ...
+
+
+def takes_any(*given: object) -> None: ...
+
+
+async def asynchronous(*given: object) -> bool:
+    return bool(given)
+
+
+class AsynchronousHook:
+    async def __call__(self, *given: object) -> bool:
+        return bool(given)
+
+
+an_asynchronous_hook = AsynchronousHook()
+
+
+@pytest.mark.parametrize("setting", ["USER_FOR_ACCOUNT", "ORGANIZATION_FOR_REQUEST", "SIGN_UP", "SEND_CODE"])
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("takes_any", ""),
+        ("takes_nothing", "does not take the arguments"),
+        ("takes_more", "does not take the arguments"),
+        ("asynchronous", "is asynchronous"),
+        ("an_asynchronous_hook", "is asynchronous"),
+    ],
+)
+def test_a_hook_must_take_its_arguments(settings, setting, name, problem):
+    """A coroutine is true, so an asynchronous `SIGN_UP` would let everybody in."""
+    change(settings, **{setting: f"{__name__}.{name}"})
+    found = setting_checks.check_settings()
+    assert [each.id for each in found] == ["dfns_login.E003"] * bool(problem)
+    assert all(problem in each.msg for each in found)
+
+
+def test_a_hook_whose_module_fails_is_an_error(settings, tmp_path, monkeypatch):
+    (tmp_path / "failing_hooks.py").write_text("1 / 0")
+    monkeypatch.syspath_prepend(tmp_path)
+    change(settings, SIGN_UP="failing_hooks.may_sign_up")
+    assert "because of ZeroDivisionError" in setting_checks.check_settings()[0].msg
+
+
 def test_a_user_model_that_needs_more_is_an_error(settings, monkeypatch):
     """R-137. `tests/test_user_models.py` has real models."""
     field = get_user_model()._meta.get_field("first_name")
@@ -391,8 +438,8 @@ def test_a_redis_cache_needs_no_timeouts_for_limits(settings):
         ("tests.checks.test_checks.CacheOfItsOwn", "W024"),
     ],
 )
-def test_a_cache_unfit_for_limits_is_reported(settings, backend, number):
-    settings.CACHES = {"default": {"BACKEND": backend, "LOCATION": "redis://localhost:1"}}
+def test_a_cache_unfit_for_limits_is_reported(settings, backend, number, tmp_path):
+    settings.CACHES = {"default": {"BACKEND": backend, "LOCATION": str(tmp_path)}}
     assert ids() == [number]
 
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib.auth import get_user_model
 from django.core.mail import EmailMultiAlternatives
 from django.test import Client
 
@@ -194,6 +195,19 @@ def test_the_project_decides_who_signs_up(open_to_all: type[Phone], answer: Any,
     deliver_at(NOW)
     assert (state(row)[0], state(other)[0]) == ("no recipient", "sent")
     assert Account.objects.count() == 1
+
+
+def test_who_could_not_register_does_not_sign_up(
+    open_to_all: type[Phone], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """R-137: nobody fills in a registration that cannot succeed."""
+    get_user_model().objects.create(username="other", email=LEE)
+    monkeypatch.setattr(get_user_model()._meta.get_field("email"), "unique", True)
+    row = ask(lee(make_organization()), CodePurpose.REGISTRATION)
+    deliver_at(NOW)
+    assert (state(row)[0], Account.objects.count()) == ("no recipient", 0)
+    assert "another user has the address" in caplog.text
+    assert LEE not in caplog.text
 
 
 @pytest.mark.parametrize("purpose", [CodePurpose.LOGIN, CodePurpose.RECOVERY])

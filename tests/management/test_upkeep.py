@@ -153,8 +153,17 @@ def test_purge_prints_what_it_closed_and_deleted(dfns):
         kind=AuditKind.INVITED, organization=jane.account.organization, account=jane.account, at=LONG_AGO
     )
     said = dfns("purge", "--json")
-    assert said.json == {"closed_codes": 1, "codes": 1, "spent_tokens": 1, "sessions": 0, "audit_events": 1}
-    assert dfns("purge").out.strip() == "closed codes 0, codes 0, spent tokens 0, sessions 0, audit events 0"
+    assert said.json == {
+        "closed_codes": 1,
+        "codes": 1,
+        "spent_tokens": 1,
+        "sessions": 0,
+        "accounts": 0,
+        "audit_events": 1,
+    }
+    assert (
+        dfns("purge").out.strip() == "closed codes 0, codes 0, spent tokens 0, sessions 0, accounts 0, audit events 0"
+    )
 
 
 # Errors

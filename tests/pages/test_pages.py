@@ -153,7 +153,23 @@ def test_a_link_selects_the_organization_without_revealing_whether_it_exists(jan
 def test_a_setting_selects_one_of_several_organizations(jane: Person, settings: Any) -> None:
     other = make_organization("Other")
     settings.DFNS_LOGIN = {**settings.DFNS_LOGIN, "ORGANIZATION": other.pk}
-    assert organization_of(Client().get("/login/?organization=or-x")) == (other, other.pk)
+    assert organization_of(Client().get("/login/")) == (other, other.pk)
+    assert organization_of(Client().get(f"/login/?organization={other.pk}")) == (other, other.pk)
+    assert organization_of(Client().get("/login/?organization=or x")) == (other, other.pk)
+
+
+def test_the_organization_in_an_invitation_wins(jane: Person, settings: Any) -> None:
+    """Otherwise the page is for an organization in which the person was not invited, and any code is wrong."""
+    acme, other = jane.account.organization, make_organization("Other")
+    for chosen in ({"ORGANIZATION": other.pk}, {"ORGANIZATION_FOR_REQUEST": f"{__name__}.the_other_one"}):
+        settings.DFNS_LOGIN = {**settings.DFNS_LOGIN, **chosen}
+        page = Client().get(f"/register/?organization={acme.pk}")
+        assert organization_of(page) == (None, acme.pk)
+        assert b"Other" not in page.content
+
+
+def the_other_one(_request: object) -> str:
+    return Organization.objects.get(name="Other").pk
 
 
 @pytest.mark.parametrize("named", ["<script>", "or x", "a" * 65, "or-x\x00"])

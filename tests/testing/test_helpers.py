@@ -8,7 +8,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractBaseUser
 from django.test import Client, override_settings
 
-from dfns_login.models import Account, OneTimeCode, Organization, Session
+from dfns_login.models import Account, AccountState, OneTimeCode, Organization, Session
 from dfns_login.testing import (
     ApiClient,
     Passkey,
@@ -80,6 +80,22 @@ def test_each_organization_has_its_own_account(jane: AbstractBaseUser) -> None:
     assert person_for(jane, organization=acme).account.organization == acme
     assert person_for(jane, organization=other).account.organization == other
     assert person_for(jane, organization=acme).key is not person_for(jane, organization=other).key
+
+
+def test_a_deactivated_account_stays_deactivated(client: Client, jane: AbstractBaseUser) -> None:
+    account = person_for(jane).account
+    Account.objects.deactivate(account=account)
+    with pytest.raises(LookupError, match="deactivated"):
+        login_as(client, jane)
+    assert Account.objects.get().state == AccountState.DEACTIVATED
+
+
+def test_an_invited_account_is_registered_in_its_own_organization(jane: AbstractBaseUser) -> None:
+    acme, _other = (Organization.objects.create(name=name) for name in ("Acme", "Other"))
+    invited = Account.objects.create(organization=acme, user=jane, username="jane@example.co", email="jane@example.co")
+    person = person_for(jane)
+    assert (person.account, person.account.state) == (invited, AccountState.REGISTERED)
+    assert Account.objects.count() == 1
 
 
 @pytest.mark.parametrize("email", ["", "not an address"])

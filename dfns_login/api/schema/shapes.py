@@ -14,7 +14,7 @@ from dfns_login.api import fields
 from dfns_login.api.shapes import ByKind, NewCredentialBody
 from dfns_login.ceremonies.factors import SIGNING_KINDS
 from dfns_login.ceremonies.new_credentials import REGISTERED_KINDS, WITH_ENVELOPE
-from dfns_login.models import CredentialKind
+from dfns_login.models import ORGANIZATION_ID, CredentialKind
 from dfns_login.usernames import WRITTEN_MAX_LENGTH
 
 Schema = dict[str, Any]
@@ -40,7 +40,7 @@ class UsernameExtension(_TextExtension):
 
 class OrganizationIdExtension(_TextExtension):
     target_class = fields.OrganizationIdField
-    checked: ClassVar = {"pattern": f"^{fields.ORGANIZATION_ID.pattern}$"}
+    checked: ClassVar = {"pattern": f"^{ORGANIZATION_ID.pattern}$"}
 
 
 class CredentialIdExtension(_TextExtension):

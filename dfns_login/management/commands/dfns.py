@@ -47,8 +47,7 @@ class Command(BaseCommand):
 
 def _text(error: Exception) -> str:
     if isinstance(error, Refusal):
-        details = [f"{field}: {' '.join(texts)}" for field, texts in (error.details or {}).items()]
-        return " ".join(details or [error.message])
+        return error.explanation
     if isinstance(error, Error):
         return f"Database error: {type(error).__name__}. Run `manage.py dfns doctor` to find the cause."
     return str(error)
