@@ -10,7 +10,7 @@ RUN := PATH="$(abspath $(BIN)):$$PATH"
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-check quick quick-api quick-rest test test-sqlite test-postgres test-browser test-alone \
-	test-django test-other coverage soak bench timing docs programs conformance requirements lint sbom audit audit-python \
+	test-races test-outages test-django test-other coverage soak bench timing docs programs conformance requirements lint sbom audit audit-python \
 	audit-npm openapi messages web dist lock clean
 
 help: ## List the targets
@@ -65,7 +65,11 @@ test-postgres: $(VENV)/.dev $(VENV)/.clients $(BUNDLE) ## Run the database tests
 test-browser: $(VENV)/.dev $(VENV)/.clients $(BUNDLE) ## Run the tests of the pages, our client and the official clients
 	$(PYTEST) --db=postgres -m "$(IN_A_BROWSER)" $(ASKED_FOR)
 test-alone: $(VENV)/.dev ## Run the races and outages
-	$(PYTEST) --durations=15 -m "$(ALONE)" $(ASKED_FOR)
+	@$(MAKE) $(AT_ONCE) test-races test-outages
+test-races: $(VENV)/.dev
+	$(PYTEST) --durations=15 -m race $(ASKED_FOR)
+test-outages: $(VENV)/.dev
+	$(PYTEST) --durations=15 -m "outage and not race" $(ASKED_FOR)
 test-django: $(VENV)/.dev $(BUNDLE)
 	$(PYTEST) -m "not ((fuzz and database) or live or $(IN_A_BROWSER) or $(ALONE) or programs)" $(ASKED_FOR)
 test-other:
@@ -74,7 +78,8 @@ test-other:
 coverage: ## List the lines that no test reaches; takes twice as long as the tests
 	$(MAKE) test-sqlite RUN_TESTS="-m coverage run -m pytest -q"
 	$(MAKE) test-postgres RUN_TESTS="-m coverage run --append -m pytest -q"
-	$(MAKE) test-alone RUN_TESTS="-m coverage run --append -m pytest -q"
+	$(MAKE) test-races RUN_TESTS="-m coverage run --append -m pytest -q"
+	$(MAKE) test-outages RUN_TESTS="-m coverage run --append -m pytest -q"
 	$(BIN)/coverage report
 
 soak: $(VENV)/.dev ## Run the races and outages in long rounds, over a million rows
