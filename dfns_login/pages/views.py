@@ -45,7 +45,8 @@ def sign_in(request: HttpRequest) -> HttpResponse:
 @require_safe
 def register(request: HttpRequest) -> HttpResponse:
     """Show `/register/`, which invitations link to."""
-    return render(request, "dfns_login/register.html", _context(request))
+    may_sign_up = bool(login_settings().sign_up)
+    return render(request, "dfns_login/register.html", {**_context(request), "may_sign_up": may_sign_up})
 
 
 @login_not_required

@@ -168,6 +168,16 @@ def test_the_organization_in_an_invitation_wins(jane: Person, settings: Any) -> 
         assert b"Other" not in page.content
 
 
+def test_who_may_sign_up_is_told_how_to_get_a_code(settings: Any) -> None:
+    """R-152."""
+    invited_only = Client().get("/register/").content.decode()
+    settings.DFNS_LOGIN = {**settings.DFNS_LOGIN, "SIGN_UP": f"{__name__}.the_other_one"}
+    open_to_all = Client().get("/register/").content.decode()
+    told = [("from your invitation email" in page, "Email me a code" in page) for page in (invited_only, open_to_all)]
+    assert told == [(True, False), (False, True)]
+    assert 'data-text="refused.user_unavailable"' in invited_only
+
+
 def the_other_one(_request: object) -> str:
     return Organization.objects.get(name="Other").pk
 
