@@ -3,6 +3,7 @@
 import { type BusyGuard, setUnavailable } from './busy_guard.js'
 import { clock, Countdown } from './clocks.js'
 import { findAll } from './dom.js'
+import { memory, remember } from './memory.js'
 import { api, page } from './page_data.js'
 import { text } from './texts.js'
 
@@ -31,6 +32,7 @@ export class CodeSender {
       (left) => this.#label(text('code.again_in', { time: clock(left) }), true),
       () => this.#label(text('code.again'), false),
     )
+    if (memory.again !== undefined) this.#cooldown.start(memory.again)
   }
 
   /** Request a code. Returns whether the server accepted the request, which doesn't mean that the account exists. */
@@ -39,7 +41,9 @@ export class CodeSender {
       await api.call(this.#method, this.#path, { username, orgId: organization })
     }
     if (!(await this.#guard.run('code.sending', task, handled))) return false
-    this.#cooldown.start(Date.now() + page.codeCooldown)
+    const again = Date.now() + page.codeCooldown
+    remember({ again })
+    this.#cooldown.start(again)
     return true
   }
 

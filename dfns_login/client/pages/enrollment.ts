@@ -14,11 +14,12 @@ import { find, findAll, findOptional } from './dom.js'
 import { isRefused } from './error_messages.js'
 import { enablePasswordToggles } from './fields.js'
 import { KitView } from './kit_view.js'
+import { forgetAll } from './memory.js'
 import { NewPassword } from './new_password.js'
 import { page, pageUrl } from './page_data.js'
 import { text } from './texts.js'
 
-export type EnrollmentStep = 'password' | 'passkey' | 'expired' | 'kit'
+export type EnrollmentStep = 'password' | 'passkey' | 'expired' | 'resumed' | 'kit' | 'done'
 
 /** The challenge that a code opens. */
 export interface EnrollmentChallenge extends CreationChallenge {
@@ -52,6 +53,7 @@ export class Enrollment {
   readonly #guard: BusyGuard
   readonly #steps: StepNavigator
   readonly #send: Send
+  readonly #person: () => Person
   readonly #vault = standardVault()
   readonly #password: NewPassword
   readonly #kitView: KitView
@@ -63,10 +65,11 @@ export class Enrollment {
   #passkey: Fido2Attestation | undefined
   #done = false
 
-  constructor(guard: BusyGuard, steps: StepNavigator, send: Send) {
+  constructor(guard: BusyGuard, steps: StepNavigator, person: () => Person, send: Send) {
     this.#guard = guard
     this.#steps = steps
     this.#send = send
+    this.#person = person
     this.#kitView = new KitView(guard.messages)
     this.#password = new NewPassword(() => (this.#opened ? [this.#opened.username, location.hostname] : []))
     this.#time = new Countdown(showIn(findAll('[data-time-left] [data-clock]', HTMLElement)), () => this.#expire())
@@ -75,10 +78,15 @@ export class Enrollment {
     skip?.addEventListener('click', () => void this.#finish())
   }
 
-  /** The step to show when the browser navigates back or forward; null if the page decides. */
+  /**
+   * The step to show when the browser navigates to the wanted one or loads it again; null if the page decides.
+   * After a reload, the code is used up and the keys are gone; a kit that was shown can't be shown again.
+   */
   stepFor(wanted: string | undefined): EnrollmentStep | null {
     if (this.#done) return 'kit'
-    return this.#opened && wanted === 'passkey' ? 'passkey' : this.#opened ? 'password' : null
+    if (this.#opened) return wanted === 'passkey' ? 'passkey' : 'password'
+    if (wanted === undefined || wanted === 'code') return null
+    return wanted === 'kit' || wanted === 'done' ? 'done' : 'resumed'
   }
 
   /** Start after the code was accepted. */
@@ -92,10 +100,11 @@ export class Enrollment {
   }
 
   /** Submit the form in this step. */
-  async submit(step: 'password' | 'passkey' | 'kit'): Promise<void> {
+  async submit(step: 'password' | 'passkey' | 'kit' | 'done'): Promise<void> {
     if (step === 'password') await this.#choosePassword()
     else if (step === 'passkey') await this.#addPasskey()
-    else this.#leave()
+    else if (step === 'kit') this.#leave()
+    else this.#goOn()
   }
 
   async #choosePassword(): Promise<void> {
@@ -184,9 +193,14 @@ export class Enrollment {
   }
 
   #leave(): void {
-    const { organization, username } = this.#opened ?? { organization: '', username: '' }
     if (!this.#kitView.isSaved()) return
     this.#kitView.clear()
+    this.#goOn()
+  }
+
+  #goOn(): void {
+    const { organization, username } = this.#person()
+    forgetAll()
     this.#guard.leave('redirecting', pageUrl(page.signInUrl, organization, username))
   }
 }

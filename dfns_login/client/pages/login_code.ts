@@ -6,6 +6,7 @@ import { CodeField } from './code_field.js'
 import { CodeSender, isSamePerson, type Person } from './code_sender.js'
 import { findAll, findOptional } from './dom.js'
 import { isRefused } from './error_messages.js'
+import { memory, remember, type SentCode } from './memory.js'
 import { page } from './page_data.js'
 
 const RENEWAL_MARGIN = 2 * 60 * 1000 // the server resends the same code while it is valid longer than this
@@ -16,7 +17,7 @@ export class LoginCode {
   readonly #haveCode = findOptional('[data-have-code]', HTMLElement)
   readonly #sender: CodeSender
   readonly #time: Countdown
-  #sent: (Person & { until: number }) | undefined
+  #sent: SentCode | undefined = memory.sent
 
   /** `expired`: called when the code expires. `enter`: called if the person already has a code. */
   constructor(guard: BusyGuard, expired: () => void, enter: () => void) {
@@ -26,9 +27,18 @@ export class LoginCode {
       expired()
     })
     this.#haveCode?.addEventListener('click', () => {
-      this.#showTimer(false) // its expiry is unknown
       enter()
     })
+  }
+
+  /** Note that this person has a code whose expiry is unknown. */
+  assume(person: Person): void {
+    this.#set({ ...person })
+  }
+
+  /** Go on with the code that was sent before the page was loaded again. */
+  resume(): void {
+    if (this.#sent) this.#set(this.#sent)
   }
 
   get wasSent(): boolean {
@@ -50,10 +60,8 @@ export class LoginCode {
     const earlier = this.#sent && isSamePerson(this.#sent, person) ? this.#sent : undefined
     if (!earlier) this.field.clear() // it belongs to another account
     const now = Date.now()
-    const until = earlier && earlier.until - now > RENEWAL_MARGIN ? earlier.until : now + page.codeLifetime
-    this.#sent = { ...person, until }
-    this.#showTimer(true)
-    this.#time.start(until)
+    const until = earlier?.until ?? 0
+    this.#set({ ...person, until: until - now > RENEWAL_MARGIN ? until : now + page.codeLifetime })
     this.field.clearError()
     return true
   }
@@ -61,8 +69,15 @@ export class LoginCode {
   /** Forget the code after it was accepted. */
   clear(): void {
     this.field.clear()
-    this.#sent = undefined
+    this.#set(undefined)
+  }
+
+  #set(sent: SentCode | undefined): void {
+    this.#sent = sent
+    remember({ sent })
     this.#time.stop()
+    this.#showTimer(sent?.until !== undefined)
+    if (sent?.until !== undefined) this.#time.start(sent.until)
   }
 
   #showTimer(shown: boolean): void {

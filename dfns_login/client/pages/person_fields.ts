@@ -4,6 +4,7 @@ import { Refusal } from '../api.js'
 import type { Person } from './code_sender.js'
 import { findAll } from './dom.js'
 import { Field, findOptionalField } from './fields.js'
+import { memory, remember } from './memory.js'
 import { page, pageUrl, takeUsernameFromFragment } from './page_data.js'
 import { text } from './texts.js'
 
@@ -12,8 +13,11 @@ export class PersonFields {
   readonly #organization = page.organization ? null : findOptionalField('organization')
 
   constructor() {
-    const carried = takeUsernameFromFragment()
-    if (carried) this.#username.input.value = carried
+    this.#username.input.value = takeUsernameFromFragment() || this.username || (memory.username ?? '')
+    if (this.#organization && !this.organization) this.#organization.input.value = memory.organization ?? ''
+    for (const field of [this.#username, this.#organization]) {
+      field?.input.addEventListener('change', () => this.#remember())
+    }
     for (const link of findAll('a[data-carry]', HTMLAnchorElement)) {
       const { pathname } = new URL(link.href)
       link.addEventListener('click', () => {
@@ -24,6 +28,10 @@ export class PersonFields {
 
   get username(): string {
     return this.#username.value.trim()
+  }
+
+  get person(): Person {
+    return { organization: this.organization, username: this.username }
   }
 
   get organization(): string {
@@ -40,7 +48,17 @@ export class PersonFields {
     const organization = this.requiredOrganization()
     if (organization === null) return null
     const username = this.#username.required('missing.username')
+    this.#remember()
     return username === null ? null : { organization, username }
+  }
+
+  /** Show the username where the page says who is signing in. */
+  show(): void {
+    for (const place of findAll('[data-username]', HTMLElement)) place.textContent = this.username
+  }
+
+  #remember(): void {
+    remember({ organization: this.organization, username: this.username })
   }
 
   /** Show the server's validation errors next to the fields. Returns whether there were any. */

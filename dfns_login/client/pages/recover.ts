@@ -12,6 +12,7 @@ import { find, findAll, findOptional } from './dom.js'
 import { Enrollment, type EnrollmentChallenge, type EnrollmentStep } from './enrollment.js'
 import { isRefused } from './error_messages.js'
 import { Field } from './fields.js'
+import { memory, remember } from './memory.js'
 import { Messages } from './messages.js'
 import { api, enablePage } from './page_data.js'
 import { PersonFields } from './person_fields.js'
@@ -36,17 +37,20 @@ const sender = new CodeSender('POST', 'auth/recover/user/code', guard)
 const vault = standardVault()
 
 /** The person that the last code was sent to. */
-let recipient: Person | undefined
+let recipient: Person | undefined = memory.sent
 /** The recovery key, decrypted with the kit. */
 let recoveryKey: { key: CryptoKey; credId: string } | undefined
 
 const steps = new Steps<Step>(
   form,
-  { username: 0, code: 1, expired: 1, password: 2, passkey: 3, kit: 4 },
+  { username: 0, code: 1, expired: 1, resumed: 1, password: 2, passkey: 3, kit: 4, done: 4 },
   'username',
-  (wanted) => (wanted === undefined && !recoveryKey ? 'username' : (enrollment.stepFor(wanted) ?? 'code')),
+  (wanted) => {
+    if (!recoveryKey && (wanted === undefined || !personFields.username)) return 'username'
+    return enrollment.stepFor(wanted) ?? 'code'
+  },
 )
-const enrollment = new Enrollment(guard, steps, async (newCredentials, bearer) => {
+const enrollment = new Enrollment(guard, steps, () => personFields.person, async (newCredentials, bearer) => {
   if (!recoveryKey) throw new Error('The recovery key was not decrypted.')
   const recovery = await signNewCredentials(recoveryKey.key, recoveryKey.credId, newCredentials)
   await api.call('POST', 'auth/recover/user', { recovery, newCredentials }, { bearer })
@@ -81,11 +85,16 @@ async function readKitFile(): Promise<void> {
   messages.showStatus('kit.read')
 }
 
+function setRecipient(person: Person | undefined): void {
+  recipient = person
+  remember({ sent: person })
+}
+
 async function sendCode(): Promise<void> {
   const person = personFields.required()
   if (!person || !(await sender.send(person, (error) => personFields.showRefused(error)))) return
   if (!isSamePerson(recipient, person)) code.clear()
-  recipient = person
+  setRecipient(person)
   code.clearError()
   if (steps.current === 'code') messages.showStatus('code.sent')
   else enterCode()
@@ -100,7 +109,7 @@ async function begin(): Promise<void> {
 function enterCode(): void {
   const person = personFields.required()
   if (!person) return
-  for (const place of findAll('[data-username]', HTMLElement)) place.textContent = person.username
+  personFields.show()
   messages.clearError()
   steps.go('code')
 }
@@ -114,7 +123,7 @@ function rejectKit(): void {
 /** The server used up the code. The recovery can be completed in this many seconds, with a new code. */
 function showWait(seconds: number): void {
   code.clear()
-  recipient = undefined
+  setRecipient(undefined)
   const ready = new Date(Math.ceil((Date.now() + seconds * 1000) / 60_000) * 60_000) // shown to the minute
   messages.showErrorWith('recovery.waiting', { moment: timeElement(ready.toISOString()) })
 }
@@ -162,7 +171,7 @@ async function presentCode(): Promise<void> {
   )
   if (!challenge) return
   code.clear()
-  recipient = undefined
+  setRecipient(undefined)
   enrollment.begin(person, challenge)
 }
 
@@ -171,7 +180,7 @@ form.addEventListener('submit', (event) => {
   const { current } = steps
   if (guard.busy) return
   if (current === 'username') void begin()
-  else if (current === 'expired') void sendCode()
+  else if (current === 'expired' || current === 'resumed') void sendCode()
   else if (current === 'code') void presentCode()
   else void enrollment.submit(current)
 })
@@ -192,3 +201,5 @@ for (const button of findAll('[data-go=username]', HTMLButtonElement)) {
   })
 }
 enablePage()
+personFields.show()
+steps.resume()

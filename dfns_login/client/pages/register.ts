@@ -3,7 +3,7 @@
 import { BusyGuard } from './busy_guard.js'
 import { CodeField } from './code_field.js'
 import { CodeSender } from './code_sender.js'
-import { find, findAll } from './dom.js'
+import { find } from './dom.js'
 import { Enrollment, type EnrollmentChallenge, type EnrollmentStep } from './enrollment.js'
 import { isRefused } from './error_messages.js'
 import { Messages } from './messages.js'
@@ -21,11 +21,11 @@ const code = new CodeField()
 const sender = new CodeSender('PUT', 'auth/registration/code', guard)
 const steps = new Steps<Step>(
   form,
-  { code: 0, expired: 1, password: 1, passkey: 2, kit: 3 },
+  { code: 0, expired: 1, resumed: 1, password: 1, passkey: 2, kit: 3, done: 3 },
   'code',
   (wanted) => enrollment.stepFor(wanted) ?? 'code',
 )
-const enrollment = new Enrollment(guard, steps, async (credentials, bearer) => {
+const enrollment = new Enrollment(guard, steps, () => personFields.person, async (credentials, bearer) => {
   await api.call('POST', 'auth/registration', credentials, { bearer })
 })
 
@@ -50,14 +50,14 @@ async function presentCode(): Promise<void> {
   )
   if (!challenge) return
   code.clear() // the code is used up
-  for (const place of findAll('[data-username]', HTMLElement)) place.textContent = username
+  personFields.show()
   enrollment.begin(person, challenge)
 }
 
 async function sendCode(): Promise<void> {
   const person = personFields.required()
   if (!person || !(await sender.send(person, (error) => personFields.showRefused(error)))) return
-  if (steps.current === 'expired') steps.go('code')
+  if (steps.current !== 'code') steps.go('code')
   guard.messages.showStatus('code.sent')
   code.input.focus()
 }
@@ -67,9 +67,10 @@ form.addEventListener('submit', (event) => {
   const { current } = steps
   if (guard.busy) return
   if (current === 'code') void presentCode()
-  else if (current === 'expired') void sendCode()
+  else if (current === 'expired' || current === 'resumed') void sendCode()
   else void enrollment.submit(current)
 })
 find('[data-send-again]', HTMLButtonElement).addEventListener('click', () => void sendCode())
 enablePage()
-if (personFields.username) code.input.focus({ preventScroll: true })
+personFields.show()
+if (!steps.resume() && personFields.username) code.input.focus({ preventScroll: true })

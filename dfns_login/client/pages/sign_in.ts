@@ -13,13 +13,14 @@ import { isRefused } from './error_messages.js'
 import { enablePasswordToggles, Field } from './fields.js'
 import { completeLogin, type Factors, hasPasskey, hasPassword, needsSecond } from './login_challenge.js'
 import { LoginCode } from './login_code.js'
+import { forgetAll } from './memory.js'
 import { Messages } from './messages.js'
 import { api, enablePage, page } from './page_data.js'
 import { PersonFields } from './person_fields.js'
 import { Steps } from './steps.js'
 import { text } from './texts.js'
 
-type Step = 'username' | 'code' | 'expired' | 'password' | 'passkey' | 'second'
+type Step = 'username' | 'code' | 'expired' | 'resumed' | 'password' | 'passkey' | 'second'
 
 const form = find('form[data-sign-in]', HTMLFormElement)
 const guard = new BusyGuard(form, new Messages(form))
@@ -27,7 +28,7 @@ const { messages } = guard
 const personFields = new PersonFields()
 const password = new Field('password')
 const passkeyOffer = find('[data-passkey]', HTMLElement)
-const code = new LoginCode(guard, codeExpired, enterCode)
+const code = new LoginCode(guard, codeExpired, useOwnCode)
 const signer = new PasswordProtectedKeySigner({ password: () => password.value })
 
 /** The challenge to sign, once the code is accepted. */
@@ -38,11 +39,13 @@ let signedIn = false
 const time = new Countdown(showIn(findAll('[data-answer] [data-clock]', HTMLElement)), challengeExpired)
 const steps = new Steps<Step>(
   form,
-  { username: 0, code: 1, expired: 1, password: 2, passkey: 2, second: 3 },
+  { username: 0, code: 1, expired: 1, resumed: 1, password: 2, passkey: 2, second: 3 },
   'username',
   (wanted) => {
-    if (wanted === 'password' && opened && hasPassword(opened.challenge)) return wanted
-    return wanted === 'code' && code.wasSent ? wanted : 'username'
+    if (wanted === undefined || !personFields.username) return 'username'
+    if (wanted === 'code' && code.wasSent) return 'code'
+    if (!opened) return 'resumed'
+    return wanted === 'password' && hasPassword(opened.challenge) ? 'password' : 'username'
   },
 )
 
@@ -74,8 +77,15 @@ function enterCode(): void {
   const person = personFields.required()
   if (!person) return
   messages.clearError()
-  for (const place of findAll('[data-username]', HTMLElement)) place.textContent = person.username
+  personFields.show()
   steps.go('code')
+}
+
+function useOwnCode(): void {
+  const person = personFields.required()
+  if (!person) return
+  code.assume(person)
+  enterCode()
 }
 
 async function sendCode(): Promise<void> {
@@ -184,6 +194,7 @@ async function complete(challenge: SigningChallenge, factors: Factors): Promise<
   const next = await completeLogin(challenge, factors)
   signedIn = true
   signer.lock()
+  forgetAll()
   guard.leave('signed_in', ownAddress(next, page.accountUrl))
 }
 
@@ -204,6 +215,7 @@ const submitted: Readonly<Record<Step, () => Promise<void>>> = {
   username: begin,
   code: presentCode,
   expired: sendCode,
+  resumed: sendCode,
   password: signWithPassword,
   passkey: signWithPasskey,
   second: signWithSecond,
@@ -229,3 +241,6 @@ window.addEventListener('pageshow', ({ persisted }) => {
 enablePasswordToggles()
 updatePasskeyOffer()
 enablePage()
+personFields.show()
+steps.resume()
+code.resume()

@@ -1,15 +1,22 @@
-// Steps of a page: one is visible at a time, with the answers to earlier ones. The browser's Back button works.
+// Steps of a page: one is visible at a time, with the answers to earlier ones. Back, forward and reload work: the
+// history entry has the name of its step, and nothing else.
 
 import { find, findAll, findOptional } from './dom.js'
+
+function stepOf(state: unknown): string | undefined {
+  return (state as { step?: string } | null)?.step
+}
 
 export class Steps<Name extends string> {
   readonly #root: HTMLElement
   readonly #ranks: Readonly<Record<Name, number>>
+  readonly #resolve: (wanted: string | undefined) => Name
   #current: Name
 
   /**
    * `ranks`: order of the steps. An answer is visible in all steps of a higher rank. `first`: the initial step.
-   * `resolve`: the step to show when the browser navigates to the wanted one, which is undefined for the first step.
+   * `resolve`: the step to show when the browser navigates to the wanted one or loads it again. It is undefined for the
+   * first step.
    */
   constructor(
     root: HTMLElement,
@@ -20,13 +27,20 @@ export class Steps<Name extends string> {
     this.#root = root
     this.#ranks = ranks
     this.#current = first
-    window.addEventListener('popstate', ({ state }: PopStateEvent) => {
-      this.#show(resolve((state as { step?: string } | null)?.step))
-    })
+    this.#resolve = resolve
+    window.addEventListener('popstate', ({ state }: PopStateEvent) => this.#show(resolve(stepOf(state))))
   }
 
   get current(): Name {
     return this.#current
+  }
+
+  /** Show the step that this history entry had before the page was loaded again. Returns whether there is one. */
+  resume(): boolean {
+    const wanted = stepOf(history.state)
+    if (wanted === undefined) return false
+    this.#show(this.#resolve(wanted))
+    return true
   }
 
   /** Show a step and focus its first field. */
