@@ -57,7 +57,7 @@ def activate_credential(account: Account, uuid: str, *, requester: Requester, no
     check_room(account)
     if not Credential.objects.activate(credential=credential, unlocks_from=link_ends(now=now)):
         raise NotFound("credential revoked by a recovery")
-    _record(AuditKind.CREDENTIAL_ACTIVATED, credential, requester=requester, now=now)
+    _record(AuditKind.CREDENTIAL_ACTIVATED, credential, requester=requester, now=now, kind=credential.kind)
 
 
 def deactivate_own_credential(account: Account, uuid: str, *, requester: Requester, now: datetime) -> None:

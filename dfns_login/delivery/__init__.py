@@ -2,7 +2,9 @@
 
 from dfns_login.delivery.celery_app import MISSING_APP, has_celery_app, missing_files, missing_lines
 from dfns_login.delivery.lease import SEND_LIMIT
+from dfns_login.delivery.notice_texts import has_notice
 from dfns_login.delivery.outbox import deliver_due
+from dfns_login.delivery.samples import sample_emails
 from dfns_login.delivery.senders import CodeToSend, NotDeliverable
 from dfns_login.delivery.wake_ups import WakeUps
 
@@ -14,6 +16,8 @@ __all__ = [
     "WakeUps",
     "deliver_due",
     "has_celery_app",
+    "has_notice",
     "missing_files",
     "missing_lines",
+    "sample_emails",
 ]

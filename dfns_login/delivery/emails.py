@@ -5,8 +5,9 @@ code appears in the body only (R-12). Nothing that a stranger typed appears
 anywhere (R-113).
 """
 
+import re
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
 from django.conf import settings
@@ -15,9 +16,12 @@ from django.template.loader import render_to_string
 from django.utils import translation
 from django.utils.dateparse import parse_datetime
 from django.utils.http import urlencode
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
 
 from dfns_login.delivery.devices import device_name
-from dfns_login.models import Account, AuditEvent, OneTimeCode
+from dfns_login.delivery.notice_texts import notice_text, shown_time
+from dfns_login.models import Account, AuditEvent, AuditKind, Credential, CredentialKind, OneTimeCode
 from dfns_login.paths import page_path
 from dfns_login.proofs import lock_token
 from dfns_login.requester import Requester
@@ -27,6 +31,11 @@ SECONDS_PER_MINUTE = 60
 MINUTES_PER_HOUR = 60
 HEADERS = {"Auto-Submitted": "auto-generated", "X-Auto-Response-Suppress": "All"}
 """Prevent automatic replies (RFC 3834 §5)."""
+PREVIEW_PADDING: Final = SafeString(("&#847;&zwnj;&nbsp;" * 10 + "\n") * 5)
+"""Fills the preview in a list of emails, so that it doesn't continue with the code. Shown as nothing."""
+NAME_LENGTH: Final = 40
+LINK_LIKE: Final = re.compile(r"://|@|[^\W\d_]\.[^\W\d_]{2}")
+"""What mail programs make a link of. Whoever adds a credential chooses its name, and may not be the owner."""
 
 
 def code_email(row: OneTimeCode, *, code: str, account: Account, now: datetime) -> EmailMultiAlternatives:
@@ -39,10 +48,11 @@ def code_email(row: OneTimeCode, *, code: str, account: Account, now: datetime) 
         "hours": (minutes + 1) // MINUTES_PER_HOUR,  # sent at once, it shows the full number of hours
         "expires_at": row.expires_at,
         "domain": urlsplit(conf.public_url).hostname,
-        **_common(account),
     }
     with translation.override(language_of(row, account)):
-        return _email(f"{row.purpose}_code", context, to=account.email)
+        names = ((_("Organization ID:"), account.organization_id), (_("Username:"), account.username))
+        context["details"] = names
+        return _email(f"{row.purpose}_code", context, account=account)
 
 
 def language_of(row: OneTimeCode, account: Account) -> str:
@@ -54,25 +64,61 @@ def language_of(row: OneTimeCode, account: Account) -> str:
     return row.locale or account.locale or settings.LANGUAGE_CODE
 
 
-def notice_email(event: AuditEvent, *, account: Account) -> EmailMultiAlternatives:
+def notice_email(
+    event: AuditEvent, *, account: Account, credential: Credential | None = None
+) -> EmailMultiAlternatives:
     """Compose the email that tells the owner about an event, and what to do if it wasn't them (R-82, R-130).
 
-    device, network: where the owner's side acted; empty if an operator or a command did.
+    credential: the one that the event is about.
     """
+    kind = str(event.detail.get("kind", "")) or (credential.kind if credential else CredentialKind.KEY)
     with translation.override(account.locale or settings.LANGUAGE_CODE):
+        notice = notice_text(event, credential_kind=kind)
+        device, network = ("", "") if notice.by_operator else _origin(event)
         context = {
             "event": event,
-            "device": "",
-            "network": "",
+            "notice": notice,
+            "credential": credential,
+            "device": device,
+            "network": network,
+            "details": _details(event, account=account, credential=credential, device=device, network=network),
             "lock_url": _lock_url(event),
             "until": parse_datetime(str(event.detail.get("until", ""))),
             "recoverable_from": parse_datetime(str(event.detail.get("recoverable_from", ""))),
-            **_common(account),
         }
-        if event.address and "operator" not in event.detail:
-            requester = Requester(address=event.address, agent=event.agent)
-            context |= {"device": device_name(requester.agent), "network": requester.network}
-        return _email("notice", context, to=account.email)
+        return _email("notice", context, account=account)
+
+
+def _origin(event: AuditEvent) -> tuple[str, str]:
+    """Return where the owner's side acted: the device's name and the network; empty if a command did."""
+    if not event.address:
+        return "", ""
+    requester = Requester(address=event.address, agent=event.agent)
+    return device_name(requester.agent), requester.network
+
+
+def _details(
+    event: AuditEvent, *, account: Account, credential: Credential | None, device: str, network: str
+) -> list[tuple[str, str]]:
+    """Return the rows below a notice's text: each a label and a value. Empty values are left out."""
+    name = _shown_name(credential.name) if credential else ""
+    used = str(CredentialKind(credential.kind).label) if credential and event.kind == AuditKind.SIGNED_IN else ""
+    rows = (
+        (_("Sign-in method:"), used),
+        (_("Name:"), name),
+        (_("When:"), shown_time(event.at)),
+        (_("Account:"), account.username),
+        (_("Device:"), device),
+        (_("Network:"), network),
+    )
+    return [(label, value) for label, value in rows if value]
+
+
+def _shown_name(name: str) -> str:
+    """Return a credential's name for an email; empty if mail programs would make a link of it."""
+    if LINK_LIKE.search(name):
+        return ""
+    return name if len(name) <= NAME_LENGTH else f"{name[:NAME_LENGTH]}…"
 
 
 def _lock_url(event: AuditEvent) -> str:
@@ -87,7 +133,12 @@ def _lock_url(event: AuditEvent) -> str:
 
 
 def _common(account: Account) -> dict[str, Any]:
+    """Return the context of every email, in the active language.
+
+    start, end: the sides where lines begin and end, because mail programs don't know logical properties.
+    """
     conf = login_settings()
+    is_rtl = translation.get_language_bidi()
     return {
         "account": account,
         "organization": account.organization,
@@ -95,6 +146,14 @@ def _common(account: Account) -> dict[str, Any]:
         "public_url": conf.public_url,
         "register_url": _page("register", account=account),
         "recover_url": _page("recover", account=account) or conf.public_url,
+        "support_email": conf.support_email,
+        "logo_url": conf.email_logo_url,
+        "preview_padding": PREVIEW_PADDING,
+        "colors": conf.email_colors,
+        "language": translation.get_language(),
+        "dir": "rtl" if is_rtl else "ltr",
+        "start": "right" if is_rtl else "left",
+        "end": "left" if is_rtl else "right",
     }
 
 
@@ -109,12 +168,13 @@ def _page(name: str, *, account: Account) -> str:
     return f"{login_settings().public_url}{path}?{query}#{quote(account.username, safe='')}" if path else ""
 
 
-def _email(name: str, context: dict[str, Any], *, to: str) -> EmailMultiAlternatives:
+def _email(name: str, context: dict[str, Any], *, account: Account) -> EmailMultiAlternatives:
     path = f"dfns_login/email/{name}"
-    subject = " ".join(render_to_string(f"{path}.subject.txt", context).split())
+    context |= _common(account)
+    context["subject"] = subject = " ".join(render_to_string(f"{path}.subject.txt", context).split())
     text = render_to_string(f"{path}.txt", context)
     html = render_to_string(f"{path}.html", context)
     sender = login_settings().from_email or None  # None: the project's default
-    email = EmailMultiAlternatives(subject=subject, body=text, from_email=sender, to=[to], headers=HEADERS)
+    email = EmailMultiAlternatives(subject=subject, body=text, from_email=sender, to=[account.email], headers=HEADERS)
     email.attach_alternative(html, "text/html")
     return email

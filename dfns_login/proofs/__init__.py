@@ -9,7 +9,7 @@ from dfns_login.proofs.challenges import (
     redeem_challenge,
     spend_challenge,
 )
-from dfns_login.proofs.code_formats import DIGITS, FORMS, code_format, guess_cap
+from dfns_login.proofs.code_formats import DIGITS, FORMS, code_format, code_lifetime, guess_cap
 from dfns_login.proofs.codes import RENEWAL_MARGIN, derive_code, issue_code, show_credential_code
 from dfns_login.proofs.key_release import (
     ReleasedKey,
@@ -63,6 +63,7 @@ __all__ = [
     "announced_path",
     "bind_to_session",
     "code_format",
+    "code_lifetime",
     "derive_code",
     "find_encrypted_keys",
     "find_live_session",

@@ -38,6 +38,26 @@ DEFAULT_RATES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     }
 )
 
+DEFAULT_EMAIL_COLORS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "background": "#f6f6f4",
+        "surface": "#ffffff",
+        "text": "#1d2125",
+        "muted": "#5c636a",
+        "divider": "#dedfdc",
+        "accent": "#24527a",
+        "on_accent": "#ffffff",
+        "dark_background": "#141618",
+        "dark_surface": "#1d2023",
+        "dark_text": "#e8eaec",
+        "dark_muted": "#a5acb3",
+        "dark_divider": "#34393e",
+        "dark_accent": "#92bfe8",
+        "dark_on_accent": "#10202e",
+    }
+)
+"""The colors of the pages, as `pages.css` has them."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoginSettings:
@@ -98,6 +118,12 @@ class LoginSettings:
     """Callable that returns the organization id for a request of the pages; empty for `ORGANIZATION`."""
     from_email: str = ""
     """Address that codes and notices are sent from. Default: `DEFAULT_FROM_EMAIL`."""
+    email_colors: Mapping[str, str] = field(default_factory=lambda: DEFAULT_EMAIL_COLORS)
+    """Colors of emails by name, such as `"accent": "#24527a"`. Colors left out keep their default."""
+    email_logo_url: str = ""
+    """`https://` address of a logo for emails. Default: your name instead, so that emails load nothing."""
+    support_email: str = ""
+    """Address that emails and error pages name for help; empty for none."""
 
     rates: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: DEFAULT_RATES)
     """Rate limits by name, each a tuple of windows such as `10/m` or `60/h`. Rates left out keep their default."""

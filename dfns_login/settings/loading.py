@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from functools import lru_cache
@@ -13,11 +14,14 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 
-from dfns_login.settings.fields import DEFAULT_RATES, LoginSettings
+from dfns_login.settings.fields import DEFAULT_EMAIL_COLORS, DEFAULT_RATES, LoginSettings
 from dfns_login.settings.rates import is_window
 from dfns_login.settings.values import convert, describe
 
 DECOY_KINDS: Final = frozenset({"key", "webauthn"})
+EMAIL_ADDRESS: Final = re.compile(r"[^\s@<>,]+@[^\s@<>,]+")
+HEX_COLOR: Final = re.compile(r"#[0-9A-Fa-f]{6}")
+"""The only form of a color that every mail client reads, in attributes too."""
 
 
 class SettingsRefused(ImproperlyConfigured):
@@ -65,6 +69,8 @@ def _completed(values: dict[str, Any]) -> dict[str, Any]:
         values["public_url"] = values["public_url"].removesuffix("/")
     if "rates" in values:
         values["rates"] = MappingProxyType({**DEFAULT_RATES, **values["rates"]})
+    if "email_colors" in values:
+        values["email_colors"] = MappingProxyType({**DEFAULT_EMAIL_COLORS, **values["email_colors"]})
     if isinstance(values.get("keys"), str):
         try:
             values["keys"] = json.loads(values["keys"] if values["keys"].strip() else "{}")
@@ -79,6 +85,7 @@ def _contradictions(conf: LoginSettings) -> Iterator[str]:
     """Check values whose types are right but which would fail or be unsafe at run time."""
     yield from _wrong_origins(conf)
     yield from _wrong_numbers(conf)
+    yield from _wrong_emails(conf)
     for name, windows in conf.rates.items():
         if name not in DEFAULT_RATES:
             yield f"DFNS_LOGIN['RATES'] has an unknown rate: {name}."
@@ -118,6 +125,18 @@ def _wrong_numbers(conf: LoginSettings) -> Iterator[str]:
             yield f"DFNS_LOGIN[{each.name.upper()!r}] must be longer than zero."
     if conf.recovery_wait >= conf.lock_link_lifetime:  # the owner must be able to stop it as long as it can be used
         yield "DFNS_LOGIN['RECOVERY_WAIT'] must be shorter than LOCK_LINK_LIFETIME."
+
+
+def _wrong_emails(conf: LoginSettings) -> Iterator[str]:
+    for name, color in conf.email_colors.items():
+        if name not in DEFAULT_EMAIL_COLORS:
+            yield f"DFNS_LOGIN['EMAIL_COLORS'] has an unknown color: {name}."
+        elif not HEX_COLOR.fullmatch(color):
+            yield f"DFNS_LOGIN['EMAIL_COLORS'][{name!r}] must have six hexadecimal digits, as in #24527a."
+    if conf.email_logo_url and not conf.email_logo_url.startswith("https://"):
+        yield "DFNS_LOGIN['EMAIL_LOGO_URL'] must start with https://."
+    if conf.support_email and not EMAIL_ADDRESS.fullmatch(conf.support_email):
+        yield "DFNS_LOGIN['SUPPORT_EMAIL'] must be an email address, without a name."
 
 
 def _is_web_origin(text: str) -> bool:

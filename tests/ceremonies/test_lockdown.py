@@ -99,7 +99,7 @@ def test_the_link_in_the_email_locks_the_account_and_ends_every_session(
     event = AuditEvent.objects.get(kind=AuditKind.LOCKED)
     assert event.detail["sessions"] == 1
     deliver_at(timezone.now())
-    assert "Your account was locked with a link" in str(mailoutbox[1].body)
+    assert "It was locked with a link that we emailed you" in str(mailoutbox[1].body)
     assert "/lock/" not in str(mailoutbox[1].body)
 
 

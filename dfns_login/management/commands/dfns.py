@@ -14,7 +14,7 @@ from django.core.management.base import CommandParser
 from django.db import Error
 
 from dfns_login.errors import Refusal
-from dfns_login.management import accounts, audit, keys, quickstart, sweep, upkeep
+from dfns_login.management import accounts, audit, keys, previews, quickstart, sweep, upkeep
 from dfns_login.management.terminal import Handler, ReportedError, Terminal
 
 
@@ -24,7 +24,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-        for topic in (quickstart, accounts, keys, sweep, upkeep, audit):
+        for topic in (quickstart, accounts, keys, sweep, upkeep, audit, previews):
             topic.add_commands(commands)
 
     def handle(self, *_: object, **options: Any) -> None:  # noqa: ANN401  Django's signature

@@ -1,0 +1,209 @@
+"""What notices say: a title and a text for each kind of event, and which advice fits it (R-82).
+
+Everything is written for the person whose account it is, in the active language.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from django.utils.dateparse import parse_datetime
+from django.utils.formats import date_format
+from django.utils.functional import Promise
+from django.utils.timezone import is_aware, localtime
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from dfns_login.models import AuditEvent, AuditKind, CredentialKind
+
+Text = str | Promise
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoticeText:
+    """What the notice of an event says.
+
+    advice: what to do in any case. by_operator: an administrator did it, so the owner can't have done it themselves.
+    recovery_helps: whether the owner's recovery kit can undo it.
+    """
+
+    title: Text
+    text: Text
+    advice: Text = ""
+    by_operator: bool = False
+    recovery_helps: bool = True
+
+
+ADDED: Final[Mapping[str, Text]] = {
+    CredentialKind.FIDO2: gettext_lazy("A passkey was added to your account"),
+    CredentialKind.KEY: gettext_lazy("A key was added to your account"),
+    CredentialKind.PASSWORD_PROTECTED_KEY: gettext_lazy("A password was added to your account"),
+    CredentialKind.RECOVERY_KEY: gettext_lazy("A new recovery kit was created for your account"),
+}
+DEACTIVATED: Final[Mapping[str, Text]] = {
+    CredentialKind.FIDO2: gettext_lazy("A passkey of your account was deactivated"),
+    CredentialKind.KEY: gettext_lazy("A key of your account was deactivated"),
+    CredentialKind.PASSWORD_PROTECTED_KEY: gettext_lazy("A password of your account was deactivated"),
+    CredentialKind.RECOVERY_KEY: gettext_lazy("A recovery kit of your account was deactivated"),
+}
+DEACTIVATED_BY_OPERATOR: Final[Mapping[str, Text]] = {
+    CredentialKind.FIDO2: gettext_lazy("An administrator deactivated your passkey"),
+    CredentialKind.KEY: gettext_lazy("An administrator deactivated your key"),
+    CredentialKind.PASSWORD_PROTECTED_KEY: gettext_lazy("An administrator deactivated your password"),
+    CredentialKind.RECOVERY_KEY: gettext_lazy("An administrator deactivated your recovery kit"),
+}
+REACTIVATED: Final[Mapping[str, Text]] = {
+    CredentialKind.FIDO2: gettext_lazy("A passkey of your account was reactivated"),
+    CredentialKind.KEY: gettext_lazy("A key of your account was reactivated"),
+    CredentialKind.PASSWORD_PROTECTED_KEY: gettext_lazy("A password of your account was reactivated"),
+    CredentialKind.RECOVERY_KEY: gettext_lazy("A recovery kit of your account was reactivated"),
+}
+
+FIXED: Final[Mapping[str, NoticeText]] = {
+    AuditKind.RECOVERED: NoticeText(
+        title=gettext_lazy("Your account was recovered"),
+        text=gettext_lazy(
+            "Your recovery kit was used. Your old password, passkeys, recovery kits, sessions and codes no longer work."
+        ),
+        recovery_helps=False,  # the kit was used up
+    ),
+    AuditKind.CREDENTIAL_KEY_REPLACED: NoticeText(
+        title=gettext_lazy("Your password was changed"),
+        text=gettext_lazy("You've been signed out everywhere else."),
+    ),
+    AuditKind.KEY_RELEASED: NoticeText(
+        title=gettext_lazy("Your key was sent to a new device or network"),
+        text=gettext_lazy(
+            "Somebody entered a code that we emailed you. The key is encrypted, and only your password opens it."
+        ),
+        advice=gettext_lazy(
+            "If it wasn't you, somebody else can read your email. Change the password of your mailbox."
+        ),
+    ),
+    AuditKind.CREDENTIAL_SUSPECTED: NoticeText(
+        title=gettext_lazy("We blocked a sign-in with your passkey"),
+        text=gettext_lazy("The passkey may have been copied."),
+        advice=gettext_lazy("Sign in another way, deactivate this passkey and add a new one."),
+        recovery_helps=False,
+    ),
+    AuditKind.DEACTIVATED: NoticeText(
+        title=gettext_lazy("An administrator deactivated your account"),
+        text=gettext_lazy("You can't sign in."),
+        by_operator=True,
+    ),
+    AuditKind.REACTIVATED: NoticeText(
+        title=gettext_lazy("An administrator reactivated your account"),
+        text=gettext_lazy("You can sign in again."),
+        by_operator=True,
+    ),
+    AuditKind.SIGNED_OUT: NoticeText(
+        title=gettext_lazy("An administrator signed you out"),
+        text=gettext_lazy("To continue, sign in again."),
+        by_operator=True,
+    ),
+    AuditKind.CODE_REVOKED: NoticeText(
+        title=gettext_lazy("An administrator revoked your code"),
+        text=gettext_lazy("It no longer works. If you still need a code, request a new one."),
+        by_operator=True,
+    ),
+    AuditKind.RECOVERY_CANCELLED: NoticeText(
+        title=gettext_lazy("An administrator canceled the recovery of your account"),
+        text=gettext_lazy("It can no longer be completed. To recover your account, start again."),
+        by_operator=True,
+    ),
+}
+
+
+def notice_text(event: AuditEvent, *, credential_kind: str) -> NoticeText:
+    """Return what the notice of this event says. Raises: KeyError, if its kind has no notice."""
+    return FIXED.get(event.kind) or VARIED[event.kind](event, credential_kind)
+
+
+def has_notice(kind: str) -> bool:
+    """Whether there is a text for events of this kind."""
+    return kind in FIXED or kind in VARIED
+
+
+def shown_time(at: datetime) -> str:
+    """Return the time as the active language writes it, with its time zone."""
+    local = localtime(at) if is_aware(at) else at
+    return f"{date_format(local)} {date_format(local, 'H:i e')}"
+
+
+def _added(_event: AuditEvent, kind: str) -> NoticeText:
+    if kind == CredentialKind.RECOVERY_KEY:
+        text = _("If you had a recovery kit before, it stops working once the new one is saved.")
+        return NoticeText(title=ADDED[kind], text=text, recovery_helps=False)
+    return NoticeText(title=ADDED[kind], text=_("It can be used to sign in."))
+
+
+def _deactivated(event: AuditEvent, kind: str) -> NoticeText:
+    text = _("It no longer works.")
+    if "operator" in event.detail:
+        return NoticeText(title=DEACTIVATED_BY_OPERATOR[kind], text=text, by_operator=True)
+    return NoticeText(title=DEACTIVATED[kind], text=text, recovery_helps=kind != CredentialKind.RECOVERY_KEY)
+
+
+def _reactivated(_event: AuditEvent, kind: str) -> NoticeText:
+    return NoticeText(title=REACTIVATED[kind], text=_("It works again."))
+
+
+def _locked(event: AuditEvent, _kind: str) -> NoticeText:
+    text = _(
+        "It was locked with a link that we emailed you, and everyone was signed out. To unlock it, sign in with a "
+        "passkey or use your recovery kit. It unlocks by itself: {moment}"
+    )
+    return NoticeText(title=_("Your account is locked"), text=text.format(moment=_moment(event, "until")))
+
+
+def _unlocked(event: AuditEvent, _kind: str) -> NoticeText:
+    if "credential" not in event.detail:
+        title = _("An administrator unlocked your account")
+        return NoticeText(title=title, text=_("You can sign in again."), by_operator=True)
+    text = _("It was unlocked with a passkey, a key or your recovery kit.")
+    return NoticeText(title=_("Your account was unlocked"), text=text)
+
+
+def _recovery_started(event: AuditEvent, _kind: str) -> NoticeText:
+    moment = _moment(event, "recoverable_from")
+    later = _(
+        "They entered your recovery code and named your recovery kit. With a new code and the kit, they can recover "
+        "your account from this time on: {moment}"
+    )
+    soon = _(
+        "They entered your recovery code and named your recovery kit. Next, they can recover your account with it."
+    )
+    return NoticeText(
+        title=_("Somebody started to recover your account"),
+        text=later.format(moment=moment) if moment else soon,
+        advice=_("If it wasn't you, somebody else may have your recovery kit. Sign in and create a new one."),
+        recovery_helps=False,
+    )
+
+
+def _signed_in(event: AuditEvent, _kind: str) -> NoticeText:
+    failures = int(event.detail.get("failures", 0))
+    if not failures:
+        text = _("You were signed in from a device or network that hasn't signed in with this sign-in method before.")
+        return NoticeText(title=_("New sign-in to your account"), text=text)
+    text = ngettext(
+        "You were signed in after {failures} wrong code.", "You were signed in after {failures} wrong codes.", failures
+    )
+    return NoticeText(title=_("Sign-in to your account after wrong codes"), text=text.format(failures=failures))
+
+
+def _moment(event: AuditEvent, name: str) -> str:
+    at = parse_datetime(str(event.detail.get(name, "")))
+    return shown_time(at) if at else ""
+
+
+VARIED: Final[Mapping[str, Callable[[AuditEvent, str], NoticeText]]] = {
+    AuditKind.CREDENTIAL_CREATED: _added,
+    AuditKind.CREDENTIAL_DEACTIVATED: _deactivated,
+    AuditKind.CREDENTIAL_ACTIVATED: _reactivated,
+    AuditKind.LOCKED: _locked,
+    AuditKind.UNLOCKED: _unlocked,
+    AuditKind.CODE_PRESENTED: _recovery_started,
+    AuditKind.SIGNED_IN: _signed_in,
+}
