@@ -52,7 +52,7 @@ def call_in_place(call: Callable[[], T]) -> T:
     """Make a call that itself ends within a second. Raises: like `call_cache`."""
     try:
         return call()
-    except (ImproperlyConfigured, ImportError):
+    except (ImproperlyConfigured, ImportError, CacheDown):
         raise
     except Exception as error:
         raise CacheDown(error) from error

@@ -67,11 +67,11 @@ def count(rates: Iterable[Rate], subjects: Mapping[Subject, str], *, scope: str)
     if not getattr(settings, "RATELIMIT_ENABLE", True):
         return
     counters = counters_of(rates, subjects, scope=scope)
-    server = None if hasattr(settings, "RATELIMIT_HASH_ALGORITHM") else redis_server()  # it names counters
-    counting = partial(count_one_by_one, counters)
-    if server is not None:
-        counting = partial(count_in_one_call, counters, server=server)
     try:
+        server = None if hasattr(settings, "RATELIMIT_HASH_ALGORITHM") else redis_server()  # it names counters
+        counting = partial(count_one_by_one, counters)
+        if server is not None:
+            counting = partial(count_in_one_call, counters, server=server)
         ends_in_time = server is not None and waits_are_bounded()
         exceeded = call_in_place(counting) if ends_in_time else call_cache(counting, alias=cache_alias())
     except CacheDown as error:

@@ -22,6 +22,8 @@ from redis.exceptions import ResponseError
 from redis.retry import Retry
 from redis.sentinel import Sentinel, SentinelConnectionPool
 
+from dfns_login.limits.bounded import CacheDown, call_cache
+
 CONNECT_SECONDS: Final = 0.3
 RESPONSE_SECONDS: Final = 0.5
 PAUSE_SECONDS: Final = 1.0
@@ -81,8 +83,12 @@ def cache_alias() -> str:
 
 @lru_cache(maxsize=1)
 def redis_server() -> RedisServer | None:
-    """Return the server behind the cache that limits use, or None if it is a cache of another kind."""
-    found = _client_and_key_function(caches[cache_alias()])
+    """Return the server behind the cache that limits use, or None if it is a cache of another kind.
+
+    Raises: CacheDown, if the cache's client fails already when it is made, like that of a cluster.
+    """
+    alias = cache_alias()
+    found = call_cache(lambda: _client_and_key_function(caches[alias]), alias=alias)
     if found is None:
         return None
     client, make_key = found
@@ -92,7 +98,10 @@ def redis_server() -> RedisServer | None:
 
 def waits_are_bounded() -> bool:
     """Whether a call to the cache that limits use takes less than a second, whatever the project has set."""
-    server = redis_server()
+    try:
+        server = redis_server()
+    except CacheDown:
+        return False
     return server is not None and not isinstance(server.connections, RedisCluster)
 
 

@@ -315,6 +315,23 @@ def test_a_cluster_counts_in_one_call_if_all_counters_have_one_slot(
         assert "outage" not in caplog.text
 
 
+@pytest.mark.usefixtures("clock", "rates")
+def test_a_cluster_that_is_down_when_a_process_starts_is_an_outage(
+    settings: Any, free_port: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """R-143. Its client connects as soon as it is made."""
+    backend, location = f"{__name__}.ClusterCache", f"redis://127.0.0.1:{free_port}"
+    settings.CACHES = {"default": {"BACKEND": backend, "LOCATION": location}}
+    count_request(CODE_RATES, requester=HERE, scope="cluster")
+    assert "outage what=cache error=RedisClusterException" in caplog.text
+    for call in (lambda: set_flag("flag", seconds=1), lambda: clear_flag("flag")):
+        with pytest.raises(CacheDown):
+            call()
+    assert not waits_are_bounded()
+    settings.DFNS_LOGIN = {**settings.DFNS_LOGIN, "CACHE_OUTAGE": "refuse"}
+    assert isinstance(_refusal("cluster"), ServiceUnavailable)
+
+
 class CacheOfItsOwn(RedisCache):
     """Counts in its own way, which nobody may bypass."""
 
