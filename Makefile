@@ -85,7 +85,7 @@ coverage: ## List the lines that no test reaches; takes twice as long as the tes
 soak: $(VENV)/.dev ## Run the races and outages in long rounds, over a million rows
 	SOAK=1 $(PYTEST) -m "$(ALONE)" $(ARGS)
 
-programs: $(VENV)/.dev ## Run the example configurations in nginx, Caddy, systemd-analyze and promtool, which must be installed
+programs: $(VENV)/.dev ## Run the example configurations in nginx, Caddy, PgBouncer, systemd-analyze and promtool, which must be installed
 	$(PYTEST) -m programs $(ARGS)
 
 conformance: $(VENV)/.dev $(VENV)/.clients ## Rewrite the table of the official clients' calls in docs/conformance.md

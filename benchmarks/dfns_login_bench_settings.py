@@ -18,7 +18,4 @@ DFNS_LOGIN = {
     "KEY_ORIGINS": ("https://app.dfns.io", "https://app.example.test"),
 }
 DATABASES["default"] |= {"CONN_MAX_AGE": None, "CONN_HEALTH_CHECKS": False}
-if DATABASES["default"]["ENGINE"].endswith("postgresql"):
-    # PostgreSQL plans the statements of the login endpoints once per connection (docs/performance.md)
-    DATABASES["default"]["OPTIONS"] |= {"server_side_binding": True, "prepare_threshold": 2}
 ALLOWED_HOSTS = ["127.0.0.1", "app.example.test"]

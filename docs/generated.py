@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from dfns_login import signals
-from dfns_login.checks import deployment, monitoring, pages, settings
+from dfns_login.checks import deployment, monitoring, pages, poolers, settings
 from dfns_login.management.commands.dfns import Command
 
 DOCS = Path(__file__).parent
@@ -28,6 +28,7 @@ def checks() -> str:
             "Deployment": deployment,
             "Pages": pages,
             "Monitoring": monitoring,
+            "Connections": poolers,
         }.items()
     )
 

@@ -18,6 +18,8 @@ LOST_CONNECTION: Final = {
 """A connection to a host that was cut off ends after 10 to 20 seconds. Linux alone would wait for a quarter of an hour
 and longer, and the thread with it (libpq, Parameter Key Words)."""
 PERSISTENT_SECONDS: Final = 60
+PREPARED: Final = {"server_side_binding": True, "prepare_threshold": 2}
+"""PostgreSQL plans a statement once per connection, after its second use. Planning takes longer than running it."""
 
 
 def database_settings(given: Mapping[str, Any], *, pool_size: int) -> dict[str, Any]:
@@ -38,6 +40,12 @@ def database_settings(given: Mapping[str, Any], *, pool_size: int) -> dict[str, 
         options["pool"] = {**POOL_OPTIONS, "max_size": pool_size or POOL_SIZE, **chosen}
         database["CONN_MAX_AGE"] = 0
     return database
+
+
+def prepare_statements(database: dict[str, Any]) -> None:
+    """Prepare statements on the server, if it is PostgreSQL. Options in `DATABASE_URL` come first."""
+    if database["ENGINE"].endswith("postgresql"):
+        database["OPTIONS"] = PREPARED | database["OPTIONS"]
 
 
 SQLITE_OPTIONS: Final = {

@@ -11,7 +11,7 @@ import environ
 from dfns_login.pages.headers import add_worker_policy
 from dfns_login.settings import BEAT_SCHEDULE
 from project.addresses import broker_address, mail_folder, mail_settings
-from project.databases import database_settings
+from project.databases import database_settings, prepare_statements
 
 env = environ.Env()
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -82,6 +82,8 @@ if DEBUG:
     (BASE_DIR / "var").mkdir(exist_ok=True)
 DATABASE = env.db("DATABASE_URL", default=f"sqlite:///{BASE_DIR}/var/db.sqlite3" if DEBUG else REQUIRED)
 DATABASES = {"default": database_settings(DATABASE, pool_size=env.int("DATABASE_POOL_SIZE", default=0))}
+if env.bool("DATABASE_PREPARED_STATEMENTS", default=True):
+    prepare_statements(DATABASES["default"])
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Cache: holds the rate limits. Its timeouts are short, so that requests do not hang when it is down.

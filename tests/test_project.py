@@ -70,6 +70,18 @@ def test_the_address_of_a_database_may_ask_for_a_pool(query, pool_size, max_age,
 
 
 @pytest.mark.parametrize(
+    ("query", "environment", "threshold"),
+    [("", {}, "2"), ("?prepare_threshold=9", {}, "9"), ("", {"DATABASE_PREPARED_STATEMENTS": "0"}, "None")],
+)
+def test_statements_are_prepared_unless_the_environment_says_no(query, environment, threshold):
+    url = f"postgres://jane@db.example.com/login{query}"
+    found = read_settings(
+        {**PRODUCTION, "DATABASE_URL": url, **environment}, "DATABASES['default']['OPTIONS'].get('prepare_threshold')"
+    )
+    assert found.stdout.strip() == threshold
+
+
+@pytest.mark.parametrize(
     ("email_url", "backend", "options"),
     [
         (

@@ -116,7 +116,9 @@ class AccountQuerySet(PrimaryQuerySet["Account"]):
         """Do what `raise_generation` does for every account of the organization."""
         mine = self.filter(organization=organization)
         mine.lock_each()
-        Organization.objects.filter(pk=organization.pk).update(generation=F("generation") + by)
+        # without a type, the number would be sent in four bytes, which silently cuts a large one off
+        raised = F("generation") + models.Value(by, output_field=models.BigIntegerField())
+        Organization.objects.filter(pk=organization.pk).update(generation=raised)
         mine.update(generation=_ORGANIZATION_GENERATION)
 
     def register(self, *, account: "Account", user: models.Model, locale: str) -> bool:

@@ -1,6 +1,5 @@
 """What a login reads about a name, in one statement."""
 
-from copy import copy
 from datetime import timedelta
 from typing import Any
 
@@ -99,27 +98,6 @@ def test_the_codes_of_a_caller_are_read(kim: Person, *, known: bool) -> None:
         assert {derive_code(each) for each in found} <= codes
     OneTimeCode.objects.all().close(how=CodeClosed.REVOKED, now=NOW + timedelta(seconds=1))
     assert LoginRecord.read(recipient, caller=Caller.DEVICE).codes == []
-
-
-@pytest.mark.skipif(connection.vendor != "postgresql", reason="about PostgreSQL's planner")
-def test_a_code_is_found_by_its_name_even_if_none_was_open_when_the_table_was_analyzed(kim: Person) -> None:
-    """A plan that is kept must not read every code that is opened later."""
-    issue(kim.account.recipient, now=NOW)
-    OneTimeCode.objects.all().close(how=CodeClosed.REVOKED, now=NOW)
-    closed = OneTimeCode.objects.get()
-    OneTimeCode.objects.bulk_create([copy_of(closed) for _ in range(3000)])
-    with connection.cursor() as cursor, CaptureQueriesContext(connection) as captured:
-        cursor.execute("ANALYZE dfns_login_onetimecode")
-        read(kim)
-        cursor.execute(f"EXPLAIN {captured[-1]['sql']}")
-        plan = " ".join(line for (line,) in cursor.fetchall())
-    assert "dfns_login_code_one_open" in plan
-
-
-def copy_of(row: OneTimeCode) -> OneTimeCode:
-    another = copy(row)
-    another.pk = None
-    return another
 
 
 @pytest.mark.parametrize("caller", [*Caller, None])
