@@ -15,6 +15,7 @@ from dfns_login import organizations
 from dfns_login.browsers import resolve_browser_session
 from dfns_login.ceremonies import enrollment, invitation
 from dfns_login.ceremonies.enrollment import Enrollment
+from dfns_login.early_bodies import read_body_early
 from dfns_login.errors import BodyRefused, Refusal, TokenRefused, UserExists
 from dfns_login.models import Account, AccountKind, Organization, Session
 from dfns_login.organizations import organization_of
@@ -80,8 +81,8 @@ def session_of(request: HttpRequest) -> Session | None:
     """Return the live session that the request belongs to: of its bearer token, else of its browser.
 
     For Django's requests and REST framework's. None if the token is somebody else's than the `request.user` for whom
-    the view acts, or if the request has other credentials in `Authorization`. Reads the session's row. Stores when it
-    was last used, at most once a minute.
+    the view acts, or if the request has other credentials in `Authorization`. Reads the body, if it fits into memory,
+    and then the session's row. Stores when it was last used, at most once a minute.
     """
     # REST framework's request knows who was authenticated, and wraps Django's
     authenticated = getattr(request, "auth", None)
@@ -91,6 +92,8 @@ def session_of(request: HttpRequest) -> Session | None:
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme and scheme.lower() != "bearer":
         return None  # REST framework may authenticate somebody else by it than the browser's user
+    if not read_body_early(request):
+        return None
     if not scheme:
         return resolve_browser_session(request, now=timezone.now())
     try:

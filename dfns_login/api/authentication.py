@@ -16,7 +16,8 @@ from rest_framework.views import APIView
 from dfns_login.api.envelope import api_exception
 from dfns_login.audit import log_refusal
 from dfns_login.browsers import resolve_browser_session
-from dfns_login.errors import CrossSiteRefused, TokenRefused
+from dfns_login.early_bodies import read_body_early
+from dfns_login.errors import BodyRefused, CrossSiteRefused, TokenRefused
 from dfns_login.models import Session
 from dfns_login.proofs import resolve_session
 
@@ -27,14 +28,15 @@ CSRF_HEADER: Final = "HTTP_X_CSRFTOKEN"
 class SessionTokenAuthentication(BaseAuthentication):
     """Authenticate by `Authorization: Bearer <login token>`. `request.auth` is the `Session`.
 
-    Each request reads the session's row, so a token is invalid as soon as its session ends. Without a bearer token,
-    the next authentication class is tried.
+    Each request reads the session's row, once its body is there (R-123), so a token is invalid as soon as its session
+    ends. Without a bearer token, the next authentication class is tried.
     """
 
     def authenticate(self, request: Request) -> tuple[AbstractBaseUser, Session] | None:
         token = bearer_token(request)
         if token is None:
             return None
+        _read_body(request)
         try:
             session = resolve_session(token, now=timezone.now())
         except TokenRefused as refusal:
@@ -57,6 +59,7 @@ class BrowserSessionAuthentication(BaseAuthentication):
     """
 
     def authenticate(self, request: Request) -> tuple[AbstractBaseUser, Session] | None:
+        _read_body(request)
         session = resolve_browser_session(django_request(request), now=timezone.now())
         if session is None or session.account.user is None:
             return None
@@ -74,6 +77,7 @@ class SignedInBrowser(BaseAuthentication):
     """
 
     def authenticate(self, request: Request) -> tuple[AbstractBaseUser, Session] | None:
+        _read_body(request)
         session = resolve_browser_session(django_request(request), now=timezone.now())
         if session is None or session.account.user is None:
             return None
@@ -82,6 +86,13 @@ class SignedInBrowser(BaseAuthentication):
         except CrossSiteRefused:
             return None
         return session.account.user, session
+
+
+def _read_body(request: Request) -> None:
+    """Read the body before the session, for views of the project. Raises: BodyRefused, if it is incomplete."""
+    view: APIView = request.parser_context["view"]
+    if not getattr(view, "reads_body", False) and not read_body_early(django_request(request)):
+        raise api_exception(BodyRefused("incomplete body"), view=view)
 
 
 def check_csrf(request: Request) -> None:

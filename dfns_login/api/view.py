@@ -83,6 +83,9 @@ class LoginAPIView(APIView):
     metadata_class = None
     versioning_class = None
 
+    reads_body: ClassVar = True
+    """The body has been read when the request is authenticated, unless it is too long."""
+
     rates: ClassVar[Sequence[Rate]] = ()
     scope: ClassVar[str] = ""
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Any, Final, cast
+from typing import Any, cast
 
 from django.conf import settings
 from django.contrib.auth import get_user, logout
@@ -15,9 +15,7 @@ from django.utils.functional import SimpleLazyObject
 
 from dfns_login.audit import is_database_outage, log_outage
 from dfns_login.browsers import forget_browser_session, named_session, resolve_browser_session
-
-MOST_IN_MEMORY: Final = 2_621_440
-"""Bytes of a body that are read at once if `DATA_UPLOAD_MAX_MEMORY_SIZE` sets no limit. It is Django's default."""
+from dfns_login.early_bodies import is_large, read_body_early
 
 
 class BrowserSessionMiddleware:
@@ -36,9 +34,7 @@ class BrowserSessionMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         # reading the session would add `Vary: Cookie`, so requests without its cookie are left alone
         if settings.SESSION_COOKIE_NAME in request.COOKIES:
-            if not _is_large(request) and "HTTP_TRANSFER_ENCODING" not in request.META:  # Django reads no chunks
-                with suppress(UnreadablePostError):  # the view refuses what is missing
-                    _ = request.body
+            read_body_early(request)  # the view refuses what is missing
             self._check(request)
         return self.get_response(request)
 
@@ -50,7 +46,7 @@ class BrowserSessionMiddleware:
         _arguments: Mapping[str, Any],
     ) -> None:
         """Check again after an upload that does not fit into memory, unless the view reads it itself."""
-        if settings.SESSION_COOKIE_NAME not in request.COOKIES or not _is_large(request):
+        if settings.SESSION_COOKIE_NAME not in request.COOKIES or not is_large(request):
             return
         if not getattr(view, "csrf_exempt", False):
             with suppress(UnreadablePostError):
@@ -74,11 +70,3 @@ class BrowserSessionMiddleware:
             log_outage("database", error=error)
             request.user = AnonymousUser()
             return False
-
-
-def _is_large(request: HttpRequest) -> bool:
-    try:
-        announced = int(request.META.get("CONTENT_LENGTH") or 0)
-    except ValueError:
-        return False
-    return announced > (settings.DATA_UPLOAD_MAX_MEMORY_SIZE or MOST_IN_MEMORY)

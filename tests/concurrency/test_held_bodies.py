@@ -119,6 +119,17 @@ def test_a_session_that_ended_meanwhile_is_released_no_key(web: str) -> None:
     assert refusal(held.finish()) == NOT_AUTHORIZED
 
 
+@pytest.mark.parametrize(("path", "status"), [("/things", 401), ("/payout", 403)])
+def test_a_session_that_ended_meanwhile_is_refused_by_views_of_the_project(web: str, path: str, status: int) -> None:
+    """By `SessionTokenAuthentication` and by `recently_signed_in`."""
+    jane = make_person()
+    call = Call(path=path, body={}, bearer=signed_in(web, jane))
+    assert HeldRequest(web, call).finish().status == 200
+    held = HeldRequest(web, call)
+    end_session(Session.objects.get(account=jane.account), requester=SOMEWHERE, now=now())
+    assert held.finish().status == status
+
+
 @pytest.mark.parametrize("chunked", [False, True])
 def test_a_session_that_ended_meanwhile_signs_nobody_out(web: str, *, chunked: bool) -> None:
     jane = make_person()

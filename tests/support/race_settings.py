@@ -40,4 +40,5 @@ if _wanted.get("NO_TIMEOUTS"):
     CELERY_BROKER_CONNECTION_TIMEOUT = 60
 if _ahead := _wanted.get("CLOCK_AHEAD_SECONDS"):
     timezone.now = lambda: datetime.now(UTC) + timedelta(seconds=_ahead)
+ROOT_URLCONF = "tests.support.views_with_sessions"
 MIDDLEWARE = ["tests.support.served_by.served_by", *MIDDLEWARE]
