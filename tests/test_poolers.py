@@ -9,8 +9,10 @@ import pytest
 from django.core.checks import Tags, run_checks
 from django.core.management import call_command
 from django.db import ProgrammingError, connections
+from django.utils import timezone
 from pytest_django.plugin import DjangoDbBlocker
 
+from dfns_login.doctor.probes import PROBES, Level
 from dfns_login.models import Caller, LoginRecord
 from dfns_login.usernames import Recipient
 from tests.support.databases import working_on
@@ -80,3 +82,27 @@ def test_without_them_it_works(bouncer: PgBouncer, database: str) -> None:
     with mock.patch.dict("os.environ", OFF), two_clients(bouncer.url(database)):
         read_often()
         assert problems() == set()
+
+
+@pytest.mark.programs
+@pytest.mark.parametrize(
+    ("options", "unfit"),
+    [
+        ("DISABLE_SERVER_SIDE_CURSORS=true", ""),
+        ("", "DISABLE_SERVER_SIDE_CURSORS=False"),
+        ("DISABLE_SERVER_SIDE_CURSORS=true&pool=true", "pool"),
+        ("DISABLE_SERVER_SIDE_CURSORS=true&assume_role=postgres", "assume_role"),
+    ],
+)
+def test_the_doctor_reports_what_transaction_mode_breaks(
+    bouncer: PgBouncer, database: str, options: str, unfit: str
+) -> None:
+    with mock.patch.dict("os.environ", OFF), working_on(f"{bouncer.url(database)}?{options}"):
+        found = {each.name: each for each in PROBES["database"](timezone.now)}["pooler"]
+    assert found.level == (Level.WARNING if unfit else Level.OK)
+    assert not unfit or found.message.endswith(f"DATABASES has {unfit}.")
+
+
+def test_without_a_pooler_the_doctor_reports_none(postgres: PostgreSQL, database: str) -> None:
+    with working_on(postgres.url(database)):
+        assert "pooler" not in {each.name for each in PROBES["database"](timezone.now)}

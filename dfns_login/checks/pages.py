@@ -4,6 +4,7 @@
 | --- | --- |
 | `dfns_login.E060` | a middleware that sign-in needs is missing: sessions, authentication or CSRF |
 | `dfns_login.E061` | sessions are stored in cookies, where they cannot be revoked |
+| `dfns_login.E062` | the storage of static files removes or rewrites what the pages' scripts load by name |
 | `dfns_login.W062` | the scripts are not built, because the app was installed from source |
 | `dfns_login.W060` | `BrowserSessionMiddleware` is missing, so the project's own views accept expired sign-ins |
 | `dfns_login.W061` | static files are served from another origin, from which browsers do not load workers |
@@ -26,6 +27,7 @@ REQUIRED: Final = (
 )
 RECOMMENDED: Final = "dfns_login.middleware.BrowserSessionMiddleware"
 IN_COOKIES: Final = "django.contrib.sessions.backends.signed_cookies"
+KEEP_ONLY_HASHED_FILES: Final = "WHITENOISE_KEEP_ONLY_HASHED_FILES"
 SCRIPT: Final = "dfns_login/dist/sign_in.js"
 
 
@@ -65,6 +67,12 @@ def _check_static_files() -> Iterator[CheckMessage]:
     if urlsplit(settings.STATIC_URL or "").netloc:
         hint = "The pages use a web worker, which browsers load from the page's own origin only."
         yield Warning("STATIC_URL is on another origin.", hint=hint, id="dfns_login.W061")
+    storage = import_string(settings.STORAGES["staticfiles"]["BACKEND"])  # an instance needs STATIC_ROOT
+    removes = hasattr(storage, "keep_only_hashed_files") and getattr(settings, KEEP_ONLY_HASHED_FILES, False)
+    if removes or getattr(storage, "support_js_module_import_aggregation", False):
+        switch = KEEP_ONLY_HASHED_FILES if removes else "support_js_module_import_aggregation"
+        hint = "The pages' scripts load each other by names without a hash."
+        yield Error(f"{switch} must be off, or the pages do not work.", hint=hint, id="dfns_login.E062")
     if finders.find(SCRIPT) is None:
         hint = "Install a wheel, or build them with `make web`."
         yield Warning(f"The pages' scripts are missing: {SCRIPT}.", hint=hint, id="dfns_login.W062")

@@ -89,6 +89,7 @@ def _database(clock: Clock) -> Iterator[Finding]:
     version = ".".join(map(str, connection.get_database_version()))
     yield good("database", f"{connection.display_name} {version} is reachable.")
     yield _drift(connection, clock=clock)
+    yield from _pooler(connection)
     executor = MigrationExecutor(connection)
     missing = [
         f"{each.app_label}.{each.name}" for each, _ in executor.migration_plan(executor.loader.graph.leaf_nodes())
@@ -101,6 +102,31 @@ def _database(clock: Clock) -> Iterator[Finding]:
     yield _one_open_index(connection)
     yield from _backlog(clock=clock)
     yield _encrypted_keys()
+
+
+def _pooler(connection: BaseDatabaseWrapper) -> Iterator[Finding]:
+    """Report settings that fail behind a pooler such as PgBouncer, which answers with a process id of its own.
+
+    A check tells of prepared statements (`dfns_login.W010`).
+    """
+    if connection.vendor != "postgresql":
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        server = int(cursor.fetchone()[0])
+    if connection.connection.info.backend_pid == server:
+        return
+    conf = connection.settings_dict
+    unfit = [name for name in ("assume_role", "pool") if conf["OPTIONS"].get(name)]
+    if not conf.get("DISABLE_SERVER_SIDE_CURSORS"):
+        unfit.append("DISABLE_SERVER_SIDE_CURSORS=False")
+    message = "A pooler such as PgBouncer is in front of PostgreSQL"
+    if not unfit:
+        yield good("pooler", f"{message}.")
+        return
+    message = f"{message}, but DATABASES has {', '.join(unfit)}."
+    remedy = "In transaction mode, set DISABLE_SERVER_SIDE_CURSORS to True, and leave the others out of OPTIONS."
+    yield Finding(name="pooler", level=Level.WARNING, message=message, remedy=remedy)
 
 
 def _drift(connection: BaseDatabaseWrapper, *, clock: Clock) -> Finding:

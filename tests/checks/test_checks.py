@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from celery import Celery, current_app
 from django.contrib.auth import get_user_model
+from django.contrib.staticfiles.storage import ManifestStaticFilesStorage
 from django.core.cache.backends.locmem import LocMemCache
 from django.core.cache.backends.redis import RedisCache
 from django.core.checks import INFO, CheckMessage, run_checks
@@ -623,3 +624,21 @@ def test_counters_of_one_process_are_reported(settings, monkeypatch):
 def test_a_missing_folder_for_metrics_is_an_error(monkeypatch, tmp_path: Path):
     monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path / "missing"))
     assert ids() == ["E055"]
+
+
+@pytest.mark.parametrize("chosen", ["Django", "WhiteNoise", "WhiteNoise, only hashed names", "Django, rewritten"])
+def test_static_files_must_keep_the_names_that_scripts_import(settings, chosen):
+    """`tests/client/test_static_files.py` collects them."""
+    backends = {
+        "WhiteNoise": "whitenoise.storage.CompressedManifestStaticFilesStorage",
+        "WhiteNoise, only hashed names": "whitenoise.storage.CompressedManifestStaticFilesStorage",
+        "Django, rewritten": f"{__name__}.RewritingStorage",
+    }
+    if chosen in backends:
+        settings.STORAGES = {**settings.STORAGES, "staticfiles": {"BACKEND": backends[chosen]}}
+    settings.WHITENOISE_KEEP_ONLY_HASHED_FILES = "only" in chosen
+    assert ids(deploy=False) == ["E062"] * (chosen in list(backends)[1:])
+
+
+class RewritingStorage(ManifestStaticFilesStorage):
+    support_js_module_import_aggregation = True
