@@ -8,7 +8,10 @@ from tests.support.client_runners import DIST, SOURCES
 from tests.support.javascript_clients import CLIENTS
 from tests.support.servers import ROOT
 
-EXAMPLE = (ROOT / "docs" / "client.md").read_text().partition("```ts\n")[2].partition("```")[0]
+EXAMPLES = {
+    name: (ROOT / "docs" / page).read_text().partition("```ts\n")[2].partition("```")[0]
+    for name, page in {"client.ts": "client.md", "front_end.ts": "how-to/front-end.md"}.items()
+}
 
 
 def check(project: Path, *, node: str) -> str:
@@ -23,8 +26,10 @@ def test_signer_and_store_have_the_official_clients_types(node: str) -> None:
     assert check(CLIENTS / "tsconfig.json", node=node) == ""
 
 
-def test_the_documented_example_type_checks(node: str, tmp_path: Path) -> None:
-    (tmp_path / "example.ts").write_text(EXAMPLE)
+def test_the_documented_examples_type_check(node: str, tmp_path: Path) -> None:
+    for name, example in EXAMPLES.items():
+        assert "PasswordProtectedKeySigner" in example
+        (tmp_path / name).write_text(example)
     paths = {
         "@dfns/*": [f"{CLIENTS}/node_modules/@dfns/*"],
         "dfns-login-client": [f"{DIST}/types/signer.d.ts"],
@@ -33,8 +38,7 @@ def test_the_documented_example_type_checks(node: str, tmp_path: Path) -> None:
         "extends": str(SOURCES / "tsconfig.json"),
         "compilerOptions": {"paths": paths},
         "include": [],
-        "files": ["example.ts"],
+        "files": list(EXAMPLES),
     }
     (tmp_path / "tsconfig.json").write_text(json.dumps(config))
-    assert "PasswordProtectedKeySigner" in EXAMPLE
     assert check(tmp_path, node=node) == ""
