@@ -175,5 +175,5 @@ class CompleteRecovery(TemporaryTokenAPIView):
             signed=cast("dict[str, Any]", request.data)["newCredentials"],
         )
         browser = signed_in(request)
-        first = complete_recovery(token, answer, requester=self.requester, now=self.now, signed_in=browser)
-        return Response(registered_reply(first))
+        enrolled = complete_recovery(token, answer, requester=self.requester, now=self.now, signed_in=browser)
+        return Response(registered_reply(enrolled))

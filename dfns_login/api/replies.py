@@ -6,8 +6,9 @@ from rest_framework import serializers
 
 from dfns_login.api import fields
 from dfns_login.ceremonies.factors import SIGNING_KINDS, SigningChallenge
+from dfns_login.ceremonies.first_login import Enrolled
 from dfns_login.ceremonies.new_credentials import REGISTERED_KINDS
-from dfns_login.models import Account, Credential, CredentialKind, SecondFactor
+from dfns_login.models import Account, CredentialKind, SecondFactor
 from dfns_login.settings import login_settings
 from dfns_login.verification.cose import COSE_ALGORITHMS
 from dfns_login.verification.ephemeral_key import EphemeralKey
@@ -132,6 +133,9 @@ class RegisteredUser(Reply):
 class RegisteredReply(Reply):
     credential = RegisteredCredential()
     user = RegisteredUser()
+    loginChallenge = SigningChallengeReply(
+        help_text="The new key may sign it once, to sign in without another code. Not part of the Dfns API."
+    )
 
 
 class Refused(Reply):
@@ -195,8 +199,9 @@ def factor_kinds(account: Account) -> dict[str, list[str]]:
     return {"firstFactor": kinds, "secondFactor": kinds if takes_second else []}
 
 
-def registered_reply(credential: Credential) -> dict[str, Any]:
+def registered_reply(enrolled: Enrolled) -> dict[str, Any]:
     """What a completed registration or recovery says."""
+    credential = enrolled.credential
     account = credential.account
     return {
         "credential": {
@@ -206,6 +211,7 @@ def registered_reply(credential: Credential) -> dict[str, Any]:
             "name": credential.name,
         },
         "user": {"id": account.pk, "username": account.username, "orgId": account.organization_id},
+        "loginChallenge": signing_challenge_reply(enrolled.challenge, reader=None),
     }
 
 

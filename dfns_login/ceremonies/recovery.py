@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from dfns_login.audit import record_event
+from dfns_login.ceremonies.first_login import Enrolled, open_first_login
 from dfns_login.ceremonies.lockdown import check_unlocks, link_ends, unlock
 from dfns_login.ceremonies.new_credentials import NewCredentials, store_credential, verify_new_credentials
 from dfns_login.ceremonies.notices import notify_owner
@@ -124,8 +125,8 @@ def complete_recovery(
     requester: Requester,
     now: datetime,
     signed_in: Session | None = None,
-) -> Credential:
-    """Replace the account's credentials by new ones that the recovery key signed. Return the first.
+) -> Enrolled:
+    """Replace the account's credentials by new ones that the recovery key signed.
 
     Raises: TokenRefused, if the temporary token is not valid or was spent; AssertionRefused, if the recovery key's
     signature is not valid; AttestationRefused, if a new credential is not valid; CredentialIdTaken; AccountLocked,
@@ -153,7 +154,9 @@ def complete_recovery(
         if account.is_locked(now=now):
             unlock(account, by=key, requester=requester, now=now)
         notify_owner(record_event(AuditKind.RECOVERED, account=account, requester=requester, now=now, sessions=ended))
-    return made[0]
+        generation = Account.objects.generation_of(account)
+        challenge = open_first_login(made, token=token, generation=generation, now=now)
+    return Enrolled(credential=made[0], challenge=challenge)
 
 
 def _account(token: TemporaryToken) -> Account:

@@ -5,10 +5,11 @@ from datetime import datetime
 from functools import partial
 
 from dfns_login.audit import record_event
+from dfns_login.ceremonies.first_login import Enrolled, open_first_login
 from dfns_login.ceremonies.new_credentials import NewCredentials, store_credential, verify_new_credentials
 from dfns_login.ceremonies.presentation import presenting, record_presented
 from dfns_login.errors import CodeRefused, RegistrationCodeExpired, TokenRefused, UserExists, UserNotFound
-from dfns_login.models import Account, AccountState, AuditKind, CodePurpose, Credential, OneTimeCode, transaction
+from dfns_login.models import Account, AccountState, AuditKind, CodePurpose, OneTimeCode, transaction
 from dfns_login.project_users import check_user, user_for_account
 from dfns_login.proofs import (
     TemporaryToken,
@@ -69,8 +70,8 @@ def open_registration(
 
 def complete_registration(
     temporary_token: str, new: NewCredentials, *, requester: Requester, now: datetime
-) -> Credential:
-    """Register the account with its first credentials, and link it to the project's user. Return the first factor.
+) -> Enrolled:
+    """Register the account with its first credentials, and link it to the project's user.
 
     Raises: TokenRefused, if the temporary token is not valid or was spent;
     AttestationRefused, if a credential is not valid; CredentialIdTaken; UserUnavailable, which leaves the token valid.
@@ -88,7 +89,8 @@ def complete_registration(
         record_event(AuditKind.REGISTERED, account=account, requester=requester, now=now)
         for credential in made:
             store_credential(credential, requester=requester, now=now)
-    return made[0]
+        challenge = open_first_login(made, token=token, generation=token.generation, now=now)
+    return Enrolled(credential=made[0], challenge=challenge)
 
 
 def _find_invited(recipient: Recipient) -> Account | None:

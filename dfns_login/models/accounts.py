@@ -103,6 +103,10 @@ class AccountQuerySet(PrimaryQuerySet["Account"]):
         current = self.filter(pk=account.pk, state=AccountState.INVITED, generation__lte=generation)
         return current.select_for_update().first() is not None
 
+    def generation_of(self, account: "Account") -> int:
+        """Return the account's generation as it is now stored."""
+        return self.values_list("generation", flat=True).get(pk=account.pk)
+
     def raise_generation(self, *, account: "Account") -> None:
         """Revoke every challenge, temporary token and user action that was issued to the account. Lock it first.
 

@@ -9,7 +9,7 @@ import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from cryptography.fernet import InvalidToken
 
@@ -19,6 +19,9 @@ from dfns_login.models import Session, SpentToken
 from dfns_login.proofs.presented_codes import PresentedCode
 from dfns_login.settings import login_settings
 from dfns_login.verification.encoding import encode_base64url
+
+if TYPE_CHECKING:
+    from dfns_login.proofs.temporary_tokens import TemporaryToken
 
 CHALLENGE_BYTES: Final = 32
 JTI_BYTES: Final = 16
@@ -86,7 +89,7 @@ def open_challenge(
     organization: str,
     account_id: str,
     generation: int,
-    presented: PresentedCode | Session | None = None,
+    presented: "PresentedCode | TemporaryToken | Session | None" = None,
     bound: str = "",
     challenge: str = "",
     now: datetime,
@@ -94,7 +97,8 @@ def open_challenge(
     """Make a challenge for this account or decoy. Nothing is stored.
 
     generation: of the account; of the organization if the request named nobody; anything for a decoy.
-    presented: a presented code, or a session that was opened with one. It lengthens the challenge's lifetime.
+    presented: a presented code, the temporary token that it led to, or a session that was opened with one. It lengthens
+    the challenge's lifetime.
     challenge: what the client signs, if it has to commit to something; random bytes if empty.
     """
     conf = login_settings()

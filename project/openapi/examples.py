@@ -275,6 +275,7 @@ REPLIES: Final[Mapping[type[replies.Reply], Mapping[str, Example]]] = {
                 "name": "Default Credential",
             },
             "user": {"id": USER, "username": USERNAME, "orgId": ORGANIZATION},
+            "loginChallenge": {**SIGNING_CHALLENGE, "allowCredentials": {"key": [], "webauthn": []}},
         }
     },
     credentials.CredentialReply: {"reply": LISTED_CREDENTIAL},

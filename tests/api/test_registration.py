@@ -70,7 +70,8 @@ def test_an_invited_person_registers_and_signs_in(client: Client, names: dict[st
     key = SoftwareKey.with_age_envelope()
     registered = complete_registration(client, opened, key)
     credential = Credential.objects.get()
-    assert registered.json() == {
+    assert set(registered.json().pop("loginChallenge")) == set(open_login(client, names).json())
+    assert {name: value for name, value in registered.json().items() if name != "loginChallenge"} == {
         "credential": {
             "uuid": credential.pk,
             "kind": "PasswordProtectedKey",

@@ -62,7 +62,7 @@ def new_credential(key: SoftwareKey, challenge: str, *, kind: CredentialKind = C
 
 def completed(challenge: RegistrationChallenge, *, now: datetime = NOW, key: SoftwareKey | None = None) -> Credential:
     credential = new_credential(key or SoftwareKey.make(), challenge.challenge)
-    return complete_registration(challenge.temporary_token, credential, requester=SOMEWHERE, now=now)
+    return complete_registration(challenge.temporary_token, credential, requester=SOMEWHERE, now=now).credential
 
 
 @MOMENTS

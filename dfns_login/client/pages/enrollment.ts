@@ -1,18 +1,20 @@
 // Create credentials after a code was accepted: a password, an optional passkey and a recovery kit.
 
 import { Refusal } from '../api.js'
+import { attestation, newCredentialId } from '../key_credential.js'
 import { type Kit, newKit, recoveryCredential } from '../kit.js'
 import { createPasskey, passkeysSupported } from '../passkey.js'
-import { PasswordProtectedKeyStore } from '../signer.js'
 import { standardVault } from '../vault.js'
-import type { CreationChallenge, Fido2Attestation, PasswordProtectedKeyAttestation } from '../wire.js'
+import type { CreationChallenge, Fido2Attestation, PasswordProtectedKeyAttestation, SigningChallenge } from '../wire.js'
 import { agentName } from './agents.js'
 import type { BusyGuard } from './busy_guard.js'
 import { Countdown, showIn } from './clocks.js'
 import type { Person } from './code_sender.js'
+import { ownAddress } from './destination.js'
 import { find, findAll, findOptional } from './dom.js'
 import { isRefused } from './error_messages.js'
 import { enablePasswordToggles } from './fields.js'
+import { type CreatedKey, FirstLogin } from './first_login.js'
 import { KitView } from './kit_view.js'
 import { forgetAll } from './memory.js'
 import { NewPassword } from './new_password.js'
@@ -33,8 +35,13 @@ export interface NewCredentials {
   recoveryCredential: Awaited<ReturnType<typeof recoveryCredential>> & { credentialName: string }
 }
 
+/** The answer. `loginChallenge`: the new key may sign it to sign in. */
+export interface Enrolled {
+  loginChallenge?: SigningChallenge
+}
+
 /** Send the new credentials to the server with the temporary token. Throws what `Api.call` throws. */
-export type Send = (created: NewCredentials, temporaryToken: string) => Promise<void>
+export type Send = (created: NewCredentials, temporaryToken: string) => Promise<Enrolled>
 
 interface StepNavigator {
   go(name: EnrollmentStep): void
@@ -44,10 +51,6 @@ interface Opened extends Person {
   challenge: EnrollmentChallenge
 }
 
-interface CreatedKey {
-  password: string
-  credential: PasswordProtectedKeyAttestation
-}
 
 export class Enrollment {
   readonly #guard: BusyGuard
@@ -57,10 +60,11 @@ export class Enrollment {
   readonly #vault = standardVault()
   readonly #password: NewPassword
   readonly #kitView: KitView
+  readonly #login = new FirstLogin()
   readonly #time: Countdown
   readonly #withoutPasskey = find('[data-without-passkey]', HTMLElement)
   #opened: Opened | undefined
-  #key: CreatedKey | undefined
+  #key: (CreatedKey & { password: string }) | undefined
   #kit: Kit | undefined
   #passkey: Fido2Attestation | undefined
   #done = false
@@ -89,6 +93,12 @@ export class Enrollment {
     return wanted === 'kit' || wanted === 'done' ? 'done' : 'resumed'
   }
 
+  /** Whether there is a step for a passkey. */
+  get offersPasskey(): boolean {
+    const { secondFactor } = this.#opened?.challenge.supportedCredentialKinds ?? { secondFactor: ['Fido2'] }
+    return passkeysSupported() && secondFactor.includes('Fido2')
+  }
+
   /** Start after the code was accepted. */
   begin(person: Person, challenge: EnrollmentChallenge): void {
     this.#opened = { ...person, challenge }
@@ -103,7 +113,7 @@ export class Enrollment {
   async submit(step: 'password' | 'passkey' | 'kit' | 'done'): Promise<void> {
     if (step === 'password') await this.#choosePassword()
     else if (step === 'passkey') await this.#addPasskey()
-    else if (step === 'kit') this.#leave()
+    else if (step === 'kit') await this.#leave()
     else this.#goOn()
   }
 
@@ -113,8 +123,7 @@ export class Enrollment {
       chosen = await this.#password.validated()
     })
     if (chosen === null || !this.#opened) return
-    const offered = this.#opened.challenge.supportedCredentialKinds.secondFactor.includes('Fido2')
-    if (offered && passkeysSupported() && !this.#passkey) this.#steps.go('passkey')
+    if (this.offersPasskey && !this.#passkey) this.#steps.go('passkey')
     else await this.#finish()
   }
 
@@ -135,8 +144,9 @@ export class Enrollment {
       async () => {
         const created = await this.#create(opened.challenge)
         this.#guard.messages.showStatus('saving')
-        await this.#send(created, opened.challenge.temporaryAuthenticationToken)
+        const { loginChallenge } = await this.#send(created, opened.challenge.temporaryAuthenticationToken)
         this.#done = true
+        if (loginChallenge && this.#key) await this.#login.sign(loginChallenge, this.#key)
       },
       (error) => this.#handleError(error),
     )
@@ -147,8 +157,10 @@ export class Enrollment {
   async #create(challenge: EnrollmentChallenge): Promise<NewCredentials> {
     const password = this.#password.value
     if (this.#key?.password !== password) {
-      const store = new PasswordProtectedKeyStore({ password: () => password, vault: this.#vault })
-      this.#key = { password, credential: await store.create(challenge) }
+      const { key, publicKey, envelope } = await this.#vault.create(password)
+      const credentialInfo = await attestation(key, publicKey, challenge.challenge, newCredentialId())
+      const credentialKind = 'PasswordProtectedKey'
+      this.#key = { password, key, credential: { credentialKind, credentialInfo, encryptedPrivateKey: envelope } }
     }
     this.#guard.messages.showStatus('kit.creating')
     this.#kit ??= await newKit(this.#vault)
@@ -192,8 +204,10 @@ export class Enrollment {
     this.#steps.go('kit')
   }
 
-  #leave(): void {
+  async #leave(): Promise<void> {
     if (!this.#kitView.isSaved()) return
+    if (this.#login.needsPasskey) await this.#login.addPasskey(this.#guard)
+    if (this.#login.needsPasskey) return
     this.#kitView.clear()
     this.#goOn()
   }
@@ -201,6 +215,8 @@ export class Enrollment {
   #goOn(): void {
     const { organization, username } = this.#person()
     forgetAll()
-    this.#guard.leave('redirecting', pageUrl(page.signInUrl, organization, username))
+    const signIn = pageUrl(page.signInUrl, organization, username)
+    const { next } = this.#login
+    this.#guard.leave('redirecting', next === undefined ? signIn : ownAddress(next, page.accountUrl))
   }
 }

@@ -49,11 +49,12 @@ const steps = new Steps<Step>(
     if (!recoveryKey && (wanted === undefined || !personFields.username)) return 'username'
     return enrollment.stepFor(wanted) ?? 'code'
   },
+  () => (enrollment.offersPasskey ? 5 : 4),
 )
 const enrollment = new Enrollment(guard, steps, () => personFields.person, async (newCredentials, bearer) => {
   if (!recoveryKey) throw new Error('The recovery key was not decrypted.')
   const recovery = await signNewCredentials(recoveryKey.key, recoveryKey.credId, newCredentials)
-  await api.call('POST', 'auth/recover/user', { recovery, newCredentials }, { bearer })
+  return api.call('POST', 'auth/recover/user', { recovery, newCredentials }, { bearer })
 })
 
 /** The kit key. If it is missing or invalid, show an error and return null. */

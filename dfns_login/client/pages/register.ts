@@ -24,10 +24,11 @@ const steps = new Steps<Step>(
   { code: 0, expired: 1, resumed: 1, password: 1, passkey: 2, kit: 3, done: 3 },
   'code',
   (wanted) => enrollment.stepFor(wanted) ?? 'code',
+  () => (enrollment.offersPasskey ? 4 : 3),
 )
-const enrollment = new Enrollment(guard, steps, () => personFields.person, async (credentials, bearer) => {
-  await api.call('POST', 'auth/registration', credentials, { bearer })
-})
+const enrollment = new Enrollment(guard, steps, () => personFields.person, (credentials, bearer) =>
+  api.call('POST', 'auth/registration', credentials, { bearer }),
+)
 
 async function presentCode(): Promise<void> {
   const person = personFields.required()

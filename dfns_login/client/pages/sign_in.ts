@@ -47,6 +47,7 @@ const steps = new Steps<Step>(
     if (!opened) return 'resumed'
     return wanted === 'password' && hasPassword(opened.challenge) ? 'password' : 'username'
   },
+  () => (opened && needsSecond(opened.challenge, 'PasswordProtectedKey') ? 4 : 3),
 )
 
 function codeExpired(): void {

@@ -2,6 +2,7 @@
 // history entry has the name of its step, and nothing else.
 
 import { find, findAll, findOptional } from './dom.js'
+import { text } from './texts.js'
 
 function stepOf(state: unknown): string | undefined {
   return (state as { step?: string } | null)?.step
@@ -11,23 +12,26 @@ export class Steps<Name extends string> {
   readonly #root: HTMLElement
   readonly #ranks: Readonly<Record<Name, number>>
   readonly #resolve: (wanted: string | undefined) => Name
+  readonly #total: () => number
   #current: Name
 
   /**
    * `ranks`: order of the steps. An answer is visible in all steps of a higher rank. `first`: the initial step.
    * `resolve`: the step to show when the browser navigates to the wanted one or loads it again. It is undefined for the
-   * first step.
+   * first step. `total`: how many steps there are, as far as is known.
    */
   constructor(
     root: HTMLElement,
     ranks: Readonly<Record<Name, number>>,
     first: Name,
     resolve: (wanted: string | undefined) => Name,
+    total: () => number,
   ) {
     this.#root = root
     this.#ranks = ranks
     this.#current = first
     this.#resolve = resolve
+    this.#total = total
     window.addEventListener('popstate', ({ state }: PopStateEvent) => this.#show(resolve(stepOf(state))))
   }
 
@@ -35,8 +39,12 @@ export class Steps<Name extends string> {
     return this.#current
   }
 
-  /** Show the step that this history entry had before the page was loaded again. Returns whether there is one. */
+  /**
+   * Call this once the page is ready. Shows the step that this history entry had before the page was loaded again.
+   * Returns whether there is one.
+   */
   resume(): boolean {
+    this.#count()
     const wanted = stepOf(history.state)
     if (wanted === undefined) return false
     this.#show(this.#resolve(wanted))
@@ -49,8 +57,16 @@ export class Steps<Name extends string> {
     this.#show(name)
   }
 
+  #count(): void {
+    const total = this.#total()
+    const number = Math.min(this.#ranks[this.#current] + 1, total)
+    const shown = text('step', { number: String(number), total: String(total) })
+    for (const place of findAll('[data-progress]', HTMLElement)) place.textContent = shown
+  }
+
   #show(name: Name): void {
     this.#current = name
+    this.#count()
     for (const section of findAll('[data-step]', HTMLElement, this.#root)) {
       section.hidden = section.dataset['step'] !== name
     }
