@@ -176,7 +176,9 @@ class OneTimeCode(OutboxRow):
     selector = models.CharField(
         max_length=8, blank=True, default="", editable=False, help_text="Start of a code presented without a username."
     )
-    account = models.ForeignKey(Account, on_delete=models.SET_NULL, null=True, blank=True, related_name="codes")
+    account = models.ForeignKey(
+        Account, on_delete=models.SET_NULL, null=True, blank=True, db_index=False, related_name="codes"
+    )
     salt = models.BinaryField(null=True, editable=False)
     key_id = models.CharField(max_length=64, editable=False)
     issued_at = models.DateTimeField()
@@ -216,6 +218,8 @@ class OneTimeCode(OutboxRow):
                 name="dfns_login_code_due",
             ),
             models.Index(fields=["closed_at"], condition=Q(closed_at__isnull=False), name="dfns_login_code_closed"),
+            # a code has no account until it is sent
+            models.Index(fields=["account"], condition=Q(account__isnull=False), name="dfns_login_code_account"),
             models.Index(fields=["-issued_at"], name="dfns_login_code_issued"),
             models.Index(  # also for the admin's search, which covers every organization
                 fields=["recipient", "organization"],

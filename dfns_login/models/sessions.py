@@ -137,7 +137,11 @@ class Session(PrimaryModel):
     # without `unique` and `db_index`, which on PostgreSQL add a second index for LIKE to each
     jti = models.CharField(max_length=32, editable=False)
     account = models.ForeignKey(Account, on_delete=models.CASCADE, db_index=False, related_name="sessions")
-    credential = models.ForeignKey(Credential, on_delete=models.CASCADE, db_index=False, related_name="sessions")
+    # without a constraint, which would lock the credential to check it, and write its page to the log after each
+    # checkpoint. A credential is only deleted with its account, which `open` locks
+    credential = models.ForeignKey(
+        Credential, on_delete=models.CASCADE, db_constraint=False, db_index=False, related_name="sessions"
+    )
     generation = models.PositiveBigIntegerField(
         default=0, editable=False, help_text="The account's generation. A session with another one is not live."
     )
