@@ -1,10 +1,13 @@
-"""A content security policy for responses that have none of their own: the start page, the admin and error pages."""
+"""Middleware of the project: a content security policy, and parts of Django's that requests of the API go around."""
 
 from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
+from django.contrib.messages.middleware import MessageMiddleware
 from django.http import HttpRequest, HttpResponse
+from django.middleware.locale import LocaleMiddleware
 
+API: Final = "/auth/"
 POLICY: Final = (
     "default-src 'self'; img-src 'self' data:; object-src 'none'; "
     "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
@@ -12,7 +15,7 @@ POLICY: Final = (
 
 
 class ContentSecurityPolicyMiddleware:
-    """Add the policy to every response without one."""
+    """Add the policy to every response without one, such as those of the start page, the admin and error pages."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -21,3 +24,24 @@ class ContentSecurityPolicyMiddleware:
         response = self.get_response(request)
         response.headers.setdefault("Content-Security-Policy", POLICY)
         return response
+
+
+if TYPE_CHECKING:
+    from django.utils.deprecation import MiddlewareMixin as _Middleware
+else:
+    _Middleware = object
+
+
+class _PagesOnly(_Middleware):
+    """Leaves requests of the API alone: its replies are in English, and it shows no messages."""
+
+    def __call__(self, request: HttpRequest) -> Any:  # noqa: ANN401  a response, or a coroutine that returns one
+        return self.get_response(request) if request.path_info.startswith(API) else super().__call__(request)
+
+
+class PagesLocaleMiddleware(_PagesOnly, LocaleMiddleware):
+    """Choose the language of a page."""
+
+
+class PagesMessageMiddleware(_PagesOnly, MessageMiddleware):
+    """Store messages for the next page."""

@@ -37,6 +37,14 @@ def views(patterns: list[URLPattern | URLResolver]) -> Iterator[URLPattern]:
             yield each
 
 
+def test_the_runnable_project_chooses_languages_for_pages_only() -> None:
+    """Requests of the API go around what they do not need."""
+    page, reply = Client().get("/login/"), Client().post("/auth/login/code", {}, content_type="application/json")
+    assert page.wsgi_request.LANGUAGE_CODE == page.headers["Content-Language"] == "en"
+    assert "Content-Language" not in reply.headers
+    assert not {"LANGUAGE_CODE", "_messages"} & set(vars(reply.wsgi_request))
+
+
 @pytest.mark.parametrize("pattern", list(views(urls.urlpatterns)), ids=lambda each: each.name)
 def test_no_view_is_left_to_login_required_middleware(pattern: URLPattern) -> None:
     assert getattr(pattern.callback, "login_required", True) is False

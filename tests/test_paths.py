@@ -174,7 +174,7 @@ def links_to(account: Account) -> list[str]:
     return LINK.findall("\n".join(written))
 
 
-LOCALE = "django.middleware.locale.LocaleMiddleware"
+LOCALE = "project.middleware.PagesLocaleMiddleware"
 
 
 @pytest.mark.parametrize(
