@@ -14,7 +14,7 @@ shows this: each run logs it.
 import hmac
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final, Self
 
@@ -38,7 +38,7 @@ class Head:
     """The newest link, to be kept outside of the database."""
 
     position: int
-    mac: bytes
+    mac: bytes = field(repr=False)
 
     def __str__(self) -> str:
         return f"{self.position}:{self.mac.hex()}"

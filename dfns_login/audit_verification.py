@@ -44,7 +44,7 @@ class _Walk:
     """How far verifying has come."""
 
     position: int = 0
-    mac: bytes = b""
+    mac: bytes = field(default=b"", repr=False)
     newest: datetime | None = None
     checked: int = field(default=0)
 

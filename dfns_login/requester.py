@@ -5,7 +5,7 @@ import re
 import secrets
 from collections.abc import Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Final, Self
 
@@ -44,7 +44,7 @@ class Requester:
     request_id: names the request in log lines and events; empty for a command or a task.
     """
 
-    address: str
+    address: str = field(repr=False)
     agent: str = ""
     locale: str = ""
     device: str = ""

@@ -8,7 +8,7 @@ import hmac
 import re
 import secrets
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Self
 
@@ -36,7 +36,7 @@ class DeviceMark:
 
     device: str
     signed_in: int
-    mac: str
+    mac: str = field(repr=False)
 
     @classmethod
     def make(cls, recipient: Recipient, *, now: datetime) -> Self:

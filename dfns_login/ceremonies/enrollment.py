@@ -1,7 +1,7 @@
 """Inviting users that the project already has. Each account is linked to its user from the start."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
@@ -23,7 +23,7 @@ CHUNK: Final = 2000
 class Enrollment:
     """What became of one user. account: the invited account. problem: why there is none, for operators."""
 
-    user: AbstractBaseUser
+    user: AbstractBaseUser = field(repr=False)
     account: Account | None = None
     problem: str = ""
 

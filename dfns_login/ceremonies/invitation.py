@@ -1,6 +1,6 @@
 """Organizations and invitations, which come before anybody can register."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from django.contrib.auth.models import AbstractBaseUser
@@ -27,9 +27,9 @@ class Invitation:
     """
 
     organization: Organization
-    email: str
+    email: str = field(repr=False)
     kind: AccountKind = AccountKind.END_USER
-    user: AbstractBaseUser | None = None
+    user: AbstractBaseUser | None = field(default=None, repr=False)
     operator: str = ""
 
 

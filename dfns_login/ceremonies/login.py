@@ -67,7 +67,7 @@ class LoginRequest:
 class LoginAnswer:
     """The signed challenge, with one factor or two."""
 
-    challenge_identifier: str
+    challenge_identifier: str = field(repr=False)
     first_factor: FactorAnswer
     second_factor: FactorAnswer | None = None
 

@@ -1,7 +1,7 @@
 """User action signing: a session's owner signs one request before making it."""
 
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from dfns_login.audit import record_event
@@ -41,7 +41,7 @@ from dfns_login.verification.evidence import action_challenge
 class ActionAnswer:
     """The signed challenge of a user action, with one factor or two."""
 
-    challenge_identifier: str
+    challenge_identifier: str = field(repr=False)
     first_factor: FactorAnswer
     second_factor: FactorAnswer | None = None
 

@@ -8,7 +8,7 @@ import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, ClassVar, Final, Generic, Self
@@ -45,7 +45,7 @@ class NotSendable(Exception):
 class Failure:
     """Why an email was not accepted. final: the server refuses this recipient or this email for good."""
 
-    answer: str
+    answer: str = field(repr=False)
     final: bool = False
 
 

@@ -237,6 +237,10 @@ class Account(PrimaryModel):
     def __str__(self) -> str:
         return self.username
 
+    def __repr__(self) -> str:
+        """Name the account by its id: log lines and tracebacks have no address."""
+        return f"<Account {self.pk}>"
+
     def is_locked(self, *, now: datetime) -> bool:
         return self.locked_until is not None and self.locked_until > now
 

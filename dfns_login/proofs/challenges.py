@@ -6,7 +6,7 @@ Opening a challenge stores nothing. Spending one stores its `jti` in
 
 import json
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
@@ -47,7 +47,7 @@ class OpenedChallenge:
     """The challenge that a client signs, and the identifier that it sends back."""
 
     challenge: str
-    identifier: str
+    identifier: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
