@@ -7,6 +7,7 @@ anywhere (R-113).
 
 import re
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
@@ -135,6 +136,7 @@ def _lock_url(event: AuditEvent) -> str:
 def _common(account: Account) -> dict[str, Any]:
     """Return the context of every email, in the active language.
 
+    register_url, recover_url: callables, so that only the emails that have these links look them up.
     start, end: the sides where lines begin and end, because mail programs don't know logical properties.
     """
     conf = login_settings()
@@ -144,8 +146,8 @@ def _common(account: Account) -> dict[str, Any]:
         "organization": account.organization,
         "rp_name": conf.rp_name,
         "public_url": conf.public_url,
-        "register_url": _page("register", account=account),
-        "recover_url": _page("recover", account=account) or conf.public_url,
+        "register_url": partial(_page, "register", account=account),
+        "recover_url": lambda: _page("recover", account=account) or conf.public_url,
         "support_email": conf.support_email,
         "logo_url": conf.email_logo_url,
         "preview_padding": PREVIEW_PADDING,
