@@ -44,6 +44,7 @@ MIDDLEWARE = [
     "dfns_login.middleware.SlowSendersMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "dfns_login.middleware.MaintenanceMiddleware",
     "project.middleware.ContentSecurityPolicyMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "project.middleware.PagesLocaleMiddleware",
@@ -133,6 +134,7 @@ DFNS_LOGIN = {
     "PUBLIC_URL": PUBLIC_URL,
     "KEYS": env.str("DFNS_LOGIN_KEYS", default=""),
     "TRUSTED_PROXY_HOPS": TRUSTED_PROXY_HOPS,
+    "MAINTENANCE": env.bool("MAINTENANCE", default=False),
     "MONITORING_TOKEN": env.str("MONITORING_TOKEN", default=""),
 }
 LOGIN_URL = "dfns_login:sign-in"
@@ -156,6 +158,7 @@ SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXY_H
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not DEBUG
 SESSION_COOKIE_NAME = "sessionid" if DEBUG else "__Host-sessionid"
 CSRF_COOKIE_NAME = "csrftoken" if DEBUG else "__Host-csrftoken"
+CSRF_FAILURE_VIEW = "dfns_login.error_handlers.csrf_failure"
 X_FRAME_OPTIONS = "DENY"
 STATIC_URL = "static/"
 STATICFILES_DIRS = [BASE_DIR / "project" / "static"]

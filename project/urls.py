@@ -3,16 +3,14 @@
 from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
-from django.views import defaults
-from django.views.decorators.cache import never_cache
 
-from dfns_login.rest_framework import bad_request
+from dfns_login import error_handlers
 from project import views
 
-handler400 = bad_request
-handler403 = never_cache(defaults.permission_denied)
-handler404 = never_cache(defaults.page_not_found)
-handler500 = never_cache(defaults.server_error)
+handler400 = error_handlers.bad_request
+handler403 = error_handlers.permission_denied
+handler404 = error_handlers.page_not_found
+handler500 = error_handlers.server_error
 urlpatterns = [
     path("", views.home, name="home"),
     path("admin/login/", views.admin_login),

@@ -4,6 +4,7 @@ The page of emails exists only with `DEBUG`, if emails are written to files.
 """
 
 from dataclasses import replace
+from datetime import timedelta
 from http import HTTPStatus
 
 from django.conf import settings
@@ -15,6 +16,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 
 from dfns_login.browsers import known_device, remember_device
+from dfns_login.error_handlers import too_many_requests
 from dfns_login.errors import RateExceeded
 from dfns_login.limits import CODE_RATES, count_request
 from dfns_login.requester import Requester
@@ -47,8 +49,7 @@ def admin_login(request: HttpRequest) -> HttpResponse:
     try:
         count_request(CODE_RATES, requester=requester, recipient=operator, scope="admin")
     except RateExceeded as refusal:
-        seconds = int(refusal.retry_after.total_seconds()) if refusal.retry_after else 60
-        return HttpResponse(refusal.message, status=429, headers={"Retry-After": str(seconds)})
+        return too_many_requests(request, retry_after=refusal.retry_after or timedelta(minutes=1))
     response = admin.site.login(request)
     # Otherwise the form is shown again. Being signed in says nothing: another user may have signed in before.
     if response.status_code == HTTPStatus.FOUND:

@@ -124,6 +124,8 @@ class LoginSettings:
     """`https://` address of a logo for emails. Default: your name instead, so that emails load nothing."""
     support_email: str = ""
     """Address that emails and error pages name for help; empty for none."""
+    maintenance: bool = False
+    """Have `MaintenanceMiddleware` answer every request with 503. Health and metrics answer as ever."""
 
     rates: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: DEFAULT_RATES)
     """Rate limits by name, each a tuple of windows such as `10/m` or `60/h`. Rates left out keep their default."""
