@@ -1,7 +1,7 @@
 """The documentation as a site: `make docs` writes it to `build/site`.
 
-The pages in `reference` are filled from the code: a comment `<!-- generated: checks -->` is replaced by what
-`generated.py` returns for it.
+The pages in `reference` are filled from the code: a comment such as `<!-- generated: checks -->`, with the line before
+it, is replaced by what `generated.py` returns for it.
 """
 
 import os
@@ -26,7 +26,9 @@ html_theme = "furo"
 html_title = "dfns_login"
 html_show_copyright = False
 html_show_sphinx = False
+html_show_sourcelink = False
 myst_heading_anchors = 4  # so that links to headings work as they do in the repository
+smartquotes = False  # they turn the dashes of options into one
 nitpicky = True
 nitpick_ignore_regex = [("py:.*", ".*")]  # types of Django and of private modules, in signatures
 default_role = "code"  # docstrings have names in single backticks
@@ -36,8 +38,16 @@ toc_object_entries = False
 
 
 def fill(_app: Sphinx, _page: str, source: list[str]) -> None:
-    source[0] = re.sub(r"<!-- generated: (\w+) -->", lambda found: generated.PAGES[found[1]](), source[0])
+    text = re.sub(r".*\n<!-- generated: (\w+) -->", lambda found: generated.PAGES[found[1]](), source[0])
+    # on the site, a link that is named by its file is named by the title there
+    source[0] = re.sub(r"\[[\w-]+\.md\]\(([^)\s]+)\)", r"[](\1)", text)
+
+
+def outdated(*_: object) -> list[str]:
+    """Pages that are filled from the code, which may have changed."""
+    return [f"reference/{page.stem}" for page in HERE.glob("reference/*.md")]
 
 
 def setup(app: Sphinx) -> None:
+    app.connect("env-get-outdated", outdated)
     app.connect("source-read", fill)

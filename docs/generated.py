@@ -6,6 +6,7 @@ import argparse
 import inspect
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
@@ -65,30 +66,39 @@ def signal_list() -> str:
 
 
 def endpoints() -> str:
-    """Each operation of the OpenAPI document: what it takes, what it returns, and what it refuses."""
-    return "\n".join(
-        _operation(f"{method.upper()} {path}", operation)
+    """Each operation of the OpenAPI document: what it takes, what it returns, and what it refuses.
+
+    What most of them refuse is said once.
+    """
+    operations = {
+        f"{method.upper()} {path}": operation
         for path, methods in API["paths"].items()
         for method, operation in methods.items()
-    )
+    }
+    counted = Counter(each for operation in operations.values() for each in _refusals(operation))
+    common = [each for each, number in counted.items() if number > len(operations) / 2 and "401" not in each]
+    texts = [_operation(name, each, common=common) for name, each in operations.items()]
+    return "\n".join(["Most of them may also answer:", "", *common, "", *texts])
 
 
-def _operation(name: str, operation: dict[str, Any]) -> str:
+def _refusals(operation: dict[str, Any]) -> list[str]:
+    return [
+        f"- {status} {line.removeprefix('* ')}"
+        for status, answer in operation["responses"].items()
+        if status >= "300"
+        for line in _resolved(answer)["description"].splitlines()
+    ]
+
+
+def _operation(name: str, operation: dict[str, Any], *, common: list[str]) -> str:
     text = [f"### {name}", f"{operation['summary']}. {operation.get('description', '')}".strip()]
-    content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
-    if content:
+    if content := operation.get("requestBody", {}).get("content", {}).get("application/json", {}):
         text.append(f"Body:\n\n{_members(content['schema'])}")
-    for status, answer in operation["responses"].items():
-        found = _resolved(answer)
-        schema = found.get("content", {}).get("application/json", {}).get("schema")
-        if status < "300":
-            text.append(f"{status}:\n\n{_members(schema)}" if schema else f"{status}.")
-        else:
-            text.append(
-                f"{status}: {found['description']}"
-                if "\n" not in found["description"]
-                else f"{status}:\n\n{found['description']}"
-            )
+    answers = [_resolved(each) for status, each in operation["responses"].items() if status < "300"]
+    schemas = [each["content"]["application/json"]["schema"] for each in answers if "content" in each]
+    text += [f"Answer:\n\n{_members(each)}" for each in schemas]
+    if refusals := [each for each in _refusals(operation) if each not in common]:
+        text.append("Refusals:\n\n" + "\n".join(refusals))
     return "\n\n".join(text) + "\n"
 
 
@@ -153,7 +163,11 @@ def _entry(module: str, name: str) -> str:
     if not inspect.getdoc(found) or isinstance(found, str | dict):
         return ""
     directive = "autoclass" if inspect.isclass(found) else "autofunction"
-    members = "   :members:\n   :member-order: bysource\n" if inspect.isclass(found) and _is_plain(found) else ""
+    members = (
+        "   :members:\n   :exclude-members: process_view\n   :member-order: bysource\n"
+        if inspect.isclass(found) and _is_plain(found)
+        else ""
+    )
     return f".. {directive}:: {module}.{name}\n{members}\n"
 
 
