@@ -98,3 +98,11 @@ def sign_in_everywhere(jane: Person) -> None:
     assert log_out(client, token, {"allSessions": True}).status_code == 200
     assert browser.get("/account/").status_code == 302
     assert not browser.is_signed_in()
+
+
+def test_a_session_cookie_that_the_database_rejects_is_nobodys(jane: Person) -> None:
+    """R-98: Django unquotes the cookie, and PostgreSQL rejects NUL."""
+    client = Client(headers={"cookie": 'sessionid="abcdefgh\\000abcdefgh"'})
+    assert client.get("/login/").status_code == 200
+    refused = client.get("/auth/credentials")
+    assert (refused.status_code, refused.json()["error"]["code"]) == (401, "not_authorized")

@@ -107,7 +107,7 @@ class AccountAdmin(ReadOnlyAdmin[Account]):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Account], bool]:
-        typed = search_term.strip()
+        typed = search_term.replace("\0", "").strip()
         if not typed:
             return queryset, False
         matches = starts_with("email", typed, queryset=queryset)

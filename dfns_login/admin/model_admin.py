@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Generic
 
 from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.utils import unquote
 from django.contrib.admin.views.main import ChangeList
 from django.contrib.auth import get_user_model
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
@@ -79,9 +80,22 @@ class OperationsAdmin(TypedModelAdmin[M]):
         return lookup in allowed_parameters(self)
 
     def changelist_view(self, request: HttpRequest, extra_context: "dict[str, Any] | None" = None) -> HttpResponse:
-        if any("\0" in each for values in request.GET.lists() for each in values[1]):  # PostgreSQL rejects NUL
+        odd = any("\0" in each for values in request.GET.lists() for each in values[1])  # PostgreSQL rejects NUL
+        if odd or not all(map(self._may_be_id, request.POST.getlist(ACTION_CHECKBOX_NAME))):
             return HttpResponseRedirect(request.path)
         return super().changelist_view(request, extra_context)
+
+    def _may_be_id(self, text: str) -> bool:
+        try:
+            self.opts.pk.to_python(text)
+        except ValidationError:
+            return False
+        return "\0" not in text
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[M], bool]:
+        return super().get_search_results(request, queryset, search_term.replace("\0", ""))
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> M | None:
         return None if "\0" in unquote(object_id) else super().get_object(request, object_id, from_field)

@@ -16,6 +16,7 @@ from dfns_login.models import (
     AuditKind,
     Credential,
     CredentialKind,
+    RecoveryWait,
     SecondFactor,
     Session,
     transaction,
@@ -82,7 +83,7 @@ def deactivate_own_credential(account: Account, uuid: str, *, requester: Request
 def deactivate_credential(credential: Credential, *, requester: Requester, now: datetime, operator: str = "") -> bool:
     """Deactivate the credential; true for exactly one caller.
 
-    Its sessions end, and the account's open codes and challenges are revoked (R-14).
+    Its sessions end, the account's open codes and challenges are revoked (R-14), and no recovery waits with it.
     operator: as `Operator.name`; empty for the owner.
     Stored, in one transaction: that it is not active, the ended sessions, an event, a notice.
     """
@@ -93,6 +94,7 @@ def deactivate_credential(credential: Credential, *, requester: Requester, now: 
         if not Credential.objects.deactivate(credential=credential):
             return False
         ended = void_account(account, ending=Q(credential=credential), now=now)
+        RecoveryWait.objects.filter(credential=credential).delete()
         deactivated = AuditKind.CREDENTIAL_DEACTIVATED
         detail |= {"kind": credential.kind, "sessions": ended}
         _record(deactivated, credential, requester=requester, now=now, **detail)

@@ -22,13 +22,13 @@ from dfns_login.settings import login_settings
 def wait_of(key: Credential, *, account: Account, signed_in: Session | None, now: datetime) -> RecoveryWait | None:
     """Begin or continue the wait of this recovery key; None if it need not wait.
 
-    signed_in: the live session of the browser that asks. If it is one of the account's, nobody waits.
+    signed_in: the session of the browser that asks. If it is one of the account's and still live, nobody waits.
     Call this in the transaction that consumed the code: what revokes the account's codes waits for that, and then ends
     this wait.
     Stored: the wait, which can be used as long as the link in its notice works.
     """
     conf = login_settings()
-    if not conf.recovery_wait or _is_of(signed_in, account):
+    if not conf.recovery_wait or _is_live(signed_in, account, now=now):
         return None
     wait = RecoveryWait(
         credential=key,
@@ -86,13 +86,9 @@ def cancel_recovery(account: Account, *, operator: Operator, now: datetime) -> b
     return True
 
 
-def _is_of(session: Session | None, account: Account) -> bool:
-    return session is not None and session.account_id == account.pk
-
-
 def _is_live(session: Session | None, account: Account, *, now: datetime) -> bool:
-    """Whether the session is still live, read again under the account's lock."""
-    if session is None or not _is_of(session, account):
+    """Whether the session is one of the account's and still live: it may have ended since the request was read."""
+    if session is None or session.account_id != account.pk:
         return False
     live = Session.objects.live(now=now, idle=login_settings().token_idle)
     return live.filter(pk=session.pk).exists()

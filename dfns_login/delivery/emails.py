@@ -35,7 +35,7 @@ HEADERS = {"Auto-Submitted": "auto-generated", "X-Auto-Response-Suppress": "All"
 PREVIEW_PADDING: Final = SafeString(("&#847;&zwnj;&nbsp;" * 10 + "\n") * 5)
 """Fills the preview in a list of emails, so that it doesn't continue with the code. Shown as nothing."""
 NAME_LENGTH: Final = 40
-LINK_LIKE: Final = re.compile(r"://|@|[^\W\d_]\.[^\W\d_]{2}")
+LINK_LIKE: Final = re.compile(r"://|@|[\w-][.\u3002\uff0e\uff61][^\W\d_]{2}|www\.|\d\.\d+\.\d", re.IGNORECASE)
 """What mail programs make a link of. Whoever adds a credential chooses its name, and may not be the owner."""
 
 

@@ -35,7 +35,7 @@ class Terminal:
         if self.as_json:
             self.print_json(value)
         else:
-            self.out.write(text)
+            self.out.write("\n".join(map(_line, text.split("\n"))))
 
     def print_json(self, value: object) -> None:
         self.out.write(json.dumps(value))
@@ -47,7 +47,7 @@ class Terminal:
         """
         if not self.as_json:
             for _, text in rows:
-                self.out.write(text)
+                self.out.write(_line(text))
             return
         with SpooledTemporaryFile(max_size=IN_MEMORY, mode="w+", encoding="utf-8") as array:
             before = "["
@@ -59,6 +59,11 @@ class Terminal:
             while part := array.read(IN_MEMORY):
                 self.out.write(part, ending="")
             self.out.write("")
+
+
+def _line(text: str) -> str:
+    """Return the text with escapes for what is not printable: names of the project's users may contain anything."""
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
 
 
 Handler = Callable[[argparse.Namespace, Terminal], None]

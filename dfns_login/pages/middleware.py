@@ -35,6 +35,8 @@ class BrowserSessionMiddleware:
         # reading the session would add `Vary: Cookie`, so requests without its cookie are left alone
         if settings.SESSION_COOKIE_NAME in request.COOKIES:
             read_body_early(request)  # the view refuses what is missing
+            if "\0" in request.COOKIES[settings.SESSION_COOKIE_NAME]:  # PostgreSQL rejects NUL, which Django unquotes
+                request.session = type(request.session)()
             self._check(request)
         return self.get_response(request)
 

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Final
 
 from cryptography import x509
+from cryptography.x509.oid import NameOID
 from webauthn import verify_registration_response
 from webauthn.helpers import parse_authenticator_data, parse_cbor
 from webauthn.helpers.cose import COSEAlgorithmIdentifier
@@ -45,6 +46,10 @@ _STATEMENT_TYPES: Final = MappingProxyType({"sig": bytes, "alg": int, "ver": str
 # id-fido-gen-ce-aaguid, whose value is an OCTET STRING of 16 bytes (WebAuthn Level 3 §8.2.1)
 _AAGUID_EXTENSION: Final = x509.ObjectIdentifier("1.3.6.1.4.1.45724.1.1.4")
 _OCTET_STRING_OF_16: Final = b"\x04\x10"
+
+_AUTHENTICATOR: Final = "Authenticator Attestation"
+_NAMED: Final = (NameOID.COUNTRY_NAME, NameOID.ORGANIZATION_NAME, NameOID.COMMON_NAME)
+_RSA_WITH_SHA_1: Final = -65535
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,6 +195,8 @@ def _check_certificate(new: _AttestationObject) -> None:
             certificate = x509.load_der_x509_certificate(first)
         case _:
             return
+    if new.statement_format == AttestationFormat.PACKED.value:
+        _check_packed(new, certificate)
     for extension in certificate.extensions:
         match extension.value:
             case x509.BasicConstraints(ca=True):
@@ -197,3 +204,18 @@ def _check_certificate(new: _AttestationObject) -> None:
             case x509.UnrecognizedExtension(oid=oid, value=value) if oid == _AAGUID_EXTENSION:
                 if value != _OCTET_STRING_OF_16 + new.attested.aaguid:
                     raise Fido2Error("Its certificate is for another model of authenticator.")
+
+
+def _check_packed(new: _AttestationObject, certificate: x509.Certificate) -> None:
+    """Check that the certificate was issued for the statements of authenticators (§8.2.1), and not signed with SHA-1.
+
+    Other certificates of a maker, such as those of its web servers, may have the same root.
+    """
+    subject = certificate.subject
+    units = [each.value for each in subject.get_attributes_for_oid(NameOID.ORGANIZATIONAL_UNIT_NAME)]
+    named = all(subject.get_attributes_for_oid(each) for each in _NAMED)
+    constrained = any(isinstance(each.value, x509.BasicConstraints) for each in certificate.extensions)
+    if _AUTHENTICATOR not in units or not named or not constrained or certificate.version is not x509.Version.v3:
+        raise Fido2Error("Its certificate is not that of an authenticator.")
+    if new.statement.get("alg") == _RSA_WITH_SHA_1:
+        raise Fido2Error("Its signature uses SHA-1.")

@@ -52,3 +52,15 @@ def test_an_odd_id_causes_no_server_error(
     path = f"{ADMIN}/{model}/{pk}/{page}/"
     assert operator.get(path).status_code < 500
     assert operator.post(path).status_code < 500
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_an_odd_id_in_a_list_action_causes_no_server_error(operator: Client, scene: AdminRecords, model: str) -> None:
+    for pk in ("\0", "us-x", "9" * 40):
+        body = {"action": "delete_selected", "_selected_action": pk}
+        assert operator.post(f"{ADMIN}/{model}/", body).status_code < 500
+
+
+def test_an_odd_term_of_the_autocomplete_causes_no_server_error(operator: Client, scene: AdminRecords) -> None:
+    field = "app_label=dfns_login&model_name=account&field_name=organization"
+    assert operator.get(f"/admin/autocomplete/?term=%00&{field}").status_code < 500

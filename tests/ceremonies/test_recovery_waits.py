@@ -9,6 +9,7 @@ from django.http import HttpResponse
 from django.test import Client
 from django.utils import timezone
 
+from dfns_login.ceremonies.credential_changes import deactivate_credential
 from dfns_login.ceremonies.operators import (
     Operator,
     deactivate_account,
@@ -16,7 +17,10 @@ from dfns_login.ceremonies.operators import (
     reactivate_account,
     void_organization,
 )
+from dfns_login.ceremonies.recovery import RecoveryRequest, open_recovery
 from dfns_login.ceremonies.recovery_waits import cancel_recovery, waiting_until
+from dfns_login.delivery.notice_texts import shown_time
+from dfns_login.errors import RecoveryWaits
 from dfns_login.models import AuditEvent, AuditKind, CodePurpose, Credential, Notice, RecoveryWait, Session
 from dfns_login.proofs import lock_token
 from dfns_login.settings.loading import SettingsRefused, login_settings
@@ -105,7 +109,7 @@ def test_the_owner_is_told_from_when_on_and_can_lock(
     begin(client, jane)
     deliver_at(timezone.now())
     text = str(mailoutbox[0].body)
-    assert f"from this time on: {RecoveryWait.objects.get().ready_at:%Y-%m-%d %H:%M}" in text
+    assert f"from this time on: {shown_time(RecoveryWait.objects.get().ready_at)}" in text
     assert "/lock/?token=" in text
 
 
@@ -234,6 +238,28 @@ def test_a_browser_that_is_signed_out_meanwhile_waits(client: Client, jane: Pers
     opened = begin(client, jane).json()
     Session.objects.all().revoke(now=timezone.now())
     assert finish(client, opened, jane.keys[2]).status_code == 401
+
+
+def test_a_session_that_ends_while_the_code_is_presented_does_not_spare_the_wait(client: Client, jane: Person) -> None:
+    """R-122: what authorizes is read again in the transaction that releases the key."""
+    sign_in_browser(client, jane)
+    read_before = Session.objects.select_related("account").get()
+    Session.objects.all().revoke(now=timezone.now())
+    code = issue(jane.account.recipient, purpose=CodePurpose.RECOVERY)
+    asked = RecoveryRequest(
+        recipient=jane.account.recipient, credential_id=jane.keys[2].credential_id, verification_code=code
+    )
+    with pytest.raises(RecoveryWaits):
+        open_recovery(asked, requester=SOMEWHERE, now=timezone.now(), signed_in=read_before)
+
+
+def test_a_recovery_key_that_was_deactivated_waits_again(client: Client, jane: Person) -> None:
+    begin(client, jane)
+    key = Credential.objects.get(credential_id=jane.keys[2].credential_id)
+    assert deactivate_credential(key, requester=SOMEWHERE, now=timezone.now())
+    pass_time(by=DAY)
+    assert Credential.objects.activate(credential=key, unlocks_from=timezone.now())
+    assert refused_with(begin(client, jane)) == WAITING
 
 
 def test_a_browser_that_is_signed_in_to_another_account_waits(client: Client, jane: Person) -> None:

@@ -151,6 +151,11 @@ def test_advice_fits_the_event() -> None:
     ("name", "shown"),
     [
         ("evil.example", ""),
+        ("undo at evil2.example", ""),
+        ("evil-.example", ""),
+        ("evil。example", ""),
+        ("www.1", ""),
+        ("192.0.2.1/login", ""),
         ("tel://1", ""),
         ("mail@me", ""),
         ("<b>&'\"", "<b>&'\""),

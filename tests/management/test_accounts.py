@@ -346,6 +346,8 @@ def test_a_user_who_cannot_be_enrolled_is_reported(dfns, crowd):
     assert "not invited  jane: The user has no email address." in done.out
     assert "invited  lee" in done.out
     assert done.error == "1 user was not invited."
+    get_user_model().objects.filter(username="jane").update(username="\x1b[2J\njane")
+    assert "not invited  \\x1b[2J\\njane: The user" in dfns("enroll").out
     assert dfns("enroll", "--user", "nobody").error == "No user has the primary key or username nobody."
 
 

@@ -51,9 +51,16 @@ class Maker:
         certificate = self._certificate(self.authority.public_key(), _name(self.name), own)
         return certificate.public_bytes(Encoding.PEM).decode()
 
-    def certify(self, public_key: Any, *extensions: Extension) -> bytes:
-        """Certify a key, DER."""
-        return self._certificate(public_key, _name("Authenticator"), *extensions).public_bytes(Encoding.DER)
+    def certify(self, public_key: Any, *extensions: Extension, unit: str = "Authenticator Attestation") -> bytes:
+        """Certify a key of an authenticator, DER (WebAuthn Level 3 §8.2.1). unit: of the maker's organization."""
+        subject = {
+            NameOID.COUNTRY_NAME: "AQ",
+            NameOID.ORGANIZATION_NAME: self.name,
+            NameOID.ORGANIZATIONAL_UNIT_NAME: unit,
+            NameOID.COMMON_NAME: "Authenticator",
+        }
+        name = x509.Name([x509.NameAttribute(oid, text) for oid, text in subject.items()])
+        return self._certificate(public_key, name, *extensions).public_bytes(Encoding.DER)
 
     def packed_certificate(self, aaguid: bytes) -> bytes:
         """Certify the attestation key for an authenticator model (WebAuthn Level 3 §8.2.1)."""

@@ -256,8 +256,8 @@ def with_statement(statement: Statement = Statement.CERTIFIED, **members: object
     return PASSKEY.register(CHALLENGE, statement=statement, maker=MAKER, change=change)
 
 
-def certified(*extensions, authority: Maker = MAKER) -> bytes:
-    return authority.certify(MAKER.key.private_key.public_key(), *extensions)
+def certified(*extensions, authority: Maker = MAKER, **named: str) -> bytes:
+    return authority.certify(MAKER.key.private_key.public_key(), *extensions, **named)
 
 
 SAME_MAKE = aaguid_extension(PASSKEY.aaguid)
@@ -360,6 +360,8 @@ def test_a_policy_that_cannot_be_kept_is_not_made(roots):
         pytest.param({"x5c": [certified(SAME_MAKE, NOT_AN_AUTHORITY, authority=Maker.make())]}, id="other authority"),
         pytest.param({"x5c": [certified(aaguid_extension(b"\1" * 16), NOT_AN_AUTHORITY)]}, id="other make"),
         pytest.param({"x5c": [certified((x509.BasicConstraints(ca=True, path_length=0), True))]}, id="of an authority"),
+        pytest.param({"x5c": [certified(SAME_MAKE)]}, id="of what may be an authority"),
+        pytest.param({"x5c": [certified(SAME_MAKE, NOT_AN_AUTHORITY, unit="Web")]}, id="of a web server"),
         pytest.param(
             {"x5c": [MAKER.certify(SoftwareKey.make().private_key.public_key(), SAME_MAKE)]}, id="for another key"
         ),
