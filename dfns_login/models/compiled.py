@@ -144,7 +144,15 @@ def mark_inserted(row: models.Model, key: object, *, alias: str) -> None:
 
 def prepared_values(row: models.Model, connection: BaseDatabaseWrapper) -> list[Any]:
     """Return the values of all inserted columns as the database's driver expects them."""
-    return [field.get_db_prep_save(getattr(row, field.attname), connection) for field in _inserted_fields(type(row))]
+    return [prepared_value(field, row, connection) for field in _inserted_fields(type(row))]
+
+
+def prepared_value(field: "models.Field[Any, Any]", row: models.Model, connection: BaseDatabaseWrapper) -> Any:  # noqa: ANN401
+    """Return the value of a column as the database's driver expects it: text as it is, without conversions."""
+    value = getattr(row, field.attname)
+    if type(value) is str and isinstance(field, models.CharField):
+        return value
+    return field.get_db_prep_save(value, connection)
 
 
 def insert_select(model: type[models.Model], alias: str, expressions: Mapping[str, str] | None = None) -> str:

@@ -14,7 +14,7 @@ from dfns_login.models import transaction
 from dfns_login.models.accounts import Account
 from dfns_login.models.code_choices import Caller, CodeClosed, CodePurpose
 from dfns_login.models.code_sql import COUNTED, guess_sql, inserted_fields, open_or_keep_sql
-from dfns_login.models.compiled import prepared_values
+from dfns_login.models.compiled import prepared_value, prepared_values
 from dfns_login.models.events import AuditEvent
 from dfns_login.models.ids import ID_MAX_LENGTH
 from dfns_login.models.outbox import UNDELIVERED, DeliveryState, OutboxQuerySet, OutboxRow
@@ -75,9 +75,7 @@ class OneTimeCodeQuerySet(OutboxQuerySet["OneTimeCode"]):
         connection = connections[alias]
         adapt = connection.ops.adapt_datetimefield_value
         limits = {"cap": cap, "until": adapt(row.asked_at + margin), "earlier": adapt(row.asked_at - cooldown)}
-        values = {
-            f.attname: f.get_db_prep_save(getattr(row, f.attname), connection) for f in inserted_fields(OneTimeCode)
-        }
+        values = {each.attname: prepared_value(each, row, connection) for each in inserted_fields(OneTimeCode)}
         with connection.cursor() as cursor:
             cursor.execute(open_or_keep_sql(OneTimeCode, alias, Caller(row.caller)), values | limits)
             pk, closed_as = cursor.fetchone()
