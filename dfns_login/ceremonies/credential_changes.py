@@ -1,6 +1,6 @@
 """Changes to a credential: rename, activate, deactivate, change of its password."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from django.db.models import Q
@@ -16,6 +16,7 @@ from dfns_login.models import (
     AuditKind,
     Credential,
     CredentialKind,
+    Notice,
     RecoveryWait,
     SecondFactor,
     Session,
@@ -27,6 +28,9 @@ from dfns_login.verification.key_envelope import check_key_envelope
 
 MOST_USABLE: Final = 50
 """Usable credentials of an account. A login reads each one, and may decrypt and send its encrypted key."""
+
+RENEWAL: Final = timedelta(hours=1)
+"""How long after a new recovery kit the end of the old one is part of the same act."""
 
 
 def lock_account(account: Account) -> None:
@@ -85,7 +89,8 @@ def deactivate_credential(credential: Credential, *, requester: Requester, now: 
 
     Its sessions end, the account's open codes and challenges are revoked (R-14), and no recovery waits with it.
     operator: as `Operator.name`; empty for the owner.
-    Stored, in one transaction: that it is not active, the ended sessions, an event, a notice.
+    Stored, in one transaction: that it is not active, the ended sessions, an event, and a notice, unless the notice of
+    the new recovery kit has already told the owner.
     """
     account = credential.account
     detail: dict[str, str | int] = {"operator": operator} if operator else {}
@@ -95,9 +100,11 @@ def deactivate_credential(credential: Credential, *, requester: Requester, now: 
             return False
         ended = void_account(account, ending=Q(credential=credential), now=now)
         RecoveryWait.objects.filter(credential=credential).delete()
-        deactivated = AuditKind.CREDENTIAL_DEACTIVATED
-        detail |= {"kind": credential.kind, "sessions": ended}
-        _record(deactivated, credential, requester=requester, now=now, **detail)
+        detail |= {"credential": credential.pk, "kind": credential.kind, "sessions": ended}
+        is_told = not operator and _is_renewed_kit(credential, requester=requester, now=now)
+        event = record_event(AuditKind.CREDENTIAL_DEACTIVATED, account=account, requester=requester, now=now, **detail)
+        if not is_told:
+            notify_owner(event)
     return True
 
 
@@ -146,6 +153,25 @@ def _own(account: Account, uuid: str) -> Credential:
     if credential is None:
         raise NotFound("no such credential in the account")
     return credential
+
+
+def _is_renewed_kit(credential: Credential, *, requester: Requester, now: datetime) -> bool:
+    """Whether the owner was just told of another recovery kit, which the same browser made and which still works.
+
+    That notice says that the old kit stops working, so a renewed kit is one email.
+    """
+    if credential.kind != CredentialKind.RECOVERY_KEY:
+        return False
+    others = credential.account.credentials.usable().filter(kind=CredentialKind.RECOVERY_KEY).exclude(pk=credential.pk)
+    told = Notice.objects.filter(
+        event__account=credential.account,
+        event__kind=AuditKind.CREDENTIAL_CREATED,
+        event__at__gt=now - RENEWAL,
+        event__address=requester.address,
+        event__agent=requester.agent,
+    )
+    made = set(told.values_list("event__detail__credential", flat=True))
+    return bool(made) and others.filter(pk__in=made).exists()
 
 
 def _record(

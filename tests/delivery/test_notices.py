@@ -10,6 +10,7 @@ import pytest
 from django.core import mail
 from django.core.mail import EmailMultiAlternatives
 from django.core.mail.backends.base import BaseEmailBackend
+from django.db.models import QuerySet
 from django.test import Client
 from django.utils import timezone
 
@@ -29,6 +30,7 @@ from dfns_login.delivery.sending import FIRST_BACKOFF, LONGEST_BACKOFF
 from dfns_login.models import (
     Account,
     AccountState,
+    AuditEvent,
     AuditKind,
     CodePurpose,
     DeliveryState,
@@ -191,6 +193,36 @@ def test_a_credential_that_goes_and_comes_back_is_told(kim: SignedIn, mailoutbox
         ("kim@example.co", "A key of your account was deactivated"),
         ("kim@example.co", "A key of your account was reactivated"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("changed", "emails"),
+    [
+        ({}, 1),
+        ({"address": "203.0.113.9"}, 2),
+        ({"agent": "another browser"}, 2),
+        ({"at": NOW - DAY}, 2),
+    ],
+    ids=["same act", "another address", "another browser", "long ago"],
+)
+def test_a_renewed_kit_is_one_email(kim: SignedIn, mailoutbox: Outbox, changed: dict[str, Any], emails: int) -> None:
+    """Its email says that the old kit stops working. changed: one thing about the event of the new kit."""
+    old = kim.person.account.credentials.get(kind="RecoveryKey")
+    opened = kim.call("POST", "/auth/credentials/init", {"kind": "RecoveryKey"}).json()
+    body = {"challengeIdentifier": opened["challengeIdentifier"], "credentialName": "Kit"}
+    new = SoftwareKey.make(kind=Kind.RECOVERY_KEY).credential(opened["challenge"])
+    assert kim.signed("POST", "/auth/credentials", body | new).status_code == 200
+    if changed:
+        QuerySet(AuditEvent).filter(kind=AuditKind.CREDENTIAL_CREATED).update(**changed)
+    gone = kim.signed("PUT", "/auth/credentials/deactivate", {"credentialUuid": old.pk})
+    assert gone.status_code == 200
+    assert AuditEvent.objects.filter(kind=AuditKind.CREDENTIAL_DEACTIVATED).count() == 1
+    told = [
+        ("kim@example.co", "A new recovery kit was created for your account"),
+        ("kim@example.co", "A recovery kit of your account was deactivated"),
+    ]
+    assert mailed(mailoutbox) == told[:emails]
+    assert "it stops working once the new one is saved" in str(mailoutbox[0].body)
 
 
 def test_a_credential_that_an_operator_shuts_is_told(kim: SignedIn, mailoutbox: Outbox) -> None:
