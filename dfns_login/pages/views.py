@@ -18,10 +18,11 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from dfns_login.browsers import after_sign_in, own_path, resolve_browser_session
 from dfns_login.ceremonies.lockdown import lock_down
+from dfns_login.ceremonies.login import LoginRequest, open_login
 from dfns_login.models import ORGANIZATION_ID, CodePurpose, Organization
 from dfns_login.organizations import organization_of
 from dfns_login.pages.headers import guarded
-from dfns_login.proofs import DIGITS, code_format, find_lock_link
+from dfns_login.proofs import DIGITS, OpenedChallenge, code_format, find_lock_link
 from dfns_login.requester import Requester
 from dfns_login.settings import login_settings
 
@@ -37,7 +38,9 @@ def sign_in(request: HttpRequest) -> HttpResponse:
     """
     if "again" not in request.GET and resolve_browser_session(request, now=timezone.now()) is not None:
         return redirect(after_sign_in(request.GET.get("next", "")))
-    return render(request, "dfns_login/sign_in.html", _context(request))
+    context = _context(request)
+    passkey = _passkey_challenge(request, context["organization_id"])
+    return render(request, "dfns_login/sign_in.html", {**context, "passkey": passkey})
 
 
 @login_not_required
@@ -117,11 +120,25 @@ def _context(request: HttpRequest) -> dict[str, Any]:
         "next": own_path(request.GET.get("next", "")),
         "base": reverse("dfns_login:login").removesuffix("auth/login"),
         "rp_name": conf.rp_name,
+        "rp_id": conf.rp_id,
         "code_lifetime": _seconds(conf.code_lifetime),
         "code_cooldown": _seconds(conf.code_cooldown),
         "codes": {purpose.value: _code_field(purpose) for purpose in CodePurpose},
+        "passkey_lifetime": _seconds(conf.challenge_lifetime),
         "challenge_lifetime": _seconds(conf.challenge_lifetime_with_code),
     }
+
+
+def _passkey_challenge(request: HttpRequest, organization_id: str) -> OpenedChallenge | None:
+    """Open a challenge for the passkeys that browsers offer in the email field. Nothing is stored.
+
+    None if the organization is not known yet, or requires a second factor.
+    """
+    if not organization_id:
+        return None
+    asked = LoginRequest(organization=organization_id)
+    opened = open_login(asked, requester=Requester.of(request), now=timezone.now())
+    return None if any(each.requires_second_factor for each in opened.supported) else opened.opened
 
 
 def _code_field(purpose: CodePurpose) -> dict[str, str]:

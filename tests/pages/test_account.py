@@ -7,7 +7,16 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.support.conformance.browser import Authenticator
 from tests.support.live_project import LiveProject
-from tests.support.page_steps import PASSWORD, Resident, ask_code, enter_password, newest_mail, present_code, sign_in
+from tests.support.page_steps import (
+    PASSWORD,
+    WITHOUT_AUTOFILL,
+    Resident,
+    ask_code,
+    enter_password,
+    newest_mail,
+    present_code,
+    sign_in,
+)
 from tests.support.page_visitor import Visitor, visiting
 
 CHANGED = "new moon over the old harbour"
@@ -133,6 +142,7 @@ def test_all_sessions_can_be_ended(visitor: Visitor, browser: Browser, scene: Li
 
 def test_a_passkey_can_be_added_used_and_deactivated(visitor: Visitor) -> None:
     page = visitor.page
+    page.add_init_script(WITHOUT_AUTOFILL)
     authenticator = Authenticator.plugged_into(page)
     section(page, "How you sign in").get_by_role("button", name="Add a passkey").click()
     confirm(page)

@@ -5,10 +5,14 @@ from html.parser import HTMLParser
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 
-from dfns_login.models import Organization
+from dfns_login.models import Organization, SecondFactor
+from dfns_login.proofs import Ceremony, redeem_challenge
 from tests.support.api_browser import Browser
 from tests.support.factories import Person, make_organization, make_person
 
@@ -148,6 +152,23 @@ def test_a_link_selects_the_organization_without_revealing_whether_it_exists(jan
     for named in (jane.account.organization_id, "or-nobody"):
         assert organization_of(Client().get(f"/login/?organization={named}")) == (None, named)
         assert b"Acme" not in Client().get(f"/login/?organization={named}").content
+
+
+def test_the_page_has_a_challenge_for_passkey_autofill_and_stores_nothing(jane: Person) -> None:
+    """R-162: it is as any login challenge that names nobody, so it is good once, and only where a passkey suffices."""
+    with CaptureQueriesContext(connection) as queries:
+        opened = [Client().get("/login/").context["passkey"] for _ in range(2)]
+    assert {each["sql"].partition(" ")[0] for each in queries.captured_queries} == {"SELECT"}
+    found = [redeem_challenge(each.identifier, ceremony=Ceremony.LOGIN, now=timezone.now()) for each in opened]
+    assert found[0].jti != found[1].jti
+    assert {(each.organization, each.account_id, each.code_presented) for each in found} == {
+        (jane.account.organization_id, "", False)
+    }
+    assert 'autocomplete="username webauthn"' in Client().get("/login/").content.decode()
+    Organization.objects.update(second_factor=SecondFactor.REQUIRED)
+    assert Client().get("/login/").context["passkey"] is None
+    make_organization("Other")
+    assert Client().get("/login/").context["passkey"] is None
 
 
 def test_a_setting_selects_one_of_several_organizations(jane: Person, settings: Any) -> None:

@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.support.conformance.browser import Authenticator
 from tests.support.live_project import Invitee, LiveProject, code_in
-from tests.support.page_steps import Resident, ask_code, enter_password, newest_mail, present_code
+from tests.support.page_steps import WITHOUT_AUTOFILL, Resident, ask_code, enter_password, newest_mail, present_code
 from tests.support.page_visitor import Visitor, body_of, visiting
 
 CHOSEN: Final = "quatre baleines sous la pluie"
@@ -127,6 +127,7 @@ def test_the_kit_file_contains_everything_needed(visitor: Visitor, scene: LivePr
 
 
 def test_a_passkey_can_be_added_at_registration(visitor: Visitor, scene: LiveProject) -> None:
+    visitor.page.add_init_script(WITHOUT_AUTOFILL)
     authenticator = Authenticator.plugged_into(visitor.page)
     register(visitor, scene, passkey=True)
     assert len(authenticator.passkeys()) == 1

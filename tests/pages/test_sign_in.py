@@ -14,7 +14,15 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.support.conformance.browser import Authenticator
 from tests.support.live_project import LiveProject
-from tests.support.page_steps import PASSWORD, Resident, ask_code, enter_password, present_code, sign_in
+from tests.support.page_steps import (
+    PASSWORD,
+    WITHOUT_AUTOFILL,
+    Resident,
+    ask_code,
+    enter_password,
+    present_code,
+    sign_in,
+)
 from tests.support.page_visitor import ROOT, Visitor, visiting
 from tests.support.pages_settings import CODE_COOLDOWN
 
@@ -308,7 +316,8 @@ def test_errors_show_a_message_and_keep_what_was_typed(visitor: Visitor, residen
     expect(page.get_by_role("textbox", name="Email address")).to_have_value(resident.email)
 
 
-def test_a_passkey_signs_in_without_a_username(visitor: Visitor, resident: Resident) -> None:
+def test_a_passkey_signs_in_by_autofill_and_by_the_button(visitor: Visitor, resident: Resident) -> None:
+    """R-162: nothing is asked for. The virtual authenticator chooses the passkey that autofill offers."""
     page = visitor.page
     authenticator = Authenticator.plugged_into(page)
     sign_in(visitor, resident)
@@ -321,12 +330,18 @@ def test_a_passkey_signs_in_without_a_username(visitor: Visitor, resident: Resid
             break
         page.wait_for_timeout(100)
     assert len(authenticator.passkeys()) == 1
-    page.get_by_role("button", name="Sign out", exact=True).click()
-    page.wait_for_url("**/login/**")
-    before = posted(visitor, "/auth/login/code")
-    page.get_by_role("button", name="Use a passkey").click()
-    page.wait_for_url("**/account/")
-    assert posted(visitor, "/auth/login/code") == before
+    before, inits = posted(visitor, "/auth/login/code"), posted(visitor, "/auth/login/init")
+    for by_autofill in (True, False):
+        if not by_autofill:
+            page.add_init_script(WITHOUT_AUTOFILL)
+        with page.expect_navigation(url="**/login/**"):
+            page.get_by_role("button", name="Sign out", exact=True).click()
+        if not by_autofill:
+            page.get_by_role("button", name="Use a passkey").click()
+        page.wait_for_url("**/account/")
+        expect(page.get_by_text(resident.email).first).to_be_visible()
+        assert posted(visitor, "/auth/login/code") == before
+        assert posted(visitor, "/auth/login/init") == inits + (not by_autofill)
 
 
 def test_signing_in_with_the_keyboard_alone(visitor: Visitor, resident: Resident) -> None:

@@ -12,6 +12,10 @@ from tests.support.page_visitor import Visitor
 from tests.support.pages_settings import CODE_COOLDOWN
 
 PASSWORD: Final = PASSPHRASE
+WITHOUT_AUTOFILL: Final = """
+if (globalThis.PublicKeyCredential) PublicKeyCredential.isConditionalMediationAvailable = async () => false
+"""
+"""A script for tests of the button: the virtual authenticator chooses a passkey as soon as autofill offers one."""
 
 
 @dataclass(frozen=True, kw_only=True)

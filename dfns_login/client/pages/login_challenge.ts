@@ -3,7 +3,7 @@
 import { passkeysSupported } from '../passkey.js'
 import type { Fido2Assertion, PasswordProtectedKeyAssertion, SigningChallenge } from '../wire.js'
 import { isRefused } from './error_messages.js'
-import { api, page, renewCsrfToken } from './page_data.js'
+import { api, page, renewPage } from './page_data.js'
 
 export type Factor = PasswordProtectedKeyAssertion | Fido2Assertion
 
@@ -32,7 +32,7 @@ export async function completeLogin({ challengeIdentifier }: SigningChallenge, f
   const send = (): Promise<{ next: string }> => api.call('POST', 'login/complete', body)
   const { next } = await send().catch(async (error: unknown) => {
     if (!isRefused(error, 'csrf')) throw error
-    await renewCsrfToken()
+    await renewPage()
     return send()
   })
   return next

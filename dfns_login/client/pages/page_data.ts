@@ -1,6 +1,7 @@
 // Data that the page passes to its script, and the API client.
 
 import { Api } from '../api.js'
+import type { SigningChallenge } from '../wire.js'
 import { find, findAll } from './dom.js'
 
 const data = find('template[data-page]', HTMLTemplateElement).dataset
@@ -23,6 +24,7 @@ export const page = {
   codeLifetime: milliseconds(data['codeLifetime']),
   codeCooldown: milliseconds(data['codeCooldown']),
   challengeLifetime: milliseconds(data['challengeLifetime']),
+  passkeyLifetime: milliseconds(data['passkeyLifetime']),
 } as const
 
 const csrfField = find('input[name=csrfmiddlewaretoken]', HTMLInputElement)
@@ -31,11 +33,26 @@ function csrfToken(): string {
   return csrfField.value
 }
 
-/** Fetch a new CSRF token, because signing in in another tab changes it. Keeps what was typed. */
-export async function renewCsrfToken(): Promise<void> {
+/** The challenge for any passkey of the organization; null if the page has none. */
+export function passkeyChallenge(): SigningChallenge | null {
+  const { passkeyChallenge: challenge, passkeyIdentifier: challengeIdentifier, passkeyRp: id } = data
+  if (!challenge || !challengeIdentifier || !id) return null
+  const allowCredentials = { key: [], webauthn: [] }
+  const rp = { id, name: '' }
+  return { challenge, challengeIdentifier, rp, allowCredentials, supportedCredentialKinds: [], userVerification: 'required' }
+}
+
+/**
+ * Fetch a new CSRF token, because signing in in another tab changes it, and a new challenge. Keeps what was typed.
+ * Throws TypeError if the server can't be reached.
+ */
+export async function renewPage(): Promise<void> {
   const response = await fetch(location.pathname + location.search, { credentials: 'same-origin', cache: 'no-store' })
-  const token = /name="csrfmiddlewaretoken" value="(\w+)"/.exec(await response.text())?.[1]
+  const html = await response.text()
+  const token = /name="csrfmiddlewaretoken" value="(\w+)"/.exec(html)?.[1]
   if (token !== undefined) csrfField.value = token
+  const opened = /data-passkey-challenge="([\w-]+)"\s+data-passkey-identifier="([\w-]+)"/.exec(html)
+  if (opened) [, data['passkeyChallenge'], data['passkeyIdentifier']] = opened
 }
 
 export const api = new Api(page.base, csrfToken)

@@ -3,7 +3,7 @@
 import { WrongPasswordError } from '../errors.js'
 import { getPasskey, passkeysSupported } from '../passkey.js'
 import { PasswordProtectedKeySigner } from '../signer.js'
-import type { PasswordProtectedKeyAssertion, SigningChallenge } from '../wire.js'
+import type { Fido2Assertion, PasswordProtectedKeyAssertion, SigningChallenge } from '../wire.js'
 import { BusyGuard } from './busy_guard.js'
 import { Countdown, showIn } from './clocks.js'
 import { isSamePerson, type Person } from './code_sender.js'
@@ -16,6 +16,7 @@ import { LoginCode } from './login_code.js'
 import { forgetAll } from './memory.js'
 import { Messages } from './messages.js'
 import { api, enablePage, page } from './page_data.js'
+import { PasskeyAutofill } from './passkey_autofill.js'
 import { PersonFields } from './person_fields.js'
 import { Steps } from './steps.js'
 import { text } from './texts.js'
@@ -29,6 +30,7 @@ const personFields = new PersonFields()
 const password = new Field('password')
 const passkeyOffer = find('[data-passkey]', HTMLElement)
 const code = new LoginCode(guard, codeExpired, useOwnCode)
+const autofill = new PasskeyAutofill(signWithAutofilled)
 const signer = new PasswordProtectedKeySigner({ password: () => password.value })
 
 /** The challenge to sign, once the code is accepted. */
@@ -172,9 +174,23 @@ async function signWithSecond(): Promise<void> {
   )
 }
 
+/** The person chose a passkey in the email field. */
+async function signWithAutofilled(challenge: SigningChallenge, firstFactor: Fido2Assertion): Promise<void> {
+  await guard.run(
+    'signing_in',
+    () => complete(challenge, { firstFactor }),
+    (error) => {
+      if (!isRefused(error, 'not_authorized') && !isRefused(error, 'invalid_challenge')) return false
+      messages.showError(text('passkey.unknown'))
+      return true
+    },
+  )
+}
+
 async function signWithPasskey(): Promise<void> {
   const orgId = personFields.requiredOrganization()
   if (orgId === null) return
+  autofill.stop()
   await guard.run(
     'passkey.waiting',
     async () => {
@@ -188,6 +204,7 @@ async function signWithPasskey(): Promise<void> {
       return true
     },
   )
+  if (!signedIn && steps.current === 'username') void autofill.start()
 }
 
 async function complete(challenge: SigningChallenge, factors: Factors): Promise<void> {
@@ -226,7 +243,11 @@ form.addEventListener('submit', (event) => {
   event.preventDefault()
   if (!guard.busy) void submitted[steps.current]()
 })
-form.addEventListener('step', updatePasskeyOffer)
+form.addEventListener('step', () => {
+  updatePasskeyOffer()
+  if (steps.current === 'username') void autofill.start()
+  else autofill.stop()
+})
 for (const button of findAll('[data-go=username]', HTMLButtonElement)) {
   button.addEventListener('click', () => {
     messages.clearError()
@@ -243,5 +264,5 @@ enablePasswordToggles()
 updatePasskeyOffer()
 enablePage()
 personFields.show()
-steps.resume()
+if (!steps.resume()) void autofill.start()
 code.resume()

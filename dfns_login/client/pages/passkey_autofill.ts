@@ -1,0 +1,52 @@
+// Passkeys in the autofill of the email field: one request that waits until the person chooses a passkey.
+
+import { getPasskey, passkeyAutofillSupported } from '../passkey.js'
+import type { Fido2Assertion, SigningChallenge } from '../wire.js'
+import { page, passkeyChallenge, renewPage } from './page_data.js'
+
+export class PasskeyAutofill {
+  readonly #chosen: (challenge: SigningChallenge, factor: Fido2Assertion) => Promise<void>
+  #waiting: AbortController | undefined
+
+  /** `chosen`: called with the signed challenge. */
+  constructor(chosen: (challenge: SigningChallenge, factor: Fido2Assertion) => Promise<void>) {
+    this.#chosen = chosen
+  }
+
+  /** Offer passkeys, unless they are offered already, or the page has no challenge for them. */
+  async start(): Promise<void> {
+    if (this.#waiting) return
+    const waiting = (this.#waiting = new AbortController())
+    try {
+      const challenge = (await passkeyAutofillSupported()) ? passkeyChallenge() : null
+      if (challenge && !waiting.signal.aborted) await this.#offer(challenge, waiting)
+    } catch {
+      // aborted, or the browser refused: the button remains
+    } finally {
+      if (this.#waiting === waiting) this.#waiting = undefined
+    }
+  }
+
+  /** Call this before another request for a passkey: there can be only one. */
+  stop(): void {
+    this.#waiting?.abort()
+    this.#waiting = undefined
+  }
+
+  async #offer(challenge: SigningChallenge, { signal }: AbortController): Promise<void> {
+    const timer = window.setTimeout(() => void this.#renew(), page.passkeyLifetime / 2)
+    try {
+      const factor = await getPasskey(challenge, { conditional: true, signal })
+      if (!signal.aborted) await this.#chosen(challenge, factor)
+    } finally {
+      window.clearTimeout(timer)
+    }
+  }
+
+  async #renew(): Promise<void> {
+    await renewPage().catch(() => undefined) // offline: the old challenge may still do
+    if (!this.#waiting) return
+    this.stop()
+    await this.start()
+  }
+}
