@@ -77,12 +77,13 @@ class CredentialQuerySet(PrimaryQuerySet["Credential"]):
         values = [organization_id, account_id, canonical_credential_id, kind.value]
         with connections[router.db_for_write(Credential)].cursor() as cursor:
             cursor.execute(_SIGNING_KEY, [*values, CredentialKind.RECOVERY_KEY.value])
-            spki, sign_count = cursor.fetchone()
+            spki, sign_count, backup_eligible = cursor.fetchone()
         stored = StoredPasskey(
             credential_id=canonical_credential_id,
             spki=bytes(spki or b""),
             account_id=account_id,
             sign_count=sign_count or 0,
+            backup_eligible=bool(backup_eligible),
         )
         return stored if spki else None
 
@@ -178,7 +179,8 @@ SELECT held.kind, held.credential_id FROM (SELECT 1) always LEFT JOIN dfns_login
 ON held.account_id = %s AND held.kind IN (%s, %s) AND held.active ORDER BY held.created_at, held.id
 """
 _SIGNING_KEY: Final = """
-SELECT held.public_key, held.sign_count FROM (SELECT 1) always LEFT JOIN dfns_login_credential held
+SELECT held.public_key, held.sign_count, held.backup_eligible
+FROM (SELECT 1) always LEFT JOIN dfns_login_credential held
 ON held.organization_id = %s AND held.account_id = %s AND held.canonical_credential_id = %s
 AND held.kind = %s AND held.kind <> %s AND held.active
 """

@@ -83,10 +83,12 @@ class StoredPasskey(StoredKey):
 
     account_id: the account that it belongs to, which is also its user handle.
     sign_count: the last sign count that the authenticator sent.
+    backup_eligible: as it was when the passkey was registered. It never changes (WebAuthn Level 3 §6.1.3).
     """
 
     account_id: str
     sign_count: int
+    backup_eligible: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +121,7 @@ def _nobodys_key(algorithm: KeyAlgorithm) -> StoredPasskey:
         case _:
             key = ec.generate_private_key(_CURVES[algorithm]).public_key()
     spki = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    return StoredPasskey(credential_id="", account_id="", sign_count=0, spki=spki)
+    return StoredPasskey(credential_id="", account_id="", sign_count=0, backup_eligible=False, spki=spki)
 
 
 _CURVES: Final = {
@@ -223,6 +225,8 @@ class Fido2AssertionVerifier:
             raise AssertionRefused(_NO_CREDENTIAL)
         if user_handle not in (None, stored.account_id):
             raise AssertionRefused("The user handle names another account.")
+        if state.backup_eligible != stored.backup_eligible:
+            raise AssertionRefused("The backup eligibility is not that of the registered passkey.")
         if (state.sign_count or stored.sign_count) and state.sign_count <= stored.sign_count:
             raise SignCountRegressed(f"The sign count is {state.sign_count}, and was {stored.sign_count}.")
         return VerifiedFido2Assertion(

@@ -20,7 +20,7 @@ from dfns_login.models import (
 from tests.support.api_client import call, details, message, open_login, post
 from tests.support.authenticators import SoftwareKey, base64url
 from tests.support.factories import issue, make_account, make_credential, make_organization, make_person
-from tests.support.fido2_authenticator import Passkey, PasskeyFault, Statement
+from tests.support.fido2_authenticator import BE, Passkey, PasskeyFault, Statement
 from tests.support.fido2_maker import Maker
 
 pytestmark = pytest.mark.django_db
@@ -56,7 +56,7 @@ def open_registration(client: Client, account: Account) -> Any:
 def keep(account: Account, passkey: Passkey) -> None:
     """Store it as if the account had registered it."""
     row = make_credential(account, passkey.key)
-    Credential.objects.filter(pk=row.pk).update(kind=CredentialKind.FIDO2)
+    Credential.objects.filter(pk=row.pk).update(kind=CredentialKind.FIDO2, backup_eligible=bool(passkey.flags & BE))
 
 
 def complete(client: Client, challenge: Any, passkey: Passkey, **options: Any) -> Any:

@@ -200,7 +200,7 @@ def test_a_wrong_guess_prepares_nothing_of_a_release(jane: Person) -> None:
 
 
 def test_passkeys_are_listed_separately(kim: Person) -> None:
-    Credential.objects.update(kind=CredentialKind.FIDO2)
+    Credential.objects.update(kind=CredentialKind.FIDO2, backup_eligible=True)
     assert [(each.kind, each.credential_id) for each in opened(kim).listed] == [("webauthn", kim.key.credential_id)]
 
 

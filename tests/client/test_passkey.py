@@ -82,6 +82,7 @@ def verify(
         spki=passkey.public_key.spki,
         account_id=USER["id"],
         sign_count=passkey.state.sign_count,
+        backup_eligible=passkey.state.backup_eligible,
     )
     assertion = Fido2Assertion(
         client_data=said["clientData"],

@@ -68,7 +68,7 @@ def test_one_answer_of_a_passkey_that_comes_sixty_times_is_no_copy_of_it(web: st
     """Its count is kept once, and its owner is told of nothing."""
     person = make_person(None, "jane@example.co", SoftwareKey.make())
     account = person.account
-    account.credentials.update(kind=CredentialKind.FIDO2)
+    account.credentials.update(kind=CredentialKind.FIDO2, backup_eligible=True)
     passkey = Passkey(key=person.key, account_id=account.pk, origin=web, rp_id="localhost")
     for count in range(1, ROUNDS + 1):
         opened = good(send(web, Call(path="/auth/login/init", body=person.names)))

@@ -136,7 +136,7 @@ def new_scene(elsewhere: datetime) -> Scene:
     person = make_person(None, "jane@example.co", *keys)
     passkey = Passkey.make(account_id=person.account.pk, origin="http://localhost:8000", rp_id="localhost")
     stored = make_credential(person.account, passkey.key)
-    Credential.objects.filter(pk=stored.pk).update(kind=CredentialKind.FIDO2)
+    Credential.objects.filter(pk=stored.pk).update(kind=CredentialKind.FIDO2, backup_eligible=True)
     return Scene(
         person=person, passkey=passkey, session=session_of(person), other=session_of(person), elsewhere=elsewhere
     )

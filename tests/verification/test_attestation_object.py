@@ -118,6 +118,7 @@ def test_a_registered_key_signs_in(passkey):
             spki=registered.public_key.spki,
             account_id=ACCOUNT_ID,
             sign_count=registered.state.sign_count,
+            backup_eligible=registered.state.backup_eligible,
         ),
         challenge=CHALLENGE,
     )

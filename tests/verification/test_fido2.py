@@ -3,6 +3,7 @@
 import hashlib
 import json
 import time
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -44,7 +45,11 @@ every_passkey = pytest.mark.parametrize("passkey", PASSKEYS, ids=lambda passkey:
 
 def stored(passkey: Passkey, *, sign_count: int = 0) -> StoredPasskey:
     return StoredPasskey(
-        credential_id=passkey.credential_id, spki=passkey.spki, account_id=ACCOUNT_ID, sign_count=sign_count
+        credential_id=passkey.credential_id,
+        spki=passkey.spki,
+        account_id=ACCOUNT_ID,
+        sign_count=sign_count,
+        backup_eligible=bool(passkey.flags & BE),
     )
 
 
@@ -252,6 +257,16 @@ def test_backup_flags_are_given_back(flags, eligible, backed_up):
     passkey = Passkey.make(flags=flags)
     expected = PasskeyState(sign_count=5, backup_eligible=eligible, backed_up=backed_up)
     assert verify(passkey, passkey.answer(CHALLENGE, sign_count=5)).state == expected
+
+
+@pytest.mark.parametrize("flags", [DEVICE_BOUND, DEVICE_BOUND | BE, SYNCED])
+def test_a_changed_backup_eligibility_is_refused(flags):
+    """R-54. A passkey keeps it for life (WebAuthn Level 3 §7.2), whether or not it has been backed up."""
+    passkey = Passkey.make(flags=flags)
+    assert verify(passkey, passkey.answer(CHALLENGE))
+    changed = replace(passkey, flags=DEVICE_BOUND if flags & BE else SYNCED)
+    with pytest.raises(AssertionRefused):
+        verify(passkey, changed.answer(CHALLENGE))
 
 
 # The length of authenticator data

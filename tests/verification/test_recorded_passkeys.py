@@ -95,6 +95,7 @@ def verify(answer, *, registered: VerifiedFido2Attestation, sign_count: int):
             spki=registered.public_key.spki,
             account_id=RECORDED["accountId"],
             sign_count=sign_count,
+            backup_eligible=registered.state.backup_eligible,
         ),
         challenge=answer["challenge"],
     )
