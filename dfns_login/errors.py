@@ -187,7 +187,7 @@ class UserExists(Refusal):
 
 
 class UserUnavailable(Refusal):
-    """The project's user for an account can be neither found nor created. Only who has the account's code is told.
+    """The project's user for an account can be neither found nor created. Somebody with the account's code is told.
 
     fields: of the user model, which prevent it.
     """
@@ -222,7 +222,7 @@ class UserActionRefused(Refusal):
 
 
 class SignInTooOld(Refusal):
-    """The view requires a more recent sign-in. Only views of the project refuse so."""
+    """The view requires a more recent sign-in. Raised only by the project's own views."""
 
     status = 403
     code = "sign_in_again"

@@ -2,7 +2,8 @@
 
 They are sent after the commit. Django logs a receiver that raises.
 
-The last four are for monitoring. They are sent at once, as `send_robust(sender=None, …)`, and tell nothing of anybody:
+The last four are for monitoring. They are sent at once, as `send_robust(sender=None, …)`. No argument is a username or
+address, but the message of a `NotPermitted` names an account id:
 
 - `code_requested(purpose)`, whether or not the username exists
 - `email_handled(email, outcome, waited)`: a purpose or `notice`, the row's new delivery state, and how long the email

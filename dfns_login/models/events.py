@@ -21,7 +21,7 @@ class AuditKind(models.TextChoices):
     DEACTIVATED = "account.deactivated", _("Deactivated")
     REACTIVATED = "account.reactivated", _("Reactivated")
     DELETED = "account.deleted", _("Deleted")
-    CODE_SENT = "code.mailed", _("Code sent")
+    CODE_SENT = "code.sent", _("Code sent")
     CODE_SHOWN = "code.shown", _("Code shown")
     CODE_PRESENTED = "code.presented", _("Code presented")
     CODE_REVOKED = "code.revoked", _("Code revoked")

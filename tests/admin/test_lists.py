@@ -242,8 +242,8 @@ def test_sessions_are_narrowed_to_the_live_ones(operator: Client, scene: AdminRe
 
 
 def test_events_and_organizations_are_narrowed(operator: Client, scene: AdminRecords) -> None:
-    events = operator.get(f"{ADMIN}/auditevent/", {"kind": "code.mailed", "when": "hour"}).context["cl"].result_list
-    assert [each.kind for each in events] == ["code.mailed"]
+    events = operator.get(f"{ADMIN}/auditevent/", {"kind": "code.sent", "when": "hour"}).context["cl"].result_list
+    assert [each.kind for each in events] == ["code.sent"]
     idle = Organization.objects.create(name="Idle", active=False)
     for active, expected in (("no", [idle]), ("yes", [scene.account.organization])):
         rows = operator.get(f"{ADMIN}/organization/", {"active": active}).context["cl"].result_list

@@ -91,7 +91,7 @@ def test_a_sign_in_is_counted(jane: Person, counted, mailoutbox):
         "codes_requested_total{purpose=login}": 2,
         "emails_total{email=login,outcome=sent}": 1,
         "emails_total{email=login,outcome=no recipient}": 1,
-        "events_total{kind=code.mailed}": 1,
+        "events_total{kind=code.sent}": 1,
         "events_total{kind=code.presented}": 1,
         "events_total{kind=key.released}": 1,
         "events_total{kind=session.opened}": 1,
