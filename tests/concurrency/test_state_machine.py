@@ -14,7 +14,6 @@ from unittest import mock
 import pytest
 from django.conf import settings
 from django.db import OperationalError, connection
-from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.test import override_settings
 from django.utils import timezone
@@ -30,7 +29,7 @@ from dfns_login.api.request_body import read_body
 from dfns_login.api.view import LoginAPIView
 from dfns_login.errors import Refusal
 from dfns_login.key_rings import Ring, ring_texts, rotate_ring
-from dfns_login.models import Account, AccountState, Credential, OneTimeCodeQuerySet, Session
+from dfns_login.models import Account, AccountState, OneTimeCodeQuerySet, Session
 from dfns_login.models.accounts import AccountQuerySet
 from dfns_login.requester import Requester
 from dfns_login.settings import DEFAULT_RATES
@@ -286,10 +285,6 @@ def trust_the_session_that_was_read(session: Session, *, now: datetime, others: 
     return session.generation
 
 
-def release_whatever_the_generation(account: Account) -> QuerySet[Credential]:
-    return Credential.objects.usable().filter(account=account)
-
-
 def spend_nothing(jti: str, *, expires_at: datetime) -> bool:
     return True
 
@@ -351,12 +346,6 @@ FOUND_LATER = {
         without=trust_the_session_that_was_read,
         uses=("act",),
         acts=("sign_out_everywhere", "switch_account", "lock_down"),
-    ),
-    "new key released": Control(
-        safeguard="dfns_login.proofs.key_release._current",
-        without=release_whatever_the_generation,
-        uses=("open_action", "open_recovery"),
-        acts=("act", "recover"),
     ),
     "nothing spent": Control(
         safeguard="dfns_login.proofs.challenges.spend_jti",
