@@ -27,12 +27,15 @@ from django.db.migrations.executor import MigrationExecutor
 
 from dfns_login.delivery import MISSING_APP, has_celery_app, missing_lines
 from dfns_login.key_rings import key_ids
-from dfns_login.models import OneTimeCode
+from dfns_login.models import AuditEvent, AuditLink, OneTimeCode, SpentToken
 from dfns_login.proofs import undecryptable_keys
+from dfns_login.purge import SPENT_TOKEN_MARGIN
 from dfns_login.tasks import SWEPT_AT_KEY
 
 PING_SECONDS: Final = 1.5
 MAX_SWEEP_AGE: Final = timedelta(minutes=2)  # cron starts one every minute
+MAX_UNCHAINED: Final = timedelta(minutes=5)
+MAX_UNPURGED: Final = timedelta(hours=1)
 MAX_WAIT: Final = timedelta(minutes=1)
 BACKLOG_COUNTED: Final = 1000
 MAX_DRIFT: Final = timedelta(seconds=2)
@@ -101,6 +104,8 @@ def _database(clock: Clock) -> Iterator[Finding]:
     yield good("migrations", "All migrations are applied.")
     yield _one_open_index(connection)
     yield from _backlog(clock=clock)
+    yield _chain(now=clock())
+    yield _purge(now=clock())
     yield _encrypted_keys()
 
 
@@ -170,6 +175,29 @@ def _backlog(*, clock: Clock) -> Iterator[Finding]:
         )
     else:
         yield good("delivery", "No code has been waiting for over a minute to be emailed.")
+
+
+def _chain(*, now: datetime) -> Finding:
+    last = AuditLink.objects.order_by("-position").first()
+    chained = models.Exists(AuditLink.objects.filter(event=models.OuterRef("pk")))
+    late = AuditEvent.objects.filter(~chained, pk__gt=last.event if last else 0, at__lte=now - MAX_UNCHAINED)
+    if late.exists():
+        return bad(
+            "audit chain",
+            "Events have waited for over five minutes to be chained. Changes to them are not noticed.",
+            remedy="Check that beat runs dfns_login.chain (BEAT_SCHEDULE), and look for errors in the worker's log.",
+        )
+    return good("audit chain", "Covers all events but the newest.")
+
+
+def _purge(*, now: datetime) -> Finding:
+    if SpentToken.objects.filter(expires_at__lte=now - SPENT_TOKEN_MARGIN - MAX_UNPURGED).exists():
+        return bad(
+            "purge",
+            "Has not run for over an hour.",
+            remedy="Check that beat runs dfns_login.purge (BEAT_SCHEDULE), and look for errors in the worker's log.",
+        )
+    return good("purge", "Nothing is overdue.")
 
 
 def _encrypted_keys() -> Finding:

@@ -21,11 +21,14 @@ from django.core.cache.backends.base import BaseCache
 from django.db import connection, connections
 from django.utils import timezone
 
+from dfns_login.audit import record_event
+from dfns_login.audit_chain import chain_events
 from dfns_login.doctor.findings import examine
 from dfns_login.doctor.probes import Finding, Level
 from dfns_login.key_rings import new_rings
-from dfns_login.models import CodePurpose, Credential, OneTimeCode
+from dfns_login.models import AuditKind, CodePurpose, Credential, OneTimeCode, SpentToken
 from dfns_login.proofs.codes import issue_code
+from dfns_login.purge import SPENT_TOKEN_MARGIN
 from dfns_login.tasks import SWEPT_AT_KEY
 from dfns_login.usernames import Recipient
 from tests.support.doctor import find
@@ -122,6 +125,8 @@ def test_a_live_project_is_healthy_until_a_service_stops(tmp_path: Path, post_of
             "migrations",
             "one open code",
             "delivery",
+            "audit chain",
+            "purge",
             "encrypted keys",
             "cache",
             "sweep",
@@ -272,6 +277,24 @@ def test_codes_that_wait_too_long_are_found():
     earlier = timezone.now() - timedelta(minutes=2)
     OneTimeCode.objects.update(asked_at=earlier, next_try_at=earlier)
     assert find("delivery").message == "Codes waiting for over a minute to be emailed: 1."
+
+
+def test_events_that_are_not_chained_are_found():
+    """Beat, or the task, may have stopped."""
+    now = timezone.now()
+    for kind, minutes in ((AuditKind.INVITED, 7), (AuditKind.REGISTERED, 6)):
+        then = now - timedelta(minutes=minutes)
+        record_event(kind, account=make_person(None, f"{minutes}@example.co").account, requester=SOMEWHERE, now=then)
+        assert find("audit chain").level == Level.ERROR
+        chain_events(now=now)
+        assert find("audit chain").level == Level.OK
+
+
+def test_a_purge_that_does_not_run_is_found():
+    spent = SpentToken.objects.create(jti="a", expires_at=timezone.now() - SPENT_TOKEN_MARGIN)
+    assert find("purge").level == Level.OK
+    SpentToken.objects.filter(pk=spent.pk).update(expires_at=spent.expires_at - timedelta(hours=1, seconds=1))
+    assert find("purge").level == Level.ERROR
 
 
 def test_a_key_that_cannot_be_decrypted_is_found(settings):

@@ -12,6 +12,8 @@ SUBJECTS = {
     "migrations": "database",
     "one open code": "database",
     "delivery": "database",
+    "audit chain": "database",
+    "purge": "database",
     "encrypted keys": "database",
     "sweep": "cache",
     "worker": "broker",
