@@ -3,19 +3,37 @@
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import timedelta
 from functools import partial
+from typing import Any
 
 import pytest
 from django.db import OperationalError, connection, transaction
 from pytest_django.plugin import DjangoDbBlocker
 
+from dfns_login.audit import record_event
+from dfns_login.ceremonies.lockdown import lock_down
+from dfns_login.ceremonies.notices import notify_owner
 from dfns_login.ceremonies.operators import Operator, deactivate_account, record_deletion
+from dfns_login.ceremonies.recovery import RecoveryRequest, open_recovery
 from dfns_login.ceremonies.sign_out import sign_out_everywhere
-from dfns_login.errors import TokenRefused
-from dfns_login.models import Account, AccountState, Caller, CodeClosed, OneTimeCode, Session
-from dfns_login.proofs import lock_session
+from dfns_login.errors import Refusal, TokenRefused
+from dfns_login.models import (
+    Account,
+    AccountState,
+    AuditEvent,
+    AuditKind,
+    Caller,
+    CodeClosed,
+    CodePurpose,
+    OneTimeCode,
+    RecoveryWait,
+    Session,
+)
+from dfns_login.proofs import lock_session, lock_token
 from dfns_login.usernames import Recipient
 from tests.concurrency.test_voiding import session_of
+from tests.support.authenticators import Kind, SoftwareKey
 from tests.support.clock import MINUTE, NOW
 from tests.support.databases import MigratedDatabases, working_on
 from tests.support.factories import SOMEWHERE, Person, issue, make_organization, make_person
@@ -161,3 +179,46 @@ def test_expired_codes_are_closed_while_a_known_device_presents_the_strangers_co
         meanwhile=close,
     )
     assert raised == expected
+
+
+# A recovery that begins to wait while its account is locked (R-145)
+
+
+def lock_down_naively(link: str, account: Account) -> None:
+    """End the waits first, and then the codes that may begin one."""
+    RecoveryWait.objects.end(Account.objects.filter(pk=account.pk))
+    Account.objects.lock(account=account)
+    sign_out_everywhere(account, requester=SOMEWHERE, now=NOW)
+
+
+def lock_down_by_link(link: str, _account: Account) -> None:
+    lock_down(link, requester=SOMEWHERE, now=NOW)
+
+
+@pytest.mark.parametrize("first", ["recovery", "lock"])
+@pytest.mark.parametrize(("lock", "left"), [(lock_down_by_link, 0), (lock_down_naively, 1)], ids=["ordered", "control"])
+def test_no_recovery_waits_after_its_account_was_locked(
+    settings: Any, lock: Callable[[str, Account], None], left: int, first: str
+) -> None:
+    """Whichever comes first. The control loses to a recovery that began before."""
+    settings.DFNS_LOGIN = {**settings.DFNS_LOGIN, "RECOVERY_WAIT": timedelta(days=1)}
+    person = make_person(None, "jane@example.co", SoftwareKey.make(), SoftwareKey.make(kind=Kind.RECOVERY_KEY))
+    recipient = person.account.recipient
+    told = record_event(AuditKind.CREDENTIAL_CREATED, account=person.account, requester=SOMEWHERE, now=NOW)
+    notify_owner(told)
+    asked = RecoveryRequest(
+        recipient=recipient,
+        credential_id=person.keys[1].credential_id,
+        verification_code=issue(recipient, purpose=CodePurpose.RECOVERY, now=NOW),
+    )
+
+    def recover() -> None:
+        with pytest.raises(Refusal):
+            open_recovery(asked, requester=SOMEWHERE, now=NOW)
+
+    acts = [recover, partial(lock, lock_token(told), person.account)]
+    begin, meanwhile = acts if first == "recovery" else reversed(acts)
+    assert failures(begin, lambda: None, meanwhile=meanwhile) == set()
+    waits = RecoveryWait.objects.filter(credential__account=person.account)
+    assert waits.count() == (left if first == "recovery" else 0)
+    assert not AuditEvent.objects.filter(account=person.account, kind=AuditKind.KEY_RELEASED).exists()
