@@ -34,8 +34,7 @@ from dfns_login.tasks import SWEPT_AT_KEY
 
 PING_SECONDS: Final = 1.5
 MAX_SWEEP_AGE: Final = timedelta(minutes=2)  # cron starts one every minute
-MAX_UNCHAINED: Final = timedelta(minutes=5)
-MAX_UNPURGED: Final = timedelta(hours=1)
+TASK_REMEDY: Final = "Check that beat runs dfns_login.{} (BEAT_SCHEDULE), and look for errors in the worker's log."
 MAX_WAIT: Final = timedelta(minutes=1)
 BACKLOG_COUNTED: Final = 1000
 MAX_DRIFT: Final = timedelta(seconds=2)
@@ -180,23 +179,16 @@ def _backlog(*, clock: Clock) -> Iterator[Finding]:
 def _chain(*, now: datetime) -> Finding:
     last = AuditLink.objects.order_by("-position").first()
     chained = models.Exists(AuditLink.objects.filter(event=models.OuterRef("pk")))
-    late = AuditEvent.objects.filter(~chained, pk__gt=last.event if last else 0, at__lte=now - MAX_UNCHAINED)
+    late = AuditEvent.objects.filter(~chained, pk__gt=last.event if last else 0, at__lte=now - timedelta(minutes=5))
     if late.exists():
-        return bad(
-            "audit chain",
-            "Events have waited for over five minutes to be chained. Changes to them are not noticed.",
-            remedy="Check that beat runs dfns_login.chain (BEAT_SCHEDULE), and look for errors in the worker's log.",
-        )
+        message = "Events have waited for over five minutes to be chained. Changes to them are not noticed."
+        return bad("audit chain", message, remedy=TASK_REMEDY.format("chain"))
     return good("audit chain", "Covers all events but the newest.")
 
 
 def _purge(*, now: datetime) -> Finding:
-    if SpentToken.objects.filter(expires_at__lte=now - SPENT_TOKEN_MARGIN - MAX_UNPURGED).exists():
-        return bad(
-            "purge",
-            "Has not run for over an hour.",
-            remedy="Check that beat runs dfns_login.purge (BEAT_SCHEDULE), and look for errors in the worker's log.",
-        )
+    if SpentToken.objects.filter(expires_at__lte=now - SPENT_TOKEN_MARGIN - timedelta(hours=1)).exists():
+        return bad("purge", "Has not run for over an hour.", remedy=TASK_REMEDY.format("purge"))
     return good("purge", "Nothing is overdue.")
 
 
