@@ -183,9 +183,7 @@ def _tell_of_release(
         return ""
     for event in events:
         if event.kind == AuditKind.KEY_RELEASED:
-            # the statement that stored it with the guess doesn't return its id
-            stored = AuditEvent.objects.filter(account=record.account, kind=event.kind, at=event.at).order_by("-pk")
-            notify_owner(stored[0])
+            notify_owner(event)
     return requester.network
 
 

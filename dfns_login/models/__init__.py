@@ -49,11 +49,13 @@ from dfns_login.models.sessions import (
     SessionQuerySet,
     SpentToken,
 )
+from dfns_login.models.stand_in_codes import STAND_INS, StandInCode
 
 __all__ = [
     "ID_ALPHABET",
     "ID_MAX_LENGTH",
     "ORGANIZATION_ID",
+    "STAND_INS",
     "Account",
     "AccountKind",
     "AccountQuerySet",
@@ -85,6 +87,7 @@ __all__ = [
     "Session",
     "SessionQuerySet",
     "SpentToken",
+    "StandInCode",
     "new_account_id",
     "new_credential_id",
     "new_organization_id",

@@ -1,8 +1,9 @@
 """Choices of issued codes: their purpose, how they end, and who requests or guesses them."""
 
-from typing import Self
+from typing import Final, Self
 
 from django.db import models
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 
@@ -22,6 +23,12 @@ class CodeClosed(models.TextChoices):
     EXPIRED = "expired", _("Expired")
     SUPERSEDED = "superseded", _("Superseded")
     REVOKED = "revoked", _("Revoked")
+
+
+CLOSED_HAS_NO_SALT: Final = Q(closed_at__isnull=True, closed_as="", salt__isnull=False) | Q(
+    closed_at__isnull=False, closed_as__in=CodeClosed.values, salt__isnull=True
+)
+"""A code cannot be derived once it is closed."""
 
 
 class Caller(models.TextChoices):

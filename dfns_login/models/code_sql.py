@@ -2,22 +2,24 @@
 
 from functools import cache
 from itertools import pairwise
-from typing import Any, Final
+from typing import Final
 
 from django.db import connections, models
 
 from dfns_login.models.code_choices import Caller, CodeClosed
-from dfns_login.models.compiled import insert_select
+from dfns_login.models.compiled import insert_select, inserted_fields
 from dfns_login.models.events import AuditEvent
 from dfns_login.models.outbox import UNDELIVERED, DeliveryState
+from dfns_login.models.stand_in_codes import StandInCode
 
 COUNTED: Final = "counted"
 """What the statement of `guess_sql` returns if the guess was counted."""
-
-
-@cache
-def inserted_fields(model: type[models.Model]) -> tuple["models.Field[Any, Any]", ...]:
-    return tuple(field for field in model._meta.concrete_fields if not field.primary_key)
+STAND_IN: Final = {
+    **dict.fromkeys(("guesses", "device_guesses", "tries"), "0"),
+    **dict.fromkeys(("closed_as", "salt"), "''"),
+    "closed_at": "NULL",
+}
+"""SQL of the values of every `StandInCode`."""
 
 
 @cache
@@ -52,10 +54,10 @@ def open_or_keep_sql(model: type[models.Model], alias: str, caller: Caller) -> s
 def guess_sql(
     model: type[models.Model], alias: str, vendor: str, caller: Caller, *, matched: bool, events: int = 0
 ) -> str:
-    """Return the SQL text of `OneTimeCodeQuerySet.record_guess`.
+    """Return the SQL text of `OneTimeCodeQuerySet.record_guess`. Its row is the outcome, then the ids of the events.
 
     An UPDATE that finds nothing would write nothing, and its commit would not wait for the disk. So PostgreSQL then
-    writes an empty message to its log, which anybody may do and nobody reads.
+    updates a `StandInCode`, and inserts it at its first guess.
     """
     quote = connections[alias].ops.quote_name
     table, guesses = quote(model._meta.db_table), quote(caller.counter)
@@ -66,10 +68,15 @@ def guess_sql(
     )
     if vendor != "postgresql":
         return update
-    message = "pg_logical_emit_message(true, 'dfns_login', '')::text"
-    sources = ["guess", *(f"event_{each}" for each in range(events))]  # each event after the one before
-    stored = "".join(
-        f", {name} AS ({insert_select(AuditEvent, alias)} FROM {source} RETURNING id)"
-        for source, name in pairwise(sources)
+    stand_in = (
+        f"{insert_select(StandInCode, alias, STAND_IN)} WHERE NOT EXISTS (SELECT FROM guess) "
+        "ON CONFLICT (id) DO UPDATE SET guesses = excluded.guesses"
     )
-    return f"WITH guess (outcome) AS ({update}){stored} SELECT coalesce((SELECT outcome FROM guess), {message})"  # noqa: S608
+    stored = [f"event_{each}" for each in range(events)]
+    inserted = "".join(
+        f", {name} AS ({insert_select(AuditEvent, alias)} FROM {source} RETURNING id)"
+        for source, name in pairwise(["guess", *stored])  # each event after the one before
+    )
+    ids = "".join(f", (SELECT id FROM {name})" for name in stored)  # noqa: S608
+    outcome = f"SELECT (SELECT outcome FROM guess){ids}"  # noqa: S608
+    return f"WITH guess (outcome) AS ({update}), stand_in AS ({stand_in}){inserted} {outcome}"

@@ -14,6 +14,8 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models.sql.compiler import SQLCompiler
 
 M = TypeVar("M", bound=models.Model)
+Converters = Sequence[tuple[int, Sequence[Callable[..., Any]], Any]]
+"""Position, functions and expression of each column whose values Django converts."""
 
 
 class Parameter(models.Expression):
@@ -66,19 +68,24 @@ class CompiledSelect(Generic[M]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Statement:
-    """A compiled statement. converters: position, functions and expression of each column that has any."""
+    """A compiled statement."""
 
     sql: str
     given: tuple[Any, ...]
-    converters: tuple[tuple[int, Any, Any], ...]
+    converters: "Converters"
     instances: "_Instances"
 
     def read(self, row: Sequence[Any], connection: BaseDatabaseWrapper) -> Any:  # noqa: ANN401  an instance
-        values = list(row)
-        for at, functions, expression in self.converters:
-            for convert in functions:
-                values[at] = convert(values[at], expression, connection)
-        return self.instances.read(values)
+        return self.instances.read(converted(row, self.converters, connection))
+
+
+def converted(row: Sequence[Any], converters: Converters, connection: BaseDatabaseWrapper) -> list[Any]:
+    """Return the row's values as the models' fields expect them."""
+    values = list(row)
+    for at, functions, expression in converters:
+        for convert in functions:
+            values[at] = convert(values[at], expression, connection)
+    return values
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,7 +151,7 @@ def mark_inserted(row: models.Model, key: object, *, alias: str) -> None:
 
 def prepared_values(row: models.Model, connection: BaseDatabaseWrapper) -> list[Any]:
     """Return the values of all inserted columns as the database's driver expects them."""
-    return [prepared_value(field, row, connection) for field in _inserted_fields(type(row))]
+    return [prepared_value(field, row, connection) for field in inserted_fields(type(row))]
 
 
 def prepared_value(field: "models.Field[Any, Any]", row: models.Model, connection: BaseDatabaseWrapper) -> Any:  # noqa: ANN401
@@ -161,14 +168,14 @@ def insert_select(model: type[models.Model], alias: str, expressions: Mapping[st
     expressions: SQL for some fields, in place of `%s`.
     """
     quote = connections[alias].ops.quote_name
-    fields, given = _inserted_fields(model), expressions or {}
+    fields, given = inserted_fields(model), expressions or {}
     columns = ", ".join(quote(str(field.column)) for field in fields)
     slots = ", ".join(given.get(field.name, "%s") for field in fields)
     return f"INSERT INTO {quote(model._meta.db_table)} ({columns}) SELECT {slots}"
 
 
 @lru_cache(maxsize=32)
-def _inserted_fields(model: type[models.Model]) -> "tuple[models.Field[Any, Any], ...]":
+def inserted_fields(model: type[models.Model]) -> "tuple[models.Field[Any, Any], ...]":
     """Return all fields but a primary key that the database generates."""
     return tuple(field for field in model._meta.concrete_fields if not isinstance(field, models.AutoField))
 
@@ -176,7 +183,7 @@ def _inserted_fields(model: type[models.Model]) -> "tuple[models.Field[Any, Any]
 @lru_cache(maxsize=32)
 def _insert_sql(model: type[models.Model], alias: str, count: int) -> str:
     quote = connections[alias].ops.quote_name
-    slots = f"({', '.join(['%s'] * len(_inserted_fields(model)))})"
+    slots = f"({', '.join(['%s'] * len(inserted_fields(model)))})"
     return (
         f"INSERT INTO {quote(model._meta.db_table)} ({_columns(model, alias)}) "  # noqa: S608  names from the model
         f"VALUES {', '.join([slots] * count)} RETURNING {quote(str(model._meta.pk.column))}"
@@ -185,4 +192,4 @@ def _insert_sql(model: type[models.Model], alias: str, count: int) -> str:
 
 def _columns(model: type[models.Model], alias: str) -> str:
     quote = connections[alias].ops.quote_name
-    return ", ".join(quote(str(field.column)) for field in _inserted_fields(model))
+    return ", ".join(quote(str(field.column)) for field in inserted_fields(model))

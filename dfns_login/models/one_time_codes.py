@@ -12,9 +12,9 @@ from django.utils.translation import gettext_lazy as _
 
 from dfns_login.models import transaction
 from dfns_login.models.accounts import Account
-from dfns_login.models.code_choices import Caller, CodeClosed, CodePurpose
-from dfns_login.models.code_sql import COUNTED, guess_sql, inserted_fields, open_or_keep_sql
-from dfns_login.models.compiled import prepared_value, prepared_values
+from dfns_login.models.code_choices import CLOSED_HAS_NO_SALT, Caller, CodeClosed, CodePurpose
+from dfns_login.models.code_sql import COUNTED, guess_sql, open_or_keep_sql
+from dfns_login.models.compiled import inserted_fields, mark_inserted, prepared_value, prepared_values
 from dfns_login.models.events import AuditEvent
 from dfns_login.models.ids import ID_MAX_LENGTH
 from dfns_login.models.outbox import UNDELIVERED, DeliveryState, OutboxQuerySet, OutboxRow
@@ -89,6 +89,7 @@ class OneTimeCodeQuerySet(OutboxQuerySet["OneTimeCode"]):
         cap: int,
         now: datetime,
         caller: Caller = Caller.STRANGER,
+        stand_in: int = 0,
         events: Sequence[AuditEvent] = (),
     ) -> bool:
         """Count a guess and, if it matched, consume the code; false if the code takes no more guesses.
@@ -96,6 +97,7 @@ class OneTimeCodeQuerySet(OutboxQuerySet["OneTimeCode"]):
         One conditional UPDATE, so right and wrong guesses cost the same. It costs as
         much if the code is closed, or not stored at all (R-126). The view must not
         reveal whether an uncounted guess matched.
+        stand_in: which `StandInCode` PostgreSQL updates if the guess is not counted.
         events: stored if the guess is counted; on PostgreSQL by the same statement.
         """
         alias = router.db_for_write(OneTimeCode)
@@ -103,12 +105,17 @@ class OneTimeCodeQuerySet(OutboxQuerySet["OneTimeCode"]):
         at_once = events if connection.vendor == "postgresql" else ()
         moment = OneTimeCode._meta.get_field("expires_at").get_db_prep_save(now, connection)
         closing = [moment, CodeClosed.CONSUMED.value] if matched else []
+        others = [stand_in] if connection.vendor == "postgresql" else []
         stored = chain.from_iterable(prepared_values(event, connection) for event in at_once)
         sql = guess_sql(OneTimeCode, alias, connection.vendor, caller, matched=matched, events=len(at_once))
         with nullcontext() if len(at_once) == len(events) else transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(sql, [*closing, code.pk or 0, cap, moment, *stored])
-            counted = bool(cursor.fetchone() == (COUNTED,))
-            if counted and not at_once and events:
+            cursor.execute(sql, [*closing, code.pk or 0, cap, moment, *others, *stored])
+            outcome, *keys = cursor.fetchone() or (None,)
+            counted = bool(outcome == COUNTED)
+            if counted and at_once:
+                for event, key in zip(at_once, keys, strict=True):
+                    mark_inserted(event, key, alias=alias)
+            elif counted and events:
                 AuditEvent.objects.add(*events)
         return counted
 
@@ -201,11 +208,7 @@ class OneTimeCode(OutboxRow):
                 name="dfns_login_code_one_open",
             ),
             models.UniqueConstraint(fields=["selector"], condition=~Q(selector=""), name="dfns_login_code_selector"),
-            models.CheckConstraint(
-                condition=Q(closed_at__isnull=True, closed_as="", salt__isnull=False)
-                | Q(closed_at__isnull=False, closed_as__in=CodeClosed.values, salt__isnull=True),
-                name="dfns_login_code_closed_has_no_salt",
-            ),
+            models.CheckConstraint(condition=CLOSED_HAS_NO_SALT, name="dfns_login_code_closed_has_no_salt"),
         ]
         indexes: ClassVar = [
             # of open codes. With `closed_at` as its condition, PostgreSQL would use it to look for a name's code

@@ -10,7 +10,7 @@ from typing import Final
 
 from dfns_login.errors import CodeRefused, Refusal
 from dfns_login.key_rings import key_rings
-from dfns_login.models import Account, AuditEvent, Caller, CodePurpose, LoginRecord, OneTimeCode, transaction
+from dfns_login.models import STAND_INS, Account, AuditEvent, Caller, CodePurpose, LoginRecord, OneTimeCode, transaction
 from dfns_login.proofs.code_formats import guess_cap
 from dfns_login.proofs.codes import SALT_BYTES, SELECTOR_LENGTH, derive_characters
 from dfns_login.usernames import Recipient
@@ -63,8 +63,9 @@ def present_login_code(
     record: read for this caller. events: called if the code matches. What it returns is stored with the guess, if the
     code is valid. A wrong guess must not take longer for a name that exists (R-126).
     """
-    codes = record.codes or [_no_code(record.recipient, CodePurpose.LOGIN)]
-    return _spend(codes, _fold(submitted), caller=caller, now=now, events=events)
+    for code in record.codes:
+        code.key_id = code.key_id or key_rings().current_code_key_id  # of a code that is not stored (R-126)
+    return _spend(record.codes, _fold(submitted), caller=caller, now=now, events=events)
 
 
 def present_credential_code(submitted: str, *, now: datetime) -> tuple[PresentedCode, Account]:
@@ -128,6 +129,7 @@ def _spend(
             matched=consumed,
             cap=guess_cap(purpose),
             now=now,
+            stand_in=_stand_in(counting),
             events=drafted if consumed else (),
         )
         if counted and matched and not consumed and refusal is None:
@@ -145,6 +147,17 @@ def _spend(
     recipient = Recipient(organization=counting.organization, username=counting.recipient)
     failures = counting.guesses + counting.device_guesses
     return PresentedCode(recipient=recipient, purpose=purpose, presented_at=now, failures=failures)
+
+
+def _stand_in(code: OneTimeCode) -> int:
+    """Return which `StandInCode` a guess at this name updates if it is not counted.
+
+    The key keeps names that share one from being found without trying. Whether guesses at two names wait for each other
+    would tell whether a code is open.
+    """
+    recipient = Recipient(organization=code.organization, username=code.recipient)
+    digest = hmac.digest(key_rings().decoys, f"stand-in code {recipient.key}".encode(), "sha256")
+    return int.from_bytes(digest[:8]) % STAND_INS
 
 
 def _refusal_of(permit: Callable[[], None]) -> Refusal | None:

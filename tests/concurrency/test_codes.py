@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.db import connection, transaction
 
-from dfns_login.models import CodeClosed, CodePurpose, OneTimeCode
+from dfns_login.models import CodeClosed, CodePurpose, OneTimeCode, StandInCode
 from dfns_login.usernames import Recipient
 from tests.support.factories import Person, issue, make_organization, make_person
 from tests.support.live_web import live_web
@@ -148,6 +148,18 @@ def commit_waits_for_the_disk(act: Callable[[], object]) -> bool:
         return bool(cursor.fetchone()[0])
 
 
+@pytest.mark.usefixtures("jane")
+def test_a_stand_in_is_checked_like_a_code() -> None:
+    """R-126: to check the constraints takes as long as to write the row."""
+    with connection.cursor() as cursor:
+        checks = []
+        for model in (OneTimeCode, StandInCode):
+            checked = "FROM pg_constraint WHERE contype = 'c' AND conrelid = %s::regclass"
+            cursor.execute(f"SELECT pg_get_constraintdef(oid) {checked}", [model._meta.db_table])
+            checks.append(sorted(cursor.fetchall()))
+    assert checks[0] == checks[1]
+
+
 def test_a_guess_waits_for_the_disk_whatever_it_finds(jane: Person) -> None:
     """R-126: an open code does not show in the time of a wrong guess."""
     issue(jane.account.recipient)
@@ -159,4 +171,5 @@ def test_a_guess_waits_for_the_disk_whatever_it_finds(jane: Person) -> None:
     for row, cap in ((code, CAP), (code, 0), (OneTimeCode(), CAP)):
         assert commit_waits_for_the_disk(lambda row=row, cap=cap: guess(row, cap=cap))
     assert [row.guesses for row in codes_of(jane.account.recipient)] == [1]
+    assert StandInCode.rows.filter(pk=0).exists()
     assert not commit_waits_for_the_disk(lambda: OneTimeCode.objects.filter(pk=0).update(guesses=1))  # control

@@ -77,9 +77,11 @@ def test_credentials_that_may_sign_in_are_read_the_oldest_first(kim: Person) -> 
 def test_without_a_code_neither_codes_nor_encrypted_keys_are_read(kim: Person) -> None:
     issue(kim.account.recipient, now=NOW)
     assert read(kim).codes
+    key = make_credential(kim.account, SoftwareKey.make(kind=Kind.KEY))
+    assert len(read(kim).credentials) == 2
     record = read(kim, caller=None)
     assert record.codes == []
-    assert [each.encrypted_key_at_rest for each in record.credentials] == [None]
+    assert [(each.pk, each.encrypted_key_at_rest) for each in record.credentials] == [(key.pk, None)]
 
 
 def test_the_repr_of_a_record_hides_the_encrypted_key(kim: Person) -> None:
@@ -97,7 +99,9 @@ def test_the_codes_of_a_caller_are_read(kim: Person, *, known: bool) -> None:
         assert [each.caller for each in found] == callers
         assert {derive_code(each) for each in found} <= codes
     OneTimeCode.objects.all().close(how=CodeClosed.REVOKED, now=NOW + timedelta(seconds=1))
-    assert LoginRecord.read(recipient, caller=Caller.DEVICE).codes == []
+    (stand_in,) = LoginRecord.read(recipient, caller=Caller.DEVICE).codes
+    assert not stand_in.pk
+    assert stand_in.expires_at < NOW - timedelta(days=10_000)
 
 
 @pytest.mark.parametrize("caller", [*Caller, None])
