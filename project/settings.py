@@ -13,7 +13,7 @@ from dfns_login.settings import BEAT_SCHEDULE
 from project.addresses import broker_address, mail_folder, mail_settings
 from project.databases import database_settings, prepare_statements
 
-env = environ.Env()
+env = environ.FileAwareEnv()  # `SECRET_KEY_FILE` names a file with the value of `SECRET_KEY`, and so on
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 DEBUG = env.bool("DEBUG", default=False)
@@ -79,7 +79,7 @@ SILENCED_SYSTEM_CHECKS = [
 
 # Database
 
-if DEBUG:
+if DEBUG and "DATABASE_URL" not in env:
     (BASE_DIR / "var").mkdir(exist_ok=True)
 DATABASE = env.db("DATABASE_URL", default=f"sqlite:///{BASE_DIR}/var/db.sqlite3" if DEBUG else REQUIRED)
 DATABASES = {"default": database_settings(DATABASE, pool_size=env.int("DATABASE_POOL_SIZE", default=0))}
