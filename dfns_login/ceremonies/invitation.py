@@ -62,7 +62,7 @@ def invite(invitation: Invitation, *, requester: Requester, now: datetime) -> Ac
     account = account_to_invite(invitation)
     if account._state.adding:  # noqa: SLF001  documented by Django
         account = _create(account, invitation, requester=requester, now=now)
-    elif account.signed_up and not Account.objects.keep(account=account):  # purged meanwhile
+    elif account.signed_up and not _keep(account):  # purged, registered or invited meanwhile
         return invite(invitation, requester=requester, now=now)
     send_code(account.recipient, purpose=CodePurpose.REGISTRATION, requester=requester, now=now)
     return account
@@ -90,6 +90,9 @@ def account_to_invite(invitation: Invitation) -> Account:
     )
     if account.state != AccountState.INVITED:
         raise UserExists("account already registered or deactivated")
+    if account.signed_up:  # perhaps by a stranger, who must not decide what the account is
+        account.kind = invitation.kind
+        account.user_id = invitation.user.pk if invitation.user else None
     if invitation.user is not None and account.user_id != invitation.user.pk:
         raise BodyRefused(
             "already invited with another user",
@@ -116,6 +119,14 @@ def _check_user(account: Account) -> None:
         needed = f"No user can be created: {', '.join(error.fields)}. Set USER_FOR_ACCOUNT to a callable of your own."
         details = {"email": [taken]} if isinstance(error, UserTaken) else {"user": [needed]}
         raise BodyRefused(error.reason, details=details) from error
+
+
+def _keep(account: Account) -> bool:
+    try:
+        with transaction.atomic():
+            return Account.objects.keep(account=account)
+    except IntegrityError as error:
+        raise UserExists("user already has an account in the organization") from error
 
 
 def _create(account: Account, invitation: Invitation, *, requester: Requester, now: datetime) -> Account:

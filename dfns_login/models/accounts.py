@@ -143,8 +143,12 @@ class AccountQuerySet(PrimaryQuerySet["Account"]):
         return self.filter(pk=account.pk, locked_until__gt=now).update(locked_until=None) == 1
 
     def keep(self, *, account: "Account") -> bool:
-        """Keep an account that signed itself up, although it isn't registered yet; false if it was purged."""
-        return self.filter(pk=account.pk).update(signed_up=False) == 1
+        """Keep an account that signed itself up, as the user and of the kind that it was given.
+
+        False if it was purged, registered or kept meanwhile.
+        """
+        waiting = self.filter(pk=account.pk, state=AccountState.INVITED, signed_up=True)
+        return waiting.update(signed_up=False, user=account.user_id, kind=account.kind) == 1
 
     def deactivate(self, *, account: "Account") -> bool:
         """Deactivate the account; true for exactly one caller."""

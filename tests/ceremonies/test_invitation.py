@@ -1,5 +1,6 @@
 """Organizations and invitations."""
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -148,6 +149,32 @@ def test_an_inactive_organization_refuses_invitations(acme: Organization) -> Non
     with pytest.raises(BodyRefused) as refusal:
         invited(acme)
     assert list(refusal.value.details or {}) == ["organization"]
+
+
+def signed_up(organization: Organization) -> Account:
+    return Account.objects.create(
+        organization=organization, username="jane@example.co", email="jane@example.co", signed_up=True
+    )
+
+
+def test_an_address_that_signed_itself_up_is_linked_to_its_user(acme: Organization) -> None:
+    """Otherwise a stranger's request for a code would keep the user from being enrolled."""
+    stranger, user = signed_up(acme), make_user("jane")
+    employee = AccountKind.CUSTOMER_EMPLOYEE
+    asked = Invitation(organization=acme, email=stranger.email, user=user, kind=employee)
+    assert invite(asked, requester=SOMEWHERE, now=NOW) == stranger
+    stranger.refresh_from_db()
+    assert (stranger.user, stranger.kind, stranger.signed_up) == (user, employee, False)
+    with pytest.raises(BodyRefused):
+        invite(replace(asked, user=make_user("lee")), requester=SOMEWHERE, now=NOW)
+
+
+def test_a_user_with_an_account_is_not_linked_to_one_that_signed_itself_up(acme: Organization) -> None:
+    user = make_user("jane")
+    invite(Invitation(organization=acme, email="jane@example.com", user=user), requester=SOMEWHERE, now=NOW)
+    stranger = signed_up(acme)
+    with pytest.raises(UserExists):
+        invite(Invitation(organization=acme, email=stranger.email, user=user), requester=SOMEWHERE, now=NOW)
 
 
 @pytest.mark.parametrize("active", [True, False])
