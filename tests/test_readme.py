@@ -226,7 +226,7 @@ def test_the_tutorial_leads_to_a_signed_in_person_on_the_page(project: Project, 
             page.get_by_role("button", name="Download").click()
         page.get_by_label("I've saved my recovery kit in a safe place").check()
         page.get_by_role("button", name="Continue").filter(visible=True).click()
-        page.wait_for_url(f"{url}/")  # signed in
+        page.wait_for_url("**/account/")  # signed in
         page.context.clear_cookies()
         page.goto(f"{url}/")
         page.wait_for_url("**/login/?next=/")
