@@ -466,7 +466,7 @@ def test_a_credential_does_not_work_in_another_organization(scene: Scene, there:
         "firstFactor": scene.person.key.factor(shown["challenge"]),
     }
     assert told(post(scene.client, "/auth/login", answer)) == NOT_AUTHORIZED
-    Credential.objects.filter(credential_id=scene.person.key.credential_id).update(kind="Fido2")
+    Credential.objects.filter(credential_id=scene.person.key.credential_id).update(kind="Fido2", backup_eligible=True)
     for account in (scene.person.account, there.person.account):
         passkey = Passkey(
             key=scene.person.key, account_id=account.pk, origin="http://localhost:8000", rp_id="localhost"

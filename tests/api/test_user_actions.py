@@ -155,7 +155,9 @@ def test_another_key_is_refused(jane: SignedIn, whose: str) -> None:
 
 def test_a_passkey_signs_an_action_and_its_sign_count_is_stored(client: Client, kim: SignedIn) -> None:
     account = kim.person.account
-    Credential.objects.filter(credential_id=kim.key.credential_id).update(kind="Fido2", sign_count=3)
+    Credential.objects.filter(credential_id=kim.key.credential_id).update(
+        kind="Fido2", sign_count=3, backup_eligible=True
+    )
     passkey = Passkey(key=kim.key, account_id=account.pk, origin="http://localhost:8000", rp_id="localhost")
     opened = kim.open_action("POST", PATH)
     by_passkey = {"firstFactor": passkey.factor(opened["challenge"], sign_count=4)}

@@ -275,7 +275,7 @@ def test_a_count_that_falls_is_told(client: Client, mailoutbox: Outbox) -> None:
     """R-54."""
     person = make_person(None, "kim@example.co", SoftwareKey.make())
     account = person.account
-    account.credentials.update(kind="Fido2", sign_count=9)
+    account.credentials.update(kind="Fido2", sign_count=9, backup_eligible=True)
     passkey = Passkey(key=person.key, account_id=account.pk, origin="http://localhost:8000", rp_id="localhost")
     challenge = open_login(client, person.names).json()
     body = {
