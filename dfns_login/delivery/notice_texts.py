@@ -72,15 +72,6 @@ FIXED: Final[Mapping[str, NoticeText]] = {
         title=gettext_lazy("Your password was changed"),
         text=gettext_lazy("You've been signed out everywhere else."),
     ),
-    AuditKind.KEY_RELEASED: NoticeText(
-        title=gettext_lazy("Your key was sent to a new device or network"),
-        text=gettext_lazy(
-            "Somebody entered a code that we emailed you. The key is encrypted, and only your password opens it."
-        ),
-        advice=gettext_lazy(
-            "If it wasn't you, somebody else can read your email. Change the password of your mailbox."
-        ),
-    ),
     AuditKind.CREDENTIAL_SUSPECTED: NoticeText(
         title=gettext_lazy("We blocked a sign-in with your passkey"),
         text=gettext_lazy("The passkey may have been copied."),
@@ -182,6 +173,26 @@ def _recovery_started(event: AuditEvent, _kind: str) -> NoticeText:
     )
 
 
+def _key_released(event: AuditEvent, _kind: str) -> NoticeText:
+    if event.detail.get("purpose") == "action":  # for a session, without a code
+        return NoticeText(
+            title=_("Your key was sent to a new network"),
+            text=_(
+                "Somebody who is signed in to your account requested it. The key is encrypted, and only your password "
+                "opens it."
+            ),
+            advice=_(
+                "If it wasn't you, somebody else is signed in to your account. Sign out everywhere on your account "
+                "page."
+            ),
+        )
+    return NoticeText(
+        title=_("Your key was sent to a new device or network"),
+        text=_("Somebody entered a code that we emailed you. The key is encrypted, and only your password opens it."),
+        advice=_("If it wasn't you, somebody else can read your email. Change the password of your mailbox."),
+    )
+
+
 def _signed_in(event: AuditEvent, _kind: str) -> NoticeText:
     failures = int(event.detail.get("failures", 0))
     if not failures:
@@ -205,5 +216,6 @@ VARIED: Final[Mapping[str, Callable[[AuditEvent, str], NoticeText]]] = {
     AuditKind.LOCKED: _locked,
     AuditKind.UNLOCKED: _unlocked,
     AuditKind.CODE_PRESENTED: _recovery_started,
+    AuditKind.KEY_RELEASED: _key_released,
     AuditKind.SIGNED_IN: _signed_in,
 }
