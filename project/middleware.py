@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 from django.contrib.messages.middleware import MessageMiddleware
 from django.http import HttpRequest, HttpResponse
 from django.middleware.locale import LocaleMiddleware
+from django.utils import translation
 
 API: Final = "/auth/"
 POLICY: Final = (
@@ -33,14 +34,18 @@ else:
 
 
 class _PagesOnly(_Middleware):
-    """Leaves requests of the API alone: its replies are in English, and it shows no messages."""
+    """Leaves requests of the API alone."""
 
     def __call__(self, request: HttpRequest) -> Any:  # noqa: ANN401  a response, or a coroutine that returns one
         return self.get_response(request) if request.path_info.startswith(API) else super().__call__(request)
 
 
 class PagesLocaleMiddleware(_PagesOnly, LocaleMiddleware):
-    """Choose the language of a page."""
+    """Choose the language of a page. Replies of the API are in `LANGUAGE_CODE`."""
+
+    def __call__(self, request: HttpRequest) -> Any:  # noqa: ANN401
+        translation.deactivate()  # Django leaves the thread in the language of its last page
+        return super().__call__(request)
 
 
 class PagesMessageMiddleware(_PagesOnly, MessageMiddleware):

@@ -38,9 +38,11 @@ def views(patterns: list[URLPattern | URLResolver]) -> Iterator[URLPattern]:
 
 
 def test_the_runnable_project_chooses_languages_for_pages_only() -> None:
-    """Requests of the API go around what they do not need."""
-    page, reply = Client().get("/login/"), Client().post("/auth/login/code", {}, content_type="application/json")
-    assert page.wsgi_request.LANGUAGE_CODE == page.headers["Content-Language"] == "en"
+    """Requests of the API go around what they do not need. Their replies are in English, whatever page came before."""
+    page = Client().get("/login/", headers={"Accept-Language": "fr"})
+    reply = Client().post("/auth/login/code", {}, content_type="application/json")
+    assert page.wsgi_request.LANGUAGE_CODE == page.headers["Content-Language"] == "fr"
+    assert reply.json()["error"]["details"]["username"] == ["This field is required."]
     assert "Content-Language" not in reply.headers
     assert not {"LANGUAGE_CODE", "_messages"} & set(vars(reply.wsgi_request))
 
