@@ -71,7 +71,8 @@ _VALUES: Final = {
     "protected": CredentialKind.PASSWORD_PROTECTED_KEY.value,
 }
 _SALT: Final = bytes(16)
-_NEVER: Final = datetime.min.replace(tzinfo=UTC)
+_NEVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
+"""Not the first moment of all, which other time zones of a connection do not have."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,12 +117,7 @@ class LoginRecord:
         """
         connection = connections[router.db_for_write(Organization)]
         alias = connection.alias
-        values: dict[str, Any] = {"organization": recipient.organization, "username": recipient.username}
-        values |= {
-            "registered": AccountState.REGISTERED.value,
-            "protected": CredentialKind.PASSWORD_PROTECTED_KEY.value,
-        }
-        values |= {"key": CredentialKind.KEY.value, "passkey": CredentialKind.FIDO2.value}
+        values: dict[str, Any] = {"organization": recipient.organization, "username": recipient.username, **_VALUES}
         if caller:
             values |= {"purpose": CodePurpose.LOGIN.value, "stranger": Caller.STRANGER.value, "caller": caller.value}
             values |= {"salt": _SALT, "never": connection.ops.adapt_datetimefield_value(_NEVER)}

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.db import connection
@@ -38,6 +39,17 @@ def kim() -> Person:
 
 def read(person: Person, *, caller: Caller | None = Caller.STRANGER) -> LoginRecord:
     return LoginRecord.read(person.account.recipient, caller=caller)
+
+
+@pytest.mark.parametrize("zone", ["America/New_York", "Pacific/Auckland"])
+def test_a_name_without_a_code_is_read_in_any_time_zone(monkeypatch: pytest.MonkeyPatch, zone: str) -> None:
+    """`DATABASES` may have a `TIME_ZONE`."""
+    monkeypatch.setattr(connection, "timezone", ZoneInfo(zone))
+    monkeypatch.setattr(connection, "timezone_name", zone)
+    if connection.vendor == "postgresql":
+        connection.ensure_timezone()
+    (code,) = LoginRecord.read(Recipient(organization="or-x", username="nobody"), caller=Caller.STRANGER).codes
+    assert code.expires_at < NOW
 
 
 @pytest.mark.parametrize("state", AccountState)
