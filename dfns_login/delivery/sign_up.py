@@ -29,31 +29,38 @@ def sign_up(row: OneTimeCode, *, now: datetime) -> Account | None:
         return None
     requester = Requester(address=row.address, agent=row.agent)
     account = Account(organization=organization, username=row.recipient, email=row.recipient, signed_up=True)
+    if not _is_permitted(account, requester=requester):
+        return None
     try:
-        check_user(account)
         with transaction.atomic():
             account.save(force_insert=True)
             record_event(AuditKind.INVITED, account=account, requester=requester, now=now, sign_up=1)
-    except UserUnavailable as refusal:
-        log_refusal(refusal, where=sign_up.__name__, requester=requester)
-        return None
     except IntegrityError:  # invited by an operator meanwhile
         return None
     return account
 
 
 def _organization_to_join(row: OneTimeCode) -> Organization | None:
-    """Return the recipient's organization if the recipient is an address that may sign up there."""
-    hook = login_settings().sign_up
-    organization = Organization.objects.filter(pk=row.organization, active=True).first() if hook else None
-    if organization is None:
+    """Return the recipient's organization if people may sign up, and the recipient is an address."""
+    if not login_settings().sign_up:
         return None
     try:
         validate_email(row.recipient)
     except ValidationError:
         return None
+    return Organization.objects.filter(pk=row.organization, active=True).first()
+
+
+def _is_permitted(account: Account, *, requester: Requester) -> bool:
+    """Ask `SIGN_UP` and the project's user model. Whatever these raise, the other emails must go out."""
     try:
-        return organization if import_string(hook)(row.recipient, organization) else None
-    except Exception as error:  # noqa: BLE001  the project's own; the other emails must go out
+        permitted = bool(import_string(login_settings().sign_up)(account.email, account.organization))
+        if permitted:
+            check_user(account)
+    except UserUnavailable as refusal:
+        log_refusal(refusal, where=sign_up.__name__, requester=requester)
+        return False
+    except Exception as error:  # noqa: BLE001  the project's own code
         log_outage("sign_up", error=error)
-        return None
+        return False
+    return permitted

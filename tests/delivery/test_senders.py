@@ -210,6 +210,18 @@ def test_who_could_not_register_does_not_sign_up(
     assert LEE not in caplog.text
 
 
+def test_a_user_model_that_fails_stops_no_other_email(
+    open_to_all: type[Phone], jane: Account, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its `clean` may raise anything."""
+    monkeypatch.setattr(get_user_model(), "clean", lambda _self: {}["missing"])
+    row = ask(lee(jane.organization), CodePurpose.REGISTRATION)
+    deliver_at(NOW)
+    assert state(row)[0] == "no recipient"
+    assert "sign_up" in caplog.text
+    assert LEE not in caplog.text
+
+
 @pytest.mark.parametrize("purpose", [CodePurpose.LOGIN, CodePurpose.RECOVERY])
 def test_only_a_registration_code_signs_up(open_to_all: type[Phone], purpose: CodePurpose) -> None:
     ask(lee(make_organization()), purpose)
