@@ -101,10 +101,11 @@ def lock_session(session: Session, *, now: datetime, others: Collection[str] = (
 
     Whatever authorizes an act is checked here again, in the act's own transaction: everything
     that ends a session or voids an account takes the same lock.
-    others: ids of the other accounts that the transaction acts on, which are locked too.
+    others: ids of the other accounts of its organization that the transaction acts on, which are locked too.
     Raises: TokenRefused, if the session ended meanwhile.
     """
-    Account.objects.filter(pk__in={session.account_id, *others}).lock_each()
+    accounts = Account.objects.filter(organization=session.account.organization_id)
+    accounts.filter(pk__in={session.account_id, *others}).lock_each()
     live = Session.objects.live(now=now, idle=login_settings().token_idle).filter(pk=session.pk)
     generation = live.values_list("generation", flat=True).first()
     if generation is None:

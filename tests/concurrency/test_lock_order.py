@@ -129,6 +129,14 @@ def test_of_two_operators_who_deactivate_each_other_the_first_one_does(
     assert deactivated.count() == 1
 
 
+def test_an_action_locks_no_account_of_another_organization() -> None:
+    """R-87: whoever knows its id must not hold up its owner."""
+    jane, stranger = (make_person(make_organization(name), "jane@example.co") for name in ("Acme", "Other"))
+    lock = Account.objects.filter(pk=stranger.account.pk).select_for_update(no_key=True, nowait=True).get
+    begin = partial(authorize, session_of(jane), stranger.account)
+    assert failures(begin, lambda: None, meanwhile=lock) == set()
+
+
 def delete_naively(account: Account) -> None:
     """Void the account, which locks its organization too."""
     Account.objects.lock(account=account)
