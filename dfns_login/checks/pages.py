@@ -67,7 +67,8 @@ def _check_static_files() -> Iterator[CheckMessage]:
     if urlsplit(settings.STATIC_URL or "").netloc:
         hint = "The pages use a web worker, which browsers load from the page's own origin only."
         yield Warning("STATIC_URL is on another origin.", hint=hint, id="dfns_login.W061")
-    storage = import_string(settings.STORAGES["staticfiles"]["BACKEND"])  # an instance needs STATIC_ROOT
+    backend = settings.STORAGES.get("staticfiles", {}).get("BACKEND", "")
+    storage = import_string(backend) if backend else None  # an instance needs STATIC_ROOT
     removes = hasattr(storage, "keep_only_hashed_files") and getattr(settings, KEEP_ONLY_HASHED_FILES, False)
     if removes or getattr(storage, "support_js_module_import_aggregation", False):
         switch = KEEP_ONLY_HASHED_FILES if removes else "support_js_module_import_aggregation"

@@ -626,6 +626,11 @@ def test_a_missing_folder_for_metrics_is_an_error(monkeypatch, tmp_path: Path):
     assert ids() == ["E055"]
 
 
+def test_a_project_without_a_storage_of_static_files_is_checked(settings):
+    settings.STORAGES = {"default": settings.STORAGES["default"]}
+    assert ids(deploy=False) == []
+
+
 @pytest.mark.parametrize("chosen", ["Django", "WhiteNoise", "WhiteNoise, only hashed names", "Django, rewritten"])
 def test_static_files_must_keep_the_names_that_scripts_import(settings, chosen):
     """`tests/client/test_static_files.py` collects them."""
