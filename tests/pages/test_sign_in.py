@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.support.conformance.browser import Authenticator
 from tests.support.live_project import LiveProject
 from tests.support.page_steps import (
+    ENDLESS_AUTOFILL,
     PASSWORD,
     WITHOUT_AUTOFILL,
     Resident,
@@ -342,6 +343,31 @@ def test_a_passkey_signs_in_by_autofill_and_by_the_button(visitor: Visitor, resi
         expect(page.get_by_text(resident.email).first).to_be_visible()
         assert posted(visitor, "/auth/login/code") == before
         assert posted(visitor, "/auth/login/init") == inits + (not by_autofill)
+
+
+def test_a_sign_in_page_in_another_tab_does_not_keep_the_session_from_getting_idle(
+    visitor: Visitor, resident: Resident
+) -> None:
+    """R-73: it asks for a new challenge every few minutes, but only until the browser is signed in."""
+    forgotten = visitor.page.context.new_page()
+    asked: list[str] = []
+    forgotten.on("request", lambda request: asked.append(request.url))
+    forgotten.add_init_script(ENDLESS_AUTOFILL)
+    forgotten.clock.install()
+    forgotten.goto("/login/")
+    forgotten.wait_for_function("globalThis.offers === 1")
+    with forgotten.expect_response("**/login/"):
+        forgotten.clock.fast_forward("02:31")
+    forgotten.wait_for_function("globalThis.offers === 2")
+    sign_in(visitor, resident)
+    with forgotten.expect_response("**/account/"):
+        forgotten.clock.fast_forward("02:31")
+    forgotten.wait_for_load_state("networkidle")
+    before = len(asked)
+    for _ in range(2):
+        forgotten.clock.fast_forward("02:31")
+        forgotten.evaluate("Promise.resolve()")
+    assert asked[before:] == []
 
 
 def test_signing_in_with_the_keyboard_alone(visitor: Visitor, resident: Resident) -> None:

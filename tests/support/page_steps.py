@@ -17,6 +17,15 @@ if (globalThis.PublicKeyCredential) PublicKeyCredential.isConditionalMediationAv
 """
 """A script for tests of the button: the virtual authenticator chooses a passkey as soon as autofill offers one."""
 
+ENDLESS_AUTOFILL: Final = """
+if (globalThis.PublicKeyCredential) PublicKeyCredential.isConditionalMediationAvailable = async () => true
+navigator.credentials.get = ({ signal }) => {
+  globalThis.offers = (globalThis.offers ?? 0) + 1
+  return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
+}
+"""
+"""A script for tests of autofill from which nobody chooses. It counts the offers."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Resident:

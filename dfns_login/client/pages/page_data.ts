@@ -44,15 +44,17 @@ export function passkeyChallenge(): SigningChallenge | null {
 
 /**
  * Fetch a new CSRF token, because signing in in another tab changes it, and a new challenge. Keeps what was typed.
- * Throws TypeError if the server can't be reached.
+ * Returns false if the browser was sent to another page, as it is once it is signed in. Throws TypeError if the server
+ * can't be reached.
  */
-export async function renewPage(): Promise<void> {
+export async function renewPage(): Promise<boolean> {
   const response = await fetch(location.pathname + location.search, { credentials: 'same-origin', cache: 'no-store' })
   const html = await response.text()
   const token = /name="csrfmiddlewaretoken" value="(\w+)"/.exec(html)?.[1]
   if (token !== undefined) csrfField.value = token
   const opened = /data-passkey-challenge="([\w-]+)"\s+data-passkey-identifier="([\w-]+)"/.exec(html)
   if (opened) [, data['passkeyChallenge'], data['passkeyIdentifier']] = opened
+  return !response.redirected
 }
 
 export const api = new Api(page.base, csrfToken)

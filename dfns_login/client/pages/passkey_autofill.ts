@@ -43,10 +43,11 @@ export class PasskeyAutofill {
     }
   }
 
+  /** Stop once the browser is signed in: each request would keep that session from ending when it is idle. */
   async #renew(): Promise<void> {
-    await renewPage().catch(() => undefined) // offline: the old challenge may still do
+    const isSignedOut = await renewPage().catch(() => true) // offline: the old challenge may still do
     if (!this.#waiting) return
     this.stop()
-    await this.start()
+    if (isSignedOut) await this.start()
   }
 }
