@@ -8,7 +8,7 @@ import { PasswordChange } from './account_password.js'
 import { Sessions } from './account_sessions.js'
 import { find } from './dom.js'
 import { enablePasswordToggles } from './fields.js'
-import { enablePage } from './page_data.js'
+import { enablePage, takeUsernameFromFragment } from './page_data.js'
 
 const account = new AccountPage()
 const passwordChange = new PasswordChange(account)
@@ -24,5 +24,6 @@ window.addEventListener('pageshow', ({ persisted }) => {
   if (persisted) location.reload()
 })
 enablePasswordToggles()
+takeUsernameFromFragment() // kept by the browser when the sign-in page redirects somebody who is signed in
 enablePage()
 void account.reload()
