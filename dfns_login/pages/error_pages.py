@@ -16,7 +16,7 @@ from django.urls import NoReverseMatch, get_script_prefix, reverse
 from django.utils import translation
 from django.utils.functional import Promise
 from django.utils.html import format_html
-from django.utils.http import escape_leading_slashes
+from django.utils.http import escape_leading_slashes, urlencode
 from django.utils.translation import gettext_lazy as _
 
 from dfns_login.pages.headers import HEADERS, content_security_policy
@@ -126,15 +126,17 @@ def _context(request: HttpRequest, page: ErrorPage) -> dict[str, object]:
     """Return the context of an error page.
 
     again_url: the same address, if another try may work; not for a form, which the browser would have to send again.
+    sign_in_url: leads back to the same address; shows the page to somebody who is signed in, too.
     """
     conf = login_settings()
+    address = _own_address(request) if request.method in {"GET", "HEAD"} else ""
     return {
         "page": page,
         "rp_name": conf.rp_name,
         "support_email": conf.support_email,
         "home_url": get_script_prefix(),
-        "sign_in_url": _sign_in_url() if page.sign_in else "",
-        "again_url": _own_address(request) if page.try_again and request.method in {"GET", "HEAD"} else "",
+        "sign_in_url": _sign_in_url(address) if page.sign_in else "",
+        "again_url": address if page.try_again else "",
     }
 
 
@@ -143,8 +145,9 @@ def _own_address(request: HttpRequest) -> str:
     return escape_leading_slashes(request.get_full_path())
 
 
-def _sign_in_url() -> str:
+def _sign_in_url(address: str) -> str:
     try:
-        return reverse("dfns_login:sign-in")
+        path = reverse("dfns_login:sign-in")
     except NoReverseMatch:
         return ""
+    return f"{path}?{urlencode({'again': '1', 'next': address})}"

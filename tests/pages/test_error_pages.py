@@ -52,6 +52,14 @@ def test_each_handler_shows_its_page_without_the_database() -> None:
     }
 
 
+def test_who_may_not_see_a_page_may_sign_in_with_another_account() -> None:
+    """Without `again`, somebody who is signed in would be redirected to their own account."""
+    for method, back in (("get", "%2Fstaff%2F%3Fx%3D1"), ("post", "")):
+        request = getattr(RequestFactory(), method)("/staff/?x=1")
+        page = error_handlers.permission_denied(request).content.decode()
+        assert f'href="/login/?again=1&amp;next={back}"' in page
+
+
 def test_below_the_apis_path_each_handler_answers_with_the_envelope() -> None:
     for name, response in answers("/auth/x").items():
         assert (response.status_code, response["Content-Type"]) == (ERROR_PAGES[name].status, "application/json")
