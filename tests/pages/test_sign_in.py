@@ -318,7 +318,10 @@ def test_errors_show_a_message_and_keep_what_was_typed(visitor: Visitor, residen
 
 
 def test_a_passkey_signs_in_by_autofill_and_by_the_button(visitor: Visitor, resident: Resident) -> None:
-    """R-162: nothing is asked for. The virtual authenticator chooses the passkey that autofill offers."""
+    """R-162: nothing is asked for. The virtual authenticator chooses the passkey that autofill offers.
+
+    At first the challenge has expired, as while a computer sleeps, so the passkey is offered again.
+    """
     page = visitor.page
     authenticator = Authenticator.plugged_into(page)
     sign_in(visitor, resident)
@@ -332,6 +335,8 @@ def test_a_passkey_signs_in_by_autofill_and_by_the_button(visitor: Visitor, resi
         page.wait_for_timeout(100)
     assert len(authenticator.passkeys()) == 1
     before, inits = posted(visitor, "/auth/login/code"), posted(visitor, "/auth/login/init")
+    expired = {"error": {"message": "expired", "code": "invalid_challenge"}}
+    page.route("**/login/complete", lambda route: route.fulfill(status=400, json=expired), times=1)
     for by_autofill in (True, False):
         if not by_autofill:
             page.add_init_script(WITHOUT_AUTOFILL)

@@ -5,11 +5,11 @@ import type { Fido2Assertion, SigningChallenge } from '../wire.js'
 import { page, passkeyChallenge, renewPage } from './page_data.js'
 
 export class PasskeyAutofill {
-  readonly #chosen: (challenge: SigningChallenge, factor: Fido2Assertion) => Promise<void>
+  readonly #chosen: (challenge: SigningChallenge, factor: Fido2Assertion) => Promise<boolean>
   #waiting: AbortController | undefined
 
-  /** `chosen`: called with the signed challenge. */
-  constructor(chosen: (challenge: SigningChallenge, factor: Fido2Assertion) => Promise<void>) {
+  /** `chosen`: called with the signed challenge. Returns whether that had expired, as it does while a computer sleeps. */
+  constructor(chosen: (challenge: SigningChallenge, factor: Fido2Assertion) => Promise<boolean>) {
     this.#chosen = chosen
   }
 
@@ -37,7 +37,7 @@ export class PasskeyAutofill {
     const timer = window.setTimeout(() => void this.#renew(), page.passkeyLifetime / 2)
     try {
       const factor = await getPasskey(challenge, { conditional: true, signal })
-      if (!signal.aborted) await this.#chosen(challenge, factor)
+      if (!signal.aborted && (await this.#chosen(challenge, factor))) await this.#renew()
     } finally {
       window.clearTimeout(timer)
     }

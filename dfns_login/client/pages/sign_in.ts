@@ -174,17 +174,20 @@ async function signWithSecond(): Promise<void> {
   )
 }
 
-/** The person chose a passkey in the email field. */
-async function signWithAutofilled(challenge: SigningChallenge, firstFactor: Fido2Assertion): Promise<void> {
+/** The person chose a passkey in the email field. Returns whether the challenge had expired. */
+async function signWithAutofilled(challenge: SigningChallenge, firstFactor: Fido2Assertion): Promise<boolean> {
+  let expired = false
   await guard.run(
     'signing_in',
     () => complete(challenge, { firstFactor }),
     (error) => {
-      if (!isRefused(error, 'not_authorized') && !isRefused(error, 'invalid_challenge')) return false
-      messages.showError(text('passkey.unknown'))
+      expired = isRefused(error, 'invalid_challenge')
+      if (!expired && !isRefused(error, 'not_authorized')) return false
+      messages.showError(text(expired ? 'passkey.expired' : 'passkey.unknown'))
       return true
     },
   )
+  return expired
 }
 
 async function signWithPasskey(): Promise<void> {
