@@ -54,11 +54,16 @@ class WakeUps:
         if self._requested.is_set():
             return  # the thread has yet to send the one for an earlier request
         with self._lock:
+            if self._thread is None:
+                thread = threading.Thread(target=self._run, name="dfns_login-wake-ups", daemon=True)
+                try:
+                    thread.start()
+                except RuntimeError as error:  # the process may have no more threads: the next request tries again
+                    self._on_failure(error)
+                    return
+                self._thread = thread
             self._idle.clear()
             self._requested.set()
-            if self._thread is None:
-                self._thread = thread = threading.Thread(target=self._run, name="dfns_login-wake-ups", daemon=True)
-                thread.start()
 
     def finish(self, *, seconds: float = EXIT_SECONDS) -> bool:
         """Wait until all wake-ups are sent or have failed, without rests. Returns whether they are."""

@@ -48,11 +48,27 @@ def request_one(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> Callable[[],
     return request
 
 
+def _no_more_threads(_: threading.Thread) -> None:
+    raise RuntimeError("can't start new thread")
+
+
 def test_wake_ups_use_one_connection(broker: Broker, request_one: Callable[[], None]) -> None:
     request_one()
     request_one()
     first, second = broker.connections
     assert first is second
+
+
+def test_a_thread_that_cannot_start_is_reported_and_tried_again(
+    broker: Broker, request_one: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Containers limit the number of threads. The sweep sends what is due meanwhile."""
+    with monkeypatch.context() as full:
+        full.setattr(threading.Thread, "start", _no_more_threads)
+        request_one()
+    assert [type(each) for each in broker.reported] == [RuntimeError]
+    request_one()
+    assert len(broker.connections) == 1
 
 
 def test_a_stale_connection_loses_no_wake_up(broker: Broker, request_one: Callable[[], None]) -> None:
