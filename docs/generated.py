@@ -53,7 +53,7 @@ def _described(verb: str, parser: argparse.ArgumentParser, *, level: int) -> str
     text = f"{'#' * level} {verb}\n\n{parser.description or ''}\n\n```text\n{usage}\n```\n"
     for each in options:
         name = ", ".join(each.option_strings) or str(each.metavar or each.dest)
-        text += f"\n- `{name}`: {each.help}"
+        text += f"\n- `{name}`: {str(each.help) % {'default': f'`{each.default}`'}}"
     below = (_described(f"{verb} {name}", each, level=level + 1) for name, each in _verbs(parser))
     return "\n".join([text, "", *below])
 
