@@ -58,7 +58,11 @@ def invite_person(given: argparse.Namespace, terminal: Terminal) -> None:
     codes = OneTimeCode.objects.open().of(account.recipient, purpose=CodePurpose.REGISTRATION)
     code = codes.order_by("pk").first()
     until = code.expires_at if code else None
-    sent = f"was emailed at {code.sent_at:%Y-%m-%d %H:%M} UTC" if code and code.sent_at else "waits to be emailed"
+    if code and code.sent_at:
+        sent = f"was emailed at {code.sent_at:%Y-%m-%d %H:%M} UTC"
+        sent += " and waits to be emailed again" if code.asked_at > code.sent_at else ""
+    else:
+        sent = "waits to be emailed"
     row = _row(Account.objects.filter(pk=account.pk).values(*COLUMNS).get())
     terminal.print(
         {**row, "code_expires_at": until and until.isoformat(), "code_email": code and code.delivery},

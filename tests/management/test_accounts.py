@@ -74,7 +74,7 @@ def test_an_invitation_never_prints_the_code(dfns, caplog, form):
         assert form_of_it not in said.out + said.err + caplog.text
 
 
-def test_an_invitation_says_whether_its_code_was_emailed(dfns, mailoutbox):
+def test_an_invitation_says_whether_its_code_was_emailed(dfns, mailoutbox, settings):
     """R-144."""
     make_organization()
     assert "waits to be emailed" in dfns("invite", "jane@example.co").out
@@ -82,6 +82,8 @@ def test_an_invitation_says_whether_its_code_was_emailed(dfns, mailoutbox):
     deliver()
     assert "was emailed at" in dfns("invite", "jane@example.co").out
     assert dfns("invite", "jane@example.co", "--json").json["code_email"] == "sent"
+    settings.DFNS_LOGIN = {**settings.DFNS_LOGIN, "CODE_COOLDOWN": timedelta()}
+    assert "and waits to be emailed again" in dfns("invite", "jane@example.co").out
 
 
 def test_inviting_twice_keeps_the_account_and_its_code(dfns):
