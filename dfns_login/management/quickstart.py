@@ -10,6 +10,7 @@ from typing import Final
 
 from celery import current_app
 from django.conf import settings
+from django.contrib.auth import get_user_model
 from django.db import DatabaseError
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
@@ -18,6 +19,7 @@ from dfns_login.delivery import has_celery_app, missing_files
 from dfns_login.key_rings import new_rings, ring_texts
 from dfns_login.management.terminal import Parsers, Terminal, add_command
 from dfns_login.models import Organization
+from dfns_login.project_users import missing_fields
 
 MIDDLEWARE: Final = "dfns_login.middleware.BrowserSessionMiddleware"
 URLS: Final = """\
@@ -39,6 +41,16 @@ from dfns_login.settings import BEAT_SCHEDULE
 
 CELERY_BEAT_SCHEDULE = {**BEAT_SCHEDULE}"""
 
+USERS: Final = """\
+from django.contrib.auth import get_user_model
+
+
+def create_user(account):
+    user = get_user_model()({values})  # your values for ...
+    user.set_unusable_password()
+    user.save()
+    return user"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Missing:
@@ -54,13 +66,13 @@ def add_commands(parsers: Parsers) -> None:
 
 
 def quickstart(_given: argparse.Namespace, terminal: Terminal) -> None:
-    found = [*_missing_settings(), *_missing_code(), *_missing_rows()]
+    found = [*_missing_settings(), *_missing_callable(), *_missing_code(), *_missing_rows()]
     if terminal.as_json:
         terminal.print_json([asdict(each) for each in found])
         return
     for each in found:
         terminal.out.write(terminal.style.WARNING(f"{each.what}: {each.where}"))
-        terminal.out.write(f"\n{each.lines}\n")
+        terminal.out.write(f"\n{each.lines}\n\n")
     if not found:
         terminal.out.write(
             terminal.style.SUCCESS("Nothing is missing. Start a worker and beat, then run `manage.py dfns doctor`.")
@@ -82,10 +94,24 @@ def _missing_settings() -> Iterator[Missing]:
         yield Missing(what="Periodic tasks", where=where, lines=BEAT)
     if not (current_app.conf.broker_url or getattr(settings, "CELERY_BROKER_URL", "")):
         yield Missing(what="Broker", where=where, lines=f'CELERY_BROKER_URL = "{REDIS_URL}"')
-    if not ring_texts():
+    if not (ring_texts() or settings.DEBUG):
         rings = json.dumps(new_rings(now=timezone.now()))
-        what = "Key rings (not needed with DEBUG; never replace those in use)"
+        what = "Key rings (never replace those in use)"
         yield Missing(what=what, where="environment", lines=f"DFNS_LOGIN_KEYS='{rings}'")
+
+
+def _missing_callable() -> Iterator[Missing]:
+    """Yield a callable for `USER_FOR_ACCOUNT`, if the user model needs one (`dfns_login.E017`)."""
+    if not (fields := missing_fields()):
+        return
+    model, package = get_user_model(), settings.ROOT_URLCONF.partition(".")[0]
+    known = {model.USERNAME_FIELD: "account.username", model.get_email_field_name(): "account.email"}
+    wanted = [each.name for each in model._meta.fields if each.name in {*known, *fields} and not each.has_default()]
+    values = ", ".join(f"{name}={'...' if name in fields else known[name]}" for name in wanted)
+    what = "A user for each account"
+    yield Missing(what=what, where=f"{package}/users.py", lines=USERS.format(values=values))
+    lines = f'DFNS_LOGIN["USER_FOR_ACCOUNT"] = "{package}.users.create_user"'
+    yield Missing(what=what, where=_file_of(settings.SETTINGS_MODULE or "mysite.settings"), lines=lines)
 
 
 def _missing_code() -> Iterator[Missing]:

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from django.contrib.auth import get_user_model
 from django.core.cache.backends.locmem import LocMemCache
 
 from dfns_login.delivery import missing_files
@@ -32,7 +33,7 @@ def test_nothing_is_missing_from_a_complete_project(dfns: Dfns) -> None:
 @pytest.mark.parametrize(
     ("change", "what"),
     [
-        ({"DFNS_LOGIN": {}}, {"Settings", "Key rings (not needed with DEBUG; never replace those in use)"}),
+        ({"DFNS_LOGIN": {}}, {"Settings", "Key rings (never replace those in use)"}),
         ({"MIDDLEWARE": []}, {"Middleware"}),
         ({"LOGIN_URL": "/accounts/login/"}, {"Sign-in page for your own views"}),
         ({"ROOT_URLCONF": "django.contrib.auth.urls"}, {"URLs"}),
@@ -50,6 +51,21 @@ def test_what_is_missing_is_named(dfns: Dfns, settings: Any, change: dict[str, A
     found = dfns("quickstart", "--json").json
     assert {each["what"] for each in found} == what
     assert all(each["lines"] in dfns("quickstart").out for each in found if each["where"] != "environment")
+
+
+@pytest.mark.django_db
+def test_a_callable_for_a_user_model_that_needs_more_is_printed(
+    dfns: Dfns, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_organization()
+    monkeypatch.setattr(get_user_model()._meta.get_field("first_name"), "blank", False)
+    module, setting = dfns("quickstart", "--json").json
+    assert (module["where"], setting["where"]) == ("project/users.py", "project/settings.py")
+    assert "(username=account.username, first_name=..., email=account.email)" in module["lines"]
+    compile(module["lines"], "users.py", "exec")
+    assert setting["lines"] == 'DFNS_LOGIN["USER_FOR_ACCOUNT"] = "project.users.create_user"'
+    settings.DFNS_LOGIN = {**settings.DFNS_LOGIN, "USER_FOR_ACCOUNT": "dfns_login.project_users.user_for_account"}
+    assert dfns("quickstart", "--json").json == []
 
 
 @pytest.mark.django_db
@@ -111,16 +127,13 @@ def test_pasting_what_it_prints_is_enough(tmp_path: Path) -> None:
     with (config / "local.py").open("a") as file:
         file.write('\nINSTALLED_APPS += ["dfns_login"]\n')
     missing = json.loads(manage("dfns", "quickstart", "--json"))
-    assert len(missing) == 11
+    assert len(missing) == 10
     files = {"config/settings/local.py", "config/celery.py", "config/__init__.py", "mysite/urls.py"}
-    assert {each["where"] for each in missing} == {*files, "environment", "shell"}
+    assert {each["where"] for each in missing} == {*files, "shell"}
     for each in missing:
         if each["where"] == "shell":
             for line in each["lines"].splitlines():
                 manage(*line.split()[2:])
-        elif each["where"] == "environment":
-            name, _, value = each["lines"].partition("=")
-            environment[name] = value.strip("'")
         else:
             with (tmp_path / each["where"]).open("a") as file:
                 file.write(f"\n{each['lines']}\n")
