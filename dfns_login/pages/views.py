@@ -132,7 +132,7 @@ def _context(request: HttpRequest) -> dict[str, Any]:
 def _passkey_challenge(request: HttpRequest, organization_id: str) -> OpenedChallenge | None:
     """Open a challenge for the passkeys that browsers offer in the email field. Nothing is stored.
 
-    None if the organization is not known yet, or requires a second factor.
+    None if the organization is not known yet, or requires a second factor, which `login/init` tells anybody too.
     """
     if not organization_id:
         return None
@@ -149,8 +149,8 @@ def _code_field(purpose: CodePurpose) -> dict[str, str]:
 def _organization(request: HttpRequest) -> tuple[Organization | None, str]:
     """Return the organization that the pages are for, and its id: the one in the link wins.
 
-    The id in a link is not looked up, so as not to reveal whether it exists. Without one, it is the organization that
-    the project names, or its only one.
+    The name for an id in a link is not looked up, so as not to reveal whether it exists. Without one, it is the
+    organization that the project names, or its only one.
     """
     organization = organization_of(request)
     named = request.GET.get("organization", "")
