@@ -1,8 +1,8 @@
 """R-153: README and the tutorial, followed word by word in new projects.
 
 The wheel is built and installed, each block of code goes where its first line says, and each command is run. The
-official Python client signs a person in after README, in a project with a user model of its own. After the tutorial,
-the person signs in on the page.
+official Python client signs a person in after README, in a project with a user model of its own, and then a program, as
+the page on that client says. After the tutorial, the person signs in on the page.
 """
 
 import os
@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -169,6 +170,19 @@ def wait_until_up(url: str) -> None:
     raise AssertionError("the project does not start")
 
 
+def follow_the_page_on_the_python_client(project: Project, organization: str, *, codes: tuple[int, int]) -> None:
+    page = (ROOT / "docs" / "how-to" / "python-client.md").read_text()
+    register, sign_in = re.findall(r"^```python\n(.+?)^```$", page, re.DOTALL | re.MULTILINE)
+    names: dict[str, Any] = {}
+    url = project.environment["PUBLIC_URL"]
+    exec(register.replace("http://localhost:8000", url).replace("or-…", organization), names)  # noqa: S102  our own page
+    names["register"](names["key"], names["credential_id"], project.code(number=codes[0]))
+    said: list[Any] = []
+    names |= {"input": lambda _prompt: project.code(number=codes[1]), "print": said.append}
+    exec(sign_in, names)  # noqa: S102
+    assert [each["credentialId"] for each in said[0]["items"]] == [names["credential_id"]]
+
+
 @pytest.mark.slow
 def test_the_readme_leads_to_a_signed_in_person(project: Project) -> None:
     started = time.monotonic()
@@ -200,6 +214,8 @@ def test_the_readme_leads_to_a_signed_in_person(project: Project) -> None:
     print(f"a signed-in person after {time.monotonic() - started:.1f} s")  # noqa: T201
     people = "from people.models import Person; print(*Person.objects.values_list('email', 'full_name'))"
     assert "('jane@example.com', 'jane@example.com')" in project.run(f'python manage.py shell -c "{people}"')
+    project.run("python manage.py dfns invite robot@example.com")
+    follow_the_page_on_the_python_client(project, organization, codes=(3, 4))
     health = project.run("python manage.py dfns doctor || true")
     assert not re.search(r"^error +(keys|worker|broker|cache|database):", health, re.MULTILINE), health
 
