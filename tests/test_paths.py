@@ -237,7 +237,7 @@ def test_a_wrong_host_is_refused_in_the_envelope_below_a_mount(
 ) -> None:
     """R-136."""
     settings.ROOT_URLCONF = urls.urlconf(*urlconf.urlpatterns)
-    settings.ROOT_URLCONF.handler400 = "dfns_login.rest_framework.bad_request"
+    settings.ROOT_URLCONF.handler400 = "dfns_login.error_handlers.bad_request"
     inside = httpx.WSGITransport(app=at_script_name(script_name))
     with httpx.Client(transport=inside, base_url="http://wrong.example") as client:
         assert client.post(f"{base}auth/login", json={}).json()["error"]["code"] == "invalid_request"

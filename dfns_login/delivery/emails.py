@@ -39,12 +39,21 @@ LINK_LIKE: Final = re.compile(r"://|@|[\w-][.\u3002\uff0e\uff61][^\W\d_]{2}|www\
 """What mail programs make a link of. Whoever adds a credential chooses its name, and may not be the owner."""
 
 
+class _Hidden(str):
+    """Text that its `repr` hides: Django logs the whole context if a template names a missing variable."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'[hidden]'"
+
+
 def code_email(row: OneTimeCode, *, code: str, account: Account, now: datetime) -> EmailMultiAlternatives:
     """Compose the email of an open code, to the account's stored address, in the owner's language."""
     conf = login_settings()
     minutes = max(1, int((row.expires_at - now).total_seconds()) // SECONDS_PER_MINUTE)
     context = {
-        "code": code,
+        "code": _Hidden(code),
         "minutes": minutes,
         "hours": (minutes + 1) // MINUTES_PER_HOUR,  # sent at once, it shows the full number of hours
         "expires_at": row.expires_at,
@@ -83,7 +92,7 @@ def notice_email(
             "device": device,
             "network": network,
             "details": _details(event, account=account, credential=credential, device=device, network=network),
-            "lock_url": _lock_url(event),
+            "lock_url": _Hidden(_lock_url(event)),
             "until": parse_datetime(str(event.detail.get("until", ""))),
             "recoverable_from": parse_datetime(str(event.detail.get("recoverable_from", ""))),
         }

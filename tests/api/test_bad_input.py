@@ -602,8 +602,10 @@ def test_any_body_gets_a_reply_or_a_refusal(client: Client, endpoint: Endpoint, 
     assert answer.status_code in {200, 400, 401, 403}
 
 
-def test_each_client_reads_messages_in_its_own_language(client: Client) -> None:
-    """Serializers are shared by requests, and keep the first message that they format."""
+def test_each_client_reads_messages_in_its_own_language(client: Client, settings: Any) -> None:
+    """In projects that choose a language for the API too. Serializers are shared, and keep the first message."""
+    locale = "django.middleware.locale.LocaleMiddleware"
+    settings.MIDDLEWARE = [locale if name.endswith("LocaleMiddleware") else name for name in settings.MIDDLEWARE]
     body = {"username": "a", "orgId": "or-1", "loginCode": "1" * 65}
 
     def message(language: str) -> str:

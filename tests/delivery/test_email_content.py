@@ -1,5 +1,6 @@
 """What every email looks like to mail programs: rules of the HTML, its size, both directions, and own templates."""
 
+import logging
 import re
 from collections.abc import Iterator
 from email import message_from_bytes, policy
@@ -205,6 +206,27 @@ def test_a_project_overrides_one_block(settings: Any, tmp_path: Any) -> None:
     settings.TEMPLATES = [{**settings.TEMPLATES[0], "DIRS": [tmp_path]}]
     for _, email in sample_emails("en"):
         assert "<b>Shop</b>" in str(email.alternatives[0][0])
+
+
+def test_no_secret_is_logged_if_a_template_names_what_is_missing(
+    settings: Any, tmp_path: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """R-117. Django logs the whole context then, if the project logs everything."""
+    with caplog.at_level(logging.DEBUG, logger="django.template"):
+        texts = "".join(str(email.body) for _, _, email in samples())
+        assert [record.getMessage() for record in caplog.records] == []  # our own name nothing that is missing
+        folder = tmp_path / "dfns_login" / "email"
+        folder.mkdir(parents=True)
+        (folder / "base.html").write_text(
+            '{% extends "dfns_login/email/base.html" %}{% block brand %}{{ a.b }}{% endblock %}'
+        )
+        settings.TEMPLATES = [{**settings.TEMPLATES[0], "DIRS": [tmp_path]}]
+        list(samples())
+    logged = "".join(str(record.exc_info) + record.getMessage() for record in caplog.records) + caplog.text
+    assert "'[hidden]'" in logged
+    secrets = {*re.findall(r"\b\d{4}(?:-\d{4}){2,}\b", texts), *re.findall(r"token=(\S+)", texts)}
+    assert len(secrets) > 1
+    assert [secret for secret in secrets if secret in logged] == []
 
 
 def test_colors_have_enough_contrast() -> None:

@@ -34,7 +34,7 @@ def test_a_required_passkey_is_requested_at_registration_sign_in_and_for_changes
     visitor: Visitor, scene: LiveProject
 ) -> None:
     page, person = visitor.page, scene.invite()
-    Authenticator.plugged_into(page)
+    authenticator = Authenticator.plugged_into(page)
     link = re.search(r"http\S+/register/\S+", newest_mail(scene, person.email, after=0))
     assert link is not None
     page.goto(link[0])
@@ -46,6 +46,11 @@ def test_a_required_passkey_is_requested_at_registration_sign_in_and_for_changes
     expect(page.get_by_text("Your organization requires a passkey.").first).to_be_visible(timeout=30_000)
     page.get_by_role("button", name="Add a passkey").click()
     page.get_by_label("I've saved my recovery kit in a safe place").check(timeout=60_000)
+    authenticator.verify_user(verified=False)
+    expect(page.get_by_text("Already registered?")).to_be_hidden()
+    page.get_by_role("button", name="Continue").filter(visible=True).click()
+    expect(page.get_by_text("Already registered?")).to_be_visible(timeout=30_000)  # a way on without the passkey
+    authenticator.verify_user(verified=True)
     page.get_by_role("button", name="Continue").filter(visible=True).click()
     page.wait_for_url("**/account/")  # signed in with one more tap
     page.context.clear_cookies()

@@ -199,15 +199,20 @@ export class Enrollment {
     this.#time.stop()
     for (const line of findAll('[data-time-left]', HTMLElement)) line.hidden = true
     this.#password.clear()
-    for (const links of findAll('[data-elsewhere]', HTMLElement)) links.hidden = true
+    this.#showLinks(false)
     if (this.#kit) this.#kitView.show(this.#kit, person)
     this.#steps.go('kit')
+  }
+
+  /** Show or hide the links to the other pages. */
+  #showLinks(shown: boolean): void {
+    for (const links of findAll('[data-elsewhere]', HTMLElement)) links.hidden = !shown
   }
 
   async #leave(): Promise<void> {
     if (!this.#kitView.isSaved()) return
     if (this.#login.needsPasskey) await this.#login.addPasskey(this.#guard)
-    if (this.#login.needsPasskey) return
+    if (this.#login.needsPasskey) return this.#showLinks(true) // declined: the sign-in page is a way on
     this.#kitView.clear()
     this.#goOn()
   }

@@ -73,7 +73,10 @@ export class KitView {
 
   /** Whether the person confirmed that the kit is saved. If not, show an error. */
   isSaved(): boolean {
-    if (this.#box.checked) return true
+    if (this.#box.checked) {
+      window.removeEventListener('beforeunload', warnBeforeLeaving)
+      return true
+    }
     this.#saved.showError(text('kit.not_saved'))
     return false
   }
@@ -82,6 +85,5 @@ export class KitView {
   clear(): void {
     this.#content = ''
     this.#key.textContent = this.#printed.textContent = ''
-    window.removeEventListener('beforeunload', warnBeforeLeaving)
   }
 }

@@ -55,6 +55,10 @@ class Authenticator:
     def unplug(self) -> None:
         self.session.send("WebAuthn.removeVirtualAuthenticator", {"authenticatorId": self.id})
 
+    def verify_user(self, *, verified: bool) -> None:
+        """Decide whether the next requests find their person, or are declined."""
+        self.session.send("WebAuthn.setUserVerified", {"authenticatorId": self.id, "isUserVerified": verified})
+
     def passkeys(self) -> list[Members]:
         found: list[Members] = self.session.send("WebAuthn.getCredentials", {"authenticatorId": self.id})["credentials"]
         return found

@@ -5,7 +5,7 @@ from django.urls import include, path
 import shop.receivers  # noqa: F401  connects them
 from shop.views import Payments, home, payout
 
-handler400 = "dfns_login.rest_framework.bad_request"
+handler400 = "dfns_login.error_handlers.bad_request"
 
 urlpatterns = [
     path("", home),
