@@ -458,7 +458,7 @@ class TestCost:
         names = make_person().names
         open_login(client, names)
         statements, commands = cost_of(lambda: open_login(client, names))
-        assert statements == ["SELECT organization"]
+        assert statements == ["SELECT credential"]  # and organization, account and code
         assert commands == counted(BY_ADDRESS_AND_NETWORK_AND_NAME)
 
     def test_of_presenting_a_login_code(self, client: Client) -> None:
@@ -466,7 +466,7 @@ class TestCost:
         open_login(client, person.names, loginCode="1")
         code = issue(person.account.recipient)
         statements, commands = cost_of(lambda: open_login(client, person.names, loginCode=code))
-        assert statements == ["SELECT organization", *consumed_code()]
+        assert statements == ["SELECT credential", *consumed_code()]
         assert commands == counted(OF_A_GUESS)
 
     def test_of_completing_a_login(self, client: Client) -> None:

@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.support.conformance.browser import Authenticator
-from tests.support.live_project import LiveProject
+from tests.support.live_project import LiveProject, wait_for
 from tests.support.page_steps import (
     ENDLESS_AUTOFILL,
     PASSWORD,
@@ -360,10 +360,10 @@ def test_a_sign_in_page_in_another_tab_does_not_keep_the_session_from_getting_id
     forgotten.add_init_script(ENDLESS_AUTOFILL)
     forgotten.clock.install()
     forgotten.goto("/login/")
-    forgotten.wait_for_function("globalThis.offers === 1")
+    wait_for(lambda: forgotten.evaluate("globalThis.offers === 1"), what=lambda: "passkeys in the email field")
     with forgotten.expect_response("**/login/"):
         forgotten.clock.fast_forward("02:31")
-    forgotten.wait_for_function("globalThis.offers === 2")
+    wait_for(lambda: forgotten.evaluate("globalThis.offers === 2"), what=lambda: "new challenge in the email field")
     sign_in(visitor, resident)
     with forgotten.expect_response("**/account/"):
         forgotten.clock.fast_forward("02:31")
