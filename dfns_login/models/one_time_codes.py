@@ -92,7 +92,7 @@ class OneTimeCodeQuerySet(OutboxQuerySet["OneTimeCode"]):
         stand_in: int = 0,
         events: Sequence[AuditEvent] = (),
     ) -> bool:
-        """Count a guess and, if it matched, consume the code; false if the code takes no more guesses.
+        """Count a guess and, if it matched, consume the code; false if its guesses are used up.
 
         One conditional UPDATE, so right and wrong guesses cost the same. It costs as
         much if the code is closed, or not stored at all (R-126). The view must not
