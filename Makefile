@@ -95,7 +95,7 @@ $(CONTAINERS)/.installed: requirements/containers.txt | $(BIN)/python
 programs: $(VENV)/.dev $(CONTAINERS)/.installed ## Run the example configurations in nginx, Caddy, PgBouncer, systemd-analyze and promtool, which must be installed
 	$(PYTEST) -m programs $(ARGS)
 
-matrix: $(VENV)/.dev ## Run the quick tests on every Python, Django, PostgreSQL and set of packages that is to be had
+matrix: $(VENV)/.dev ## Run the quick tests on every Python, Django, PostgreSQL and set of packages that is available
 	$(BIN)/python -m tests.support.matrix $(ARGS)
 
 conformance: $(VENV)/.dev $(VENV)/.clients ## Rewrite the table of the official clients' calls in docs/conformance.md

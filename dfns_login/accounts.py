@@ -91,7 +91,7 @@ def session_of(request: HttpRequest) -> Session | None:
     request = getattr(request, "_request", request)
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme and scheme.lower() != "bearer":
-        return None  # REST framework may authenticate somebody else by it than the browser's user
+        return None  # REST framework may authenticate another user with it than the browser's
     if not read_body_early(request):
         return None
     if not scheme:

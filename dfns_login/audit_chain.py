@@ -5,7 +5,7 @@ a key that the database does not hold. Positions count in the order of chaining,
 no request waits for the chain. Changing, removing, moving or backdating an event without the key breaks a link.
 
 Purging removes the oldest links with their events, and signs a checkpoint where the chain begins now. It verifies what
-it deletes, so that nobody can have it sign what they altered.
+it deletes first, so that it never signs for events that were altered.
 
 Removing the newest events with their links leaves a shorter chain that is valid. Only a head that was kept elsewhere
 shows this: each run logs it.
@@ -30,7 +30,7 @@ LONGEST_TRANSACTION: Final = timedelta(minutes=15)
 START: Final = bytes(32)
 """What stands for the previous link of the first one."""
 UNSIGNED: Final = b""
-"""The signature of a checkpoint after which something had been altered or removed."""
+"""The signature of a checkpoint if a purged event or link had been altered or removed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

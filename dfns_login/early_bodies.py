@@ -13,7 +13,7 @@ def read_body_early(request: HttpRequest) -> bool:
     """Read the body into memory, where later readers find it; false if it is incomplete.
 
     A client could otherwise hold it back until its session has ended. A body that does not fit into memory is left to
-    the view, and so is one that is being read already. Django reads no chunks.
+    the view, and so is one that is being read already. Django does not read chunked bodies.
     """
     if is_large(request) or "HTTP_TRANSFER_ENCODING" in request.META:
         return True

@@ -65,7 +65,7 @@ def unavailable(request: HttpRequest, *, retry_after: timedelta, language: str =
 class MaintenanceMiddleware:
     """Answer every request with 503 while `DFNS_LOGIN["MAINTENANCE"]` is set; no database is read.
 
-    Add it to `MIDDLEWARE` below `MonitoringMiddleware` and whatever serves static files, and above the others.
+    Add it to `MIDDLEWARE` below `MonitoringMiddleware` and the middleware that serves static files, above the others.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:

@@ -187,7 +187,7 @@ class UserExists(Refusal):
 
 
 class UserUnavailable(Refusal):
-    """The project's user for an account can be neither found nor created. Somebody with the account's code is told.
+    """The project's user for an account can be neither found nor created. Only a person with its code sees this.
 
     fields: of the user model, which prevent it.
     """

@@ -1,4 +1,4 @@
-"""Middleware of the project: a content security policy, and parts of Django's that requests of the API go around."""
+"""Middleware of the project: a content security policy, and Django's middleware that requests of the API skip."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final

@@ -23,7 +23,7 @@ def open_first_login(
     """Open a login challenge for the account with these new credentials. Nothing is stored, and no key is released.
 
     token: spent in this transaction. It takes the place of a presented code.
-    generation: of the account under its lock. Whatever voids the account afterwards revokes the challenge.
+    generation: of the account under its lock. If the account is voided afterwards, the challenge is revoked.
     """
     account = made[0].account
     opened = open_challenge(

@@ -22,7 +22,7 @@ from dfns_login.settings import login_settings
 def wait_of(key: Credential, *, account: Account, signed_in: Session | None, now: datetime) -> RecoveryWait | None:
     """Begin or continue the wait of this recovery key; None if it need not wait.
 
-    signed_in: the session of the browser that asks. If it is one of the account's and still live, nobody waits.
+    signed_in: the session of the browser that asks. No wait if it is one of the account's and still live.
     Call this in the transaction that consumed the code: what revokes the account's codes waits for that, and then ends
     this wait.
     Stored: the wait, which can be used as long as the link in its notice works.
@@ -75,7 +75,7 @@ def cancel_recovery(account: Account, *, operator: Operator, now: datetime) -> b
     detail = {"operator": operator.name} if operator.name else {}
     with transaction.atomic():
         Account.objects.lock(account=account)
-        # first, as whatever ends waits: a code that is being presented may begin one
+        # before the waits, as everywhere: a code that is being presented may begin one
         OneTimeCode.objects.of(account.recipient, purpose=CodePurpose.RECOVERY).revoke_all(now=now)
         if not RecoveryWait.objects.current(account=account, now=now).delete()[0]:
             return False

@@ -58,7 +58,7 @@ def sign_out_everywhere(account: Account, *, requester: Requester, now: datetime
 def end_access(account: Account, *, requester: Requester, now: datetime) -> None:
     """End the sessions of an account that this transaction deletes, and revoke its codes. Lock the account first.
 
-    What else it was issued is refused because the account no longer exists.
+    Its challenges and other tokens are refused because the account no longer exists.
     Stored: the ended sessions and codes, and an event if a session ended.
     """
     ended = Session.objects.filter(account=account).revoke(now=now)

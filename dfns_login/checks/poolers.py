@@ -39,7 +39,7 @@ def check_prepared_statements(*, databases: Sequence[str] | None = None, **_: ob
 
 
 def _pooler_gets_in_the_way(connection: Any) -> bool:  # noqa: ANN401  psycopg's connection in Django's
-    """Return whether another process of PostgreSQL answers than the connection was told, and knows psycopg's names.
+    """Return whether a pooler passes psycopg's names of prepared statements on to PostgreSQL.
 
     A pooler that supports prepared statements has PostgreSQL store them under names of its own.
     """

@@ -36,7 +36,7 @@ PREVIEW_PADDING: Final = SafeString(("&#847;&zwnj;&nbsp;" * 10 + "\n") * 5)
 """Fills the preview in a list of emails, so that it doesn't continue with the code. Shown as nothing."""
 NAME_LENGTH: Final = 40
 LINK_LIKE: Final = re.compile(r"://|@|[\w-][.\u3002\uff0e\uff61][^\W\d_]{2}|www\.|\d\.\d+\.\d", re.IGNORECASE)
-"""What mail programs make a link of. Whoever adds a credential chooses its name, and may not be the owner."""
+"""What mail programs turn into a link. The person who named the credential may not be the owner."""
 
 
 class _Hidden(str):

@@ -125,7 +125,7 @@ class Migration(migrations.Migration):
                 ('generation', models.PositiveBigIntegerField(default=0, editable=False, help_text='What was issued under a lower generation is revoked.')),
                 ('email_refused_at', models.DateTimeField(editable=False, help_text='When the mail server last refused the address for good, until it accepts one.', null=True)),
                 ('locked_until', models.DateTimeField(editable=False, help_text='The owner locked the account: until then, it releases no key and nobody signs in with a password.', null=True)),
-                ('signed_up', models.BooleanField(default=False, editable=False, help_text='Nobody invited the person, so the account is purged if it is not registered.')),
+                ('signed_up', models.BooleanField(default=False, editable=False, help_text='The person signed up without an invitation. The account is purged if it is not registered.')),
                 ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
                 ('user', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='dfns_accounts', to=settings.AUTH_USER_MODEL)),
                 ('organization', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='accounts', to='dfns_login.organization')),

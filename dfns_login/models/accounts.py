@@ -209,7 +209,7 @@ class Account(PrimaryModel):
     signed_up = models.BooleanField(
         default=False,
         editable=False,
-        help_text="Nobody invited the person, so the account is purged if it is not registered.",
+        help_text="The person signed up without an invitation. The account is purged if it is not registered.",
     )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 

@@ -71,7 +71,7 @@ export class CodeField extends Field {
       this.input.value = grouped(shown)
       this.#moveTo(grouped(shown.slice(0, before)).length)
     }
-    // whoever corrects a code in the middle may not be done yet
+    // a person who corrects a code in the middle may not be done yet
     if (code !== null && before === code.length && !inputType.startsWith('delete')) this.#submit()
   }
 

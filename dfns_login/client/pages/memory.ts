@@ -24,7 +24,7 @@ function read(): Memory {
   try {
     return (JSON.parse(sessionStorage.getItem(name) ?? '{}') ?? {}) as Memory
   } catch {
-    return {} // the browser blocks storage, or somebody else wrote there
+    return {} // the browser blocks storage, or another script wrote there
   }
 }
 
