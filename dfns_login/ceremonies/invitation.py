@@ -62,7 +62,7 @@ def invite(invitation: Invitation, *, requester: Requester, now: datetime) -> Ac
     account = account_to_invite(invitation)
     if account._state.adding:  # noqa: SLF001  documented by Django
         account = _create(account, invitation, requester=requester, now=now)
-    elif account.signed_up and not _keep(account):  # purged, registered or invited meanwhile
+    if account.signed_up and not _keep(account):  # purged, registered or invited meanwhile
         return invite(invitation, requester=requester, now=now)
     send_code(account.recipient, purpose=CodePurpose.REGISTRATION, requester=requester, now=now)
     return account

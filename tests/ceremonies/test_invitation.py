@@ -1,5 +1,7 @@
 """Organizations and invitations."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -130,18 +132,35 @@ def test_an_address_is_stored_as_it_is_emailed(
     assert f"To: {stored}" in mailoutbox[0].message().as_string()
 
 
-def test_parallel_invitations_create_one_account(acme: Organization) -> None:
-    there: list[Account] = []
+@contextmanager
+def made_after_looking(make: Callable[[], Account]) -> Iterator[list[Account]]:
+    """Make an account between the SELECT of an invitation that does not find it, and the INSERT."""
+    made: list[Account] = []
 
-    def invite_after_looking(execute: Any, sql: str, params: Any, many: Any, context: Any) -> Any:
+    def look(execute: Any, sql: str, params: Any, many: Any, context: Any) -> Any:
         result = execute(sql, params, many, context)
-        if sql.startswith("SELECT") and 'FROM "dfns_login_account"' in sql and not there:
-            there.append(make_account(acme, state=AccountState.INVITED))
+        if sql.startswith("SELECT") and 'FROM "dfns_login_account"' in sql and not made:
+            made.append(make())
         return result
 
-    with connection.execute_wrapper(invite_after_looking):
-        assert invited(acme) == there[0]
+    with connection.execute_wrapper(look):
+        yield made
+
+
+def test_parallel_invitations_create_one_account(acme: Organization) -> None:
+    with made_after_looking(lambda: make_account(acme, state=AccountState.INVITED)) as made:
+        assert invited(acme) == made[0]
     assert Account.objects.count() == 1
+
+
+def test_somebody_who_signs_up_during_the_invitation_is_kept(acme: Organization) -> None:
+    """Otherwise the invited person's account would be purged, and would not be linked to the user."""
+    user, employee = make_user("jane"), AccountKind.CUSTOMER_EMPLOYEE
+    asked = Invitation(organization=acme, email="jane@example.co", user=user, kind=employee)
+    with made_after_looking(lambda: signed_up(acme)) as made:
+        assert invite(asked, requester=SOMEWHERE, now=NOW) == made[0]
+    stored = Account.objects.get()
+    assert (stored.user, stored.kind, stored.signed_up) == (user, employee, False)
 
 
 def test_an_inactive_organization_refuses_invitations(acme: Organization) -> None:
