@@ -18,7 +18,7 @@ from dfns_login.admin.filters import Filter, OrganizationFilter, PeriodFilter, c
 from dfns_login.admin.model_admin import Operation, ReadOnlyAdmin
 from dfns_login.admin.rendering import NOTHING, Tone, badge, link_to, moment, moment_after
 from dfns_login.admin.search import starts_with, username_or_empty
-from dfns_login.admin.timeline import is_requested_again, timeline
+from dfns_login.admin.timeline import timeline
 from dfns_login.ceremonies.operators import revoke_code
 from dfns_login.models import CodeClosed, CodePurpose, DeliveryState, OneTimeCode, Organization
 from dfns_login.proofs import guess_cap
@@ -71,7 +71,7 @@ def delivery_badge(row: OneTimeCode, *, now: datetime) -> str:
     over = row.closed_at is not None or row.expires_at <= now
     if over and delivery in {DeliveryState.QUEUED, DeliveryState.SENDING, DeliveryState.FAILED}:
         return badge(_("Sent, last try abandoned") if row.sent_at else _("Abandoned"), Tone.BAD)
-    if not over and delivery == DeliveryState.SENT and is_requested_again(row):
+    if not over and delivery == DeliveryState.SENT and row.is_requested_again:
         return badge(_("Sent, queued again"), Tone.WAITING)
     return badge(delivery.label, DELIVERY_TONES[delivery])
 

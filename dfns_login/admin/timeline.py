@@ -37,11 +37,6 @@ def timeline(code: OneTimeCode, *, now: datetime) -> Sequence[Step]:
     return sorted(steps, key=lambda step: (step.to_come, step.order))
 
 
-def is_requested_again(code: OneTimeCode) -> bool:
-    """Whether the code was requested again after its last email, so that another one is due."""
-    return code.handled_at is not None and code.asked_at > code.handled_at
-
-
 def _requested(code: OneTimeCode) -> Iterator[Step]:
     origin = " · ".join(each for each in (code.address, code.agent) if each)
     if code.delivery == DeliveryState.SHOWN:
@@ -80,7 +75,7 @@ def _to_come(code: OneTimeCode) -> Iterator[Step]:
         yield _step(code.next_try_at, text, Tone.WAITING, to_come=True)
     elif code.delivery == DeliveryState.FAILED:
         yield _step(code.next_try_at, _("Next try"), Tone.WAITING, to_come=True)
-    elif code.delivery == DeliveryState.QUEUED or is_requested_again(code):
+    elif code.delivery == DeliveryState.QUEUED or code.is_requested_again:
         yield _step(max(code.next_try_at, code.asked_at), _("Email due"), Tone.WAITING, to_come=True)
     yield _step(code.expires_at, _("Expires"), Tone.WAITING, to_come=True)
 

@@ -47,7 +47,7 @@ HOOKS: Final = {
     "sign_up": ["email", "organization"],
     "send_code": ["code"],
 }
-"""Settings that are dotted paths of callables, and the positional arguments of these."""
+"""Settings that are dotted paths of callables, and the positional arguments that each is called with."""
 OLDEST_SQLITE: Final = (3, 35)  # has RETURNING
 
 

@@ -60,7 +60,7 @@ def invite_person(given: argparse.Namespace, terminal: Terminal) -> None:
     until = code.expires_at if code else None
     if code and code.sent_at:
         sent = f"was emailed at {code.sent_at:%Y-%m-%d %H:%M} UTC"
-        sent += " and waits to be emailed again" if code.asked_at > code.sent_at else ""
+        sent += " and waits to be emailed again" if code.is_requested_again else ""
     else:
         sent = "waits to be emailed"
     row = _row(Account.objects.filter(pk=account.pk).values(*COLUMNS).get())

@@ -234,6 +234,11 @@ class OneTimeCode(OutboxRow):
         """Guesses by those who may have requested it. A known device may guess a strangers' code too."""
         return int(getattr(self, Caller(self.caller).counter))
 
+    @property
+    def is_requested_again(self) -> bool:
+        """Whether the code was requested again after its last email, so that another one is due."""
+        return self.handled_at is not None and self.asked_at > self.handled_at
+
     def handled_time(self, now: datetime) -> datetime:
         """Value of `handled_at`. The clock of the host that took the request may be ahead of the worker's."""
         return max(now, self.asked_at)

@@ -132,7 +132,7 @@ def _context(request: HttpRequest) -> dict[str, Any]:
 def _passkey_challenge(request: HttpRequest, organization_id: str) -> OpenedChallenge | None:
     """Open a challenge for the passkeys that browsers offer in the email field. Nothing is stored.
 
-    None if the organization is not known yet, or requires a second factor, which `login/init` tells anybody too.
+    None if the organization is not known yet, or requires a second factor, which `login/init` shows to anybody too.
     """
     if not organization_id:
         return None
