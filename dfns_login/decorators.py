@@ -6,13 +6,12 @@ from functools import wraps
 from typing import Concatenate, ParamSpec
 
 from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect, JsonResponse
-from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
-from django.utils.http import urlencode
 
 from dfns_login.accounts import session_of
 from dfns_login.api.envelope import envelope
 from dfns_login.audit import log_refusal
+from dfns_login.browsers import sign_in_again
 from dfns_login.errors import SignInTooOld
 from dfns_login.requester import Requester
 
@@ -33,9 +32,9 @@ def recently_signed_in(*, within: timedelta) -> Callable[[View[Arguments]], View
             session = session_of(request)
             if session is not None and timezone.now() - session.issued_at <= within:
                 return view(request, *args, **kwargs)
-            page = _sign_in_page()
+            page = sign_in_again(request.get_full_path())
             if page and "Authorization" not in request.headers and request.accepts("text/html"):
-                return HttpResponseRedirect(f"{page}?{urlencode({'next': request.get_full_path(), 'again': '1'})}")
+                return HttpResponseRedirect(page)
             refusal = SignInTooOld("signed in too long ago" if session else "not signed in")
             log_refusal(refusal, where=guarded.__qualname__, requester=Requester.of(request))
             return JsonResponse(envelope(refusal), status=refusal.status, headers={"Cache-Control": "no-store"})
@@ -43,11 +42,3 @@ def recently_signed_in(*, within: timedelta) -> Callable[[View[Arguments]], View
         return guarded
 
     return decorate
-
-
-def _sign_in_page() -> str:
-    """Return the path of the sign-in page; empty if the project serves the API only."""
-    try:
-        return reverse("dfns_login:sign-in")
-    except NoReverseMatch:
-        return ""

@@ -1,4 +1,4 @@
-from dfns_login.browsers.destinations import LONGEST, after_sign_in, own_path
+from dfns_login.browsers.destinations import LONGEST, after_sign_in, own_path, sign_in_again
 from dfns_login.browsers.devices import known_device, remember_device
 from dfns_login.browsers.django_sessions import (
     drop_ended_session,
@@ -21,4 +21,5 @@ __all__ = [
     "remember_device",
     "renew_browser_session",
     "resolve_browser_session",
+    "sign_in_again",
 ]

@@ -6,7 +6,7 @@ from typing import Final
 from django.conf import global_settings, settings
 from django.shortcuts import resolve_url
 from django.urls import NoReverseMatch, reverse
-from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.http import url_has_allowed_host_and_scheme, urlencode
 
 LONGEST: Final = 2048
 _OWN_PATH: Final = re.compile(r"/(?:[^/\\\s\x00-\x1f\x7f][^\\\s\x00-\x1f\x7f]*)?")
@@ -36,3 +36,15 @@ def after_sign_in(requested: str) -> str:
         return reverse("dfns_login:account")
     except NoReverseMatch:
         return "/"
+
+
+def sign_in_again(address: str) -> str:
+    """Return a link to the sign-in page that leads back to this address; empty if the project serves the API only.
+
+    The page is shown to people who are signed in, too.
+    """
+    try:
+        path = reverse("dfns_login:sign-in")
+    except NoReverseMatch:
+        return ""
+    return f"{path}?{urlencode({'next': address, 'again': '1'})}"

@@ -18,7 +18,7 @@ from dfns_login.models import (
     OneTimeCode,
     Organization,
 )
-from dfns_login.proofs import code_format, code_lifetime
+from dfns_login.proofs import code_format, code_lifetime, grouped
 
 NOW: Final = datetime(2026, 3, 9, 14, 5, tzinfo=UTC)
 AGENT: Final = "Mozilla/5.0 (X11; Linux x86_64; rv:153.0) Gecko/20100101 Firefox/153.0"
@@ -76,5 +76,4 @@ def sample_emails(language: str) -> Iterator[tuple[str, EmailMultiAlternatives]]
 
 def _sample_code(purpose: CodePurpose) -> str:
     form = code_format(purpose)
-    characters = (form.alphabet * form.length)[: form.length]
-    return "-".join(characters[each : each + 4] for each in range(0, form.length, 4))
+    return grouped((form.alphabet * form.length)[: form.length])

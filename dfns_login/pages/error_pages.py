@@ -12,13 +12,14 @@ from typing import Final
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
-from django.urls import NoReverseMatch, get_script_prefix, reverse
+from django.urls import get_script_prefix
 from django.utils import translation
 from django.utils.functional import Promise
 from django.utils.html import format_html
-from django.utils.http import escape_leading_slashes, urlencode
+from django.utils.http import escape_leading_slashes
 from django.utils.translation import gettext_lazy as _
 
+from dfns_login.browsers import sign_in_again
 from dfns_login.pages.headers import HEADERS, content_security_policy
 from dfns_login.settings import login_settings
 
@@ -126,7 +127,7 @@ def _context(request: HttpRequest, page: ErrorPage) -> dict[str, object]:
     """Return the context of an error page.
 
     again_url: the same address, if another try may work; not for a form, which the browser would have to send again.
-    sign_in_url: leads back to the same address; shows the page to somebody who is signed in, too.
+    sign_in_url: leads back to the same address.
     """
     conf = login_settings()
     address = _own_address(request) if request.method in {"GET", "HEAD"} else ""
@@ -135,7 +136,7 @@ def _context(request: HttpRequest, page: ErrorPage) -> dict[str, object]:
         "rp_name": conf.rp_name,
         "support_email": conf.support_email,
         "home_url": get_script_prefix(),
-        "sign_in_url": _sign_in_url(address) if page.sign_in else "",
+        "sign_in_url": sign_in_again(address) if page.sign_in else "",
         "again_url": address if page.try_again else "",
     }
 
@@ -143,11 +144,3 @@ def _context(request: HttpRequest, page: ErrorPage) -> dict[str, object]:
 def _own_address(request: HttpRequest) -> str:
     """Return the request's path and query. A path that begins with `//` would lead to another site."""
     return escape_leading_slashes(request.get_full_path())
-
-
-def _sign_in_url(address: str) -> str:
-    try:
-        path = reverse("dfns_login:sign-in")
-    except NoReverseMatch:
-        return ""
-    return f"{path}?{urlencode({'again': '1', 'next': address})}"

@@ -10,7 +10,7 @@ from dfns_login.proofs.challenges import (
     spend_challenge,
 )
 from dfns_login.proofs.code_formats import DIGITS, FORMS, code_format, code_lifetime, guess_cap
-from dfns_login.proofs.codes import RENEWAL_MARGIN, derive_code, issue_code, show_credential_code
+from dfns_login.proofs.codes import RENEWAL_MARGIN, derive_code, grouped, issue_code, show_credential_code
 from dfns_login.proofs.key_release import (
     ReleasedKey,
     find_encrypted_keys,
@@ -68,6 +68,7 @@ __all__ = [
     "find_encrypted_keys",
     "find_live_session",
     "find_lock_link",
+    "grouped",
     "guess_cap",
     "is_spent",
     "issue_code",

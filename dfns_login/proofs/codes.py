@@ -66,7 +66,7 @@ def derive_code(row: OneTimeCode) -> str:
     the row names. 128 bits of it are reduced to the code's form.
     Raises: CodeRefused, if the row is closed or its key was removed from the ring.
     """
-    return _grouped(derive_characters(row))
+    return grouped(derive_characters(row))
 
 
 def derive_characters(row: OneTimeCode) -> str:
@@ -122,10 +122,11 @@ def show_credential_code(account: Account, *, expires_at: datetime, requester: R
     with transaction.atomic():
         mine.close(how=CodeClosed.SUPERSEDED, now=now)
         row.save(force_insert=True)
-    return _grouped(row.selector + derive_characters(row))
+    return grouped(row.selector + derive_characters(row))
 
 
-def _grouped(code: str) -> str:
+def grouped(code: str) -> str:
+    """Return the code's characters in groups of four, as people read them."""
     return "-".join(code[i : i + GROUP_LENGTH] for i in range(0, len(code), GROUP_LENGTH))
 
 

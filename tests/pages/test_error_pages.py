@@ -57,7 +57,7 @@ def test_who_may_not_see_a_page_may_sign_in_with_another_account() -> None:
     for method, back in (("get", "%2Fstaff%2F%3Fx%3D1"), ("post", "")):
         request = getattr(RequestFactory(), method)("/staff/?x=1")
         page = error_handlers.permission_denied(request).content.decode()
-        assert f'href="/login/?again=1&amp;next={back}"' in page
+        assert f'href="/login/?next={back}&amp;again=1"' in page
 
 
 def test_below_the_apis_path_each_handler_answers_with_the_envelope() -> None:
