@@ -15,7 +15,7 @@ from django.utils.translation import get_language_from_request
 
 from dfns_login.api.envelope import DATABASE_RETRY, envelope, refusal_of
 from dfns_login.audit import is_database_outage
-from dfns_login.errors import NotFound, NotPermitted, Refusal, ServiceUnavailable, Unexpected
+from dfns_login.errors import NotFound, NotPermitted, Refusal, ServiceUnavailable, Unexpected, retry_seconds
 from dfns_login.pages.error_pages import error_page
 from dfns_login.paths import mount
 from dfns_login.settings import login_settings
@@ -82,5 +82,5 @@ def _answer(request: HttpRequest, name: str, refusal: Refusal, *, language: str 
         return error_page(request, name, language=language, retry_after=refusal.retry_after)
     headers = {"Cache-Control": "no-store"}
     if refusal.retry_after is not None:
-        headers["Retry-After"] = str(int(refusal.retry_after.total_seconds()))
+        headers["Retry-After"] = retry_seconds(refusal.retry_after)
     return JsonResponse(envelope(refusal), status=refusal.status, headers=headers)

@@ -42,6 +42,11 @@ class Refusal(Exception):
         return " ".join(text for texts in (self.details or {}).values() for text in texts) or self.message
 
 
+def retry_seconds(wait: timedelta) -> str:
+    """Return the value of `Retry-After`: whole seconds, at least one."""
+    return str(max(1, round(wait.total_seconds())))
+
+
 class BodyRefused(Refusal):
     """The request is not valid. `details` says what is wrong, by field."""
 

@@ -38,7 +38,7 @@ def views(patterns: list[URLPattern | URLResolver]) -> Iterator[URLPattern]:
 
 
 def test_the_runnable_project_chooses_languages_for_pages_only() -> None:
-    """Requests of the API go around what they do not need. Their replies are in English, whatever page came before."""
+    """Requests of the API skip what they do not need. Their replies are in English, whatever page came before."""
     page = Client().get("/login/", headers={"Accept-Language": "fr"})
     reply = Client().post("/auth/login/code", {}, content_type="application/json")
     assert page.wsgi_request.LANGUAGE_CODE == page.headers["Content-Language"] == "fr"

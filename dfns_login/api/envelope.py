@@ -80,7 +80,7 @@ def error_response(refusal: errors.Refusal) -> Response:
     """Return the error response for a refusal."""
     headers = {}
     if refusal.retry_after is not None:
-        headers["Retry-After"] = str(max(1, round(refusal.retry_after.total_seconds())))
+        headers["Retry-After"] = errors.retry_seconds(refusal.retry_after)
     if refusal.status == errors.NotAuthorized.status:
         headers["WWW-Authenticate"] = "Bearer"
     return Response(envelope(refusal), status=refusal.status, headers=headers)

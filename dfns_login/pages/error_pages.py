@@ -20,6 +20,7 @@ from django.utils.http import escape_leading_slashes
 from django.utils.translation import gettext_lazy as _
 
 from dfns_login.browsers import sign_in_again
+from dfns_login.errors import retry_seconds
 from dfns_login.pages.headers import HEADERS, content_security_policy
 from dfns_login.settings import login_settings
 
@@ -119,7 +120,7 @@ def error_page(
             content, policy = format_html(PLAIN, page.title, page.text), PLAIN_POLICY
     response = HttpResponse(content, status=page.status, headers={**HEADERS, "Content-Security-Policy": policy})
     if retry_after is not None:
-        response["Retry-After"] = str(max(1, int(retry_after.total_seconds())))
+        response["Retry-After"] = retry_seconds(retry_after)
     return response
 
 

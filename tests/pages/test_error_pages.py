@@ -52,6 +52,12 @@ def test_each_handler_shows_its_page_without_the_database() -> None:
     }
 
 
+@pytest.mark.parametrize("path", ["/nothing/", "/auth/x"])
+def test_a_client_waits_for_a_second_at_least(path: str) -> None:
+    response = error_handlers.unavailable(RequestFactory().get(path), retry_after=timedelta(milliseconds=400))
+    assert response["Retry-After"] == "1"
+
+
 def test_who_may_not_see_a_page_may_sign_in_with_another_account() -> None:
     """Without `again`, somebody who is signed in would be redirected to their own account."""
     for method, back in (("get", "%2Fstaff%2F%3Fx%3D1"), ("post", "")):
