@@ -39,11 +39,12 @@ class SlowSenders:
             return
         end = time.monotonic() + after.total_seconds()
         with self._lock:
+            if self._thread is None:
+                thread = threading.Thread(target=self._run, name="dfns_login-slow-senders", daemon=True)
+                thread.start()  # fails if the process may have no more threads: the next request tries again
+                self._thread = thread
             before = self._ends.get(connection)
             self._ends[connection] = min(end, before or end)
-            if self._thread is None:
-                self._thread = thread = threading.Thread(target=self._run, name="dfns_login-slow-senders", daemon=True)
-                thread.start()
         try:
             yield
         finally:

@@ -80,9 +80,9 @@ class BoundedCalls:
         if time.monotonic() < self._paused_until:
             raise TimeoutError("the cache did not answer a moment ago")
         result: Future[T] = Future()
-        self._calls.put((call, result))
         if not self._idle.acquire(blocking=False):
             self._start_thread()
+        self._calls.put((call, result))
         try:
             return result.result(timeout=ANSWER_SECONDS)
         except TimeoutError:
@@ -93,8 +93,9 @@ class BoundedCalls:
     def _start_thread(self) -> None:
         with self._lock:
             if self._threads < MAX_THREADS:
-                self._threads += 1
+                # fails if the process may have no more threads: the next call tries again
                 threading.Thread(target=self._serve, name="dfns_login-cache", daemon=True).start()
+                self._threads += 1
 
     def _serve(self) -> None:
         while True:

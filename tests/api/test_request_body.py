@@ -1,5 +1,8 @@
 """Bodies whose transfer coding is malformed or unknown (R-123): refused with 400, and never read as no body."""
 
+import socket
+import threading
+from datetime import timedelta
 from io import BytesIO
 from typing import Any
 
@@ -10,6 +13,7 @@ from gunicorn.http.errors import ParseException
 
 from dfns_login.api.parsing import BODY_LIMIT
 from dfns_login.api.request_body import read_body
+from dfns_login.api.slow_senders import SlowSenders
 from dfns_login.errors import BodyRefused
 from tests.support.api_client import message
 
@@ -64,3 +68,23 @@ def test_a_body_that_cannot_be_read_is_refused_without_a_server_error(client: Cl
     broken: Any = {"CONTENT_TYPE": "application/json", "wsgi.input": Broken(), **coding}
     response = client.generic("POST", "/auth/login/code", **broken)
     assert (response.status_code, message(response)) == (400, "The request is not valid.")
+
+
+def test_a_process_without_more_threads_ends_slow_bodies_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thread that does not start is started by the next request; until then, nothing is kept of a request."""
+    senders = SlowSenders()
+    started: list[threading.Thread] = []
+
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    ours, theirs = socket.socketpair()
+    slow = RequestFactory().get("/", **{"gunicorn.socket": ours})
+    with ours, theirs:
+        monkeypatch.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(RuntimeError), senders.reading_ends(slow, after=timedelta(seconds=1)):
+            pass
+        monkeypatch.setattr(threading.Thread, "start", started.append)
+        with senders.reading_ends(slow, after=timedelta(seconds=1)):
+            pass
+    assert len(started) == 1

@@ -117,6 +117,23 @@ def test_requests_and_the_sweep_survive_an_outage_of_any_cache(outage: object) -
     sweep()
 
 
+def test_a_process_without_more_threads_recovers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thread that does not start is not counted, and nothing waits in the queue for it."""
+    start = threading.Thread.start
+
+    def refuse(thread: threading.Thread) -> None:
+        if thread.name == "dfns_login-cache":
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    for number in range(bounded.MAX_THREADS + 1):
+        with pytest.raises(CacheDown):
+            store_number(f"n{number}", 1, seconds=60)
+    monkeypatch.setattr(threading.Thread, "start", start)
+    store_number("n", 1, seconds=60)
+
+
 def test_calls_that_hang_are_few_and_end_when_the_cache_is_back(
     remote: type[Remote], monkeypatch: pytest.MonkeyPatch
 ) -> None:
