@@ -78,13 +78,16 @@ def test_a_process_without_more_threads_ends_slow_bodies_later(monkeypatch: pyte
     def refuse(thread: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
+    def start(thread: threading.Thread) -> None:
+        started.append(thread)
+
     ours, theirs = socket.socketpair()
     slow = RequestFactory().get("/", **{"gunicorn.socket": ours})
     with ours, theirs:
         monkeypatch.setattr(threading.Thread, "start", refuse)
         with pytest.raises(RuntimeError), senders.reading_ends(slow, after=timedelta(seconds=1)):
             pass
-        monkeypatch.setattr(threading.Thread, "start", started.append)
+        monkeypatch.setattr(threading.Thread, "start", start)
         with senders.reading_ends(slow, after=timedelta(seconds=1)):
             pass
     assert len(started) == 1
