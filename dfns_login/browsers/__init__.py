@@ -8,18 +8,24 @@ from dfns_login.browsers.django_sessions import (
     renew_browser_session,
     resolve_browser_session,
 )
+from dfns_login.browsers.ended_sessions import Ended, forget_ended, note_session, was_turned_away, why_ended
 
 __all__ = [
     "LONGEST",
+    "Ended",
     "after_sign_in",
     "drop_ended_session",
     "forget_browser_session",
+    "forget_ended",
     "known_device",
     "named_session",
+    "note_session",
     "open_browser_session",
     "own_path",
     "remember_device",
     "renew_browser_session",
     "resolve_browser_session",
     "sign_in_again",
+    "was_turned_away",
+    "why_ended",
 ]

@@ -14,11 +14,13 @@ from typing import Final, Self
 
 from django.http import HttpRequest, HttpResponse
 
+from dfns_login.browsers.cookies import cookie_name, set_cookie
 from dfns_login.key_rings import key_rings
 from dfns_login.settings import login_settings
 from dfns_login.usernames import Recipient
 from dfns_login.verification.encoding import encode_base64url
 
+COOKIE: Final = "device"
 ID_BYTES: Final = 16
 PEOPLE: Final = 5
 """The number of recipients that one browser remembers, newest first."""
@@ -58,11 +60,6 @@ class DeviceMark:
         return genuine and age <= login_settings().device_lifetime.total_seconds()
 
 
-def cookie_name() -> str:
-    """The cookie's name, with the `__Host-` prefix if `PUBLIC_URL` is https (RFC 6265bis §4.1.3.2)."""
-    return "__Host-dfns-device" if _is_secure() else "dfns-device"
-
-
 def known_device(request: HttpRequest, *, recipient: Recipient, now: datetime) -> str:
     """Return the id of the device if it has signed in as this recipient before, or an empty string."""
     return next((mark.device for mark in _marks(request) if mark.is_of(recipient, now=now)), "")
@@ -72,22 +69,12 @@ def remember_device(request: HttpRequest, response: HttpResponse, *, recipient: 
     """Set the device cookie with a new mark for this recipient, keeping the marks of others who use this browser."""
     others = [mark for mark in _marks(request) if not mark.is_of(recipient, now=now)]
     marks = [DeviceMark.make(recipient, now=now), *others][:PEOPLE]
-    response.set_cookie(
-        cookie_name(),
-        "~".join(map(str, marks)),
-        max_age=login_settings().device_lifetime,
-        secure=_is_secure(),
-        httponly=True,
-        samesite="Strict",
-    )
-
-
-def _is_secure() -> bool:
-    return login_settings().public_url.startswith("https:")
+    lasting = login_settings().device_lifetime
+    set_cookie(response, COOKIE, "~".join(map(str, marks)), lasting=lasting, samesite="Strict")
 
 
 def _marks(request: HttpRequest) -> Iterator[DeviceMark]:
-    text = request.COOKIES.get(cookie_name(), "")
+    text = request.COOKIES.get(cookie_name(COOKIE), "")
     if len(text) <= COOKIE_MAX_LENGTH:
         yield from filter(None, map(DeviceMark.parse, text.split("~")[:PEOPLE]))
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from django.conf import settings
 from django.contrib.auth import get_user, logout
@@ -14,12 +14,17 @@ from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
 
 from dfns_login.audit import is_database_outage, log_outage
-from dfns_login.browsers import forget_browser_session, named_session, resolve_browser_session
+from dfns_login.browsers import forget_browser_session, named_session, note_session, resolve_browser_session
 from dfns_login.early_bodies import is_large, read_body_early
+
+_LIVE: Final = "_dfns_login_live"
+"""Attribute of the request with the primary key of its live session."""
 
 
 class BrowserSessionMiddleware:
     """Sign a browser out if its `Session` was revoked, has expired, or was idle for `TOKEN_IDLE`.
+
+    It also notes for the sign-in page which session the browser had, so that the page can say why it ended.
 
     Add it to `MIDDLEWARE` after Django's `AuthenticationMiddleware`. It costs one SELECT per signed-in request.
     Without it, the project's views still notice revoked sessions, whose Django session is deleted, but not idle ones.
@@ -38,7 +43,9 @@ class BrowserSessionMiddleware:
             if "\0" in request.COOKIES[settings.SESSION_COOKIE_NAME]:  # PostgreSQL rejects NUL, which Django unquotes
                 request.session = type(request.session)()
             self._check(request)
-        return self.get_response(request)
+        response = self.get_response(request)
+        note_session(request, response, before=getattr(request, _LIVE, None))
+        return response
 
     def process_view(
         self,
@@ -59,16 +66,20 @@ class BrowserSessionMiddleware:
             self._check(request)
 
     def _check(self, request: HttpRequest) -> None:
-        if self._has_ended(request):
+        named, live = self._sessions(request)
+        if named and not live:
             logout(request)
+        setattr(request, _LIVE, live)
 
-    def _has_ended(self, request: HttpRequest) -> bool:
+    def _sessions(self, request: HttpRequest) -> tuple[int | None, int | None]:
+        """Return the primary keys of the session that the browser names, and of the same if it is live."""
         try:
-            return named_session(request) is not None and resolve_browser_session(request, now=timezone.now()) is None
+            session = resolve_browser_session(request, now=timezone.now())
+            return named_session(request), session.pk if session else None
         except (DatabaseError, InterfaceError) as error:
             if not is_database_outage(error):
                 raise
             # the view decides how to answer during an outage; until then nobody is signed in
             log_outage("database", error=error)
             request.user = AnonymousUser()
-            return False
+            return None, None

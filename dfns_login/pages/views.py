@@ -16,7 +16,14 @@ from django.utils.http import urlencode
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from dfns_login.browsers import after_sign_in, own_path, resolve_browser_session
+from dfns_login.browsers import (
+    after_sign_in,
+    forget_ended,
+    own_path,
+    resolve_browser_session,
+    was_turned_away,
+    why_ended,
+)
 from dfns_login.ceremonies.lockdown import lock_down
 from dfns_login.ceremonies.login import LoginRequest, open_login
 from dfns_login.models import ORGANIZATION_ID, CodePurpose, Organization
@@ -34,13 +41,18 @@ def sign_in(request: HttpRequest) -> HttpResponse:
     """Show `/login/`, or redirect a person who is signed in.
 
     `?next=` is a path of this site, `?organization=` the id of an organization. With `?again=`, a person who is signed
-    in may sign in once more.
+    in may sign in once more. The page says once why the browser is not signed in.
     """
-    if "again" not in request.GET and resolve_browser_session(request, now=timezone.now()) is not None:
+    now = timezone.now()
+    session = resolve_browser_session(request, now=now)
+    if "again" not in request.GET and session is not None:
         return redirect(after_sign_in(request.GET.get("next", "")))
     context = _context(request)
-    passkey = _passkey_challenge(request, context["organization_id"])
-    return render(request, "dfns_login/sign_in.html", {**context, "passkey": passkey})
+    context["passkey"] = _passkey_challenge(request, context["organization_id"])
+    context["reason"] = "again" if session else why_ended(request, now=now)
+    response = render(request, "dfns_login/sign_in.html", {**context, "unsaved": was_turned_away(request)})
+    forget_ended(request, response)
+    return response
 
 
 @login_not_required

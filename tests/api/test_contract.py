@@ -25,7 +25,8 @@ from django.urls import resolve
 from dfns_login.api.browser import CompleteBrowserLogin
 from dfns_login.api.login import CompleteLogin
 from dfns_login.api.view import UnknownPath
-from dfns_login.browsers.devices import cookie_name
+from dfns_login.browsers.cookies import cookie_name
+from dfns_login.browsers.devices import COOKIE
 from dfns_login.limits import Rate
 from dfns_login.models import Session
 from dfns_login.settings import DEFAULT_RATES
@@ -558,7 +559,7 @@ class TestCost:
         """As without one, and: Django's session, the user's last login, and which of Django's sessions it is."""
         person, before = make_person(), Browser()
         before.sign_in(person)  # a new device costs a notice; and both logins share their rates
-        client.cookies[cookie_name()] = before.cookies[cookie_name()].value
+        client.cookies[cookie_name(COOKIE)] = before.cookies[cookie_name(COOKIE)].value
         body = login_body(open_login(client, person.names, loginCode=code_of(person)).json(), person.key)
         statements, commands = cost_of(lambda: call(client, "POST", "/login/complete", body))
         saved = ["BEGIN", "UPDATE", "COMMIT"]

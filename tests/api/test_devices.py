@@ -9,7 +9,8 @@ from django.http import HttpRequest, HttpResponse
 from django.test import Client
 from django.utils import timezone
 
-from dfns_login.browsers.devices import PEOPLE, DeviceMark, cookie_name, known_device, remember_device
+from dfns_login.browsers.cookies import cookie_name
+from dfns_login.browsers.devices import COOKIE, PEOPLE, DeviceMark, known_device, remember_device
 from dfns_login.limits import CODE_RATES, count_request
 from dfns_login.models import Account, Caller, OneTimeCode
 from dfns_login.proofs import derive_code
@@ -56,7 +57,7 @@ def row_of(person: Person) -> OneTimeCode:
 
 
 def test_signing_in_sets_the_cookie(jane: Person) -> None:
-    cookie = Browser().sign_in(jane).cookies[cookie_name()]
+    cookie = Browser().sign_in(jane).cookies[cookie_name(COOKIE)]
     assert (cookie["httponly"], cookie["samesite"], cookie["path"], cookie["domain"]) == (True, "Strict", "/", "")
     assert cookie["max-age"] == 180 * 24 * 3600
 
@@ -70,7 +71,7 @@ def test_the_cookie_has_the_host_prefix_over_https(jane: Person, configure: Any)
 
 
 def test_the_cookie_does_not_identify_the_account(device: Browser, jane: Person) -> None:
-    text = device.cookies[cookie_name()].value
+    text = device.cookies[cookie_name(COOKIE)].value
     for secret in (jane.account.username, jane.account.pk, jane.account.organization_id):
         assert secret not in text
 
@@ -83,7 +84,7 @@ def test_an_api_client_gets_no_cookie(jane: Person) -> None:
 
 def marked(*marks: object) -> HttpRequest:
     request = HttpRequest()
-    request.COOKIES[cookie_name()] = "~".join(map(str, marks))
+    request.COOKIES[cookie_name(COOKIE)] = "~".join(map(str, marks))
     return request
 
 
@@ -135,15 +136,15 @@ def test_a_browser_keeps_the_last_few_accounts() -> None:
     for each in people:
         response = HttpResponse()
         remember_device(request, response, recipient=each, now=NOW)
-        request.COOKIES[cookie_name()] = response.cookies[cookie_name()].value
+        request.COOKIES[cookie_name(COOKIE)] = response.cookies[cookie_name(COOKIE)].value
     known = [bool(known_device(request, recipient=each, now=NOW)) for each in people]
     assert known == [False, *[True] * PEOPLE]
 
 
 def test_signing_in_again_makes_a_new_cookie(device: Browser, jane: Person) -> None:
-    before = device.cookies[cookie_name()].value
+    before = device.cookies[cookie_name(COOKIE)].value
     assert device.sign_in(jane).status_code == 200
-    after = device.cookies[cookie_name()].value
+    after = device.cookies[cookie_name(COOKIE)].value
     assert "~" not in after
     assert after != before
 
@@ -292,14 +293,14 @@ def test_rates_by_address_count_devices_too(device: Browser, jane: Person, confi
 def test_requests_with_a_cookie_cost_the_same(device: Browser, jane: Person, django_assert_num_queries: Any) -> None:
     """The cookie causes no query, so it reveals nothing by timing."""
     known = Client()
-    known.cookies[cookie_name()] = device.cookies[cookie_name()].value
+    known.cookies[cookie_name(COOKIE)] = device.cookies[cookie_name(COOKIE)].value
     for client in (known, Client()):
         with django_assert_num_queries(1):
             assert ask_code(client, jane.names).status_code == 200
 
 
 def test_the_cookie_dates_from_the_sign_in(device: Browser, windows: StillClock) -> None:
-    mark = DeviceMark.parse(device.cookies[cookie_name()].value)
+    mark = DeviceMark.parse(device.cookies[cookie_name(COOKIE)].value)
     assert mark is not None
     made = datetime.fromtimestamp(mark.signed_in, timezone.get_current_timezone())
     assert abs(made - timezone.now()) < timedelta(minutes=1)

@@ -19,7 +19,8 @@ from urllib.parse import urlsplit
 import pytest
 from django.db import connections
 
-from dfns_login.browsers.devices import DeviceMark, cookie_name
+from dfns_login.browsers.cookies import cookie_name
+from dfns_login.browsers.devices import COOKIE, DeviceMark
 from dfns_login.models import CodePurpose, OneTimeCode, Organization
 from dfns_login.settings import DEFAULT_RATES
 from tests.outages.conftest import StartSite
@@ -70,7 +71,7 @@ def _victims(here: Organization, elsewhere: Organization, *, number: int, known:
             person=person,
             elsewhere={"username": email, "orgId": other.organization_id},
             address=f"192.0.2.{each}" if known else f"198.51.100.{each}",
-            cookie=f"{cookie_name()}={mark}" if known else "",
+            cookie=f"{cookie_name(COOKIE)}={mark}" if known else "",
         )
 
 
