@@ -13,6 +13,7 @@ from dfns_login.api.replies import SUCCESS, CredentialChallengeReply, MessageRep
 from dfns_login.api.shapes import NewCredentialBody, new_credential
 from dfns_login.api.signed_requests import user_action_required
 from dfns_login.api.view import AuthenticatedAPIView
+from dfns_login.authenticator_names import authenticator_name
 from dfns_login.browsers import renew_browser_session
 from dfns_login.ceremonies.credential_changes import (
     activate_credential,
@@ -66,6 +67,12 @@ class CredentialReply(Reply):
     publicKey = serializers.CharField(help_text="PEM.")
     relyingPartyId = serializers.CharField()
     origin = serializers.CharField()
+    authenticatorName = serializers.CharField(
+        allow_blank=True, help_text="Of a passkey: its maker's or password manager's name, if known. Not verified."
+    )
+    isBackupEligible = serializers.BooleanField(help_text="Whether the passkey may be synced to other devices.")
+    isBackedUp = serializers.BooleanField(help_text="Whether it was synced when it was last used.")
+    dateLastUsed = fields.MomentField(allow_null=True, help_text="When a passkey last signed.")
 
 
 class CredentialListReply(Reply):
@@ -84,6 +91,10 @@ def credential_item(credential: Credential) -> dict[str, Any]:
         "publicKey": public_key_pem(bytes(credential.public_key)),
         "relyingPartyId": conf.rp_id,
         "origin": credential.origin or conf.issuer,
+        "authenticatorName": authenticator_name(credential.aaguid),
+        "isBackupEligible": credential.backup_eligible,
+        "isBackedUp": credential.backed_up,
+        "dateLastUsed": wire_time(credential.last_used_at) if credential.last_used_at else None,
     }
 
 

@@ -134,15 +134,15 @@ def verify_factors(
     return factor
 
 
-def record_uses(factor: Factor) -> None:
-    """Store the passkeys' sign counts and flags. Call this in the transaction that spends the challenge.
+def record_uses(factor: Factor, *, now: datetime) -> None:
+    """Store the passkeys' sign counts, flags and last uses. Call this in the transaction that spends the challenge.
 
     Raises: AssertionRefused, if another use was faster. Source: WebAuthn Level 3 §7.2 step 26.
     """
     for each in (factor, factor.second):
         if each is None or not isinstance(each.verified, VerifiedFido2Assertion):
             continue
-        if not Credential.objects.record_use(credential=each.credential, state=each.verified.state):
+        if not Credential.objects.record_use(credential=each.credential, state=each.verified.state, now=now):
             raise AssertionRefused("another use of the authenticator was faster")
 
 

@@ -136,7 +136,7 @@ def complete_login(
         session, token, event = issue_session(
             credential, redeemed=redeemed, verified=factor.verified, requester=requester, now=now, **seen.detail
         )
-        record_uses(factor)
+        record_uses(factor, now=now)
         seen.store(credential, event)
         if locked:
             unlock(credential.account, by=credential, requester=requester, now=now)

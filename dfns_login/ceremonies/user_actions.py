@@ -110,7 +110,7 @@ def complete_action(answer: ActionAnswer, *, session: Session, requester: Reques
         if lock_session(session, now=now) > redeemed.generation:
             raise AssertionRefused("challenge opened before the account was voided")
         spend_challenge(redeemed)
-        record_uses(factor)
+        record_uses(factor, now=now)
         record_event(
             AuditKind.ACTION_SIGNED,
             {"request": digest, "nonce": nonce, "signatures": _signatures(answer, factor)},

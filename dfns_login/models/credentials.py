@@ -100,14 +100,14 @@ class CredentialQuerySet(PrimaryQuerySet["Credential"]):
         """Return the credential that has this key, with its account, organization and user but no encrypted key."""
         return _WITH_KEY.first(account=stored.account_id, credential_id=stored.credential_id)
 
-    def record_use(self, *, credential: "Credential", state: PasskeyState) -> bool:
-        """Store the authenticator's sign count if it rose or is always zero; false if another use was faster.
+    def record_use(self, *, credential: "Credential", state: PasskeyState, now: datetime) -> bool:
+        """Store the use, and the sign count if it rose or is always zero; false if another use was faster.
 
         Source: WebAuthn Level 3 §6.1.1, §7.2 step 26.
         """
         risen = Q(sign_count=0) | Q(sign_count__lt=state.sign_count)
         using = self.filter(risen if state.sign_count else Q(sign_count=0), pk=credential.pk)
-        return using.update(sign_count=state.sign_count, backed_up=state.backed_up) == 1
+        return using.update(sign_count=state.sign_count, backed_up=state.backed_up, last_used_at=now) == 1
 
 
 class Credential(PrimaryModel):
@@ -134,6 +134,7 @@ class Credential(PrimaryModel):
         default=False, editable=False, help_text="A recovery revoked it. It cannot be activated again."
     )
     created_at = models.DateTimeField(editable=False)
+    last_used_at = models.DateTimeField(null=True, editable=False, help_text="When a passkey last signed.")
     networks = models.JSONField(
         default=list, editable=False, help_text="The last networks that it signed in from, as prefixes."
     )

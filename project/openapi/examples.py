@@ -146,6 +146,10 @@ LISTED_CREDENTIAL: Final = {
     "publicKey": PUBLIC_KEY,
     "relyingPartyId": RP["id"],
     "origin": "https://example.com",
+    "authenticatorName": "",
+    "isBackupEligible": False,
+    "isBackedUp": False,
+    "dateLastUsed": None,
 }
 SOMEWHERE: Final = {"address": "192.0.2.1", "userAgent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Firefox/140.0"}
 LISTED_SESSION: Final = {

@@ -2,10 +2,12 @@
 
 from dataclasses import replace
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.test import Client
 
+from dfns_login.api.fields import wire_time
 from dfns_login.models import (
     Account,
     AccountState,
@@ -16,11 +18,12 @@ from dfns_login.models import (
     CredentialKind,
     Notice,
     SecondFactor,
+    Session,
 )
 from tests.support.api_client import call, details, message, open_login, post
 from tests.support.authenticators import SoftwareKey, base64url
 from tests.support.factories import issue, make_account, make_credential, make_organization, make_person
-from tests.support.fido2_authenticator import BE, Passkey, PasskeyFault, Statement
+from tests.support.fido2_authenticator import BE, BS, Passkey, PasskeyFault, Statement
 from tests.support.fido2_maker import Maker
 
 pytestmark = pytest.mark.django_db
@@ -66,6 +69,33 @@ def complete(client: Client, challenge: Any, passkey: Passkey, **options: Any) -
         "/auth/login",
         {"challengeIdentifier": challenge["challengeIdentifier"], "firstFactor": factor},
     )
+
+
+MAKES = {
+    "d548826e-79b4-db40-a3d8-11116f7e8349": "Bitwarden",
+    "cb69481e-8ff7-4039-93ec-0a2729a154a8": "YubiKey 5 Series",
+    "00000000-0000-0000-0000-000000000000": "",
+    "12345678-1234-5678-1234-567812345678": "",
+}
+
+
+@pytest.mark.parametrize("aaguid", MAKES)
+@pytest.mark.parametrize(("flags", "synced"), [(0, (False, False)), (BE, (True, False)), (BE | BS, (True, True))])
+def test_a_passkey_says_who_made_it_whether_it_is_synced_and_when_it_was_used(
+    client: Client, account: Account, aaguid: str, flags: int, synced: tuple[bool, bool]
+) -> None:
+    """R-182."""
+    made = Passkey.make(account_id=account.pk, origin="http://localhost:8000", rp_id="localhost")
+    made = replace(made, aaguid=UUID(aaguid).bytes, flags=made.flags & ~(BE | BS) | flags)
+    opened = open_registration(client, account)
+    body = {"firstFactorCredential": made.credential(opened["challenge"])}
+    assert post(client, "/auth/registration", body, bearer=opened["temporaryAuthenticationToken"]).status_code == 200
+    assert Credential.objects.get().last_used_at is None
+    token = complete(client, open_login(client, names(account)).json(), made).json()["token"]
+    (item,) = call(client, "GET", "/auth/credentials", bearer=token).json()["items"]
+    assert item["authenticatorName"] == MAKES[aaguid]
+    assert (item["isBackupEligible"], item["isBackedUp"]) == synced
+    assert item["dateLastUsed"] == wire_time(Session.objects.get().issued_at)
 
 
 def test_a_passkey_is_registered_and_signs_in(client: Client, account: Account, passkey: Passkey) -> None:

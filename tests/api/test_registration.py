@@ -233,6 +233,10 @@ def test_every_kind_of_key_registers(
         "publicKey": item["publicKey"],
         "relyingPartyId": "localhost",
         "origin": "https://app.dfns.io" if maker is Maker.PYTHON else "http://localhost:8000",
+        "authenticatorName": "",
+        "isBackupEligible": False,
+        "isBackedUp": False,
+        "dateLastUsed": None,
     }
     assert item["publicKey"].strip() == key.public_pem.strip()
 

@@ -6,7 +6,7 @@ import { type AccountPage, showRows } from './account_page.js'
 import { agentName } from './agents.js'
 import { dayElement } from './dates.js'
 import { Dialog } from './dialogs.js'
-import { cloneTemplate, find, findAll, isolate } from './dom.js'
+import { cloneTemplate, find, findAll, isolate, type Part, showParts } from './dom.js'
 import { isRefused } from './error_messages.js'
 import { Field } from './fields.js'
 import { api } from './page_data.js'
@@ -19,6 +19,10 @@ export interface Credential {
   dateCreated: string
   isActive: boolean
   name: string
+  authenticatorName: string
+  isBackupEligible: boolean
+  isBackedUp: boolean
+  dateLastUsed: string | null
 }
 
 /** The challenge for a new credential. */
@@ -29,6 +33,14 @@ export interface CredentialChallenge extends CreationChallenge {
 const LISTED_SEPARATELY = ['PasswordProtectedKey', 'RecoveryKey']
 
 type Action = 'password' | 'rename' | 'deactivate' | 'activate'
+
+/** What kind of credential it is; of a passkey, who made it and whether it is synced. */
+function about({ kind, name, authenticatorName, isBackupEligible, isBackedUp }: Credential): Part[] {
+  const shown = name === text(`kind.${kind}`) ? [] : [[text(`kind.${kind}`)]]
+  if (kind !== 'Fido2') return shown
+  const synced = isBackedUp ? 'synced.yes' : isBackupEligible ? 'synced.not_yet' : 'synced.no'
+  return [...shown, ...(authenticatorName ? [[isolate(authenticatorName)]] : []), [text(synced)]]
+}
 
 export class Credentials {
   /** As last loaded. */
@@ -71,15 +83,15 @@ export class Credentials {
   }
 
   #row(credential: Credential): HTMLElement {
-    const { credentialUuid, kind, name, isActive, dateCreated } = credential
+    const { credentialUuid, kind, name, isActive, dateCreated, dateLastUsed } = credential
     const row = cloneTemplate('template[data-credential-row]')
     row.dataset['row'] = credentialUuid
     const heading = find('[data-name]', HTMLElement, row)
     heading.id = `credential-${credentialUuid}`
     heading.textContent = name
-    find('[data-kind]', HTMLElement, row).textContent = text(`kind.${kind}`)
-    find('[data-kind-part]', HTMLElement, row).hidden = name === text(`kind.${kind}`)
-    find('[data-added]', HTMLElement, row).append(...textWith('added', { date: dayElement(dateCreated) }))
+    showParts(find('[data-about]', HTMLElement, row), about(credential))
+    const used = dateLastUsed === null ? [] : [textWith('used', { date: dayElement(dateLastUsed) })]
+    showParts(find('[data-dates]', HTMLElement, row), [textWith('added', { date: dayElement(dateCreated) }), ...used])
     const allowed: Readonly<Record<Action, boolean>> = {
       password: isActive && kind === 'PasswordProtectedKey',
       rename: isActive,

@@ -32,6 +32,15 @@ export function isolate(content: string): HTMLElement {
   return element
 }
 
+/** Some text with elements in it. */
+export type Part = readonly (string | Node)[]
+
+/** Show the parts, separated by dots. Hides the element if there are none. */
+export function showParts(element: HTMLElement, parts: readonly Part[]): void {
+  element.replaceChildren(...parts.flatMap((part, index) => (index > 0 ? [' · ', ...part] : part)))
+  element.hidden = parts.length === 0
+}
+
 /** Clone the single element in a template. */
 export function cloneTemplate(selector: string): HTMLElement {
   const copy = document.importNode(find(selector, HTMLTemplateElement).content, true).firstElementChild
