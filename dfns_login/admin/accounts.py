@@ -83,6 +83,7 @@ class AccountAdmin(ReadOnlyAdmin[Account]):
     list_select_related = ("organization",)
     search_fields = ("username",)
     search_help_text = _("Start of the username or email address, or ID of the account")
+    empty_text = _("No accounts yet. Invite a person: they get a code by email, and register with it.")
     ordering = ("organization", "username")
     fieldsets = (
         (

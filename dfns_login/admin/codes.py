@@ -15,8 +15,9 @@ from django.utils.translation import gettext_lazy as _
 
 from dfns_login.admin.django_types import AnyModelAdmin, Text
 from dfns_login.admin.filters import Filter, OrganizationFilter, PeriodFilter, choice_filter
+from dfns_login.admin.guesses import guesses_in_words
 from dfns_login.admin.model_admin import Operation, ReadOnlyAdmin
-from dfns_login.admin.rendering import NOTHING, Tone, badge, link_to, moment, moment_after
+from dfns_login.admin.rendering import NOTHING, Tone, badge, link_to, moment, moment_after, whole_agent
 from dfns_login.admin.search import starts_with, username_or_empty
 from dfns_login.admin.timeline import timeline
 from dfns_login.ceremonies.operators import revoke_code
@@ -125,6 +126,7 @@ class OneTimeCodeAdmin(ReadOnlyAdmin[OneTimeCode]):
     )
     search_fields = ("recipient",)
     search_help_text = _("Start of the recipient's username, or the number of a code in the log")
+    empty_text = _("No codes yet. The first is emailed when you invite a person or somebody signs in.")
     ordering = ("-issued_at", "-pk")
     window_key = "issued_at"
     fieldsets = (
@@ -138,7 +140,6 @@ class OneTimeCodeAdmin(ReadOnlyAdmin[OneTimeCode]):
                     "shown_organization",
                     "shown_account",
                     "shown_guesses",
-                    "device_guesses",
                     "caller",
                     "shown_issued",
                     "shown_expires",
@@ -146,7 +147,7 @@ class OneTimeCodeAdmin(ReadOnlyAdmin[OneTimeCode]):
             },
         ),
         (_("Delivery"), {"fields": ("shown_delivery", "shown_tries", "shown_timeline")}),
-        (_("Requested from"), {"fields": ("shown_address", "agent", "locale")}),
+        (_("Requested from"), {"fields": ("shown_address", "shown_agent", "locale")}),
     )
     readonly_fields = (
         "shown_state",
@@ -159,6 +160,7 @@ class OneTimeCodeAdmin(ReadOnlyAdmin[OneTimeCode]):
         "shown_tries",
         "shown_timeline",
         "shown_address",
+        "shown_agent",
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[OneTimeCode]:
@@ -199,8 +201,7 @@ class OneTimeCodeAdmin(ReadOnlyAdmin[OneTimeCode]):
 
     @admin.display(description=_("guesses"))
     def shown_guesses(self, row: OneTimeCode) -> str:
-        cap = guess_cap(CodePurpose(row.purpose))
-        return gettext("%(count)d of %(cap)d") % {"count": row.callers_guesses, "cap": cap}
+        return guesses_in_words(row)
 
     @admin.display(description=_("requested"))
     def shown_issued(self, row: OneTimeCode) -> str:
@@ -213,8 +214,7 @@ class OneTimeCodeAdmin(ReadOnlyAdmin[OneTimeCode]):
 
     @admin.display(description=_("state"))
     def shown_state_and_guesses(self, row: OneTimeCode) -> str:
-        guesses = gettext("guesses: %(count)s") % {"count": self.shown_guesses(row)}
-        return format_html('{}<span class="dfns-under">{}</span>', self.shown_state(row), guesses)
+        return format_html('{}<span class="dfns-under">{}</span>', self.shown_state(row), guesses_in_words(row))
 
     @admin.display(description=_("requested"))
     def shown_life(self, row: OneTimeCode) -> str:
@@ -238,3 +238,7 @@ class OneTimeCodeAdmin(ReadOnlyAdmin[OneTimeCode]):
     @admin.display(description=_("address"))
     def shown_address(self, row: OneTimeCode) -> str:
         return row.address or NOTHING
+
+    @admin.display(description=_("browser"))
+    def shown_agent(self, row: OneTimeCode) -> str:
+        return whole_agent(row.agent)

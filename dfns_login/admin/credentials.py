@@ -43,6 +43,7 @@ class CredentialAdmin(AccountRowsAdmin[Credential]):
     list_display = ("name", "shown_account", "shown_organization", "kind", "algorithm", "shown_state", "shown_created")
     list_filter = (choice_filter("kind", CredentialKind, _("kind")), ActiveFilter, OrganizationFilter, AccountFilter)
     search_help_text = _("Username or ID of the account, or ID of the credential (cr-…)")
+    empty_text = _("No credentials yet. People create them when they register. Invite a person first.")
     ordering = ("account", "-created_at", "-pk")
     fields = (
         "name",

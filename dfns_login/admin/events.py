@@ -5,9 +5,10 @@ import json
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
+from dfns_login.admin.event_details import details_in_brief, details_in_full
 from dfns_login.admin.filters import AccountFilter, OrganizationFilter, PeriodFilter, choice_filter
 from dfns_login.admin.model_admin import AccountRowsAdmin
 from dfns_login.admin.rendering import NOTHING, Tone, badge, link_to, moment
@@ -27,7 +28,7 @@ class EventTimeFilter(PeriodFilter):
 class AuditEventAdmin(AccountRowsAdmin[AuditEvent]):
     """Audit events, newest first."""
 
-    list_display = ("shown_at", "kind", "shown_account", "shown_organization", "shown_address", "shown_detail")
+    list_display = ("shown_at", "kind", "shown_account", "shown_organization", "shown_origin", "shown_detail")
     list_filter = (
         EventTimeFilter,
         choice_filter("kind", AuditKind, _("event")),
@@ -35,6 +36,7 @@ class AuditEventAdmin(AccountRowsAdmin[AuditEvent]):
         AccountFilter,
     )
     list_select_related = ()
+    empty_text = _("No events yet. Invitations, emailed codes, sign-ins and what operators do are recorded here.")
     ordering = ("-at", "-pk")
     window_key = "at"
     fields = (
@@ -43,9 +45,9 @@ class AuditEventAdmin(AccountRowsAdmin[AuditEvent]):
         "shown_account",
         "shown_organization",
         "shown_address",
-        "agent",
+        "shown_agent",
         "request_id",
-        "shown_detail",
+        "shown_details",
         "shown_evidence",
         "shown_link",
         "shown_notice",
@@ -55,7 +57,8 @@ class AuditEventAdmin(AccountRowsAdmin[AuditEvent]):
         "shown_account",
         "shown_organization",
         "shown_address",
-        "shown_detail",
+        "shown_agent",
+        "shown_details",
         "shown_evidence",
         "shown_link",
         "shown_notice",
@@ -79,7 +82,11 @@ class AuditEventAdmin(AccountRowsAdmin[AuditEvent]):
 
     @admin.display(description=_("details"))
     def shown_detail(self, row: AuditEvent) -> str:
-        return format_html_join(", ", "{}: {}", row.detail.items()) or NOTHING
+        return details_in_brief(row)
+
+    @admin.display(description=_("details"))
+    def shown_details(self, row: AuditEvent) -> str:
+        return details_in_full(row)
 
     @admin.display(description=_("what was signed"))
     def shown_evidence(self, row: AuditEvent) -> str:

@@ -22,7 +22,7 @@ from django.views.decorators.http import require_POST
 from dfns_login.admin.change_lists import FixedOrderChangeList, NewestRowsChangeList
 from dfns_login.admin.django_types import M, Text, TypedModelAdmin
 from dfns_login.admin.filters import allowed_parameters
-from dfns_login.admin.rendering import NOTHING, RelatedRows, change_url
+from dfns_login.admin.rendering import NOTHING, RelatedRows, change_url, origin, whole_agent
 from dfns_login.admin.search import rows_of_account
 from dfns_login.ceremonies.operators import Operator
 from dfns_login.requester import Requester
@@ -64,6 +64,7 @@ class OperationsAdmin(TypedModelAdmin[M]):
     list_per_page = 50
     list_max_show_all = 0
     window_key: ClassVar[str] = ""
+    empty_text: ClassVar[Text]
 
     class Media:
         css: ClassVar = {"all": ["dfns_login/admin.css"]}
@@ -83,7 +84,12 @@ class OperationsAdmin(TypedModelAdmin[M]):
         odd = any("\0" in each for values in request.GET.lists() for each in values[1])  # PostgreSQL rejects NUL
         if odd or not all(map(self._may_be_id, request.POST.getlist(ACTION_CHECKBOX_NAME))):
             return HttpResponseRedirect(request.path)
-        return super().changelist_view(request, extra_context)
+        context = {"empty_text": self.empty_text, "invite_url": self._invite_url(request), **(extra_context or {})}
+        return super().changelist_view(request, context)
+
+    def _invite_url(self, request: HttpRequest) -> str:
+        """Where to invite the first person; empty for those who may not."""
+        return reverse("admin:dfns_login_account_add") if request.user.has_perm("dfns_login.add_account") else ""
 
     def _may_be_id(self, text: str) -> bool:
         try:
@@ -198,6 +204,14 @@ class AccountRowsAdmin(ReadOnlyAdmin[M]):
     @admin.display(description=_("address"))
     def shown_address(self, row: Any) -> str:
         return row.address or NOTHING
+
+    @admin.display(description=_("browser"))
+    def shown_agent(self, row: Any) -> str:
+        return whole_agent(row.agent)
+
+    @admin.display(description=_("from"))
+    def shown_origin(self, row: Any) -> str:
+        return origin(row.address, row.agent)
 
 
 def deletes_users(request: HttpRequest) -> bool:

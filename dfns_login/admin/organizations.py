@@ -74,6 +74,7 @@ class OrganizationAdmin(OperationsAdmin[Organization]):
     list_filter = (ActiveFilter,)
     search_fields = ("name", "id__exact")
     search_help_text = _("Part of the name, or the ID")
+    empty_text = _("No organizations yet. Add one first: every account belongs to an organization.")
     ordering = ("name", "id")
     fields = ("name", "second_factor", "shown_id", "shown_state", "shown_created", "shown_lists")
     readonly_fields = ("shown_id", "shown_state", "shown_created", "shown_lists")

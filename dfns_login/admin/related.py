@@ -8,7 +8,7 @@ from django.db.models import Model
 from django.utils.translation import gettext_lazy as _
 
 from dfns_login.admin.codes import code_badge, delivery_badge
-from dfns_login.admin.rendering import NOTHING, RelatedRows, active_badge, link_to, list_url, moment
+from dfns_login.admin.rendering import RelatedRows, active_badge, link_to, list_url, moment, origin
 from dfns_login.admin.sessions import session_badge
 from dfns_login.models import Account, AuditEvent, Credential, OneTimeCode, Session
 
@@ -57,7 +57,7 @@ def _sessions(account: Account, *, now: datetime) -> RelatedRows:
                 link_to(each, moment(each.issued_at)),
                 session_badge(each, now=now),
                 moment(each.last_seen_at),
-                each.address or NOTHING,
+                origin(each.address, each.agent),
             )
             for each in newest[:NEWEST]
         ],
@@ -89,6 +89,9 @@ def _events(account: Account) -> RelatedRows:
     return RelatedRows(
         title=_("Events"),
         columns=(_("Time"), _("Event"), _("From")),
-        rows=[(link_to(each, moment(each.at)), each.get_kind_display(), each.address or NOTHING) for each in newest],
+        rows=[
+            (link_to(each, moment(each.at)), each.get_kind_display(), origin(each.address, each.agent))
+            for each in newest
+        ],
         list_url=list_url(AuditEvent, account=account.pk),
     )

@@ -11,12 +11,15 @@ from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
+from django.utils.text import Truncator
 from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
 
 from dfns_login.admin.django_types import Text
+from dfns_login.delivery import device_with_version
 
 NOTHING = "\N{EN DASH}"
+AGENT_SHOWN = 60
 
 
 class Tone(StrEnum):
@@ -50,6 +53,28 @@ def moment_after(at: datetime, *, begin: datetime) -> str:
     """Render a time shown next to an earlier one: without the date if both are on the same day."""
     local = localtime(at)
     return _time(local, date_format(local, "H:i:s")) if local.date() == localtime(begin).date() else moment(at)
+
+
+def agent_name(agent: str) -> str:
+    """Name of the browser and system, such as "Chrome 141 on Windows"; the start of any other User-Agent header."""
+    return device_with_version(agent) or Truncator(agent).chars(AGENT_SHOWN)
+
+
+def whole_agent(agent: str) -> str:
+    """Render the name with the whole header below it."""
+    if not agent:
+        return NOTHING
+    name = agent_name(agent)
+    below = format_html('<span class="dfns-under dfns-long" dir="ltr">{}</span>', agent) if name != agent else ""
+    return format_html("{}{}", name, below)
+
+
+def origin(address: str, agent: str) -> str:
+    """Render where a request came from: its address, and below it the browser, with the whole header on hover."""
+    if not agent:
+        return address or NOTHING
+    name = agent_name(agent)
+    return format_html('{}<span class="dfns-under" title="{}">{}</span>', address or NOTHING, agent, name)
 
 
 def change_url(row: Model) -> str:

@@ -67,8 +67,9 @@ class SessionAdmin(AccountRowsAdmin[Session]):
     """Sessions, newest first."""
 
     operations = (END,)
-    list_display = ("shown_account", "shown_state", "shown_organization", "shown_issued", "shown_seen", "shown_address")
+    list_display = ("shown_account", "shown_state", "shown_organization", "shown_issued", "shown_seen", "shown_origin")
     list_filter = (SessionStateFilter, AccountOrganizationFilter, AccountFilter)
+    empty_text = _("No sessions yet. One begins when a registered person signs in.")
     ordering = ("-pk",)
     window_key = "pk"
     fields = (
@@ -82,7 +83,7 @@ class SessionAdmin(AccountRowsAdmin[Session]):
         "shown_expires",
         "shown_ended",
         "shown_address",
-        "agent",
+        "shown_agent",
     )
     readonly_fields = (
         "shown_state",
@@ -94,6 +95,7 @@ class SessionAdmin(AccountRowsAdmin[Session]):
         "shown_expires",
         "shown_ended",
         "shown_address",
+        "shown_agent",
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Session]:

@@ -6,8 +6,10 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
-from dfns_login.admin.rendering import Tone
+from dfns_login.admin.guesses import guesses_in_words
+from dfns_login.admin.rendering import Tone, agent_name
 from dfns_login.models import AuditEvent, AuditKind, CodeClosed, CodePurpose, DeliveryState, OneTimeCode
 from dfns_login.proofs import guess_cap
 
@@ -38,11 +40,10 @@ def timeline(code: OneTimeCode, *, now: datetime) -> Sequence[Step]:
 
 
 def _requested(code: OneTimeCode) -> Iterator[Step]:
-    origin = " · ".join(each for each in (code.address, code.agent) if each)
     if code.delivery == DeliveryState.SHOWN:
-        yield _step(code.issued_at, _("Shown to the signed-in owner"), Tone.GOOD, detail=origin)
+        yield _step(code.issued_at, _("Shown to the signed-in owner"), Tone.GOOD, detail=_origin(code))
         return
-    yield _step(code.issued_at, _("Requested; email queued"), Tone.WAITING, detail=origin)
+    yield _step(code.issued_at, _("Requested; email queued"), Tone.WAITING, detail=_origin(code))
     if code.asked_at > code.issued_at:
         yield _step(code.asked_at, _("Requested again: same code"), Tone.WAITING)
 
@@ -84,9 +85,10 @@ def _guessed(code: OneTimeCode, *, last: datetime) -> Iterator[Step]:
     presented = code.closed_as == CodeClosed.CONSUMED
     wrong = code.guesses + code.device_guesses - presented
     if wrong > 0:
-        cap = guess_cap(CodePurpose(code.purpose))
-        text = _("Wrong guesses: %(count)d (limit %(cap)d)") % {"count": wrong, "cap": cap}
-        yield Step(text=text, tone=Tone.BAD if wrong >= cap else Tone.WAITING, order=last)
+        text = ngettext("%(count)d wrong guess", "%(count)d wrong guesses", wrong) % {"count": wrong}
+        who = "" if presented else guesses_in_words(code)  # the right guess is one of them
+        used_up = code.callers_guesses >= guess_cap(CodePurpose(code.purpose))
+        yield Step(text=text, tone=Tone.BAD if used_up else Tone.WAITING, order=last, detail=who)
 
 
 def _ended(code: OneTimeCode) -> Iterator[Step]:
@@ -125,8 +127,8 @@ def _is_sending(event: AuditEvent, code: OneTimeCode) -> bool:
     return event.kind == AuditKind.CODE_SENT and event.detail.get("code") == code.pk
 
 
-def _origin(event: AuditEvent) -> str:
-    return " · ".join(each for each in (event.address, event.agent) if each)
+def _origin(row: AuditEvent | OneTimeCode) -> str:
+    return " · ".join(each for each in (row.address, agent_name(row.agent)) if each)
 
 
 def _step(at: datetime, text: str, tone: Tone, *, detail: str = "", to_come: bool = False) -> Step:

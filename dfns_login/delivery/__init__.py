@@ -1,6 +1,7 @@
 """Sends the emails of the outbox: codes that people wait for first."""
 
 from dfns_login.delivery.celery_app import MISSING_APP, has_celery_app, missing_files, missing_lines
+from dfns_login.delivery.devices import device_with_version
 from dfns_login.delivery.lease import SEND_LIMIT
 from dfns_login.delivery.notice_texts import has_notice
 from dfns_login.delivery.outbox import deliver_due
@@ -15,6 +16,7 @@ __all__ = [
     "NotDeliverable",
     "WakeUps",
     "deliver_due",
+    "device_with_version",
     "has_celery_app",
     "has_notice",
     "missing_files",

@@ -135,7 +135,7 @@ def test_a_code_whose_guesses_are_spent_says_so(operator: Client, scene: AdminRe
     OneTimeCode.objects.filter(pk=scene.code.pk).update(guesses=10)
     page = operator.get(page_of("onetimecode", scene.code.pk)).content.decode()
     assert "Open, no guesses left" in page
-    assert "10 of 10" in page
+    assert "10 guesses by strangers · 0 guesses left" in page
 
 
 def test_the_delivery_column_tells_what_happens_next(operator: Client, db: None) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dfns_login.delivery.devices import device_name
+from dfns_login.delivery.devices import device_name, device_with_version
 
 MOZILLA = "Mozilla/5.0"
 AGENTS = {
@@ -23,3 +23,15 @@ AGENTS = {
 @pytest.mark.parametrize(("agent", "name"), AGENTS.items(), ids=AGENTS.values())
 def test_device_name(agent: str, name: str) -> None:
     assert device_name(agent) == name
+
+
+def test_operators_see_the_version_of_the_browser() -> None:
+    named = [device_with_version(agent) for agent in AGENTS]
+    assert named[:5] == [
+        "Firefox 140 on Linux",
+        "Edge 141 on Windows",
+        "Safari 18 on iPhone",
+        "Chrome 141 on Android",
+        "Linux",
+    ]
+    assert device_with_version("Firefox/x Linux") == "Firefox on Linux"
