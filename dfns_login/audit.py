@@ -63,10 +63,18 @@ def draft_event(
 
 
 def record_organization_event(
-    kind: AuditKind, /, *, organization: Organization, requester: Requester | None, now: datetime, **detail: Detail
+    kind: AuditKind,
+    /,
+    *,
+    organization: Organization | None,
+    requester: Requester | None,
+    now: datetime,
+    **detail: Detail,
 ) -> AuditEvent:
-    """Do what `record_event` does for an event of a whole organization."""
-    event = _event(kind, organization.pk, account=None, requester=requester, now=now, detail=detail)
+    """Do what `record_event` does for an event of a whole organization, or of all (None)."""
+    event = _event(
+        kind, organization.pk if organization else None, account=None, requester=requester, now=now, detail=detail
+    )
     AuditEvent.objects.add(event)
     announce_event(event, account=None, requester=requester)
     return event
@@ -117,7 +125,7 @@ def username_hash(recipient: Recipient) -> str:
 
 def _event(
     kind: AuditKind,
-    organization: str,
+    organization: str | None,
     *,
     account: Account | None,
     requester: Requester | None,

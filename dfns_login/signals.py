@@ -25,7 +25,8 @@ from dfns_login.requester import Requester
 class Receiver(Protocol):
     """What a receiver is called with.
 
-    account: None for events of an organization, whose id is in `detail`. requester: None if nobody asked for it.
+    account: None for events of an organization, whose id is in `detail` (None for an export from every organization).
+    requester: None if nobody asked for it.
     """
 
     def __call__(
@@ -81,6 +82,7 @@ organization_changed = EventSignal()
 organization_deactivated = EventSignal()
 organization_reactivated = EventSignal()
 organization_voided = EventSignal()
+records_exported = EventSignal()
 code_requested = Signal()
 email_handled = Signal()
 request_refused = Signal()
@@ -116,4 +118,5 @@ SIGNALS: Final[dict[AuditKind, EventSignal]] = {
     AuditKind.ORGANIZATION_DEACTIVATED: organization_deactivated,
     AuditKind.ORGANIZATION_REACTIVATED: organization_reactivated,
     AuditKind.ORGANIZATION_VOIDED: organization_voided,
+    AuditKind.EXPORTED: records_exported,
 }

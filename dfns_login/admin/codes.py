@@ -14,9 +14,11 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from dfns_login.admin.django_types import AnyModelAdmin, Text
+from dfns_login.admin.export_columns import CODE_COLUMNS
+from dfns_login.admin.exports import ExportedAdmin
 from dfns_login.admin.filters import Filter, OrganizationFilter, PeriodFilter, choice_filter
 from dfns_login.admin.guesses import guesses_in_words
-from dfns_login.admin.model_admin import Operation, ReadOnlyAdmin
+from dfns_login.admin.model_admin import Operation
 from dfns_login.admin.rendering import NOTHING, Tone, badge, link_to, moment, moment_after, whole_agent
 from dfns_login.admin.search import starts_with, username_or_empty
 from dfns_login.admin.timeline import timeline
@@ -106,10 +108,11 @@ class RequestedFilter(PeriodFilter):
 
 
 @admin.register(OneTimeCode)
-class OneTimeCodeAdmin(ReadOnlyAdmin[OneTimeCode]):
+class OneTimeCodeAdmin(ExportedAdmin[OneTimeCode]):
     """Issued codes, newest first."""
 
     operations = (REVOKE,)
+    exported = CODE_COLUMNS
     list_display = (
         "shown_recipient",
         "shown_state_and_guesses",

@@ -28,6 +28,7 @@ LABELS: Final[Mapping[str, Text]] = {
     "code": _("code"),
     "credential": _("credential"),
     "credentials": _("credentials"),
+    "filters": _("filtered by"),
     "failures": _("wrong guesses before"),
     "kind": _("kind"),
     "method": _("method"),
@@ -35,6 +36,7 @@ LABELS: Final[Mapping[str, Text]] = {
     "operator": _("by operator"),
     "path": _("path"),
     "purpose": _("purpose"),
+    "records": _("list"),
     "rows": _("rows"),
     "session": _("session"),
     "sessions": _("sessions ended"),
@@ -79,7 +81,8 @@ def _described(event: AuditEvent, *, link: Callable[[type[Model], object], str])
             each = value if isinstance(value, list) else [value]
             yield label, format_html_join(", ", "{}", ((link(OBJECTS[name], one),) for one in each))
         else:
-            yield label, str(CHOICES.get(name, {}).get(str(value), value))
+            text = ", ".join(map(str, value)) or NOTHING if isinstance(value, list) else value
+            yield label, str(CHOICES.get(name, {}).get(str(text), text))
 
 
 def _link(model: type[Model], value: object) -> str:

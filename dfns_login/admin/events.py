@@ -9,6 +9,8 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from dfns_login.admin.event_details import details_in_brief, details_in_full
+from dfns_login.admin.export_columns import EVENT_COLUMNS
+from dfns_login.admin.exports import ExportedAdmin
 from dfns_login.admin.filters import AccountFilter, OrganizationFilter, PeriodFilter, choice_filter
 from dfns_login.admin.model_admin import AccountRowsAdmin
 from dfns_login.admin.rendering import NOTHING, Tone, badge, link_to, moment
@@ -25,9 +27,10 @@ class EventTimeFilter(PeriodFilter):
 
 
 @admin.register(AuditEvent)
-class AuditEventAdmin(AccountRowsAdmin[AuditEvent]):
+class AuditEventAdmin(ExportedAdmin[AuditEvent], AccountRowsAdmin[AuditEvent]):
     """Audit events, newest first."""
 
+    exported = EVENT_COLUMNS
     list_display = ("shown_at", "kind", "shown_account", "shown_organization", "shown_origin", "shown_detail")
     list_filter = (
         EventTimeFilter,
@@ -65,8 +68,8 @@ class AuditEventAdmin(AccountRowsAdmin[AuditEvent]):
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[AuditEvent]:
-        """Prefetch what events refer to: a join leaves out the events of a deleted account."""
-        return super().get_queryset(request).prefetch_related("account", "organization")
+        """Prefetch what events refer to: a join leaves out those of a deleted account. Lists need no evidence."""
+        return super().get_queryset(request).prefetch_related("account", "organization").defer("evidence")
 
     @admin.display(description=_("time"))
     def shown_at(self, row: AuditEvent) -> str:

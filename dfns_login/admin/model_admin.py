@@ -81,11 +81,14 @@ class OperationsAdmin(TypedModelAdmin[M]):
         return lookup in allowed_parameters(self)
 
     def changelist_view(self, request: HttpRequest, extra_context: "dict[str, Any] | None" = None) -> HttpResponse:
-        odd = any("\0" in each for values in request.GET.lists() for each in values[1])  # PostgreSQL rejects NUL
-        if odd or not all(map(self._may_be_id, request.POST.getlist(ACTION_CHECKBOX_NAME))):
+        if self.has_odd_query(request) or not all(map(self._may_be_id, request.POST.getlist(ACTION_CHECKBOX_NAME))):
             return HttpResponseRedirect(request.path)
         context = {"empty_text": self.empty_text, "invite_url": self._invite_url(request), **(extra_context or {})}
         return super().changelist_view(request, context)
+
+    def has_odd_query(self, request: HttpRequest) -> bool:
+        """Whether the query contains NUL, which PostgreSQL rejects."""
+        return any("\0" in each for values in request.GET.lists() for each in values[1])
 
     def _invite_url(self, request: HttpRequest) -> str:
         """Where to invite the first person; empty for those who may not."""

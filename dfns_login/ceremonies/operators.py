@@ -3,17 +3,19 @@
 Deactivating takes effect at once: sessions end, and open codes are revoked (R-14, R-72).
 """
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Final
 
-from dfns_login.audit import record_event, record_organization_event
+from dfns_login.audit import Detail, record_event, record_organization_event
 from dfns_login.ceremonies.code_requests import send_code
 from dfns_login.ceremonies.notices import notify_owner
 from dfns_login.ceremonies.sign_out import end_access, sign_out_everywhere
 from dfns_login.models import (
     Account,
     AccountState,
+    AuditEvent,
     AuditKind,
     CodePurpose,
     OneTimeCode,
@@ -191,3 +193,22 @@ def record_change(
     if operator.name:
         detail["operator"] = operator.name
     record_organization_event(kind, organization=organization, requester=operator.requester, now=now, **detail)
+
+
+def record_export(
+    records: str,
+    *,
+    organization: Organization | None,
+    rows: int,
+    filters: Sequence[str],
+    operator: Operator,
+    now: datetime,
+) -> AuditEvent:
+    """Store and return an event: an operator exports a list.
+
+    organization: None if the list is of every organization. filters: names only, because a search is for a name.
+    """
+    detail: dict[str, Detail] = {"records": records, "rows": rows, "filters": filters, "operator": operator.name}
+    return record_organization_event(
+        AuditKind.EXPORTED, organization=organization, requester=operator.requester, now=now, **detail
+    )

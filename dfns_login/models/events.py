@@ -45,6 +45,7 @@ class AuditKind(models.TextChoices):
     ORGANIZATION_DEACTIVATED = "organization.deactivated", _("Organization deactivated")
     ORGANIZATION_REACTIVATED = "organization.reactivated", _("Organization reactivated")
     ORGANIZATION_VOIDED = "organization.voided", _("Everything issued was revoked")
+    EXPORTED = "records.exported", _("List exported")
 
 
 APPEND_ONLY: Final = "Audit events are never changed; they are deleted only after their retention."
