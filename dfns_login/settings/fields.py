@@ -56,7 +56,7 @@ DEFAULT_EMAIL_COLORS: Final[Mapping[str, str]] = MappingProxyType(
         "dark_on_accent": "#10202e",
     }
 )
-"""The colors of the pages, as `pages.css` has them."""
+"""The colors of the pages without a brand color, in the form that email programs understand."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -78,7 +78,7 @@ def visiting(browser: Browser, *, url: str, look: str = "light", **options: Any)
 
     `options` are Playwright's, such as `locale`, `color_scheme`, `viewport`.
     """
-    context = browser.new_context(base_url=url, **options)
+    context = browser.new_context(**{"base_url": url, "reduced_motion": "reduce", **options})
     context.set_default_timeout(PATIENCE_MILLISECONDS)
     context.add_init_script(LISTEN)
     page = context.new_page()

@@ -1,4 +1,4 @@
-// Run one task at a time. Meanwhile buttons keep their focus but do nothing.
+// Run one task at a time. Meanwhile buttons keep their focus but do nothing, and the one that started it shows progress.
 
 import { findAll } from './dom.js'
 import { reportError } from './error_messages.js'
@@ -15,6 +15,8 @@ export class BusyGuard {
   readonly #root: HTMLElement
   #busy = false
   #left = false
+  #clicked: HTMLButtonElement | undefined
+  #atWork: HTMLButtonElement | undefined
 
   /** `root`: contains the buttons. */
   constructor(root: HTMLElement, messages: Messages) {
@@ -62,18 +64,34 @@ export class BusyGuard {
     location.assign(address)
   }
 
+  /** Go to an address of this site, because the task succeeded. Its button says so. */
+  finish(name: string, address: string): void {
+    this.leave(name, address)
+    this.#atWork?.setAttribute('data-done', '')
+  }
+
   #set(busy: boolean): void {
+    if (!this.#busy) this.#atWork = this.#clicked ?? this.#visibleSubmit()
     this.#busy = busy
     this.#root.toggleAttribute('data-busy', busy)
     for (const button of findAll('button', HTMLButtonElement, this.#root)) {
       button.setAttribute('aria-disabled', String(busy || button.hasAttribute('data-off')))
-      button.setAttribute('aria-busy', String(busy && button.type === 'submit'))
+      button.setAttribute('aria-busy', String(busy && button === this.#atWork))
     }
+  }
+
+  /** The button of the step or dialog that is shown: Enter and a complete code submit without a click. */
+  #visibleSubmit(): HTMLButtonElement | undefined {
+    return findAll('[type=submit]', HTMLButtonElement, this.#root).find((button) => button.offsetParent !== null)
   }
 
   #block(event: Event): void {
     const button = event.target instanceof Element ? event.target.closest('button') : null
-    if (button?.getAttribute('aria-disabled') !== 'true') return
+    if (button?.getAttribute('aria-disabled') !== 'true') {
+      this.#clicked = button ?? undefined
+      window.setTimeout(() => (this.#clicked = undefined)) // tasks of this click have started by then
+      return
+    }
     event.preventDefault()
     event.stopImmediatePropagation()
   }

@@ -222,6 +222,6 @@ export class Enrollment {
     forgetAll()
     const signIn = pageUrl(page.signInUrl, organization, username)
     const { next } = this.#login
-    this.#guard.leave('redirecting', next === undefined ? signIn : ownAddress(next, page.accountUrl))
+    this.#guard.finish('redirecting', next === undefined ? signIn : ownAddress(next, page.accountUrl))
   }
 }

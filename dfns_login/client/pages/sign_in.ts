@@ -216,7 +216,7 @@ async function complete(challenge: SigningChallenge, factors: Factors): Promise<
   signedIn = true
   signer.lock()
   forgetAll()
-  guard.leave('signed_in', ownAddress(next, page.accountUrl))
+  guard.finish('signed_in', ownAddress(next, page.accountUrl))
 }
 
 /** Handle an error that ends the challenge. Returns whether the person was informed. */

@@ -61,7 +61,10 @@ export class Steps<Name extends string> {
     const total = this.#total()
     const number = Math.min(this.#ranks[this.#current] + 1, total)
     const shown = text('step', { number: String(number), total: String(total) })
-    for (const place of findAll('[data-progress]', HTMLElement)) place.textContent = shown
+    for (const place of findAll('[data-progress]', HTMLElement)) {
+      place.textContent = shown
+      place.style.setProperty('--dfns-part', String(number / total))
+    }
   }
 
   #show(name: Name): void {
