@@ -13,13 +13,17 @@ from dfns_login.api.operations import Operation
 from dfns_login.api.replies import SUCCESS, MessageReply, Reply
 from dfns_login.api.view import AuthenticatedAPIView
 from dfns_login.browsers import named_session
-from dfns_login.ceremonies.own_sessions import SHOWN, list_activity, list_sessions
+from dfns_login.ceremonies.activity import SHOWN as MOST_ACTS
+from dfns_login.ceremonies.activity import Act, Category, list_activity
+from dfns_login.ceremonies.own_sessions import SHOWN, list_sessions
 from dfns_login.ceremonies.sign_out import end_own_session
 from dfns_login.errors import NotFound
-from dfns_login.models import AuditEvent, AuditKind, Session
+from dfns_login.models import AuditKind, CredentialKind, Session
 
 DIGITS_OF_AN_ID: Final = 18
 FEW: Final = 20
+LAST_TOKEN: Final = 10**17
+CATEGORIES: Final = {"signIns": Category.SIGN_INS, "changes": Category.CHANGES}
 
 
 class EndSessionBody(fields.Body):
@@ -27,7 +31,9 @@ class EndSessionBody(fields.Body):
 
 
 class ActivityQuery(fields.Query):
-    limit = serializers.IntegerField(required=False, min_value=1, max_value=SHOWN, default=FEW)
+    limit = serializers.IntegerField(required=False, min_value=1, max_value=MOST_ACTS, default=FEW)
+    paginationToken = serializers.IntegerField(required=False, min_value=0, max_value=LAST_TOKEN, default=0)
+    category = fields.WordField(required=False, choices=list(CATEGORIES), default="")
 
 
 class SessionReply(Reply):
@@ -44,15 +50,38 @@ class SessionListReply(Reply):
     items = SessionReply(many=True)
 
 
-class EventReply(Reply):
+class NamedCredential(Reply):
+    credentialUuid = serializers.CharField()
+    kind = fields.WordField(choices=CredentialKind.values)
+    name = serializers.CharField(help_text="As it is named now.")
+
+
+class ActReply(Reply):
     kind = fields.WordField(choices=AuditKind.values)
     date = fields.MomentField()
-    address = serializers.CharField(allow_blank=True, help_text="Empty if no request caused the event.")
+    address = serializers.CharField(
+        allow_blank=True, help_text="Empty if an operator acted, or no request caused the event."
+    )
     userAgent = serializers.CharField(allow_blank=True)
+    includes = serializers.ListField(
+        child=fields.WordField(choices=AuditKind.values), help_text="Kinds of the events that are part of this act."
+    )
+    credential = NamedCredential(allow_null=True, help_text="The credential that it is about.")
+    byOperator = serializers.BooleanField(help_text="Whether an operator did it.")
+    sessions = serializers.IntegerField(allow_null=True, help_text="How many sessions it ended, if it ends several.")
+    purpose = serializers.CharField(
+        allow_blank=True, help_text="Of a code or a released key: what it is for. A `CodePurpose`, or `action`."
+    )
+    request = serializers.CharField(
+        allow_blank=True, help_text="Method and path of a confirmed request that stores no event of its own."
+    )
 
 
 class ActivityReply(Reply):
-    items = EventReply(many=True)
+    items = ActReply(many=True)
+    nextPageToken = serializers.CharField(
+        required=False, help_text="Absent on the last page. A page before it may be short, or empty."
+    )
 
 
 def session_item(session: Session, *, current: Session) -> dict[str, Any]:
@@ -67,8 +96,21 @@ def session_item(session: Session, *, current: Session) -> dict[str, Any]:
     }
 
 
-def activity_item(event: AuditEvent) -> dict[str, Any]:
-    return {"kind": event.kind, "date": wire_time(event.at), "address": event.address, "userAgent": event.agent}
+def activity_item(act: Act) -> dict[str, Any]:
+    event, named = act.event, act.credential
+    is_request = event.kind == AuditKind.ACTION_USED
+    return {
+        "kind": event.kind,
+        "date": wire_time(event.at),
+        "address": "" if act.by_operator else event.address,
+        "userAgent": "" if act.by_operator else event.agent,
+        "includes": act.includes,
+        "credential": {"credentialUuid": named.pk, "kind": named.kind, "name": named.name} if named else None,
+        "byOperator": act.by_operator,
+        "sessions": event.detail.get("sessions"),
+        "purpose": event.detail.get("purpose", ""),
+        "request": f"{event.detail['method']} {event.detail['path']}" if is_request else "",
+    }
 
 
 class Sessions(AuthenticatedAPIView):
@@ -111,11 +153,16 @@ class Activity(AuthenticatedAPIView):
 
     @Operation(
         "listActivity",
-        "List recent activity of the account",
-        description="Newest first. Not part of the Dfns API.",
+        "List what happened to the account",
+        description="Newest first. One item for each act, with the steps that led to it. Not part of the Dfns API.",
         query=ActivityQuery,
         reply=ActivityReply,
     )
     def get(self, request: Request) -> Response:
-        found = list_activity(self.session, limit=self.query()["limit"])
-        return Response({"items": [activity_item(each) for each in found]})
+        query = self.query()
+        category = CATEGORIES.get(query["category"])
+        page = list_activity(self.session, category=category, before=query["paginationToken"], limit=query["limit"])
+        reply: dict[str, Any] = {"items": [activity_item(each) for each in page.acts]}
+        if page.next_token:
+            reply["nextPageToken"] = str(page.next_token)
+        return Response(reply)

@@ -47,7 +47,9 @@ def issue_session(
     )
     spending = SpentToken(jti=redeemed.jti, expires_at=redeemed.expires_at)
     account = credential.account
-    detail = {"kind": credential.kind, **detail}
+    if redeemed.code_presented:
+        detail = {"with_code": True, **detail}
+    detail = {"kind": credential.kind, "credential": credential.pk, **detail}
     event = draft_event(AuditKind.SIGNED_IN, account=account, requester=requester, now=now, **detail)
     match Session.objects.open(session, spending=spending, generation=redeemed.generation, event=event):
         case Opening.VOIDED:

@@ -290,7 +290,20 @@ REPLIES: Final[Mapping[type[replies.Reply], Mapping[str, Example]]] = {
     sessions.SessionListReply: {"reply": {"items": [LISTED_SESSION]}},
     sessions.ActivityReply: {
         "reply": {
-            "items": [{"kind": "session.opened", "date": LISTED_SESSION["dateCreated"], **SOMEWHERE}],
+            "items": [
+                {
+                    "kind": "session.opened",
+                    "date": LISTED_SESSION["dateCreated"],
+                    **SOMEWHERE,
+                    "includes": [],
+                    "credential": {"credentialUuid": CREDENTIAL, "kind": "Key", "name": "Default Credential"},
+                    "byOperator": False,
+                    "sessions": None,
+                    "purpose": "",
+                    "request": "",
+                }
+            ],
+            "nextPageToken": "1795331106773000",
         }
     },
     events.AuditEventListReply: {"reply": {"items": [LISTED_EVENT], "nextPageToken": "1704"}},

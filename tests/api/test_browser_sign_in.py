@@ -79,7 +79,12 @@ def test_the_session_row_is_like_that_of_any_sign_in(signed_in: Browser, jane: P
     assert (session.account, session.code_presented, session.revoked_at) == (jane.account, True, None)
     assert session.django_session_key == signed_in.session_key
     event = AuditEvent.objects.get(kind=AuditKind.SIGNED_IN)
-    assert event.detail == {"session": session.pk, "kind": "PasswordProtectedKey"}
+    assert event.detail == {
+        "session": session.pk,
+        "kind": "PasswordProtectedKey",
+        "credential": session.credential_id,
+        "with_code": True,
+    }
 
 
 def test_a_passkey_signs_in_without_a_code(browser: Browser, kim: Person) -> None:

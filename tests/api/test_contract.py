@@ -581,7 +581,7 @@ class TestCost:
         listing = cost_of(lambda: call(client, "GET", "/auth/sessions", bearer=tokens[0]))
         assert listing == (["SELECT session", "SELECT session"], {})
         activity = cost_of(lambda: call(client, "GET", "/auth/activity", bearer=tokens[0]))
-        assert activity == (["SELECT session", "SELECT auditevent"], {})
+        assert activity == (["SELECT session", "SELECT auditevent", "SELECT credential"], {})
         body = {"sessionId": str(Session.objects.latest("pk").pk)}
         ending = cost_of(lambda: call(client, "PUT", "/auth/sessions/end", body, bearer=tokens[0]))
         assert ending == (

@@ -1,4 +1,4 @@
-"""An account's own sessions and activity over HTTP."""
+"""An account's own sessions over HTTP."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,15 +10,14 @@ from django.test import Client
 from django.utils import timezone
 
 from dfns_login.api.fields import wire_time
-from dfns_login.audit import record_event
 from dfns_login.ceremonies.own_sessions import SHOWN
 from dfns_login.models import AuditEvent, AuditKind, Credential, Session
 from tests.support.api_browser import Browser
-from tests.support.api_client import NOT_AUTHORIZED, call, details, list_credentials, log_out, sign_in, told
+from tests.support.api_client import NOT_AUTHORIZED, call, list_credentials, log_out, sign_in, told
 from tests.support.authenticators import SoftwareKey
-from tests.support.clock import HOUR, MINUTE
-from tests.support.factories import SOMEWHERE, Person, issue, make_credential, make_organization, make_person
-from tests.support.signed_in import SignedIn, signed_in
+from tests.support.clock import HOUR
+from tests.support.factories import Person, issue, make_credential, make_organization, make_person
+from tests.support.signed_in import signed_in
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("without_rates")]
 
@@ -39,10 +38,6 @@ def listed(client: Client, token: str, path: str = "/auth/sessions") -> list[dic
     assert answer.status_code == 200, answer.content
     items: list[dict[str, Any]] = answer.json()["items"]
     return items
-
-
-def activity(client: Client, token: str, query: str = "") -> list[dict[str, Any]]:
-    return listed(client, token, f"/auth/activity{query}")
 
 
 def end(client: Client, token: str, session: object) -> HttpResponse:
@@ -226,56 +221,3 @@ def test_only_own_sessions_can_be_ended(client: Client, kim: Person, whose: str)
 def test_an_unknown_session_is_not_found(client: Client, token: str, session: str) -> None:
     assert told(end(client, token, session)) == NOT_FOUND
     assert list_credentials(client, token).status_code == 200
-
-
-# Activity
-
-
-def test_own_events_are_listed_newest_first(client: Client, jane: Person, kim: Person) -> None:
-    namesake = make_person(make_organization(), jane.account.email)
-    neighbour = make_person(jane.account.organization, "lee@example.co")
-    for other in (namesake, neighbour):
-        signed_in(client, other)
-    sign_in(client, kim)
-    client.defaults |= {"HTTP_USER_AGENT": FIREFOX, "REMOTE_ADDR": "192.0.2.9"}
-    token = signed_in(client, jane).token
-    rows = list(AuditEvent.objects.filter(account=jane.account).order_by("-pk"))
-    assert activity(client, token) == [
-        {"kind": kind, "date": wire_time(row.at), "address": "192.0.2.9", "userAgent": FIREFOX}
-        for kind, row in zip(("session.opened", "key.released", "code.presented"), rows, strict=True)
-    ]
-
-
-def test_simultaneous_events_keep_their_order(client: Client, kim: Person) -> None:
-    token = sign_in(client, kim)
-    now = timezone.now() + MINUTE
-    kinds = [AuditKind.CREDENTIAL_CREATED, AuditKind.CREDENTIAL_RENAMED, AuditKind.CREDENTIAL_DEACTIVATED]
-    for kind in kinds:
-        record_event(kind, account=kim.account, requester=None, now=now, credential="cr-secret")
-    found = activity(client, token)
-    assert [each["kind"] for each in found] == [*reversed([each.value for each in kinds]), "session.opened"]
-    assert (found[0]["address"], found[0]["userAgent"]) == ("", "")
-    assert "cr-secret" not in str(found)
-
-
-def test_the_limit_is_respected(client: Client, kim: Person) -> None:
-    token = sign_in(client, kim)
-    for _ in range(SHOWN + 5):
-        record_event(AuditKind.ACTION_SIGNED, account=kim.account, requester=SOMEWHERE, now=timezone.now())
-    assert len(activity(client, token)) == 20
-    for number in (1, 21, SHOWN):
-        assert len(activity(client, token, f"?limit={number}")) == number
-
-
-@pytest.mark.parametrize("limit", ["0", "-1", "101", "9" * 30, "x", "", "1.5", "٣٣٣", "NaN"])
-def test_an_invalid_limit_is_refused(client: Client, token: str, limit: str) -> None:
-    refused = call(client, "GET", f"/auth/activity?limit={limit}", bearer=token)
-    assert (refused.status_code, list(details(refused))) == (400, ["limit"])
-
-
-def test_an_own_change_is_listed_at_once(client: Client, jane: Person) -> None:
-    mine: SignedIn = signed_in(client, jane)
-    body = {"credentialUuid": jane.account.credentials.get().pk, "credentialName": "Laptop"}
-    assert mine.signed("PUT", "/auth/credentials/rename", body).status_code == 200
-    kinds = [each["kind"] for each in activity(client, mine.token, "?limit=2")]
-    assert kinds == ["credential.renamed", "action.signed"]

@@ -53,7 +53,11 @@ def test_the_page_shows_credentials_sessions_and_activity(visitor: Visitor, resi
     expect(rows(page, "How you sign in")).to_have_count(1)
     expect(rows(page, "Where you're signed in")).to_have_count(1)
     expect(rows(page, "Where you're signed in")).to_contain_text("This session")
-    expect(section(page, "Recent activity")).to_contain_text("Signed in")
+    activity = section(page, "Recent activity")
+    expect(rows(page, "Recent activity").first).to_contain_text("Signed in with your password")
+    activity.get_by_role("button", name="Changes").click()
+    expect(rows(page, "Recent activity").first).to_contain_text("You registered")
+    expect(activity).not_to_contain_text("Signed in with")
     expect(section(page, "Recovery kit")).to_contain_text("You don't have a recovery kit")
     expect(page.get_by_text(resident.email).first).to_be_visible()
 
@@ -74,6 +78,7 @@ def test_renaming_a_credential_needs_the_password(visitor: Visitor) -> None:
         expect(rows(page, "How you sign in").first.get_by_role("heading", name=name, exact=True)).to_be_visible()
     page.reload()
     expect(rows(page, "How you sign in").first).to_contain_text("<b>Bold</b>")
+    expect(rows(page, "Recent activity")).to_contain_text(["Password renamed", "Password renamed", "Signed in"])
 
 
 def test_after_a_password_change_only_the_new_password_signs_in(

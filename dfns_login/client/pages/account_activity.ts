@@ -1,52 +1,114 @@
-// The account's events, newest first.
+// What happened to the account, newest first, page by page.
 
 import { type AccountPage, showRows } from './account_page.js'
 import { agentName } from './agents.js'
 import { timeElement } from './dates.js'
-import { cloneTemplate, find } from './dom.js'
+import { cloneTemplate, find, findAll, isolate, type Part, showParts } from './dom.js'
 import { api } from './page_data.js'
-import { hasText, text } from './texts.js'
+import { hasText, text, textWith } from './texts.js'
 
-interface Event {
+interface Act {
   kind: string
   date: string
   address: string
   userAgent: string
+  includes: readonly string[]
+  credential: { kind: string; name: string } | null
+  byOperator: boolean
+  sessions: number | null
+  purpose: string
+  request: string
 }
 
-const INITIAL_LIMIT = 10
-const MAX_LIMIT = 100
+interface ActPage {
+  items: Act[]
+  nextPageToken?: string
+}
+
+const LIMIT = 10
+const MAX_EMPTY_PAGES = 5
 
 export class Activity {
   readonly #heading = find('#activity-heading', HTMLElement)
   readonly #list = find('[data-activity]', HTMLElement)
+  readonly #empty = find('[data-activity-empty]', HTMLElement)
   readonly #more = find('[data-more-activity]', HTMLButtonElement)
-  #limit = INITIAL_LIMIT
+  readonly #categories = findAll('[data-activity-category]', HTMLButtonElement)
+  #category = ''
+  #token = ''
 
   constructor(account: AccountPage) {
-    this.#more.addEventListener('click', () => {
-      this.#limit = MAX_LIMIT
-      this.#heading.focus()
-      void account.guard.run('loading', () => this.#load(), account.errorHandler(account.guard))
-    })
+    const run = (load: () => Promise<void>): void =>
+      void account.guard.run('loading', load, account.errorHandler(account.guard))
+    this.#more.addEventListener('click', () => run(() => this.#loadMore()))
+    for (const button of this.#categories) {
+      button.addEventListener('click', () => {
+        this.#category = button.dataset['activityCategory'] ?? ''
+        for (const each of this.#categories) each.setAttribute('aria-pressed', String(each === button))
+        run(() => this.#load())
+      })
+    }
     account.addSection(() => this.#load())
   }
 
   async #load(): Promise<void> {
-    const { items } = await api.call<{ items: Event[] }>('GET', `auth/activity?limit=${this.#limit}`)
-    this.#more.hidden = items.length < this.#limit || this.#limit === MAX_LIMIT
-    const known = items.filter(({ kind }) => hasText(`activity.${kind}`))
-    showRows(this.#list, known.map((each) => this.#row(each)), this.#heading)
+    this.#token = ''
+    const rows = await this.#nextRows()
+    showRows(this.#list, rows, this.#heading)
+    this.#empty.hidden = rows.length > 0
   }
 
-  #row({ kind, date, address, userAgent }: Event): HTMLElement {
-    const row = cloneTemplate('template[data-activity-row]')
-    find('[data-name]', HTMLElement, row).textContent = text(`activity.${kind}`)
-    find('[data-moment]', HTMLElement, row).append(timeElement(date))
-    find('[data-agent-part]', HTMLElement, row).hidden = userAgent === ''
-    find('[data-agent]', HTMLElement, row).textContent = agentName(userAgent)
-    find('[data-address-part]', HTMLElement, row).hidden = address === ''
-    find('[data-address]', HTMLElement, row).textContent = address
-    return row
+  /** Append the next page, and move the focus to it. */
+  async #loadMore(): Promise<void> {
+    const rows = await this.#nextRows()
+    this.#list.append(...rows)
+    const [first] = rows
+    if (!first) return this.#heading.focus()
+    first.tabIndex = -1
+    first.focus()
   }
+
+  async #nextRows(): Promise<HTMLElement[]> {
+    for (let pages = 0; ; pages += 1) {
+      const query = new URLSearchParams({
+        limit: String(LIMIT),
+        ...(this.#category && { category: this.#category }),
+        ...(this.#token && { paginationToken: this.#token }),
+      })
+      const { items, nextPageToken } = await api.call<ActPage>('GET', `auth/activity?${query.toString()}`)
+      this.#token = nextPageToken ?? ''
+      this.#more.hidden = this.#token === ''
+      if (items.length > 0 || this.#token === '' || pages === MAX_EMPTY_PAGES) return items.map(row)
+    }
+  }
+}
+
+function row(act: Act): HTMLElement {
+  const element = cloneTemplate('template[data-activity-row]')
+  find('[data-name]', HTMLElement, element).append(...title(act))
+  const address = isolate(act.address)
+  address.dir = 'ltr'
+  const parts: (Part | false)[] = [
+    [timeElement(act.date)],
+    act.byOperator && [text('by_operator')],
+    act.userAgent !== '' && [isolate(agentName(act.userAgent))],
+    act.address !== '' && [address],
+    act.includes.includes('account.unlocked') && [text('unlocked_too')],
+  ]
+  showParts(find('[data-about]', HTMLElement, element), parts.filter((part) => part !== false))
+  return element
+}
+
+/** For example: Passkey “My laptop” added. */
+function title({ kind, includes, credential, sessions, purpose, request }: Act): Part {
+  const renewed = kind === 'credential.created' && includes.includes('credential.deactivated')
+  const variants = [renewed && 'renewed', sessions !== null && 'several', credential?.kind, purpose]
+  const names = variants.filter(Boolean).map((variant) => `activity.${kind}.${String(variant)}`)
+  const name = [...names, `activity.${kind}`].find(hasText)
+  if (name === undefined) return [kind]
+  const named = document.createElement('span')
+  named.append(...textWith('quoted', { name: isolate(credential?.name ?? '') }))
+  const what = document.createElement('span')
+  what.append(...textWith(`what.${credential?.kind ?? 'any'}`, { name: named.cloneNode(true) }))
+  return textWith(name, { what, name: named, request: isolate(request), count: isolate(String(sessions)) })
 }

@@ -95,6 +95,11 @@ def answered(key: SoftwareKey, challenge: Any, *, fault: Fault | None = None) ->
     }
 
 
+def activity(actors: Actors) -> ApiRequest:
+    signed_in(actors.client, actors.person)  # a second act, so that there is a second page
+    return actors.as_operator("GET", "/auth/activity?limit=1")
+
+
 def login(actors: Actors, fault: Fault | None = None) -> ApiRequest:
     return actors.ask("POST", "/auth/login", answered(actors.person.key, login_challenge(actors), fault=fault))
 
@@ -217,7 +222,7 @@ ACCEPTED: dict[str, Callable[[Actors], ApiRequest]] = {
     "createCredentialWithCode": lambda actors: create_credential_with_code(actors, new_key()),
     "listSessions": lambda actors: actors.as_operator("GET", "/auth/sessions"),
     "endSession": lambda actors: end_session(actors, str(actors.session.pk)),
-    "listActivity": lambda actors: actors.as_operator("GET", "/auth/activity?limit=5"),
+    "listActivity": activity,
     "listEvents": lambda actors: actors.as_operator("GET", "/auth/events?limit=2"),
     "createUserActionChallenge": lambda actors: actors.as_operator("POST", "/auth/action/init", action_init(actors)),
     "createUserActionSignature": action,
