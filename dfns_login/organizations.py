@@ -1,5 +1,6 @@
-"""The organization that a request is for."""
+"""The organization that a request is for, and the address that its people know."""
 
+from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest
 from django.utils.module_loading import import_string
 
@@ -26,3 +27,20 @@ def default_organization() -> Organization | None:
         return active.filter(pk=wanted).first()
     found = list(active.order_by()[:2])
     return found[0] if len(found) == 1 else None
+
+
+def public_url_of(organization: Organization) -> str:
+    """Return what the links in an organization's emails begin with: an origin, without a slash at the end.
+
+    `PUBLIC_URL_FOR_ORGANIZATION` decides. If it is not set or returns an empty text: `PUBLIC_URL`.
+    Raises: ImproperlyConfigured, if the origin is not in `ORIGINS`: the pages would not work there, and a link with a
+    lock token must not lead to a foreign host.
+    """
+    conf = login_settings()
+    hook = conf.public_url_for_organization
+    named: str = import_string(hook)(organization).removesuffix("/") if hook else ""
+    if named and named not in conf.webauthn_origins:
+        raise ImproperlyConfigured(
+            f"PUBLIC_URL_FOR_ORGANIZATION returned an origin for {organization.pk} that is not in ORIGINS."
+        )
+    return named or conf.public_url

@@ -79,6 +79,10 @@ def test_one_user_who_cannot_be_enrolled_stops_no_other(acme: Organization, jane
     lee = make_user("lee@example.co")
     done = list(enroll_each([jane, same, nameless, inactive, lee]))
     assert [each.account and each.account.email for each in done] == ["jane@example.co", None, None, None, lee.email]
+    assert [each.invited for each in done] == [True, False, False, False, True]
+    again = next(enroll_each([jane]))
+    assert (again.account, again.invited, again.problem) == (done[0].account, False, "")
+    assert OneTimeCode.objects.count() == 2
     assert [each.problem for each in done] == [
         "",
         "The account is already invited, and is not linked to this user.",

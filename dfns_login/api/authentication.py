@@ -66,7 +66,7 @@ class BrowserSessionAuthentication(BaseAuthentication):
         try:
             check_csrf(request)
         except CrossSiteRefused as refusal:
-            raise api_exception(refusal, view=request.parser_context["view"]) from refusal
+            raise api_exception(refusal, view=_view(request)) from refusal
         return session.account.user, session
 
 
@@ -90,9 +90,15 @@ class SignedInBrowser(BaseAuthentication):
 
 def _read_body(request: Request) -> None:
     """Read the body before the session, for views of the project. Raises: BodyRefused, if it is incomplete."""
-    view: APIView = request.parser_context["view"]
+    view = _view(request)
     if not getattr(view, "reads_body", False) and not read_body_early(django_request(request)):
         raise api_exception(BodyRefused("incomplete body"), view=view)
+
+
+def _view(request: Request) -> APIView | None:
+    """Return the view that authenticates the request; None if other code does, in a middleware for example."""
+    view: APIView | None = request.parser_context.get("view")
+    return view
 
 
 def check_csrf(request: Request) -> None:

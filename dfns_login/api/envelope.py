@@ -95,14 +95,14 @@ class RefusedRequest(exceptions.APIException):
         self.detail = envelope(refusal)
 
 
-def api_exception(refusal: errors.Refusal, *, view: APIView) -> Exception:
+def api_exception(refusal: errors.Refusal, *, view: APIView | None) -> Exception:
     """Return the exception to raise for a refusal in a view.
 
-    In a view of the project, also log it, because the project's exception handler does not.
+    In a view of the project, or outside of views, also log it, because the project's exception handler does not.
     """
-    if view.get_exception_handler() is exception_handler:
+    if view is not None and view.get_exception_handler() is exception_handler:
         return refusal
-    log_refusal(refusal, where=type(view).__name__, requester=None)
+    log_refusal(refusal, where=type(view).__name__ if view else "no view", requester=None)
     return RefusedRequest(refusal)
 
 

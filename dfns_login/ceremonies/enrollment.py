@@ -21,10 +21,15 @@ CHUNK: Final = 2000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Enrollment:
-    """What became of one user. account: the invited account. problem: why there is none, for operators."""
+    """What became of one user.
+
+    account: the invited account, or the one that the user had. invited: false if nothing was emailed now.
+    problem: why there is no account, for operators.
+    """
 
     user: AbstractBaseUser = field(repr=False)
     account: Account | None = None
+    invited: bool = False
     problem: str = ""
 
 
@@ -41,14 +46,9 @@ def enroll(
     Raises: like `invite`; BodyRefused also if the user has no email address.
     Stored: as `invite` does, for a user without an account.
     """
-    known = Account.objects.filter(organization=organization, user=user.pk).first()
-    if known is not None:
-        return known
-    email = email_of(user)
-    if not email:
-        raise BodyRefused("user without an email address", details={"user": ["The user has no email address."]})
-    invitation = Invitation(organization=organization, email=email, kind=kind, user=user)
-    return invite(invitation, requester=requester, now=now)
+    return _account_of(user, organization=organization) or _invite(
+        user, organization=organization, kind=kind, requester=requester, now=now
+    )
 
 
 def enroll_each(
@@ -56,10 +56,35 @@ def enroll_each(
 ) -> Iterator[Enrollment]:
     """Enroll users one by one. A user who cannot be invited does not stop the others."""
     for user in users:
+        existing = _account_of(user, organization=organization)
+        if existing is not None:
+            yield Enrollment(user=user, account=existing)
+            continue
         try:
-            yield Enrollment(user=user, account=enroll(user, organization=organization, requester=requester, now=now))
+            account = _invite(user, organization=organization, requester=requester, now=now)
         except Refusal as refusal:
             yield Enrollment(user=user, problem=refusal.explanation)
+        else:
+            yield Enrollment(user=user, account=account, invited=True)
+
+
+def _invite(
+    user: AbstractBaseUser,
+    *,
+    organization: Organization,
+    kind: AccountKind = AccountKind.END_USER,
+    requester: Requester,
+    now: datetime,
+) -> Account:
+    email = email_of(user)
+    if not email:
+        raise BodyRefused("user without an email address", details={"user": ["The user has no email address."]})
+    invitation = Invitation(organization=organization, email=email, kind=kind, user=user)
+    return invite(invitation, requester=requester, now=now)
+
+
+def _account_of(user: AbstractBaseUser, *, organization: Organization) -> Account | None:
+    return Account.objects.filter(organization=organization, user=user.pk).first()
 
 
 def ordinary_users(organization: Organization) -> Iterator[AbstractBaseUser]:

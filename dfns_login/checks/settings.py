@@ -40,10 +40,11 @@ from dfns_login.proofs import FORMS
 from dfns_login.settings import SettingsRefused, login_settings
 from dfns_login.verification.attestation_object import AttestationPolicy
 
-OPTIONAL: Final = ("organization_for_request", "sign_up", "send_code")
+OPTIONAL: Final = ("organization_for_request", "public_url_for_organization", "sign_up", "send_code")
 HOOKS: Final = {
     "user_for_account": ["account"],
     "organization_for_request": ["request"],
+    "public_url_for_organization": ["organization"],
     "sign_up": ["email", "organization"],
     "send_code": ["code"],
 }

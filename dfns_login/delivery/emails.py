@@ -23,6 +23,7 @@ from django.utils.translation import gettext as _
 from dfns_login.delivery.devices import device_name
 from dfns_login.delivery.notice_texts import notice_text, shown_time
 from dfns_login.models import Account, AuditEvent, AuditKind, Credential, CredentialKind, OneTimeCode
+from dfns_login.organizations import public_url_of
 from dfns_login.paths import page_path
 from dfns_login.proofs import lock_token
 from dfns_login.requester import Requester
@@ -50,14 +51,13 @@ class _Hidden(str):
 
 def code_email(row: OneTimeCode, *, code: str, account: Account, now: datetime) -> EmailMultiAlternatives:
     """Compose the email of an open code, to the account's stored address, in the owner's language."""
-    conf = login_settings()
     minutes = max(1, int((row.expires_at - now).total_seconds()) // SECONDS_PER_MINUTE)
     context = {
         "code": _Hidden(code),
         "minutes": minutes,
         "hours": (minutes + 1) // MINUTES_PER_HOUR,  # sent at once, it shows the full number of hours
         "expires_at": row.expires_at,
-        "domain": urlsplit(conf.public_url).hostname,
+        "domain": urlsplit(public_url_of(account.organization)).hostname,
     }
     with translation.override(language_of(row, account)):
         names = ((_("Organization ID:"), account.organization_id), (_("Username:"), account.username))
@@ -92,7 +92,7 @@ def notice_email(
             "device": device,
             "network": network,
             "details": _details(event, account=account, credential=credential, device=device, network=network),
-            "lock_url": _Hidden(_lock_url(event)),
+            "lock_url": _Hidden(_lock_url(event, account=account)),
             "until": parse_datetime(str(event.detail.get("until", ""))),
             "recoverable_from": parse_datetime(str(event.detail.get("recoverable_from", ""))),
         }
@@ -131,7 +131,7 @@ def _shown_name(name: str) -> str:
     return name if len(name) <= NAME_LENGTH else f"{name[:NAME_LENGTH]}…"
 
 
-def _lock_url(event: AuditEvent) -> str:
+def _lock_url(event: AuditEvent, *, account: Account) -> str:
     """URL of the page that locks the account; empty if the event has no link or the project doesn't serve the pages.
 
     The token is in the query and not in the fragment, so that the page needs no script. Access logs may contain it: it
@@ -139,7 +139,7 @@ def _lock_url(event: AuditEvent) -> str:
     """
     token = lock_token(event)
     path = page_path("lock") if token else ""
-    return f"{login_settings().public_url}{path}?{urlencode({'token': token})}" if path else ""
+    return f"{public_url_of(account.organization)}{path}?{urlencode({'token': token})}" if path else ""
 
 
 def _common(account: Account) -> dict[str, Any]:
@@ -148,15 +148,15 @@ def _common(account: Account) -> dict[str, Any]:
     register_url, recover_url: callables, so that only the emails that have these links look them up.
     start, end: the sides where lines begin and end, because mail programs don't know logical properties.
     """
-    conf = login_settings()
+    conf, public_url = login_settings(), public_url_of(account.organization)
     is_rtl = translation.get_language_bidi()
     return {
         "account": account,
         "organization": account.organization,
         "rp_name": conf.rp_name,
-        "public_url": conf.public_url,
+        "public_url": public_url,
         "register_url": partial(_page, "register", account=account),
-        "recover_url": lambda: _page("recover", account=account) or conf.public_url,
+        "recover_url": lambda: _page("recover", account=account) or public_url,
         "support_email": conf.support_email,
         "logo_url": conf.email_logo_url,
         "preview_padding": PREVIEW_PADDING,
@@ -175,8 +175,10 @@ def _page(name: str, *, account: Account) -> str:
     fragment, which browsers don't send, so it reaches no access log. No link contains a code (R-12).
     """
     path = page_path(name)
+    if not path:
+        return ""
     query = urlencode({"organization": account.organization_id})
-    return f"{login_settings().public_url}{path}?{query}#{quote(account.username, safe='')}" if path else ""
+    return f"{public_url_of(account.organization)}{path}?{query}#{quote(account.username, safe='')}"
 
 
 def _email(name: str, context: dict[str, Any], *, account: Account) -> EmailMultiAlternatives:

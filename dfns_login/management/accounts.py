@@ -83,8 +83,14 @@ def enroll_users(given: argparse.Namespace, terminal: Terminal) -> None:
         for each in done:
             name, account = each.user.get_username(), each.account
             failed += account is None
-            row = {"user": str(each.user.pk), "account": account and account.pk, "problem": each.problem}
-            yield row, f"{account.pk}  {account.state}  {name}" if account else f"not invited  {name}: {each.problem}"
+            row = {
+                "user": str(each.user.pk),
+                "account": account and account.pk,
+                "invited": each.invited,
+                "problem": each.problem,
+            }
+            state = account and (account.state if each.invited else f"is {account.state} already, nothing was sent")
+            yield row, f"{account.pk}  {state}  {name}" if account else f"not invited  {name}: {each.problem}"
 
     terminal.print_each(rows())
     if failed:

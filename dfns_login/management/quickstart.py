@@ -31,6 +31,7 @@ import os
 
 DFNS_LOGIN = {
     "PUBLIC_URL": os.environ.get("PUBLIC_URL", "http://localhost:8000"),
+    "RELYING_PARTY_NAME": "My Site",  # in emails and on the pages
     "KEYS": os.environ.get("DFNS_LOGIN_KEYS", ""),
 }"""
 REDIS_URL: Final = "redis://localhost:6379/0"

@@ -116,6 +116,8 @@ class LoginSettings:
     """Organization id for the pages, unless the link names one. Default: the only one that exists."""
     organization_for_request: str = ""
     """Callable that returns the organization id for a request of the pages; empty for `ORGANIZATION`."""
+    public_url_for_organization: str = ""
+    """Callable that returns the origin of the links in an organization's emails; empty for `PUBLIC_URL`."""
     from_email: str = ""
     """Address that codes and notices are sent from. Default: `DEFAULT_FROM_EMAIL`."""
     email_colors: Mapping[str, str] = field(default_factory=lambda: DEFAULT_EMAIL_COLORS)

@@ -56,7 +56,7 @@ def person_for(user: AbstractBaseUser, *, organization: Organization | None = No
     What the user lacks is made without email or events: an account, the registration of an invited account, a
     credential.
     organization: default: that of the user's only account; the only active one; or a new one.
-    Raises: LookupError, if the account is deactivated.
+    Raises: LookupError, if the account is deactivated, or if another account has the user's address.
     """
     account = _account_of(user, organization)
     held = [_KEYS[pk] for pk in account.credentials.values_list("pk", flat=True) if pk in _KEYS]
@@ -101,7 +101,14 @@ def _account_of(user: AbstractBaseUser, organization: Organization | None) -> Ac
         raise LookupError(f"The account {account.pk} is deactivated.")
     if account is None:
         email = _address_of(user)
-        account = Account(organization=organization, username=canonical_username(email), email=email)
+        names = {"organization": organization, "username": canonical_username(email)}
+        account = Account.objects.select_related("organization").filter(**names).first() or Account(
+            **names, email=email
+        )
+        if account.user_id is not None or account.state != AccountState.INVITED:
+            raise LookupError(
+                f"The account {account.pk} has the user's address, but is {account.state} for another user."
+            )
     account.user = cast("Any", user)  # AUTH_USER_MODEL is the project's choice
     account.state = AccountState.REGISTERED
     account.save()

@@ -1,11 +1,12 @@
 """A project's own REST framework views, for tokens and for browsers that signed in on our pages."""
 
 import json
+from io import BytesIO
 
 import pytest
 from django.contrib.auth import get_user_model
 from django.http import HttpResponse
-from django.test import Client
+from django.test import Client, RequestFactory
 from django.urls import include, path
 from rest_framework.authentication import SessionAuthentication
 from rest_framework.permissions import IsAuthenticated
@@ -14,6 +15,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from dfns_login.api.authentication import BrowserSessionAuthentication, SessionTokenAuthentication
+from dfns_login.api.envelope import RefusedRequest
 from dfns_login.api.signed_requests import user_action_required
 from dfns_login.models import Session
 from tests.support.api_browser import Browser
@@ -25,6 +27,13 @@ pytestmark = [pytest.mark.django_db, pytest.mark.urls(__name__)]
 
 CSRF = (403, "CSRF verification failed.")
 BODY = {"amount": 1}
+
+
+class Disconnected(BytesIO):
+    """The body of a client that went away."""
+
+    def read(self, *_: object) -> bytes:
+        raise OSError
 
 
 class Wallets(APIView):
@@ -72,6 +81,18 @@ def test_browsers_and_tokens_are_accepted(client: Client, browser: Browser, jane
     assert seen(browser.signed(jane, "POST", "/wallets", BODY)) == mine
     assert seen(token.call("PUT", "/wallets")) == mine
     assert seen(token.signed("POST", "/wallets", BODY)) == mine
+
+
+def test_requests_authenticate_without_a_view(client: Client, browser: Browser, jane: Person) -> None:
+    """A project may authenticate in a middleware. What is refused is refused there too."""
+    token = signed_in(client, jane).token
+    plain = RequestFactory().get("/", headers={"authorization": f"Bearer {token}"})
+    user, session = SessionTokenAuthentication().authenticate(Request(plain))
+    assert (user, session.account) == (jane.account.user, jane.account)
+    cut_short = {"wsgi.input": Disconnected(), "HTTP_AUTHORIZATION": f"Bearer {token}"}
+    plain = RequestFactory().generic("PUT", "/", b"{}", **cut_short)
+    with pytest.raises(RefusedRequest):
+        SessionTokenAuthentication().authenticate(Request(plain))
 
 
 def test_a_page_of_another_site_is_refused(browser: Browser) -> None:

@@ -135,7 +135,9 @@ class AsynchronousHook:
 an_asynchronous_hook = AsynchronousHook()
 
 
-@pytest.mark.parametrize("setting", ["USER_FOR_ACCOUNT", "ORGANIZATION_FOR_REQUEST", "SIGN_UP", "SEND_CODE"])
+@pytest.mark.parametrize(
+    "setting", ["USER_FOR_ACCOUNT", "ORGANIZATION_FOR_REQUEST", "PUBLIC_URL_FOR_ORGANIZATION", "SIGN_UP", "SEND_CODE"]
+)
 @pytest.mark.parametrize(
     ("name", "problem"),
     [

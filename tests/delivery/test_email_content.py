@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 from typing import Any
 
 import pytest
+from django.core.exceptions import ImproperlyConfigured
 from django.core.mail import EmailMultiAlternatives
 
 from dfns_login.ceremonies.notices import notify_owner
@@ -195,6 +196,33 @@ def test_logo_colors_and_support_come_from_settings(settings: Any) -> None:
     assert "#24527a" not in html
     assert "help@shop.example" in str(email.body)
     assert '<a class="link" href="mailto:help@shop.example"' in html
+
+
+def at_its_own_host(organization: Organization) -> str:
+    return f"https://{organization.name.lower()}.acme.example"
+
+
+def test_links_lead_to_the_origin_of_the_organization(settings: Any) -> None:
+    """R-215. The host that phones fill a code in at is the same."""
+    hook = {"PUBLIC_URL_FOR_ORGANIZATION": f"{__name__}.at_its_own_host"}
+    known = {"ORIGINS": ("https://acme.example", "https://example.acme.example"), "RELYING_PARTY_ID": "acme.example"}
+    settings.DFNS_LOGIN = {**settings.DFNS_LOGIN, "PUBLIC_URL": "https://acme.example", **known, **hook}
+    hosts: set[str] = set()
+    for _, name, email in samples():
+        found = set(re.findall(r"https?://[^/\s]+", str(email.body)))
+        hosts |= found
+        assert found <= {"https://example.acme.example"}, name
+        if name.endswith("_code"):
+            assert "\n@example.acme.example #" in str(email.body)
+    assert hosts
+
+
+def test_an_origin_that_is_not_listed_is_refused(settings: Any) -> None:
+    """R-215: a lock token must not go to another host."""
+    hook = {"PUBLIC_URL_FOR_ORGANIZATION": f"{__name__}.at_its_own_host"}
+    settings.DFNS_LOGIN = {**settings.DFNS_LOGIN, "PUBLIC_URL": "https://acme.example", **hook}
+    with pytest.raises(ImproperlyConfigured, match="or-12345"):
+        list(samples())
 
 
 def test_a_project_overrides_one_block(settings: Any, tmp_path: Any) -> None:

@@ -345,6 +345,13 @@ def test_staff_have_to_be_named(dfns, crowd):
     assert sorted(Account.objects.values_list("user__username", flat=True)) == ["jane", "staff"]
 
 
+def test_who_was_enrolled_before_is_not_said_to_be_invited(dfns, crowd):
+    make_organization()
+    assert "  invited  jane" in dfns("enroll", "--user", "jane").out
+    assert "  is invited already, nothing was sent  jane" in dfns("enroll", "--user", "jane").out
+    assert [each["invited"] for each in dfns("enroll", "--user", "jane", "--json").json] == [False]
+
+
 def test_a_user_who_cannot_be_enrolled_is_reported(dfns, crowd):
     make_organization()
     get_user_model().objects.filter(username="jane").update(email="")

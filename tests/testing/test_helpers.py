@@ -8,6 +8,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractBaseUser
 from django.test import Client, override_settings
 
+from dfns_login.accounts import invite
 from dfns_login.models import Account, AccountState, OneTimeCode, Organization, Session
 from dfns_login.testing import (
     ApiClient,
@@ -96,6 +97,16 @@ def test_an_invited_account_is_registered_in_its_own_organization(jane: Abstract
     person = person_for(jane)
     assert (person.account, person.account.state) == (invited, AccountState.REGISTERED)
     assert Account.objects.count() == 1
+
+
+def test_an_account_that_was_invited_by_address_alone_is_linked(jane: AbstractBaseUser) -> None:
+    """Another user's account with the same address is not."""
+    invited = invite("jane@example.co", organization=Organization.objects.create(name="Acme"))
+    account = person_for(jane).account
+    assert (account, account.user, account.state) == (invited, jane, AccountState.REGISTERED)
+    namesake = get_user_model().objects.create(username="namesake", email="jane@example.co")
+    with pytest.raises(LookupError, match="for another user"):
+        person_for(namesake)
 
 
 @pytest.mark.parametrize("email", ["", "not an address"])
