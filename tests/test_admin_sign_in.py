@@ -8,6 +8,7 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.test import Client
 
+from dfns_login.testing import login_as
 from tests.support.clock import StillClock
 from tests.support.servers import ROOT
 from tests.test_project import PRODUCTION
@@ -86,6 +87,20 @@ def test_the_right_password_signs_in(client: Client):
 @pytest.mark.parametrize("path", ["/admin/", "/admin/dfns_login/account/"])
 def test_an_anonymous_visitor_is_redirected_to_it(client: Client, path):
     assert client.get(path).headers["Location"].startswith("/admin/login/")
+
+
+@pytest.mark.urls("tests.support.urls_with_our_sign_in_for_the_admin")
+def test_staff_may_sign_in_to_the_admin_on_our_pages(client: Client):
+    """Somebody who is not staff is told so, and not sent back and forth."""
+    boss = get_user_model().objects.create_superuser("boss", email="boss@example.co")
+    asked = client.get("/admin/", follow=True)
+    assert asked.redirect_chain[-1][0] == "/login/?next=/admin/login/%3Fnext%3D%252Fadmin%252F"
+    login_as(client, boss)
+    assert client.get(asked.redirect_chain[-1][0], follow=True).redirect_chain[-1][0] == "/admin/"
+    login_as(client, get_user_model().objects.create_user("jane", email="jane@example.co"))
+    told = client.get(asked.redirect_chain[-1][0], follow=True)
+    assert b"not authorized" in told.content
+    assert len(told.redirect_chain) == 1
 
 
 @pytest.mark.slow

@@ -542,6 +542,9 @@ def test_an_admin_login_without_a_rate_limit_is_a_warning(settings):
     assert ids() == ["W051"]
     settings.SILENCED_SYSTEM_CHECKS = ["dfns_login.W051"]
     assert [each for each in messages(deploy=True) if each.level > INFO and not each.is_silenced()] == []
+    settings.SILENCED_SYSTEM_CHECKS = []
+    settings.ROOT_URLCONF = "tests.support.urls_with_our_sign_in_for_the_admin"
+    assert ids() == []
 
 
 urlpatterns = [path("", HttpResponse)]
