@@ -32,6 +32,8 @@ ON_POSTGRESQL: Final = (
 )
 NOT_INSTALLED: Final = ("hatchling", "import-linter", "mypy", "ruff", "sphinx", "furo", "myst-parser", "stubs")
 """Tools that no quick test needs."""
+ABOUT_THE_REPOSITORY: Final = ("architecture", "docs", "readme", "references", "requirements", "translations")
+"""Tests that say the same with every set of packages, or that need those tools."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,8 +143,9 @@ def test(cell: Cell) -> str:
     except NotToBeHadError as error:
         return f"not to be had  {cell.name}: {error}"
     markers, *places = ON_POSTGRESQL if cell.postgresql else QUICK
+    places += [f"--ignore=tests/test_{name}.py" for name in ABOUT_THE_REPOSITORY]
     database = ["--db=postgres"] if cell.postgresql else []
-    command = [str(python), "-m", "pytest", "-q", "-p", "no:schemathesis", *database, "-m", markers, *places]
+    command = [str(python), "-m", "pytest", "-q", "--hypothesis-profile=ci", "-p", "no:schemathesis", *database, "-m", markers, *places]
     status = run(command, log=log, **{name: value for name, value in environment.items() if value})
     last = log.read_text().rstrip().rpartition("\n")[2]
     return f"{'passed' if status == 0 else 'FAILED':13}  {cell.name}: {last}"
