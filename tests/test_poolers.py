@@ -12,7 +12,8 @@ from django.db import ProgrammingError, connections
 from django.utils import timezone
 from pytest_django.plugin import DjangoDbBlocker
 
-from dfns_login.doctor.probes import PROBES, Level
+from dfns_login.doctor.probes import PROBES
+from dfns_login.doctor.results import Level
 from dfns_login.models import Caller, LoginRecord
 from dfns_login.usernames import Recipient
 from tests.support.databases import working_on

@@ -1,4 +1,4 @@
 from dfns_login.doctor.findings import examine
-from dfns_login.doctor.probes import Level
+from dfns_login.doctor.results import Level
 
 __all__ = ["Level", "examine"]

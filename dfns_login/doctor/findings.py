@@ -14,7 +14,8 @@ from django.core.cache import caches
 from django.core.checks import ERROR, WARNING, run_checks
 from django.db import connections
 
-from dfns_login.doctor.probes import PROBES, REMEDIES, Clock, Finding, Level, Probe, bad, good
+from dfns_login.doctor.probes import PROBES, REMEDIES
+from dfns_login.doctor.results import Clock, Finding, Level, Probe, bad, good
 
 TIMEOUT: Final = timedelta(seconds=5)
 """For all probes together."""

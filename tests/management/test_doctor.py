@@ -24,9 +24,9 @@ from django.utils import timezone
 from dfns_login.audit import record_event
 from dfns_login.audit_chain import chain_events
 from dfns_login.doctor.findings import examine
-from dfns_login.doctor.probes import Finding, Level
+from dfns_login.doctor.results import Finding, Level
 from dfns_login.key_rings import new_rings
-from dfns_login.models import AuditKind, CodePurpose, Credential, OneTimeCode, SpentToken
+from dfns_login.models import AuditKind, CodePurpose, Credential, OneTimeCode, Organization, SpentToken
 from dfns_login.proofs.codes import issue_code
 from dfns_login.purge import SPENT_TOKEN_MARGIN
 from dfns_login.tasks import SWEPT_AT_KEY
@@ -295,6 +295,24 @@ def test_a_purge_that_does_not_run_is_found():
     assert find("purge").level == Level.OK
     SpentToken.objects.filter(pk=spent.pk).update(expires_at=spent.expires_at - timedelta(hours=1, seconds=1))
     assert find("purge").level == Level.ERROR
+
+
+def by_name(organization):
+    return f"https://{organization.name}.example"
+
+
+def test_an_organization_whose_links_lead_elsewhere_is_found(settings):
+    """R-215."""
+    known = {"PUBLIC_URL": "https://acme.example", "PUBLIC_URL_FOR_ORGANIZATION": f"{__name__}.by_name"}
+    settings.DFNS_LOGIN = {**settings.DFNS_LOGIN, **known}
+    Organization.objects.create(name="acme")
+    assert find("links").level == Level.OK
+    other = Organization.objects.create(name="other")
+    assert other.pk in find("links").message
+    Organization.objects.filter(pk=other.pk).update(active=False)
+    assert find("links").level == Level.OK
+    settings.DFNS_LOGIN = {**settings.DFNS_LOGIN, "PUBLIC_URL_FOR_ORGANIZATION": "builtins.len"}
+    assert "TypeError" in find("links").message
 
 
 def test_a_key_that_cannot_be_decrypted_is_found(settings):

@@ -7,7 +7,7 @@ import pytest
 from django.db import connections
 from django.utils import timezone
 
-from dfns_login.doctor.probes import Level
+from dfns_login.doctor.results import Level
 from tests.support.doctor import find
 from tests.support.servers import PostgreSQL
 

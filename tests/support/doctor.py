@@ -5,7 +5,8 @@ import time
 from django.utils import timezone
 
 from dfns_login.doctor.findings import ProbeThread
-from dfns_login.doctor.probes import PROBES, Clock, Finding
+from dfns_login.doctor.probes import PROBES
+from dfns_login.doctor.results import Clock, Finding
 
 SUBJECTS = {
     "clock": "database",
@@ -15,6 +16,7 @@ SUBJECTS = {
     "audit chain": "database",
     "purge": "database",
     "encrypted keys": "database",
+    "links": "database",
     "sweep": "cache",
     "worker": "broker",
 }

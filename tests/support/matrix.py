@@ -145,7 +145,19 @@ def test(cell: Cell) -> str:
     markers, *places = ON_POSTGRESQL if cell.postgresql else QUICK
     places += [f"--ignore=tests/test_{name}.py" for name in ABOUT_THE_REPOSITORY]
     database = ["--db=postgres"] if cell.postgresql else []
-    command = [str(python), "-m", "pytest", "-q", "--hypothesis-profile=ci", "-p", "no:schemathesis", *database, "-m", markers, *places]
+    command = [
+        str(python),
+        "-m",
+        "pytest",
+        "-q",
+        "--hypothesis-profile=ci",
+        "-p",
+        "no:schemathesis",
+        *database,
+        "-m",
+        markers,
+        *places,
+    ]
     status = run(command, log=log, **{name: value for name, value in environment.items() if value})
     last = log.read_text().rstrip().rpartition("\n")[2]
     return f"{'passed' if status == 0 else 'FAILED':13}  {cell.name}: {last}"
