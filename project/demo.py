@@ -67,6 +67,7 @@ class Place:
             "SECRET_KEY": secrets.token_urlsafe(48),
             "ALLOWED_HOSTS": "localhost,127.0.0.1",
             "PUBLIC_URL": self.url,
+            "RELYING_PARTY_NAME": "Example",
             "DATABASE_URL": f"sqlite:///{self.folder}/db.sqlite3",
             "REDIS_URL": redis_url,
             "EMAIL_URL": f"filemail://{self.mail_folder}",

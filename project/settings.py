@@ -132,6 +132,7 @@ SERVER_EMAIL = DEFAULT_FROM_EMAIL
 
 DFNS_LOGIN = {
     "PUBLIC_URL": PUBLIC_URL,
+    "RELYING_PARTY_NAME": env.str("RELYING_PARTY_NAME", default=""),
     "KEYS": env.str("DFNS_LOGIN_KEYS", default=""),
     "TRUSTED_PROXY_HOPS": TRUSTED_PROXY_HOPS,
     "MAINTENANCE": env.bool("MAINTENANCE", default=False),

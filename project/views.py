@@ -20,6 +20,7 @@ from dfns_login.error_handlers import too_many_requests
 from dfns_login.errors import RateExceeded
 from dfns_login.limits import CODE_RATES, count_request
 from dfns_login.requester import Requester
+from dfns_login.settings import login_settings
 from dfns_login.usernames import Recipient, canonical_username
 from project.mailbox import Email, read_emails
 
@@ -30,7 +31,7 @@ def home(request: HttpRequest) -> HttpResponse:
         mailbox_url = reverse("mailbox")
     except NoReverseMatch:
         mailbox_url = ""
-    return render(request, "home.html", {"mailbox_url": mailbox_url})
+    return render(request, "home.html", {"mailbox_url": mailbox_url, "rp_name": login_settings().rp_name})
 
 
 @never_cache
@@ -70,7 +71,7 @@ def _operator(username: str) -> Recipient:
 def mailbox(request: HttpRequest) -> HttpResponse:
     """Show every email, newest first."""
     mails = list(enumerate(_mails()))
-    return render(request, "mailbox.html", {"mails": reversed(mails)})
+    return render(request, "mailbox.html", {"mails": reversed(mails), "rp_name": login_settings().rp_name})
 
 
 @never_cache

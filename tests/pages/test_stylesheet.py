@@ -44,13 +44,17 @@ ON = {
     "field": ("text", "accent"),
     "accent-tint": ("text", "accent-hover"),
     "error-tint": ("text", "error"),
-    "accent": ("on-accent",),
-    "accent-hover": ("on-accent",),
+    "button": ("on-button",),
+    "button-hover": ("on-button",),
     "success": ("surface",),
-    "error": ("on-accent",),
+    "error": ("surface",),
 }
 """What is written on what: 4.5:1."""
-LINES = {"field": ("border", "focus", "error"), "surface": ("border", "warning"), "background": ("border", "accent")}
+LINES = {
+    "field": ("border", "focus", "error"),
+    "surface": ("border", "warning", "button"),
+    "background": ("border", "accent"),
+}
 """Outlines and marks: 3:1."""
 CONTRASTS = """({brands, pairs}) => {
   const canvas = new OffscreenCanvas(1, 1).getContext('2d', { willReadFrequently: true })

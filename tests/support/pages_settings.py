@@ -10,6 +10,7 @@ CODE_COOLDOWN = timedelta(seconds=2)
 
 DFNS_LOGIN = {
     **DFNS_LOGIN,
+    "RELYING_PARTY_NAME": "Example",
     "CODE_COOLDOWN": CODE_COOLDOWN,
     "RATES": dict.fromkeys(DEFAULT_RATES, PLENTY),
 }
