@@ -125,7 +125,11 @@ class LoginSettings:
     email_logo_url: str = ""
     """`https://` address of a logo for emails. Default: your name instead, so that emails load nothing."""
     support_email: str = ""
-    """Address that emails and error pages name for help; empty for none."""
+    """Address that emails and pages name for help; empty for none."""
+    help_url: str = ""
+    """`https://` address of your help page, which the pages link; empty for none."""
+    inbox_links: bool = True
+    """Link the inbox of large mail providers where the pages ask for a code. Nothing is loaded from them."""
     maintenance: bool = False
     """Have `MaintenanceMiddleware` answer every request with 503. Health and metrics answer as ever."""
 

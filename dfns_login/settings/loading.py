@@ -133,8 +133,10 @@ def _wrong_emails(conf: LoginSettings) -> Iterator[str]:
             yield f"DFNS_LOGIN['EMAIL_COLORS'] has an unknown color: {name}."
         elif not HEX_COLOR.fullmatch(color):
             yield f"DFNS_LOGIN['EMAIL_COLORS'][{name!r}] must have six hexadecimal digits, as in #24527a."
-    if conf.email_logo_url and not conf.email_logo_url.startswith("https://"):
-        yield "DFNS_LOGIN['EMAIL_LOGO_URL'] must start with https://."
+    for name in ("email_logo_url", "help_url"):
+        url: str = getattr(conf, name)
+        if url and not url.startswith("https://"):
+            yield f"DFNS_LOGIN[{name.upper()!r}] must start with https://."
     if conf.support_email and not EMAIL_ADDRESS.fullmatch(conf.support_email):
         yield "DFNS_LOGIN['SUPPORT_EMAIL'] must be an email address, without a name."
 

@@ -256,3 +256,17 @@ def test_other_origins_cannot_read_responses(signed_in: Browser, path: str, orig
         signed_in.options(path, headers={"Origin": origin, **preflight}),
     ):
         assert [name for name in response.headers if name.lower().startswith("access-control-")] == []
+
+
+def test_help_and_inboxes_are_linked_by_settings(settings: Any) -> None:
+    """R-174."""
+    plain = [Client().get(path).content.decode() for path in PAGES]
+    assert all("mailto:" not in page and ">Help<" not in page for page in plain)
+    assert all('data-inbox="https://mail.google.com/"' in page for page in plain)
+    help_ = {"SUPPORT_EMAIL": "help@shop.example", "HELP_URL": "https://shop.example/help?a=1&b=2"}
+    settings.DFNS_LOGIN = {**settings.DFNS_LOGIN, **help_, "INBOX_LINKS": False}
+    for path in (*PAGES, "/lock/"):
+        page = Client().get(path).content.decode()
+        assert '<a href="mailto:help@shop.example">' in page
+        assert '<a href="https://shop.example/help?a=1&amp;b=2">Help</a>' in page
+        assert "data-inbox=" not in page

@@ -453,3 +453,49 @@ def test_an_injected_script_does_not_run(visitor: Visitor) -> None:
     assert page.evaluate("globalThis.injected") is None
     assert visitor.problems
     visitor.problems.clear()
+
+
+def test_a_mistyped_domain_gets_a_suggestion_and_no_refusal(visitor: Visitor) -> None:
+    """R-171: in the field and past it. Nothing is suggested for what exists."""
+    page = visitor.page
+    page.goto("/login/")
+    field = page.get_by_role("textbox", name="Email address")
+    suggested = page.get_by_role("status").get_by_role("button").filter(visible=True)
+    for domain, meant in MISTYPED.items():
+        field.fill(f"Jane@{domain}")
+        field.blur()
+        expect(suggested).to_have_text([f"Jane@{meant}"] * bool(meant))
+    field.fill("jane@gmial.com")
+    field.blur()
+    suggested.click()
+    expect(field).to_have_value("jane@gmail.com")
+    expect(suggested).to_have_count(0)
+    field.fill("jane@hotmial.com")
+    page.keyboard.press("Enter")  # not refused
+    expect(page.get_by_label("Code", exact=True)).to_be_focused()
+    expect(page.get_by_role("link", name="Open Outlook")).to_be_hidden()
+    with page.expect_request("**/auth/login/code") as asked:
+        suggested.click()
+    assert asked.value.post_data_json["username"] == "jane@hotmail.com"
+    expect(page.get_by_text("jane@hotmail.com")).to_be_visible()
+    expect(page.get_by_label("Code", exact=True)).to_be_focused()
+    inbox = page.get_by_role("link", name="Open Outlook")
+    expect(inbox).to_have_attribute("href", "https://outlook.live.com/mail/")
+    expect(inbox).to_have_attribute("rel", "noreferrer")
+    assert all("/localhost" in each.url or "data:" in each.url for each in visitor.sent)
+
+
+MISTYPED = {
+    "gmial.com": "gmail.com",
+    "gmai.com": "gmail.com",
+    "gmaill.com": "gmail.com",
+    "GMAIL.CON": "gmail.com",
+    "hotmai.com": "hotmail.com",
+    "yaho.com": "yahoo.com",
+    "gmail.com": "",
+    "mail.com": "",
+    "ymail.com": "",
+    "gnial.com": "",
+    "example.com": "",
+    "": "",
+}

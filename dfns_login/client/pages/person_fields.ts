@@ -4,6 +4,7 @@ import { Refusal } from '../api.js'
 import type { Person } from './code_sender.js'
 import { findAll } from './dom.js'
 import { Field, findOptionalField } from './fields.js'
+import { MailHelp } from './mail_providers.js'
 import { memory, remember } from './memory.js'
 import { page, pageUrl, takeUsernameFromFragment } from './page_data.js'
 import { text } from './texts.js'
@@ -11,13 +12,25 @@ import { text } from './texts.js'
 export class PersonFields {
   readonly #username = new Field('username')
   readonly #organization = page.organization ? null : findOptionalField('organization')
+  readonly #mail: MailHelp
 
-  constructor() {
+  /** `corrected`: called if the person chose the suggested address. */
+  constructor(corrected: () => void = () => undefined) {
+    this.#mail = new MailHelp((address) => {
+      this.#username.input.value = address
+      this.#username.clearError()
+      this.#username.input.focus()
+      this.#remember()
+      this.show()
+      corrected()
+    })
     this.#username.input.value = takeUsernameFromFragment() || this.username || (memory.username ?? '')
     if (this.#organization && !this.organization) this.#organization.input.value = memory.organization ?? ''
     for (const field of [this.#username, this.#organization]) {
       field?.input.addEventListener('change', () => this.#remember())
     }
+    this.#username.input.addEventListener('input', () => this.#mail.show(''))
+    this.#username.input.addEventListener('change', () => this.#mail.show(this.username))
     for (const link of findAll('a[data-carry]', HTMLAnchorElement)) {
       const { pathname } = new URL(link.href)
       link.addEventListener('click', () => {
@@ -52,8 +65,9 @@ export class PersonFields {
     return username === null ? null : { organization, username }
   }
 
-  /** Show the username where the page says who is signing in. */
+  /** Show the username where the page says who is signing in, and what helps with it. */
   show(): void {
+    this.#mail.show(this.username)
     for (const place of findAll('[data-username]', HTMLElement)) place.textContent = this.username
   }
 

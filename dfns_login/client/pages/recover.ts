@@ -28,7 +28,9 @@ interface RecoveryChallenge extends EnrollmentChallenge {
 const form = find('form[data-recover]', HTMLFormElement)
 const guard = new BusyGuard(form, new Messages(form))
 const { messages } = guard
-const personFields = new PersonFields()
+const personFields = new PersonFields(() => {
+  if (steps.current !== 'username') void begin().then(() => code.input.focus())
+})
 const code = new CodeField()
 const kit = new Field('kit')
 const kitFile = find('#kit-file', HTMLInputElement)

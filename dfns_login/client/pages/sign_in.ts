@@ -1,21 +1,17 @@
 // `/login/`: email address, code and password, or a passkey. Errors and expiry keep what was typed.
 
-import { WrongPasswordError } from '../errors.js'
-import { getPasskey, passkeysSupported } from '../passkey.js'
-import { PasswordProtectedKeySigner } from '../signer.js'
-import type { Fido2Assertion, PasswordProtectedKeyAssertion, SigningChallenge } from '../wire.js'
+import { passkeysSupported } from '../passkey.js'
+import type { SigningChallenge } from '../wire.js'
 import { BusyGuard } from './busy_guard.js'
-import { Countdown, showIn } from './clocks.js'
 import { isSamePerson, type Person } from './code_sender.js'
-import { ownAddress } from './destination.js'
 import { find, findAll, findOptional } from './dom.js'
 import { isRefused } from './error_messages.js'
-import { enablePasswordToggles, Field } from './fields.js'
-import { completeLogin, type Factors, hasPasskey, hasPassword, needsSecond } from './login_challenge.js'
+import { enablePasswordToggles } from './fields.js'
+import { hasPasskey, hasPassword, needsSecond } from './login_challenge.js'
 import { LoginCode } from './login_code.js'
-import { forgetAll } from './memory.js'
+import { LoginSigning } from './login_signing.js'
 import { Messages } from './messages.js'
-import { api, enablePage, page } from './page_data.js'
+import { api, enablePage } from './page_data.js'
 import { PasskeyAutofill } from './passkey_autofill.js'
 import { PersonFields } from './person_fields.js'
 import { Steps } from './steps.js'
@@ -26,19 +22,13 @@ type Step = 'username' | 'code' | 'expired' | 'resumed' | 'password' | 'passkey'
 const form = find('form[data-sign-in]', HTMLFormElement)
 const guard = new BusyGuard(form, new Messages(form))
 const { messages } = guard
-const personFields = new PersonFields()
-const password = new Field('password')
+const personFields = new PersonFields(() => {
+  if (steps.current !== 'username') void begin().then(() => code.field.input.focus())
+})
 const passkeyOffer = find('[data-passkey]', HTMLElement)
 const code = new LoginCode(guard, codeExpired, useOwnCode)
-const autofill = new PasskeyAutofill(signWithAutofilled)
-const signer = new PasswordProtectedKeySigner({ password: () => password.value })
-
-/** The challenge to sign, once the code is accepted. */
-let opened: (Person & { challenge: SigningChallenge }) | undefined
-let keyFactor: PasswordProtectedKeyAssertion | undefined
-let signedIn = false
-
-const time = new Countdown(showIn(findAll('[data-answer] [data-clock]', HTMLElement)), challengeExpired)
+const signing = new LoginSigning(guard, (step) => steps.go(step))
+const autofill = new PasskeyAutofill((challenge, factor) => signing.withAutofilled(challenge, factor))
 const steps = new Steps<Step>(
   form,
   { username: 0, code: 1, expired: 1, resumed: 1, password: 2, passkey: 2, second: 3 },
@@ -46,29 +36,19 @@ const steps = new Steps<Step>(
   (wanted) => {
     if (wanted === undefined || !personFields.username) return 'username'
     if (wanted === 'code' && code.wasSent) return 'code'
-    if (!opened) return 'resumed'
-    return wanted === 'password' && hasPassword(opened.challenge) ? 'password' : 'username'
+    const { challenge } = signing.opened ?? {}
+    if (!challenge) return 'resumed'
+    return wanted === 'password' && hasPassword(challenge) ? 'password' : 'username'
   },
-  () => (opened && needsSecond(opened.challenge, 'PasswordProtectedKey') ? 4 : 3),
+  () => (signing.opened && needsSecond(signing.opened.challenge, 'PasswordProtectedKey') ? 4 : 3),
 )
 
 function codeExpired(): void {
   if (steps.current === 'code') messages.showError(text('code.expired'))
 }
 
-function forget(): void {
-  opened = keyFactor = undefined
-  time.stop()
-  signer.lock()
-}
-
-function challengeExpired(): void {
-  forget()
-  steps.go('expired')
-}
-
 function updatePasskeyOffer(): void {
-  const { challenge } = opened ?? {}
+  const { challenge } = signing.opened ?? {}
   const offered =
     steps.current === 'username'
       ? passkeysSupported()
@@ -101,8 +81,9 @@ async function sendCode(): Promise<void> {
 async function begin(): Promise<void> {
   const person = personFields.required()
   if (!person) return
+  const { opened } = signing
   if (opened && isSamePerson(opened, person)) return steps.go(hasPassword(opened.challenge) ? 'password' : 'passkey')
-  if (opened) forget()
+  if (opened) signing.forget()
   if (code.isValidFor(person)) enterCode()
   else await sendCode()
 }
@@ -130,106 +111,22 @@ async function presentCode(): Promise<void> {
 
 function showChallenge(person: Person, challenge: SigningChallenge): void {
   code.clear()
-  opened = { ...person, challenge }
-  time.start(Date.now() + page.challengeLifetime)
+  signing.open({ ...person, challenge })
   if (hasPassword(challenge)) steps.go('password')
   else if (hasPasskey(challenge)) steps.go('passkey')
   else {
-    forget()
+    signing.forget()
     steps.go('username')
     messages.showError(text('no_way_in'))
   }
 }
 
-async function signWithPassword(): Promise<void> {
-  if (password.value === '') return password.showError(text('missing.password'))
-  const { challenge } = opened ?? {}
-  if (!challenge) return challengeExpired()
-  const done = await guard.run(
-    'key.unlocking',
-    async () => {
-      const factor = await signer.sign(challenge)
-      if (needsSecond(challenge, 'PasswordProtectedKey')) keyFactor = factor
-      else await complete(challenge, { firstFactor: factor })
-    },
-    (error) => {
-      if (!(error instanceof WrongPasswordError)) return handleExpired(error)
-      password.showError(text('wrong_password'))
-      return true
-    },
-  )
-  if (!done || signedIn) return
-  steps.go('second')
-  await signWithSecond()
-}
-
-async function signWithSecond(): Promise<void> {
-  const { challenge } = opened ?? {}
-  const firstFactor = keyFactor
-  if (!challenge || !firstFactor) return challengeExpired()
-  await guard.run(
-    'passkey.waiting',
-    async () => complete(challenge, { firstFactor, secondFactor: await getPasskey(challenge) }),
-    handleExpired,
-  )
-}
-
-/** The person chose a passkey in the email field. Returns whether the challenge had expired. */
-async function signWithAutofilled(challenge: SigningChallenge, firstFactor: Fido2Assertion): Promise<boolean> {
-  let expired = false
-  await guard.run(
-    'signing_in',
-    () => complete(challenge, { firstFactor }),
-    (error) => {
-      expired = isRefused(error, 'invalid_challenge')
-      if (!expired && !isRefused(error, 'not_authorized')) return false
-      messages.showError(text(expired ? 'passkey.expired' : 'passkey.unknown'))
-      return true
-    },
-  )
-  return expired
-}
-
 async function signWithPasskey(): Promise<void> {
-  const orgId = personFields.requiredOrganization()
-  if (orgId === null) return
+  const organization = personFields.requiredOrganization()
+  if (organization === null) return
   autofill.stop()
-  await guard.run(
-    'passkey.waiting',
-    async () => {
-      const challenge = opened?.challenge ?? (await api.call<SigningChallenge>('POST', 'auth/login/init', { orgId }))
-      if (needsSecond(challenge, 'Fido2')) return messages.showError(text('passkey.password_required'))
-      await complete(challenge, { firstFactor: await getPasskey(challenge) })
-    },
-    (error) => {
-      if (!isRefused(error, 'not_authorized')) return handleExpired(error)
-      messages.showError(text('passkey.unknown'))
-      return true
-    },
-  )
-  if (!signedIn && steps.current === 'username') void autofill.start()
-}
-
-async function complete(challenge: SigningChallenge, factors: Factors): Promise<void> {
-  messages.showStatus('signing_in')
-  const next = await completeLogin(challenge, factors)
-  signedIn = true
-  signer.lock()
-  forgetAll()
-  guard.finish('signed_in', ownAddress(next, page.accountUrl))
-}
-
-/** Handle an error that ends the challenge. Returns whether the person was informed. */
-function handleExpired(error: unknown): boolean {
-  if (isRefused(error, 'invalid_challenge')) {
-    challengeExpired()
-    return true
-  }
-  if (isRefused(error, 'not_authorized')) {
-    forget()
-    steps.go('username')
-  }
-  return false
+  await signing.withPasskey(organization)
+  if (!signing.signedIn && steps.current === 'username') void autofill.start()
 }
 
 const submitted: Readonly<Record<Step, () => Promise<void>>> = {
@@ -237,9 +134,9 @@ const submitted: Readonly<Record<Step, () => Promise<void>>> = {
   code: presentCode,
   expired: sendCode,
   resumed: sendCode,
-  password: signWithPassword,
+  password: () => signing.withPassword(),
   passkey: signWithPasskey,
-  second: signWithSecond,
+  second: () => signing.withSecondFactor(),
 }
 
 form.addEventListener('submit', (event) => {
@@ -261,7 +158,7 @@ for (const button of findAll('[data-go=username]', HTMLButtonElement)) {
 find('[data-send-again]', HTMLButtonElement).addEventListener('click', () => void sendCode())
 findOptional('[data-use-passkey]', HTMLButtonElement)?.addEventListener('click', () => void signWithPasskey())
 window.addEventListener('pageshow', ({ persisted }) => {
-  if (persisted && signedIn) location.reload()
+  if (persisted && signing.signedIn) location.reload()
 })
 enablePasswordToggles()
 updatePasskeyOffer()

@@ -78,6 +78,7 @@ export class Steps<Name extends string> {
     }
     this.#root.dispatchEvent(new CustomEvent('step', { detail: name }))
     const section = find(`[data-step="${name}"]`, HTMLElement, this.#root)
-    findOptional('[data-focus], input:not([type=hidden]), button', HTMLElement, section)?.focus()
+    const field = findOptional('[data-focus], input:not([type=hidden])', HTMLElement, section)
+    ;(field ?? findOptional('button', HTMLElement, section))?.focus()
   }
 }

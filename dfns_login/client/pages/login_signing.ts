@@ -1,0 +1,154 @@
+// Sign the challenge of a login: with the password, a passkey, or both.
+
+import { WrongPasswordError } from '../errors.js'
+import { getPasskey } from '../passkey.js'
+import { PasswordProtectedKeySigner } from '../signer.js'
+import type { Fido2Assertion, PasswordProtectedKeyAssertion, SigningChallenge } from '../wire.js'
+import type { BusyGuard } from './busy_guard.js'
+import { Countdown, showIn } from './clocks.js'
+import type { Person } from './code_sender.js'
+import { ownAddress } from './destination.js'
+import { findAll } from './dom.js'
+import { isRefused } from './error_messages.js'
+import { Field } from './fields.js'
+import { completeLogin, type Factors, needsSecond } from './login_challenge.js'
+import { forgetAll } from './memory.js'
+import { api, page } from './page_data.js'
+import { text } from './texts.js'
+
+/** A challenge that an accepted code opened. */
+export interface OpenedLogin extends Person {
+  challenge: SigningChallenge
+}
+
+export class LoginSigning {
+  readonly #guard: BusyGuard
+  readonly #go: (step: 'username' | 'expired' | 'second') => void
+  readonly #password = new Field('password')
+  readonly #signer = new PasswordProtectedKeySigner({ password: () => this.#password.value })
+  readonly #time: Countdown
+  #opened: OpenedLogin | undefined
+  #keyFactor: PasswordProtectedKeyAssertion | undefined
+  #signedIn = false
+
+  /** `go`: shows a step of the page. */
+  constructor(guard: BusyGuard, go: (step: 'username' | 'expired' | 'second') => void) {
+    this.#guard = guard
+    this.#go = go
+    this.#time = new Countdown(showIn(findAll('[data-answer] [data-clock]', HTMLElement)), () => this.#expire())
+  }
+
+  get opened(): OpenedLogin | undefined {
+    return this.#opened
+  }
+
+  get signedIn(): boolean {
+    return this.#signedIn
+  }
+
+  open(opened: OpenedLogin): void {
+    this.#opened = opened
+    this.#time.start(Date.now() + page.challengeLifetime)
+  }
+
+  forget(): void {
+    this.#opened = this.#keyFactor = undefined
+    this.#time.stop()
+    this.#signer.lock()
+  }
+
+  async withPassword(): Promise<void> {
+    if (this.#password.value === '') return this.#password.showError(text('missing.password'))
+    const { challenge } = this.#opened ?? {}
+    if (!challenge) return this.#expire()
+    const done = await this.#guard.run(
+      'key.unlocking',
+      async () => {
+        const factor = await this.#signer.sign(challenge)
+        if (needsSecond(challenge, 'PasswordProtectedKey')) this.#keyFactor = factor
+        else await this.#complete(challenge, { firstFactor: factor })
+      },
+      (error) => {
+        if (!(error instanceof WrongPasswordError)) return this.#handle(error)
+        this.#password.showError(text('wrong_password'))
+        return true
+      },
+    )
+    if (!done || this.#signedIn) return
+    this.#go('second')
+    await this.withSecondFactor()
+  }
+
+  async withSecondFactor(): Promise<void> {
+    const { challenge } = this.#opened ?? {}
+    const firstFactor = this.#keyFactor
+    if (!challenge || !firstFactor) return this.#expire()
+    await this.#guard.run(
+      'passkey.waiting',
+      async () => this.#complete(challenge, { firstFactor, secondFactor: await getPasskey(challenge) }),
+      (error) => this.#handle(error),
+    )
+  }
+
+  /** `organization`: for the challenge, if no code has opened one. */
+  async withPasskey(organization: string): Promise<void> {
+    const body = { orgId: organization }
+    await this.#guard.run(
+      'passkey.waiting',
+      async () => {
+        const opened = this.#opened?.challenge
+        const challenge = opened ?? (await api.call<SigningChallenge>('POST', 'auth/login/init', body))
+        if (needsSecond(challenge, 'Fido2')) this.#guard.messages.showError(text('passkey.password_required'))
+        else await this.#complete(challenge, { firstFactor: await getPasskey(challenge) })
+      },
+      (error) => {
+        if (!isRefused(error, 'not_authorized')) return this.#handle(error)
+        this.#guard.messages.showError(text('passkey.unknown'))
+        return true
+      },
+    )
+  }
+
+  /** The person chose a passkey in the email field. Returns whether the challenge had expired. */
+  async withAutofilled(challenge: SigningChallenge, firstFactor: Fido2Assertion): Promise<boolean> {
+    let expired = false
+    await this.#guard.run(
+      'signing_in',
+      () => this.#complete(challenge, { firstFactor }),
+      (error) => {
+        expired = isRefused(error, 'invalid_challenge')
+        if (!expired && !isRefused(error, 'not_authorized')) return false
+        this.#guard.messages.showError(text(expired ? 'passkey.expired' : 'passkey.unknown'))
+        return true
+      },
+    )
+    return expired
+  }
+
+  async #complete(challenge: SigningChallenge, factors: Factors): Promise<void> {
+    this.#guard.messages.showStatus('signing_in')
+    const next = await completeLogin(challenge, factors)
+    this.#signedIn = true
+    this.#signer.lock()
+    forgetAll()
+    this.#guard.finish('signed_in', ownAddress(next, page.accountUrl))
+  }
+
+  #expire(): void {
+    this.forget()
+    this.#go('expired')
+  }
+
+  /** Handle an error that ends the challenge. Returns whether the person was informed. */
+  #handle(error: unknown): boolean {
+    if (isRefused(error, 'invalid_challenge')) {
+      this.#expire()
+      return true
+    }
+    if (isRefused(error, 'not_authorized')) {
+      this.forget()
+      this.#go('username')
+    }
+    return false
+  }
+}
