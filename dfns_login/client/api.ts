@@ -1,4 +1,4 @@
-// Requests to the API from a page of the same origin.
+// Requests to the API: by the pages with a session in a cookie, or by other front ends with a token.
 
 import { KeyReader } from './key_reader.js'
 import type { KeyChallenge } from './wire.js'
@@ -26,7 +26,7 @@ export class UnreachableError extends Error {
   override name = 'UnreachableError'
 }
 
-/** `bearer`: a temporary token. `userAction`: token of a signed user action. */
+/** `bearer`: another token than that of the session. `userAction`: token of a signed user action. */
 export interface CallOptions {
   bearer?: string
   userAction?: string
@@ -38,14 +38,23 @@ export interface SignedFactors {
   secondFactor?: object
 }
 
-/** `base`: path that precedes `auth/…`, with a trailing slash. `csrfToken`: read for each request. */
+/**
+ * What identifies the session, read for each request and left out while it is empty. `bearer`: the token of
+ * `POST /auth/login`. `csrfToken`: for a session in a cookie, which browsers send to the page's own origin only.
+ */
+export interface ApiOptions {
+  bearer?: () => string
+  csrfToken?: () => string
+}
+
+/** `base`: URL or path that precedes `auth/…`, with a trailing slash. */
 export class Api {
   readonly #base: string
-  readonly #csrfToken: () => string
+  readonly #options: ApiOptions
 
-  constructor(base: string, csrfToken: () => string) {
+  constructor(base: string, options: ApiOptions = {}) {
     this.#base = base
-    this.#csrfToken = csrfToken
+    this.#options = options
   }
 
   /**
@@ -53,10 +62,12 @@ export class Api {
    * signal's reason.
    */
   async call<Reply = unknown>(method: string, path: string, body?: object, options: CallOptions = {}): Promise<Reply> {
-    const { bearer, userAction, signal } = options
-    const headers = new Headers({ Accept: 'application/json', 'X-CSRFToken': this.#csrfToken() })
+    const { bearer = this.#options.bearer?.(), userAction, signal } = options
+    const csrfToken = this.#options.csrfToken?.()
+    const headers = new Headers({ Accept: 'application/json' })
+    if (csrfToken) headers.set('X-CSRFToken', csrfToken)
     if (body !== undefined) headers.set('Content-Type', 'application/json')
-    if (bearer !== undefined) headers.set('Authorization', `Bearer ${bearer}`)
+    if (bearer) headers.set('Authorization', `Bearer ${bearer}`)
     if (userAction !== undefined) headers.set('X-DFNS-USERACTION', userAction)
     let response: Response
     let reply: unknown
@@ -93,10 +104,11 @@ export class Api {
     body: object,
     sign: (challenge: Challenge) => Promise<SignedFactors>,
   ): Promise<Reply> {
+    const { pathname, search } = new URL(this.#base + path, globalThis.location?.href)
     const challenge = await this.challenge<Challenge>('auth/action/init', {
       userActionPayload: JSON.stringify(body),
       userActionHttpMethod: method,
-      userActionHttpPath: this.#base + path,
+      userActionHttpPath: pathname + search,
       userActionServerKind: 'Api',
     })
     const { challengeIdentifier } = challenge

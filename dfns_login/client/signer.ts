@@ -1,4 +1,4 @@
-// Public module: signer and store for password-protected keys, for the official Dfns client and other front ends.
+// Public module: requests, and a signer for password-protected keys, for the official Dfns client and other front ends.
 
 import { assertion, attestation, newCredentialId } from './key_credential.js'
 import type { KeyReader } from './key_reader.js'
@@ -11,6 +11,7 @@ import type {
   PasswordProtectedKeyAttestation,
 } from './wire.js'
 
+export { Api, Refusal, UnreachableError, type ApiOptions, type CallOptions, type SignedFactors } from './api.js'
 export { DamagedEnvelopeError, VaultError, WrongPasswordError } from './errors.js'
 export { assertion, attestation, newCredentialId } from './key_credential.js'
 export {

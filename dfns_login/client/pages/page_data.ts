@@ -57,7 +57,7 @@ export async function renewPage(): Promise<boolean> {
   return !response.redirected
 }
 
-export const api = new Api(page.base, csrfToken)
+export const api = new Api(page.base, { csrfToken })
 
 /** Read the username from the URL's fragment and remove it from the address bar. */
 export function takeUsernameFromFragment(): string {
