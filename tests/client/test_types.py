@@ -32,7 +32,7 @@ def test_the_documented_examples_type_check(node: str, tmp_path: Path) -> None:
         (tmp_path / name).write_text(example)
     paths = {
         "@dfns/*": [f"{CLIENTS}/node_modules/@dfns/*"],
-        "dfns-login-client": [f"{DIST}/types/signer.d.ts"],
+        "@dfns-login/client": [f"{DIST}/types/signer.d.ts"],
     }
     config = {
         "extends": str(SOURCES / "tsconfig.json"),

@@ -12,7 +12,7 @@ from tests.support.live_project import LiveProject, live_project
 @pytest.fixture(scope="session")
 def scene(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveProject]:
     folder = tmp_path_factory.mktemp("conformance")
-    with live_project(request, folder, name="conformance", settings="tests.support.live_settings") as scene:
+    with live_project(request, folder, name="conformance", settings="tests.support.cross_origin_settings") as scene:
         yield scene
 
 

@@ -1,0 +1,82 @@
+"""The example front ends in Chromium, served by Vite, against the live project (R-200, R-201)."""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.support.conformance.stage import Stage
+from tests.support.examples import EXAMPLES, Vite, build, vite
+from tests.support.live_project import Invitee, LiveProject, code_in
+from tests.support.page_visitor import visiting
+
+PASSWORD = "correct horse battery staple"
+POLICY = (
+    "default-src 'none'; script-src 'self'; worker-src 'self'; connect-src 'self' {api};"
+    " require-trusted-types-for 'script'; trusted-types dfns-login vue"
+)
+
+
+@contextmanager
+def in_development(scene: LiveProject, folder: Path, *, node: str) -> Iterator[str]:
+    """React on Vite's development server, which passes the requests on to the project."""
+    environment = {"DFNS_LOGIN": scene.site.url, "VITE_ORGANIZATION": scene.organization}
+    command = [*vite("react", node=node), "dev", str(EXAMPLES / "react"), "--force"]
+    with Vite(folder, command=command, environment=environment) as server:
+        yield server.url
+
+
+@contextmanager
+def built(scene: LiveProject, folder: Path, *, node: str) -> Iterator[str]:
+    """Vue as built, with a content security policy, on another origin than the project."""
+    environment = {"VITE_API": f"{scene.site.url}/", "VITE_ORGANIZATION": scene.organization}
+    build("vue", folder / "dist", node=node, environment=environment)
+    index = folder / "dist" / "index.html"
+    policy = f'<meta http-equiv="Content-Security-Policy" content="{POLICY.format(api=scene.site.url)}">'
+    index.write_text(index.read_text().replace("<title>", f"{policy}<title>"))
+    command = [*vite("vue", node=node), "preview", str(EXAMPLES / "vue"), "--outDir", str(folder / "dist")]
+    with Vite(folder, command=command, environment={}) as server:
+        yield server.url
+
+
+def walk(page: Page, person: Invitee, *, new_code: Callable[[], str]) -> str:
+    """Register, sign in with a code, mistype the password once, and sign a user action. Return what the page says."""
+    status = page.get_by_role("status")
+    page.get_by_label("Email address").fill(person.email)
+    registration = page.locator("form").filter(has=page.get_by_role("button", name="Register"))
+    registration.get_by_label("Registration code").fill(person.registration_code)
+    registration.get_by_label("Password").fill(PASSWORD)
+    registration.get_by_role("button").click()
+    expect(status).to_have_text("You are registered.")
+    page.get_by_role("button", name="Email me a code").click()
+    expect(status).to_have_text("A code is on its way.")
+    login = page.locator("form").filter(has=page.get_by_role("button", name="Sign in"))
+    login.get_by_label("Code").fill(new_code())
+    login.get_by_label("Password").fill("wrong")
+    login.get_by_role("button").click()
+    expect(status).to_contain_text("password")
+    login.get_by_label("Password").fill(PASSWORD)
+    login.get_by_role("button").click()
+    expect(status).to_have_text("You are signed in.")
+    page.get_by_role("button", name="Create a code for another device").click()
+    expect(status).to_have_text(re.compile(r"^[\w-]{8,}$"))
+    return status.inner_text()
+
+
+@pytest.mark.parametrize("serve", [in_development, built])
+def test_people_register_sign_in_and_sign_a_request(
+    serve: Callable[..., object], scene: LiveProject, stage: Stage, browser: Browser, node: str, tmp_path: Path
+) -> None:
+    person = stage.invited()
+    with serve(scene, tmp_path, node=node) as url, visiting(browser, url=url) as seen:
+        seen.page.goto("/")
+        code = walk(seen.page, person, new_code=lambda: code_in(scene.mail_to(person.email, number=2)))
+        asked = {"code": code, "credentialKind": "Fido2"}
+        assert scene.post("/auth/credentials/code/init", asked)["user"]["name"] == person.email
+        api = {each.url.partition("/auth/")[0] for each in seen.sent if "/auth/" in each.url}
+        assert api == {scene.site.url if serve is built else url}
+        sent = b"".join(each.body for each in seen.sent)
+        assert PASSWORD.encode() not in sent
