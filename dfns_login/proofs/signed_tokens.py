@@ -95,7 +95,7 @@ def verify_token(token_class: TokenClass, token: str, *, now: datetime) -> Claim
             # checked below against the caller's `now`; PyJWT reads the clock
             options={"require": list(REQUIRED_CLAIMS), "verify_exp": False, "verify_nbf": False, "verify_iat": False},
         )
-    except (jwt.PyJWTError, UnicodeError) as error:
+    except (jwt.PyJWTError, UnicodeError, RecursionError) as error:  # the last from JSON, before PyJWT 2.14
         raise TokenRefused(type(error).__name__) from None
     moment = now.timestamp()
     times = [claims["exp"], claims["nbf"], claims["iat"]]
