@@ -27,6 +27,8 @@ READS_THE_CLOCK = (
     "monitoring/",
     "limits/bounded.py",
     "limits/redis_server.py",
+    "limits/tallies.py",
+    "templatetags/",
     "testing/",
 )
 READS_ENCRYPTED_KEYS = {"proofs/key_release.py", "models/credentials.py", "models/login_records.py"}

@@ -1,6 +1,7 @@
 """Accounts: invite people, deactivate and reactivate them. Their identity can't be edited."""
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Any, ClassVar, Final
 
 from django import forms
@@ -22,6 +23,7 @@ from dfns_login.admin.model_admin import ReadOnlyAdmin, operator_of
 from dfns_login.admin.related import related_to
 from dfns_login.admin.rendering import RelatedRows, Tone, badge, change_url, link_to, moment
 from dfns_login.admin.search import starts_with, username_or_empty
+from dfns_login.admin.verdict import verdict
 from dfns_login.ceremonies.invitation import Invitation, account_to_invite, invite
 from dfns_login.ceremonies.recovery_waits import waiting_until
 from dfns_login.errors import Refusal
@@ -187,8 +189,15 @@ class AccountAdmin(ReadOnlyAdmin[Account]):
 
     # The account's page
 
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        if (row := kwargs.get("obj")) is not None:
+            context["verdict"] = verdict(row, may_view=partial(self.may_view, request), now=timezone.now())
+        return super().render_change_form(request, context, *args, **kwargs)
+
     def related_rows(self, request: HttpRequest, row: Account) -> Iterable[RelatedRows]:
-        return related_to(row, may_view=lambda model: self.may_view(request, model), now=timezone.now())
+        return related_to(row, may_view=partial(self.may_view, request), now=timezone.now())
 
     @admin.display(description=_("ID"))
     def shown_id(self, row: Account) -> str:
@@ -200,6 +209,8 @@ class AccountAdmin(ReadOnlyAdmin[Account]):
 
     @admin.display(description=_("state"))
     def shown_state(self, row: Account) -> str:
+        if row.is_locked(now=timezone.now()):
+            return badge(_("Locked"), Tone.BAD)
         state = AccountState(row.state)
         return badge(state.label, TONES[state])
 

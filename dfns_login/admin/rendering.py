@@ -7,12 +7,13 @@ from enum import StrEnum
 
 from django.db.models import Model
 from django.urls import NoReverseMatch, reverse
-from django.utils.formats import date_format
+from django.utils.formats import date_format, number_format
 from django.utils.html import format_html
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 from django.utils.timezone import localtime
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from dfns_login.admin.django_types import Text
@@ -20,6 +21,8 @@ from dfns_login.delivery import device_with_version
 
 NOTHING = "\N{EN DASH}"
 AGENT_SHOWN = 60
+WHOLE_FROM = 10
+MINUTES_FROM = 120
 
 
 class Tone(StrEnum):
@@ -47,6 +50,15 @@ def moment(at: datetime | None) -> str:
         return NOTHING
     local = localtime(at)
     return _time(local, f"{date_format(local, 'DATE_FORMAT')}, {date_format(local, 'H:i:s')}")
+
+
+def seconds(value: float | None) -> str:
+    """Render a duration: to a tenth of a second below ten, in minutes above two."""
+    if value is None:
+        return NOTHING
+    if value >= MINUTES_FROM:
+        return gettext("%(count)s min") % {"count": number_format(round(value / 60))}
+    return gettext("%(count)s s") % {"count": number_format(value, decimal_pos=0 if value >= WHOLE_FROM else 1)}
 
 
 def moment_after(at: datetime, *, begin: datetime) -> str:

@@ -14,6 +14,8 @@ from dfns_login.limits.rates import (
     Subject,
 )
 from dfns_login.limits.redis_server import waits_are_bounded
+from dfns_login.limits.tallies import refused_since
+from dfns_login.limits.used_up import UsedUp, limits_used_up
 
 __all__ = [
     "BY_NAME",
@@ -28,9 +30,12 @@ __all__ = [
     "CacheDown",
     "Rate",
     "Subject",
+    "UsedUp",
     "clear_flag",
     "count",
     "count_request",
+    "limits_used_up",
+    "refused_since",
     "set_flag",
     "store_number",
     "waits_are_bounded",

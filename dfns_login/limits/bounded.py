@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from queue import SimpleQueue
 from typing import Any, Final, TypeVar
 
@@ -46,6 +47,18 @@ def call_cache(call: Callable[[], T], *, alias: str) -> T:
     if isinstance(caches[alias], WITHOUT_SERVER):
         return call_in_place(call)
     return call_in_place(lambda: _calls.run(call))
+
+
+def start_cache_call(call: Callable[[], object], *, alias: str) -> None:
+    """Make a call to the cache without waiting for it. Nobody is told if it fails.
+
+    A cache in the database is left out: its statements would belong to the caller's transaction.
+    """
+    cache = caches[alias]
+    if isinstance(cache, DatabaseCache):
+        return
+    with suppress(CacheDown):
+        call_in_place(call if isinstance(cache, WITHOUT_SERVER) else lambda: _calls.start(call))
 
 
 def call_in_place(call: Callable[[], T]) -> T:
@@ -89,6 +102,14 @@ class BoundedCalls:
             if result.cancel() or not result.done():
                 self._paused_until = time.monotonic() + PAUSE_SECONDS
             raise
+
+    def start(self, call: Callable[[], Any]) -> None:
+        """Have a thread make the call. Raises: TimeoutError, if a call took too long a moment ago."""
+        if time.monotonic() < self._paused_until:
+            raise TimeoutError("the cache did not answer a moment ago")
+        if not self._idle.acquire(blocking=False):
+            self._start_thread()
+        self._calls.put((call, Future()))
 
     def _start_thread(self) -> None:
         with self._lock:

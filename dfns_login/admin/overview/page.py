@@ -1,0 +1,57 @@
+"""The overview: codes, their emails, sign-ins and refusals of the last hours or days.
+
+Each statement reads an index by time and covers the newest `WINDOW` rows at most, of all organizations. If there are
+more, the overview begins later and says so.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.utils.formats import date_format
+from django.utils.timezone import localtime
+
+from dfns_login.admin.django_types import Text
+from dfns_login.admin.overview.charts import Chart
+from dfns_login.admin.overview.codes import codes
+from dfns_login.admin.overview.events import events
+from dfns_login.admin.overview.parts import PERIODS, Asked, Figure, Hours
+from dfns_login.admin.overview.refusals import Refusals, refusals
+
+May = Callable[[str], bool]
+"""Whether the operator has a permission."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overview:
+    """What the template shows. begins_late: when the newest rows begin, if there are too many for the period."""
+
+    asked: Asked
+    periods: Sequence[tuple[str, Text]]
+    figures: Sequence[Figure]
+    charts: Sequence[Chart]
+    reasons: Sequence[tuple[Text, int]]
+    answers: Sequence[tuple[str, int]]
+    refusals: Refusals | None
+    begins_late: str
+
+
+def overview(asked: Asked, *, may: May, now: datetime) -> Overview | None:
+    """Return what the operator may view; None if that is nothing."""
+    readers = {"onetimecode": codes, "auditevent": events}
+    allowed = [read for model, read in readers.items() if may(f"dfns_login.view_{model}")]
+    if not allowed:
+        return None
+    hours = Hours.until(now, length=PERIODS[asked.period][0])
+    parts = [read(asked, hours) for read in allowed]
+    late = [each.begins for each in parts if each.begins > hours.begin]
+    return Overview(
+        asked=asked,
+        periods=[(name, label) for name, (_length, label) in PERIODS.items()],
+        figures=[figure for each in parts for figure in each.figures],
+        charts=[chart for each in parts for chart in each.charts],
+        reasons=[reason for each in parts for reason in each.reasons],
+        answers=[answer for each in parts for answer in each.answers],
+        refusals=refusals(since=hours.begin, now=now) if events in allowed else None,
+        begins_late=date_format(localtime(max(late)), "DATETIME_FORMAT") if late else "",
+    )

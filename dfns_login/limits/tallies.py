@@ -1,0 +1,89 @@
+"""How many requests were refused, by class and by rate, for operators.
+
+A process counts in memory and adds its counts to the cache's, every few seconds at most: a refusal must stay cheap. So
+the newest may be missing, and an outage of the cache loses some. Exact counts are the metrics'
+(docs/decisions/0023-metrics.md). No name, address or organization is counted.
+"""
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Collection, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from django.core.cache import caches
+from django.dispatch import receiver
+
+from dfns_login.errors import RateExceeded, Refusal
+from dfns_login.limits.bounded import CacheDown, call_cache, start_cache_call
+from dfns_login.limits.redis_server import cache_alias
+from dfns_login.signals import request_refused
+
+PAUSE_SECONDS: Final = 10
+KEPT: Final = timedelta(days=9)
+HOUR: Final = "%Y%m%d%H"
+DAY: Final = "%Y%m%d"
+
+
+class Tallies:
+    """The counts of this process that the cache does not have yet, by key."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._counts: Counter[str] = Counter()
+        self._next = 0.0
+
+    def add(self, name: str, *, now: datetime) -> None:
+        """Count, and store what was counted if the last time was long enough ago."""
+        with self._lock:
+            self._counts.update([_key(name, now, HOUR), _key(name, now, DAY)])
+            if time.monotonic() < self._next:
+                return
+            self._next = time.monotonic() + PAUSE_SECONDS
+            taken, self._counts = self._counts, Counter()
+        start_cache_call(lambda: _store(taken), alias=cache_alias())
+
+    def reset(self) -> None:
+        """Forget what was counted, and store the next count at once."""
+        with self._lock:
+            self._counts, self._next = Counter(), 0.0
+
+
+tallies: Final = Tallies()
+
+
+@receiver(request_refused, dispatch_uid="dfns_login.limits.tallies")
+def tally(*, refusal: Refusal, **_: object) -> None:
+    """Count the refusal by its class; that of a rate by the rate's name."""
+    name = refusal.reason.partition(" ")[0] if isinstance(refusal, RateExceeded) else type(refusal).__name__
+    tallies.add(name, now=datetime.now(UTC))
+
+
+def refused_since(begin: datetime, names: Collection[str], *, now: datetime) -> Mapping[str, int] | None:
+    """Return how many requests were refused under each of these names; None if the cache is down.
+
+    By the hour for up to two days, else by the day (UTC).
+    """
+    unit, form = (timedelta(hours=1), HOUR) if now - begin <= timedelta(days=2) else (timedelta(days=1), DAY)
+    steps = range(1 + int((now - begin) / unit))
+    keys = {_key(name, now - unit * step, form): name for name in names for step in steps}
+    try:
+        found = call_cache(lambda: caches[cache_alias()].get_many(keys), alias=cache_alias())
+    except CacheDown:
+        return None
+    total: Counter[str] = Counter()
+    for key, count in found.items():
+        total[keys[key]] += int(count)
+    return total
+
+
+def _key(name: str, at: datetime, form: str) -> str:
+    return f"dfns_login:refused:{at.astimezone(UTC).strftime(form)}:{name}"
+
+
+def _store(counts: Mapping[str, int]) -> None:
+    cache = caches[cache_alias()]
+    for key, count in counts.items():
+        cache.add(key, 0, KEPT.total_seconds())
+        cache.incr(key, count)

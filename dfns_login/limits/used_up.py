@@ -1,0 +1,70 @@
+"""Which limits a person meets right now, for operators. Looking counts nothing."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from django.conf import settings
+from django.core.cache import caches
+
+from dfns_login.limits.bounded import CacheDown, call_cache
+from dfns_login.limits.counting import KNOWN, counters_of
+from dfns_login.limits.rates import CODE_RATES, EMAIL_PER_MAILBOX, GUESS_RATES, Rate, Subject
+from dfns_login.limits.redis_server import cache_alias
+from dfns_login.requester import Requester
+from dfns_login.usernames import Recipient
+
+SCOPES: Final[Mapping[str, Sequence[Rate]]] = {
+    "login_code": CODE_RATES,
+    "login_init": GUESS_RATES,
+    "recovery_code": CODE_RATES,
+    "registration_code": CODE_RATES,
+    "mail": (EMAIL_PER_MAILBOX,),
+    f"mail{KNOWN}": (EMAIL_PER_MAILBOX,),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsedUp:
+    """A rate whose next request is refused. until: when it counts from zero again. scope: what it limits."""
+
+    rate: str
+    scope: str
+    until: datetime
+
+
+def limits_used_up(recipient: Recipient, *, email: str, requester: Requester, now: datetime) -> list[UsedUp] | None:
+    """Return the rates that are used up for strangers of this name, address and network; None if the cache is down.
+
+    requester: only its address is used, as that of the last request for a code.
+    Known devices have rates of their own, by the device, which nobody but the device can name.
+    """
+    user = f" {recipient.key}"
+    subjects = {
+        Subject.USER: user,
+        Subject.ORGANIZATION: recipient.organization,
+        Subject.MAILBOX: email,
+    }
+    if requester.address:
+        subjects |= {
+            Subject.ADDRESS: requester.prefix,
+            Subject.NETWORK: requester.network,
+            Subject.USER_AND_NETWORK: f"{requester.network} {user}",
+        }
+    second = int(now.timestamp())
+    counters = [(scope, each) for scope, rates in SCOPES.items() for each in counters_of(rates, subjects, scope=scope)]
+    prefix = getattr(settings, "RATELIMIT_CACHE_PREFIX", "rl:")
+    keys = {prefix + each.cache_key(each.ends_at(second)): (scope, each) for scope, each in counters}
+    try:
+        found = call_cache(lambda: caches[cache_alias()].get_many(keys), alias=cache_alias())
+    except CacheDown:
+        return None
+    used_up = {}
+    for key, count in found.items():
+        scope, counter = keys[key]
+        if int(count) >= counter.window.limit:
+            rate = counter.window.name.partition(" ")[0]
+            until = datetime.fromtimestamp(counter.ends_at(second), UTC)
+            used_up[rate, scope] = UsedUp(rate=rate, scope=scope, until=until)
+    return list(used_up.values())
