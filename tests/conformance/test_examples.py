@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,11 +12,11 @@ from playwright.sync_api import Browser, Page, expect
 from tests.support.conformance.stage import Stage
 from tests.support.examples import EXAMPLES, Vite, build, vite
 from tests.support.live_project import Invitee, LiveProject, code_in
-from tests.support.page_visitor import visiting
+from tests.support.page_visitor import PATIENCE_MILLISECONDS, visiting
 
 PASSWORD = "correct horse battery staple"
 POLICY = (
-    "default-src 'none'; script-src 'self'; worker-src 'self'; connect-src 'self' {api};"
+    "default-src 'none'; script-src 'self'; style-src 'self'; worker-src 'self'; connect-src 'self' {api};"
     " require-trusted-types-for 'script'; trusted-types dfns-login vue"
 )
 
@@ -45,24 +46,25 @@ def built(scene: LiveProject, folder: Path, *, node: str) -> Iterator[str]:
 def walk(page: Page, person: Invitee, *, new_code: Callable[[], str]) -> str:
     """Register, sign in with a code, mistype the password once, and sign a user action. Return what the page says."""
     status = page.get_by_role("status")
+    shown = partial(expect(status).to_have_text, timeout=PATIENCE_MILLISECONDS)
     page.get_by_label("Email address").fill(person.email)
     registration = page.locator("form").filter(has=page.get_by_role("button", name="Register"))
     registration.get_by_label("Registration code").fill(person.registration_code)
     registration.get_by_label("Password").fill(PASSWORD)
     registration.get_by_role("button").click()
-    expect(status).to_have_text("You are registered.")
+    shown("You are registered.")
     page.get_by_role("button", name="Email me a code").click()
-    expect(status).to_have_text("A code is on its way.")
+    shown("A code is on its way.")
     login = page.locator("form").filter(has=page.get_by_role("button", name="Sign in"))
     login.get_by_label("Code").fill(new_code())
     login.get_by_label("Password").fill("wrong")
     login.get_by_role("button").click()
-    expect(status).to_contain_text("password")
+    shown(re.compile("password"))
     login.get_by_label("Password").fill(PASSWORD)
     login.get_by_role("button").click()
-    expect(status).to_have_text("You are signed in.")
+    shown("You are signed in.")
     page.get_by_role("button", name="Create a code for another device").click()
-    expect(status).to_have_text(re.compile(r"^[\w-]{8,}$"))
+    shown(re.compile(r"^[\w-]{8,}$"))
     return status.inner_text()
 
 

@@ -30,13 +30,21 @@ export function App() {
     </>
   )
   const forms = signedIn ? (
-    <form onSubmit={submit(session.codeForAnotherDevice)}><button>Create a code for another device</button></form>
+    <form onSubmit={submit(session.codeForAnotherDevice)}>
+      <h1>Your account</h1>
+      <button>Create a code for another device</button>
+    </form>
   ) : (
     <>
-      <label>Email address <input type="email" value={username} onChange={(e) => setUsername(e.target.value)} /></label>
-      <form onSubmit={submit(register)}>{fields('Registration code', 'new-password')}<button>Register</button></form>
+      <h1>Sign in</h1>
+      <label>
+        Email address
+        <input type="email" autoComplete="username" value={username} onChange={(e) => setUsername(e.target.value)} />
+      </label>
       <form onSubmit={submit(requestCode)}><button>Email me a code</button></form>
       <form onSubmit={submit(signIn)}>{fields('Code', 'current-password')}<button>Sign in</button></form>
+      <h2>Register with an invitation</h2>
+      <form onSubmit={submit(register)}>{fields('Registration code', 'new-password')}<button>Register</button></form>
     </>
   )
   return <main><p role="status">{busy ? 'Please wait …' : message}</p><fieldset disabled={busy}>{forms}</fieldset></main>
