@@ -16,7 +16,7 @@ from dfns_login.browsers import named_session
 from dfns_login.ceremonies.activity import SHOWN as MOST_ACTS
 from dfns_login.ceremonies.activity import Act, Category, list_activity
 from dfns_login.ceremonies.own_sessions import SHOWN, list_sessions
-from dfns_login.ceremonies.sign_out import end_own_session
+from dfns_login.ceremonies.sign_out import end_other_sessions, end_own_session
 from dfns_login.errors import NotFound
 from dfns_login.models import AuditKind, CredentialKind, Session
 
@@ -145,6 +145,21 @@ class EndSession(AuthenticatedAPIView):
         end_own_session(self.session, int(text), requester=self.requester, now=self.now)
         if named_session(self.django_request) == int(text):
             logout(self.django_request)
+        return Response(SUCCESS)
+
+
+class EndOtherSessions(AuthenticatedAPIView):
+    """`PUT /auth/sessions/end-others`."""
+
+    @Operation(
+        "endOtherSessions",
+        "End every other session of the account",
+        description="Open codes, challenges and user actions are void afterwards. Not part of the Dfns API.",
+        reply=MessageReply,
+    )
+    def put(self, request: Request) -> Response:
+        self.body()
+        end_other_sessions(self.session, requester=self.requester, now=self.now)
         return Response(SUCCESS)
 
 

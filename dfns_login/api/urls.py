@@ -46,6 +46,7 @@ urlpatterns = [
     ),
     path("auth/sessions", sessions.Sessions.as_view(), name="sessions"),
     path("auth/sessions/end", sessions.EndSession.as_view(), name="session-end"),
+    path("auth/sessions/end-others", sessions.EndOtherSessions.as_view(), name="sessions-end-others"),
     path("auth/activity", sessions.Activity.as_view(), name="activity"),
     path("auth/events", events.Events.as_view(), name="events"),
     path("auth/action/init", user_actions.CreateActionChallenge.as_view(), name="action-init"),

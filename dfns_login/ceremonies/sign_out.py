@@ -2,6 +2,8 @@
 
 from datetime import datetime
 
+from django.db.models import Q
+
 from dfns_login.audit import record_event
 from dfns_login.ceremonies.notices import notify_owner
 from dfns_login.ceremonies.voiding import EVERY_SESSION, void_account
@@ -34,6 +36,18 @@ def end_own_session(session: Session, session_id: int, *, requester: Requester, 
         if other is None:
             raise NotFound("no such session in the account")
         _end(other, requester=requester, now=now)
+
+
+def end_other_sessions(session: Session, *, requester: Requester, now: datetime) -> None:
+    """End every session of the session's account but this one, and void what was issued to anybody else.
+
+    Raises: TokenRefused, if this session ended meanwhile.
+    Stored, in one transaction: as `void_account` does, and an event if a session ended.
+    """
+    with transaction.atomic():
+        lock_session(session, now=now)
+        ended = void_account(session.account, ending=~Q(pk=session.pk), now=now)
+        _record_ended(ended, account=session.account, requester=requester, now=now)
 
 
 def end_every_session(session: Session, *, requester: Requester, now: datetime) -> None:

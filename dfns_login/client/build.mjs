@@ -10,7 +10,7 @@ import { build } from 'esbuild'
 
 const here = path.dirname(fileURLToPath(import.meta.url))
 const outdir = path.join(here, '..', 'static', 'dfns_login', 'dist')
-const pages = ['sign_in', 'register', 'recover', 'account'].map((name) => `pages/${name}.ts`)
+const pages = ['sign_in', 'register', 'recover', 'account', 'secure'].map((name) => `pages/${name}.ts`)
 
 async function exists(file) {
   return fs.access(path.join(here, file)).then(

@@ -93,6 +93,7 @@ def notice_email(
             "network": network,
             "details": _details(event, account=account, credential=credential, device=device, network=network),
             "lock_url": _Hidden(_lock_url(event, account=account)),
+            "secure_url": _secure_url(account),
             "until": parse_datetime(str(event.detail.get("until", ""))),
             "recoverable_from": parse_datetime(str(event.detail.get("recoverable_from", ""))),
         }
@@ -142,6 +143,12 @@ def _lock_url(event: AuditEvent, *, account: Account) -> str:
     return f"{public_url_of(account.organization)}{path}?{urlencode({'token': token})}" if path else ""
 
 
+def _secure_url(account: Account) -> str:
+    """URL of the page that secures the account, by way of the sign-in; empty if the project doesn't serve the pages."""
+    path = page_path("secure")
+    return _page("sign-in", account=account, next=path) if path else ""
+
+
 def _common(account: Account) -> dict[str, Any]:
     """Return the context of every email, in the active language.
 
@@ -168,7 +175,7 @@ def _common(account: Account) -> dict[str, Any]:
     }
 
 
-def _page(name: str, *, account: Account) -> str:
+def _page(name: str, *, account: Account, **query: str) -> str:
     """URL of a page for this account; empty if the project doesn't serve the pages.
 
     The host comes from the settings, never from a request (R-112). The username is in the
@@ -177,8 +184,8 @@ def _page(name: str, *, account: Account) -> str:
     path = page_path(name)
     if not path:
         return ""
-    query = urlencode({"organization": account.organization_id})
-    return f"{public_url_of(account.organization)}{path}?{query}#{quote(account.username, safe='')}"
+    parameters = urlencode({"organization": account.organization_id, **query})
+    return f"{public_url_of(account.organization)}{path}?{parameters}#{quote(account.username, safe='')}"
 
 
 def _email(name: str, context: dict[str, Any], *, account: Account) -> EmailMultiAlternatives:

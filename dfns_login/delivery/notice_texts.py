@@ -181,10 +181,7 @@ def _key_released(event: AuditEvent, _kind: str) -> NoticeText:
                 "Somebody who is signed in to your account requested it. The key is encrypted, and only your password "
                 "opens it."
             ),
-            advice=_(
-                "If it wasn't you, somebody else is signed in to your account. Sign out everywhere on your account "
-                "page."
-            ),
+            advice=_("If it wasn't you, somebody else is signed in to your account. Secure your account at once."),
         )
     return NoticeText(
         title=_("Your key was sent to a new device or network"),

@@ -9,6 +9,7 @@ urlpatterns = [
     path("register/", views.register, name="register"),
     path("recover/", views.recover, name="recover"),
     path("account/", views.account, name="account"),
+    path("account/secure/", views.secure, name="secure"),
     path("lock/", views.lock, name="lock"),
     path("logout/", views.sign_out, name="sign-out"),
 ]

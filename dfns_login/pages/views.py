@@ -1,4 +1,4 @@
-"""The pages: `/login/`, `/register/`, `/recover/`, `/account/`, whose scripts call the API, which decides; `/lock/`.
+"""The pages, whose scripts call the API, which decides; and `/lock/`, which needs no script.
 
 Each page itself decides what to show to whom, so none is left to Django's `LoginRequiredMiddleware`.
 """
@@ -77,11 +77,15 @@ def recover(request: HttpRequest) -> HttpResponse:
 @require_safe
 def account(request: HttpRequest) -> HttpResponse:
     """Show `/account/`, or redirect to the sign-in page, which redirects back."""
-    session = resolve_browser_session(request, now=timezone.now())
-    if session is None:
-        return redirect(f"{reverse('dfns_login:sign-in')}?{urlencode({'next': request.path})}")
-    mine = {"account": session.account, "organization_id": session.account.organization_id}
-    return render(request, "dfns_login/account.html", {**_context(request), **mine})
+    return _page_of_account(request, "dfns_login/account.html")
+
+
+@login_not_required
+@guarded
+@require_safe
+def secure(request: HttpRequest) -> HttpResponse:
+    """Show `/account/secure/`, which notices link to: what to do when somebody else may be using the account."""
+    return _page_of_account(request, "dfns_login/secure.html")
 
 
 @login_not_required
@@ -116,6 +120,15 @@ def sign_out(request: HttpRequest) -> HttpResponse:
     """Sign out. For a form on the project's own pages."""
     logout(request)  # the receiver of its signal ends the session
     return redirect("dfns_login:sign-in")
+
+
+def _page_of_account(request: HttpRequest, template: str) -> HttpResponse:
+    session = resolve_browser_session(request, now=timezone.now())
+    if session is None:
+        return redirect(f"{reverse('dfns_login:sign-in')}?{urlencode({'next': request.path})}")
+    organization = session.account.organization
+    mine = {"account": session.account, "organization": organization, "organization_id": organization.pk}
+    return render(request, template, {**_context(request), **mine})
 
 
 def _context(request: HttpRequest) -> dict[str, Any]:

@@ -175,6 +175,7 @@ def test_a_form_cannot_sign_in(browser: Browser, jane: Person, content_type: str
         ("POST", "/auth/credentials/init", {"kind": "Key"}),
         ("POST", "/auth/action/init", {}),
         ("PUT", "/auth/sessions/end", {"sessionId": "1"}),
+        ("PUT", "/auth/sessions/end-others", {}),
     ],
 )
 def test_another_site_cannot_use_a_signed_in_browser(

@@ -13,7 +13,16 @@ from dfns_login.api.fields import wire_time
 from dfns_login.ceremonies.own_sessions import SHOWN
 from dfns_login.models import AuditEvent, AuditKind, Credential, Session
 from tests.support.api_browser import Browser
-from tests.support.api_client import NOT_AUTHORIZED, call, list_credentials, log_out, sign_in, told
+from tests.support.api_client import (
+    NOT_AUTHORIZED,
+    call,
+    complete_login,
+    list_credentials,
+    log_out,
+    open_login,
+    sign_in,
+    told,
+)
 from tests.support.authenticators import SoftwareKey
 from tests.support.clock import HOUR
 from tests.support.factories import Person, issue, make_credential, make_organization, make_person
@@ -200,6 +209,26 @@ def test_all_sessions_are_ended(client: Client, browser: Browser, jane: Person) 
     assert [list_credentials(client, each).status_code for each in tokens] == [401, 401]
     assert not browser.is_signed_in()
     assert not Session.objects.filter(revoked_at__isnull=True).exists()
+
+
+def test_every_other_session_ends_and_what_was_issued_to_them_is_void(
+    client: Client, browser: Browser, jane: Person
+) -> None:
+    """R-184."""
+    mine, other = signed_in(client, jane), signed_in(client, jane)
+    path = "/auth/credentials/rename"
+    stolen = other.open_action("PUT", path)
+    code, challenge = issue(jane.account.recipient), open_login(client, jane.names).json()
+    answer = call(client, "PUT", "/auth/sessions/end-others", bearer=mine.token)
+    assert (answer.status_code, answer.json()) == (200, {"message": "success"})
+    assert [each["isCurrent"] for each in listed(client, mine.token)] == [True]
+    assert told(list_credentials(client, other.token)) == NOT_AUTHORIZED
+    assert not browser.is_signed_in()
+    assert other.complete_action(stolen).status_code == 401
+    assert open_login(client, jane.names, loginCode=code).status_code == 403
+    assert complete_login(client, challenge, jane.key).status_code == 401
+    event = AuditEvent.objects.get(kind=AuditKind.SIGNED_OUT)
+    assert event.detail == {"sessions": 2}
 
 
 @pytest.mark.parametrize("whose", ["a neighbour's", "a namesake's"])

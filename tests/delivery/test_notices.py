@@ -148,7 +148,8 @@ def test_nothing_that_a_stranger_sent_stands_in_it(jane: Account, mailoutbox: Ou
         assert SOMEWHERE.agent not in body
         assert SOMEWHERE.address not in body
         assert "192.0.2.0/24" in body
-        assert body.count("http://localhost:8000/lock/") == body.count("http") == links
+        assert body.count("http://localhost:8000/lock/") == body.count("http://localhost:8000/login/?") == links
+        assert body.count("http") == 2 * links
 
 
 def test_it_arrives_by_any_backend(jane: Account, settings: Any, tmp_path: Path) -> None:

@@ -135,13 +135,39 @@ def test_another_session_can_be_ended(
     expect(page.get_by_role("heading", name="Your account")).to_be_visible()
 
 
-def test_all_sessions_can_be_ended(visitor: Visitor, browser: Browser, scene: LiveProject, resident: Resident) -> None:
+def test_an_account_is_secured_part_by_part(
+    visitor: Visitor, browser: Browser, scene: LiveProject, resident: Resident
+) -> None:
+    """R-184."""
+    page = visitor.page
     with visiting(browser, url=scene.site.url) as elsewhere:
         sign_in(elsewhere, resident)
-        visitor.page.get_by_role("button", name="Sign out everywhere", exact=True).click()
-        visitor.page.wait_for_url("**/login/**")
+        page.get_by_role("link", name="Sign out everywhere", exact=True).click()
+        page.wait_for_url("**/account/secure/")
+        expect(page.get_by_text(f"{resident.email} · ")).to_be_visible()
+        page.get_by_role("button", name="Sign out everywhere else").click()
+        expect(section(page, "1. Sign out everywhere else").get_by_text("Done")).to_be_visible()
         elsewhere.page.goto("/account/")
         elsewhere.page.wait_for_url("**/login/**")
+    page.bring_to_front()
+    section(page, "2. Choose a new password").get_by_role("button", name="Change password").click()
+    dialog = page.get_by_role("dialog", name="Change password")
+    dialog.get_by_label("Current password").fill(PASSWORD)
+    dialog.get_by_label("New password", exact=True).fill(CHANGED)
+    dialog.get_by_label("Confirm new password").fill(CHANGED)
+    dialog.get_by_role("button", name="Change password").click()
+    expect(section(page, "2. Choose a new password").get_by_text("Done")).to_be_visible(timeout=30_000)
+    expect(page.get_by_role("heading", name="3. Review how you sign in")).to_be_focused()
+    page.get_by_role("button", name="All of these are mine").click()
+    page.reload()
+    expect(section(page, "3. Review how you sign in").get_by_text("Done")).to_be_visible()  # a reload keeps it
+    page.get_by_role("button", name="Create a new recovery kit").click()
+    confirm(page, CHANGED)
+    kit = page.get_by_role("dialog", name="Your new recovery kit")
+    kit.get_by_label("I've saved my recovery kit in a safe place").check(timeout=60_000)
+    kit.get_by_role("button", name="Done").click()
+    expect(page.get_by_role("heading", name="You're done")).to_be_focused()
+    visitor.show("account-secured")
 
 
 def test_a_passkey_can_be_added_used_and_deactivated(visitor: Visitor) -> None:

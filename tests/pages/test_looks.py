@@ -112,6 +112,14 @@ def look_at_the_account(visitor: Visitor) -> None:
     expect(page.locator("[data-dialog=kit]")).to_be_hidden(timeout=30_000)
     expect(page.locator("[data-kit-made]")).to_be_visible()
     show(visitor, "account-6-done")
+    page.locator("[data-activity-category=changes]").click()
+    expect(page.locator("[data-activity-category=changes]")).to_have_attribute("aria-pressed", "true")
+    show(visitor, "account-7-changes")
+    page.goto("/account/secure/")
+    expect(page.locator("[data-credentials] [data-do]").filter(visible=True).first).to_be_visible()
+    page.locator("[data-end-others]").click()
+    expect(page.locator("[data-part=others] [data-part-done]")).to_be_visible()
+    show(visitor, "account-8-secure")
 
 
 def test_registering(visitor: Visitor, scene: LiveProject) -> None:

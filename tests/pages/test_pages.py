@@ -19,7 +19,7 @@ from tests.support.factories import Person, make_organization, make_person
 pytestmark = pytest.mark.django_db
 
 PAGES = ["/login/", "/register/", "/recover/"]
-ALL = [*PAGES, "/account/"]
+ALL = [*PAGES, "/account/", "/account/secure/"]
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ def test_security_headers(signed_in: Browser, path: str) -> None:
     assert "unsafe" not in response["Content-Security-Policy"]
 
 
-@pytest.mark.parametrize("path", [*PAGES, "/account/", "/logout/"])
+@pytest.mark.parametrize("path", [*PAGES, "/account/", "/account/secure/", "/logout/"])
 def test_redirects_and_refusals_have_security_headers_too(path: str) -> None:
     """R-90, R-92."""
     for response in (Client().get(path), Client().delete(path)):
@@ -215,9 +215,15 @@ def test_query_parameters_are_escaped(path: str) -> None:
     assert '"><script>' not in text
 
 
-def test_the_account_page_contains_the_username_and_no_secret(signed_in: Browser, jane: Person) -> None:
-    text = signed_in.get("/account/").content.decode()
+@pytest.mark.parametrize("path", ["/account/", "/account/secure/"])
+def test_signed_in_pages_contain_username_and_organization_and_no_secret(
+    signed_in: Browser, jane: Person, path: str
+) -> None:
+    """R-183. The organization is the session's, whatever the link says."""
+    text = signed_in.get(path, {"organization": make_organization("Other").pk}).content.decode()
     assert jane.account.username in text
+    assert "Acme" in text
+    assert "Other" not in text
     assert signed_in.session_key not in text
     assert "BEGIN AGE" not in text
 
@@ -232,7 +238,7 @@ def test_pages_follow_the_accepted_language() -> None:
 
 
 def test_every_page_has_a_url_name() -> None:
-    names = ("sign-in", "register", "recover", "account", "sign-out")
+    names = ("sign-in", "register", "recover", "account", "secure", "sign-out")
     assert [reverse(f"dfns_login:{name}") for name in names] == [*ALL, "/logout/"]
 
 

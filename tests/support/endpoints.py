@@ -104,6 +104,7 @@ ENDPOINTS = [
     ),
     Endpoint(name="sessions", method="GET", path="/auth/sessions"),
     Endpoint(name="session-end", method="PUT", path="/auth/sessions/end", body={"sessionId": "0"}),
+    Endpoint(name="sessions-end-others", method="PUT", path="/auth/sessions/end-others"),
     Endpoint(name="activity", method="GET", path="/auth/activity"),
     Endpoint(name="events", method="GET", path="/auth/events"),
     Endpoint(

@@ -14,7 +14,16 @@ MAKE_ADMIN: Final = """
 from django.contrib.auth import get_user_model
 get_user_model().objects.create_superuser("root", "root@example.co", {password!r})
 """
-PAGES: Final = ("/", "/login/", "/register/", "/recover/", "/account/", "/auth/credentials", "/auth/sessions")
+PAGES: Final = (
+    "/",
+    "/login/",
+    "/register/",
+    "/recover/",
+    "/account/",
+    "/account/secure/",
+    "/auth/credentials",
+    "/auth/sessions",
+)
 COMMANDS: Final = (("dfns", "doctor"), ("dfns", "doctor", "--json"), ("check",))
 MOST_PAGES: Final = 250
 LINK: Final = re.compile(r'href="(/admin/[^"#?]*(?:\?[^"#]*)?|\?[^"#]*)"')

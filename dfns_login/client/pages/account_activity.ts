@@ -33,6 +33,7 @@ export class Activity {
   readonly #list = find('[data-activity]', HTMLElement)
   readonly #empty = find('[data-activity-empty]', HTMLElement)
   readonly #more = find('[data-more-activity]', HTMLButtonElement)
+  readonly #morePart = find('[data-more-part]', HTMLElement)
   readonly #categories = findAll('[data-activity-category]', HTMLButtonElement)
   #category = ''
   #token = ''
@@ -77,7 +78,7 @@ export class Activity {
       })
       const { items, nextPageToken } = await api.call<ActPage>('GET', `auth/activity?${query.toString()}`)
       this.#token = nextPageToken ?? ''
-      this.#more.hidden = this.#token === ''
+      this.#morePart.hidden = this.#token === ''
       if (items.length > 0 || this.#token === '' || pages === MAX_EMPTY_PAGES) return items.map(row)
     }
   }

@@ -18,10 +18,16 @@ export class AccountPage {
   readonly confirmation = new Confirmation()
   readonly #signInAgain = new Dialog('again', () => this.signOut('password'))
   readonly #sections: (() => Promise<void>)[] = []
+  #onDone: (done: string) => void = () => undefined
 
   /** `load`: loads and shows a section. */
   addSection(load: () => Promise<void>): void {
     this.#sections.push(load)
+  }
+
+  /** `listener`: called with the name of the message `done` after each change. */
+  onDone(listener: (done: string) => void): void {
+    this.#onDone = listener
   }
 
   /** Make a change, reload the page's sections and show the message `done`. */
@@ -36,6 +42,7 @@ export class AccountPage {
     const load = async (): Promise<void> => void (await Promise.all(this.#sections.map((section) => section())))
     const loaded = await this.guard.run('loading', load, this.errorHandler(this.guard))
     if (loaded) this.guard.messages.showStatusBriefly(done)
+    if (done !== undefined) this.#onDone(done)
   }
 
   /** Error handling for a guard of this page. */

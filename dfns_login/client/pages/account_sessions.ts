@@ -20,16 +20,14 @@ export class Sessions {
   readonly #heading = find('#sessions-heading', HTMLElement)
   readonly #list = find('[data-sessions]', HTMLElement)
   readonly #endOthers = find('[data-end-others]', HTMLButtonElement)
+  readonly #alwaysOffered = !this.#endOthers.hidden
   #others: readonly Session[] = []
 
   constructor(account: AccountPage) {
     this.#account = account
     this.#endOthers.addEventListener('click', () => {
-      void account.change('done.others', async () => {
-        for (const other of this.#others) await this.#end(other)
-      })
+      void account.change('done.others', () => api.call('PUT', 'auth/sessions/end-others', {}))
     })
-    find('[data-end-all]', HTMLButtonElement).addEventListener('click', () => void this.#endAll())
     account.addSection(() => this.#load())
   }
 
@@ -38,6 +36,7 @@ export class Sessions {
     const current = items.filter(({ isCurrent }) => isCurrent)
     this.#others = items.filter(({ isCurrent }) => !isCurrent)
     showRows(this.#list, [...current, ...this.#others].map((each) => this.#row(each)), this.#heading)
+    if (this.#alwaysOffered) return
     if (document.activeElement === this.#endOthers && this.#others.length === 0) this.#heading.focus()
     this.#endOthers.hidden = this.#others.length === 0
   }
@@ -62,17 +61,5 @@ export class Sessions {
 
   #end({ sessionId }: Session): Promise<unknown> {
     return api.call('PUT', 'auth/sessions/end', { sessionId })
-  }
-
-  async #endAll(): Promise<void> {
-    const { guard } = this.#account
-    await guard.run(
-      'signing_out',
-      async () => {
-        await api.call('PUT', 'auth/logout', { allSessions: true })
-        this.#account.leave(guard, '')
-      },
-      this.#account.errorHandler(guard),
-    )
   }
 }

@@ -28,6 +28,20 @@ export function kitText(kit: Kit, { organization, username }: Person): string {
   })
 }
 
+/** The groups of a kit key, each with the dash that follows it. */
+function groups(kitKey: string): HTMLElement[] {
+  return kitKey.split('-').map((group, index, all) => {
+    const element = document.createElement('span')
+    element.append(group)
+    if (index === all.length - 1) return element
+    const dash = document.createElement('span')
+    dash.className = 'dfns-kit-dash'
+    dash.append('-')
+    element.append(dash)
+    return element
+  })
+}
+
 function download(content: string, name: string): void {
   const link = document.createElement('a')
   link.href = URL.createObjectURL(new Blob([content], { type: 'text/plain;charset=utf-8' }))
@@ -65,7 +79,7 @@ export class KitView {
   show(kit: Kit, person: Person): void {
     this.#content = kitText(kit, person)
     this.#name = `${text('kit.file_name')}-${person.username.replace(/[^\p{L}\p{N}@._-]+/gu, '-')}.txt`
-    this.#key.textContent = kit.kitKey
+    this.#key.replaceChildren(...groups(kit.kitKey))
     this.#printed.textContent = this.#content
     this.#box.checked = false
     window.addEventListener('beforeunload', warnBeforeLeaving)

@@ -1,5 +1,5 @@
-// What a page remembers in its tab, so that a reload resumes there: who signs in, and when a code was sent.
-// Never a code, a password or a key. It is forgotten at the sign-in and with the tab.
+// What a page remembers in its tab, so that a reload resumes there: who signs in, and when a code was sent, and which
+// parts of securing the account are done. Never a code, a password or a key. It is forgotten at the sign-in and with the tab.
 
 const PREFIX = 'dfns-login:'
 
@@ -10,12 +10,15 @@ export interface SentCode {
   until?: number
 }
 
-/** `sent`: the last code that was sent. `again`: when another may be sent, in milliseconds. */
+/**
+ * `sent`: the last code that was sent. `again`: when another may be sent, in milliseconds.
+ * `done`: parts of `/account/secure/`. */
 export interface Memory {
   organization?: string
   username?: string
   sent?: SentCode | undefined
   again?: number
+  done?: readonly string[]
 }
 
 const name = PREFIX + location.pathname

@@ -221,6 +221,7 @@ ACCEPTED: dict[str, Callable[[Actors], ApiRequest]] = {
     ),
     "createCredentialWithCode": lambda actors: create_credential_with_code(actors, new_key()),
     "listSessions": lambda actors: actors.as_operator("GET", "/auth/sessions"),
+    "endOtherSessions": lambda actors: actors.as_operator("PUT", "/auth/sessions/end-others"),
     "endSession": lambda actors: end_session(actors, str(actors.session.pk)),
     "listActivity": activity,
     "listEvents": lambda actors: actors.as_operator("GET", "/auth/events?limit=2"),
