@@ -10,7 +10,7 @@ RUN := PATH="$(abspath $(BIN)):$$PATH"
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-check quick quick-api quick-rest test test-sqlite test-postgres test-browser test-alone \
-	test-races test-outages test-django test-other coverage soak bench timing docs programs matrix conformance requirements lint sbom audit audit-python \
+	test-races test-outages test-django test-other coverage soak firefox bench timing docs programs matrix conformance requirements lint sbom audit audit-python \
 	audit-npm openapi messages web client-package examples dist lock clean
 
 help: ## List the targets
@@ -87,6 +87,12 @@ coverage: ## List the lines that no test reaches; takes twice as long as the tes
 
 soak: $(VENV)/.dev ## Run the races and outages in long rounds, over a million rows
 	SOAK=1 $(PYTEST) -m "$(ALONE)" $(ARGS)
+
+# Not part of `test`: Firefox comes in no package of pip or npm, so the machine must have one. Without one, this fails.
+FIREFOX_TESTS := tests/pages/test_sign_in.py tests/pages/test_register_and_recover.py tests/pages/test_resuming.py \
+	tests/pages/test_account.py tests/pages/test_lock.py
+firefox: $(VENV)/.dev $(VENV)/.clients $(BUNDLE) ## Run the tests of the pages in this machine's Firefox
+	$(PYTEST) -p no:schemathesis --browser=firefox -m browser $(or $(ARGS),$(FIREFOX_TESTS))
 
 # What reads the examples for containers has an environment of its own, so that no other test installs it.
 CONTAINERS := build/containers

@@ -13,6 +13,7 @@ from django.core.cache import cache
 from playwright.sync_api import Browser, sync_playwright
 
 from tests.support.conformance.browser import chromium
+from tests.support.firefox import firefox
 from tests.support.plugin import started
 from tests.support.servers import PostgreSQL, Valkey
 
@@ -122,9 +123,13 @@ def node() -> str:
 
 
 @pytest.fixture(scope="module")
-def browser(node: str) -> Iterator[Browser]:
-    """A Chromium. Playwright can be started but once at a time, and while it is, Django's database is out of reach: it
-    runs an event loop in this thread. So each module that opens pages has its own, and leaves the database alone.
+def browser(request: pytest.FixtureRequest) -> Iterator[Browser]:
+    """A Chromium, or with `--browser=firefox` a Firefox. Playwright can be started but once at a time, and while it is,
+    Django's database is out of reach: it runs an event loop in this thread. So each module that opens pages has its
+    own, and leaves the database alone.
     """
-    with sync_playwright() as playwright, chromium(playwright, node=node) as browser:
-        yield browser
+    in_firefox = request.config.getoption("--browser") == "firefox"
+    with sync_playwright() as playwright:
+        start = firefox(playwright) if in_firefox else chromium(playwright, node=request.getfixturevalue("node"))
+        with start as browser:
+            yield browser

@@ -13,6 +13,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.support.conformance.browser import Authenticator
+from tests.support.firefox import is_firefox
 from tests.support.live_project import LiveProject, wait_for
 from tests.support.page_steps import (
     ENDLESS_AUTOFILL,
@@ -199,6 +200,8 @@ def test_the_code_field_groups_and_keeps_the_caret(visitor: Visitor, resident: R
     ],
 )
 def test_a_code_can_be_pasted_in_any_form(in_code_field: Page, text: str, change: Callable[[str], str]) -> None:
+    if is_firefox(in_code_field.context.browser):
+        pytest.skip("Firefox hides the text of a paste event that a script makes.")
     field = in_code_field.locator("#code")
     field.evaluate("(field) => { field.value = '99' }")
     field.evaluate(PASTE, text.format(change("1234-5678-9012-3456")))

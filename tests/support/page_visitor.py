@@ -1,15 +1,17 @@
-"""A Chromium profile on the live pages. It records requests and problems."""
+"""A browser profile on the live pages. It records requests and problems."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
+import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request
 
+from tests.support.firefox import is_firefox
 from tests.support.javascript_clients import CLIENTS
 
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -56,6 +58,8 @@ class Visitor:
         assert violations == [], "\n".join([name, *violations])
 
     def picture(self, name: str) -> None:
+        if is_firefox(self.page.context.browser):
+            return  # Playwright would insert a style, which the policy blocks
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
         self.page.screenshot(path=SCREENSHOTS / f"{name}-{self.look}.png", full_page=True, animations="disabled")
 
@@ -78,6 +82,7 @@ def visiting(browser: Browser, *, url: str, look: str = "light", **options: Any)
 
     `options` are Playwright's, such as `locale`, `color_scheme`, `viewport`.
     """
+    _skip_what_firefox_lacks(browser, options)
     context = browser.new_context(**{"base_url": url, "reduced_motion": "reduce", **options})
     context.set_default_timeout(PATIENCE_MILLISECONDS)
     context.add_init_script(LISTEN)
@@ -88,16 +93,25 @@ def visiting(browser: Browser, *, url: str, look: str = "light", **options: Any)
     context.on("request", lambda request: visitor.sent.append(_sent(request)))
     try:
         yield visitor
-        assert visitor.problems == []
+        assert not visitor.problems, "\n".join(visitor.problems)
     finally:
         context.close()
+
+
+def _skip_what_firefox_lacks(browser: Browser, options: Mapping[str, Any]) -> None:
+    """Skip what Playwright can't ask of Firefox yet. It would ignore these options."""
+    if is_firefox(browser):
+        if options.get("color_scheme") == "dark":
+            pytest.skip("Firefox shows its own color scheme.")
+        if options.get("java_script_enabled") is False:
+            pytest.skip("Firefox runs scripts.")
 
 
 def _note(visitor: Visitor, message: ConsoleMessage) -> None:
     # Chromium writes a line for every error response, which is not the page's fault
     refused = message.type == "error" and message.text.startswith("Failed to load resource: the server responded")
     if message.type in {"error", "warning"} and not refused:
-        visitor.problems.append(f"{message.type}: {message.text}")
+        visitor.problems.append(f"{message.type}: {message.text} ({message.location})")
 
 
 def _sent(request: Request) -> Sent:

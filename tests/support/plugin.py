@@ -1,6 +1,7 @@
 """Start the servers of the run, and set a production-like environment, before Django reads its settings.
 
-`pytest --db=postgres` runs on PostgreSQL instead of SQLite. `REDIS_URL` and `DATABASE_URL` name other servers to use.
+`pytest --db=postgres` runs on PostgreSQL instead of SQLite, and `--browser=firefox` opens the pages in Firefox.
+`REDIS_URL` and `DATABASE_URL` name other servers to use.
 """
 
 import atexit
@@ -23,6 +24,7 @@ S = TypeVar("S", Valkey, PostgreSQL)
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--db", choices=("sqlite", "postgres"), default="sqlite", help="Database that the tests run on.")
+    parser.addoption("--browser", choices=("chromium", "firefox"), default="chromium", help="Browser that opens pages.")
 
 
 @pytest.hookimpl(wrapper=True)  # wrappers run before pytest-django's hook, which reads the settings

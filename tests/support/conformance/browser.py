@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import pytest
 from playwright.sync_api import Browser, CDPSession, Error, Page, Playwright
 
 from tests.support.authenticators import Members
+from tests.support.firefox import is_firefox
 from tests.support.javascript_clients import CLIENTS
 
 PATH: Final = "/conformance"
@@ -39,6 +41,8 @@ class Authenticator:
 
     @classmethod
     def plugged_into(cls, page: Page) -> "Authenticator":
+        if is_firefox(page.context.browser):
+            pytest.skip("Only Chromium has a virtual authenticator.")
         session = page.context.new_cdp_session(page)
         session.send("WebAuthn.enable")
         options = {
