@@ -21,7 +21,7 @@ from dfns_login.admin.django_types import TypedModelForm
 from dfns_login.admin.filters import OrganizationFilter, choice_filter
 from dfns_login.admin.model_admin import ReadOnlyAdmin, operator_of
 from dfns_login.admin.related import related_to
-from dfns_login.admin.rendering import RelatedRows, Tone, badge, change_url, link_to, moment
+from dfns_login.admin.rendering import RelatedRows, Tone, badge, change_url, link_to, moment, with_below
 from dfns_login.admin.search import starts_with, username_or_empty
 from dfns_login.admin.verdict import verdict
 from dfns_login.ceremonies.invitation import Invitation, account_to_invite, invite
@@ -76,7 +76,7 @@ class AccountAdmin(ReadOnlyAdmin[Account]):
     """Accounts: people as members of an organization."""
 
     operations = (INVITE_AGAIN, DEACTIVATE, REACTIVATE, UNLOCK, CANCEL_RECOVERY)
-    list_display = ("username", "shown_state", "shown_organization", "kind", "shown_last_sign_in", "shown_created")
+    list_display = ("shown_username", "shown_state", "shown_last_sign_in", "shown_created")
     list_filter = (
         choice_filter("state", AccountState, _("state")),
         choice_filter("kind", AccountKind, _("kind")),
@@ -198,6 +198,10 @@ class AccountAdmin(ReadOnlyAdmin[Account]):
 
     def related_rows(self, request: HttpRequest, row: Account) -> Iterable[RelatedRows]:
         return related_to(row, may_view=partial(self.may_view, request), now=timezone.now())
+
+    @admin.display(description=_("username"))
+    def shown_username(self, row: Account) -> str:
+        return with_below(row.username, row.organization)
 
     @admin.display(description=_("ID"))
     def shown_id(self, row: Account) -> str:

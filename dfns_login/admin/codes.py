@@ -19,7 +19,7 @@ from dfns_login.admin.exports import ExportedAdmin
 from dfns_login.admin.filters import Filter, OrganizationFilter, PeriodFilter, choice_filter
 from dfns_login.admin.guesses import guesses_in_words
 from dfns_login.admin.model_admin import Operation
-from dfns_login.admin.rendering import NOTHING, Tone, badge, link_to, moment, moment_after, whole_agent
+from dfns_login.admin.rendering import NOTHING, Tone, badge, link_to, moment, moment_after, whole_agent, with_below
 from dfns_login.admin.search import starts_with, username_or_empty
 from dfns_login.admin.timeline import timeline
 from dfns_login.ceremonies.operators import revoke_code
@@ -183,6 +183,9 @@ class OneTimeCodeAdmin(ExportedAdmin[OneTimeCode]):
             found |= Q(pk=int(typed))
         return queryset.filter(found), False
 
+    def heading(self, row: OneTimeCode) -> str:
+        return f"{row.get_purpose_display()} · {row.recipient}"
+
     @admin.display(description=_("state"))
     def shown_state(self, row: OneTimeCode) -> str:
         return code_badge(row, now=timezone.now())
@@ -213,16 +216,16 @@ class OneTimeCodeAdmin(ExportedAdmin[OneTimeCode]):
     @admin.display(description=_("recipient"))
     def shown_recipient(self, row: OneTimeCode) -> str:
         organization = getattr(row, "organization_name", None) or row.organization
-        return format_html('{}<span class="dfns-under">{}</span>', row.recipient, organization)
+        return with_below(row.recipient, organization)
 
     @admin.display(description=_("state"))
     def shown_state_and_guesses(self, row: OneTimeCode) -> str:
-        return format_html('{}<span class="dfns-under">{}</span>', self.shown_state(row), guesses_in_words(row))
+        return with_below(self.shown_state(row), guesses_in_words(row))
 
     @admin.display(description=_("requested"))
     def shown_life(self, row: OneTimeCode) -> str:
         until = format_html(gettext("until {}"), moment_after(row.expires_at, begin=row.issued_at))
-        return format_html('{}<span class="dfns-under">{}</span>', moment(row.issued_at), until)
+        return with_below(moment(row.issued_at), until)
 
     @admin.display(description=_("expires"))
     def shown_expires(self, row: OneTimeCode) -> str:

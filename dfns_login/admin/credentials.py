@@ -1,7 +1,7 @@
 """Credentials: view and deactivate them. The encrypted private key is never read from the database here."""
 
 import hashlib
-from typing import Any
+from typing import Any, Final
 
 from django.contrib import admin
 from django.db.models import QuerySet
@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from dfns_login.admin.filters import AccountFilter, OrganizationFilter, choice_filter
 from dfns_login.admin.model_admin import AccountRowsAdmin, Operation
 from dfns_login.admin.organizations import ActiveFilter
-from dfns_login.admin.rendering import active_badge, link_to, moment
+from dfns_login.admin.rendering import active_badge, link_to, moment, with_below
 from dfns_login.ceremonies.credential_changes import deactivate_credential
 from dfns_login.models import Credential, CredentialKind
 from dfns_login.verification.public_keys import PublicKeyError, public_key_pem
@@ -35,12 +35,15 @@ DEACTIVATE: Operation[Credential] = Operation(
 )
 
 
+OF_PASSKEYS: Final = ("sign_count", "transports", "backup_eligible", "backed_up", "aaguid")
+
+
 @admin.register(Credential)
 class CredentialAdmin(AccountRowsAdmin[Credential]):
     """Credentials: public keys that people sign in with."""
 
     operations = (DEACTIVATE,)
-    list_display = ("name", "shown_account", "shown_organization", "kind", "algorithm", "shown_state", "shown_created")
+    list_display = ("shown_name", "shown_who", "shown_state", "shown_created")
     list_filter = (choice_filter("kind", CredentialKind, _("kind")), ActiveFilter, OrganizationFilter, AccountFilter)
     search_help_text = _("Username or ID of the account, or ID of the credential (cr-…)")
     empty_text = _("No credentials yet. People create them when they register. Invite a person first.")
@@ -78,6 +81,14 @@ class CredentialAdmin(AccountRowsAdmin[Credential]):
         rows = super().get_queryset(request).select_related("account", "organization")
         return rows.defer("encrypted_key_at_rest", "public_key")
 
+    def get_fields(self, request: HttpRequest, obj: Credential | None = None) -> Any:
+        """Leave out what only passkeys have."""
+        is_passkey = obj is None or obj.kind == CredentialKind.FIDO2
+        return [each for each in self.fields if is_passkey or each not in OF_PASSKEYS]
+
+    def heading(self, row: Credential) -> str:
+        return f"{row.name} · {row.account}"
+
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Credential], bool]:
@@ -93,6 +104,14 @@ class CredentialAdmin(AccountRowsAdmin[Credential]):
     @admin.display(description=_("state"))
     def shown_state(self, row: Credential) -> str:
         return active_badge(active=row.active)
+
+    @admin.display(description=_("name"))
+    def shown_name(self, row: Credential) -> str:
+        return with_below(row.name, row.get_kind_display())
+
+    @admin.display(description=_("account"))
+    def shown_who(self, row: Credential) -> str:
+        return with_below(link_to(row.account), row.organization)
 
     @admin.display(description=_("account"))
     def shown_account(self, row: Credential) -> str:

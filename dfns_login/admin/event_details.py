@@ -6,13 +6,14 @@ from typing import Final
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
 from django.db.models import Model
+from django.utils.dateparse import parse_datetime
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext, gettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from dfns_login.admin.django_types import Text
-from dfns_login.admin.rendering import NOTHING, change_url
+from dfns_login.admin.rendering import NOTHING, change_url, moment
 from dfns_login.models import (
     Account,
     AuditEvent,
@@ -59,7 +60,7 @@ CHOICES: Final[Mapping[str, Mapping[str, Text]]] = {
 
 def details_in_brief(event: AuditEvent) -> str:
     """Render the details in one line, for a list. A link may lead to an object that was deleted."""
-    return format_html_join(", ", "{}: {}", _described(event, link=_link)) or NOTHING
+    return format_html_join(", ", "{}: {}", _described(event, link=_link))
 
 
 def details_in_full(event: AuditEvent) -> str:
@@ -80,6 +81,8 @@ def _described(event: AuditEvent, *, link: Callable[[type[Model], object], str])
         elif name in OBJECTS:
             each = value if isinstance(value, list) else [value]
             yield label, format_html_join(", ", "{}", ((link(OBJECTS[name], one),) for one in each))
+        elif name == "until":
+            yield label, moment(parse_datetime(str(value)))
         else:
             text = ", ".join(map(str, value)) or NOTHING if isinstance(value, list) else value
             yield label, str(CHOICES.get(name, {}).get(str(text), text))

@@ -13,7 +13,7 @@ from dfns_login.admin.export_columns import EVENT_COLUMNS
 from dfns_login.admin.exports import ExportedAdmin
 from dfns_login.admin.filters import AccountFilter, OrganizationFilter, PeriodFilter, choice_filter
 from dfns_login.admin.model_admin import AccountRowsAdmin
-from dfns_login.admin.rendering import NOTHING, Tone, badge, link_to, moment
+from dfns_login.admin.rendering import NOTHING, Tone, badge, link_to, moment, with_below
 from dfns_login.models import AuditEvent, AuditKind, AuditLink, Notice
 from dfns_login.verification.evidence import EvidenceError, verify_evidence
 
@@ -31,10 +31,10 @@ class AuditEventAdmin(ExportedAdmin[AuditEvent], AccountRowsAdmin[AuditEvent]):
     """Audit events, newest first."""
 
     exported = EVENT_COLUMNS
-    list_display = ("shown_at", "kind", "shown_account", "shown_organization", "shown_origin", "shown_detail")
+    list_display = ("shown_at", "shown_what", "shown_who", "shown_origin")
     list_filter = (
         EventTimeFilter,
-        choice_filter("kind", AuditKind, _("event")),
+        choice_filter("kind", AuditKind, _("event"), template="admin/dfns_login/select_filter.html"),
         OrganizationFilter,
         AccountFilter,
     )
@@ -71,6 +71,17 @@ class AuditEventAdmin(ExportedAdmin[AuditEvent], AccountRowsAdmin[AuditEvent]):
         """Prefetch what events refer to: a join leaves out those of a deleted account. Lists need no evidence."""
         return super().get_queryset(request).prefetch_related("account", "organization").defer("evidence")
 
+    def heading(self, row: AuditEvent) -> str:
+        return " · ".join(filter(None, (row.get_kind_display(), str(row.account or row.organization or ""))))
+
+    @admin.display(description=_("event"))
+    def shown_what(self, row: AuditEvent) -> str:
+        return with_below(row.get_kind_display(), details_in_brief(row))
+
+    @admin.display(description=_("account"))
+    def shown_who(self, row: AuditEvent) -> str:
+        return with_below(self.shown_account(row), row.organization or row.organization_id or "")
+
     @admin.display(description=_("time"))
     def shown_at(self, row: AuditEvent) -> str:
         return moment(row.at)
@@ -82,10 +93,6 @@ class AuditEventAdmin(ExportedAdmin[AuditEvent], AccountRowsAdmin[AuditEvent]):
     @admin.display(description=_("organization"))
     def shown_organization(self, row: AuditEvent) -> str:
         return link_to(row.organization) if row.organization else row.organization_id or NOTHING
-
-    @admin.display(description=_("details"))
-    def shown_detail(self, row: AuditEvent) -> str:
-        return details_in_brief(row)
 
     @admin.display(description=_("details"))
     def shown_details(self, row: AuditEvent) -> str:

@@ -25,9 +25,16 @@ class Filter(SimpleListFilter):
 
     indexed: ClassVar[bool] = False
 
+    def choices(self, changelist: ChangeList) -> Iterator[Any]:
+        """Yield the choices. Sets `kept`: the rest of the query, for a form of the filter's template."""
+        dropped = {self.parameter_name, "p", "e"}
+        self.kept = [(name, value) for name, value in changelist.params.items() if name not in dropped]
+        self.kept += [("q", changelist.query)] if changelist.query and "q" not in changelist.params else []
+        yield from super().choices(changelist)
+
 
 class ChoiceFilter(Filter):
-    """Filter by a column that has choices."""
+    """Filter by a column that has choices. Its template may be one that needs `kept`, as a form does."""
 
     column: ClassVar[str]
     values: ClassVar[type[TextChoices]]
@@ -39,9 +46,11 @@ class ChoiceFilter(Filter):
         return queryset.filter(**{self.column: self.value()}) if self.value() else None
 
 
-def choice_filter(column: str, values: type[TextChoices], title: Text) -> type[ChoiceFilter]:
+def choice_filter(
+    column: str, values: type[TextChoices], title: Text, *, template: str = ChoiceFilter.template
+) -> type[ChoiceFilter]:
     """Make a filter for the choices of `column`."""
-    members = {"column": column, "values": values, "title": title, "parameter_name": column}
+    members = {"column": column, "values": values, "title": title, "parameter_name": column, "template": template}
     return type(f"{values.__name__}Filter", (ChoiceFilter,), members)
 
 
@@ -103,12 +112,6 @@ class PeriodFilter(Filter):
 
     def lookups(self, request: HttpRequest, model_admin: AnyModelAdmin) -> Iterable[tuple[str, Text]]:
         return [(name, label) for name, (_length, label) in self.periods.items()]
-
-    def choices(self, changelist: ChangeList) -> Iterator[Any]:
-        dropped = {self.parameter_name, "p", "e"}
-        self.kept = [(name, value) for name, value in changelist.params.items() if name not in dropped]
-        self.kept += [("q", changelist.query)] if changelist.query and "q" not in changelist.params else []
-        yield from super().choices(changelist)
 
     @property
     def day(self) -> str:

@@ -149,6 +149,10 @@ class OperationsAdmin(TypedModelAdmin[M]):
             )
             self.message_user(request, text % {"count": skipped}, messages.WARNING)
 
+    def heading(self, row: M) -> str:
+        """What the row's page is about."""
+        return str(row)
+
     def related_rows(self, request: HttpRequest, row: M) -> Iterable[RelatedRows]:
         """Tables of related rows that the user may see, for the row's page."""
         return ()
@@ -168,6 +172,7 @@ class OperationsAdmin(TypedModelAdmin[M]):
         obj: M | None = None,
     ) -> HttpResponse:
         if change and obj is not None:
+            context["subtitle"] = self.heading(obj)
             context["operations"] = self._buttons(request, obj)
             context["related_rows"] = list(self.related_rows(request, obj))
         return super().render_change_form(request, context, add, change, form_url, obj)

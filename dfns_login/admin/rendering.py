@@ -89,6 +89,11 @@ def origin(address: str, agent: str) -> str:
     return format_html('{}<span class="dfns-under" title="{}">{}</span>', address or NOTHING, agent, name)
 
 
+def with_below(text: Text, below: object) -> SafeString:
+    """Render a text with a quieter one below it."""
+    return format_html('{}<span class="dfns-under">{}</span>', text, below)
+
+
 def change_url(row: Model) -> str:
     """URL of the row's admin page; empty if there is none, as for a user model that isn't registered."""
     try:

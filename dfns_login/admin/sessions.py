@@ -8,13 +8,14 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 
 from dfns_login.admin.django_types import AnyModelAdmin, Text
 from dfns_login.admin.filters import AccountFilter, AccountOrganizationFilter, Filter
 from dfns_login.admin.model_admin import AccountRowsAdmin, Operation
-from dfns_login.admin.rendering import Tone, badge, link_to, moment
+from dfns_login.admin.rendering import Tone, agent_name, badge, link_to, moment, moment_after, with_below
 from dfns_login.ceremonies.sign_out import end_session
 from dfns_login.models import AccountState, Session
 from dfns_login.settings import login_settings
@@ -67,7 +68,7 @@ class SessionAdmin(AccountRowsAdmin[Session]):
     """Sessions, newest first."""
 
     operations = (END,)
-    list_display = ("shown_account", "shown_state", "shown_organization", "shown_issued", "shown_seen", "shown_origin")
+    list_display = ("shown_who", "shown_state", "shown_times", "shown_origin")
     list_filter = (SessionStateFilter, AccountOrganizationFilter, AccountFilter)
     empty_text = _("No sessions yet. One begins when a registered person signs in.")
     ordering = ("-pk",)
@@ -102,9 +103,16 @@ class SessionAdmin(AccountRowsAdmin[Session]):
         rows = super().get_queryset(request).select_related("account__organization", "credential")
         return rows.defer("jti", "django_session_key", "credential__encrypted_key_at_rest", "credential__public_key")
 
+    def heading(self, row: Session) -> str:
+        return " · ".join(filter(None, (str(row.account), agent_name(row.agent))))
+
     @admin.display(description=_("state"))
     def shown_state(self, row: Session) -> str:
         return session_badge(row, now=timezone.now())
+
+    @admin.display(description=_("account"))
+    def shown_who(self, row: Session) -> str:
+        return with_below(str(row.account), row.account.organization)
 
     @admin.display(description=_("account"))
     def shown_account(self, row: Session) -> str:
@@ -121,6 +129,11 @@ class SessionAdmin(AccountRowsAdmin[Session]):
     @admin.display(description=_("signed in"))
     def shown_issued(self, row: Session) -> str:
         return moment(row.issued_at)
+
+    @admin.display(description=_("signed in"))
+    def shown_times(self, row: Session) -> str:
+        seen = format_html(gettext("seen {}"), moment_after(row.last_seen_at, begin=row.issued_at))
+        return with_below(moment(row.issued_at), seen)
 
     @admin.display(description=_("last seen"))
     def shown_seen(self, row: Session) -> str:

@@ -4,7 +4,7 @@ A wrong password is not among the reasons. It never reaches the server: the brow
 sign-in ends after its code was entered.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -63,9 +63,13 @@ class Verdict:
 
 def verdict(account: Account, *, may_view: MayView, now: datetime) -> Verdict:
     """Return the verdict, from what the operator may view: at most four statements and a call to the cache."""
-    reasons = [*_account_reasons(account, now=now)]
+    reasons = [*_account_reasons(account)]
+    signing: Collection[str] = ()
     if may_view(Credential) and account.state == AccountState.REGISTERED:
-        reasons += _credential_reasons(account)
+        kinds = list(account.credentials.usable().values_list("kind", flat=True))
+        signing = [kind for kind in kinds if kind != CredentialKind.RECOVERY_KEY]
+        reasons += _credential_reasons(account, signing, has_kit=len(signing) < len(kinds))
+    reasons += _lock_reasons(account, signing, now=now)
     if may_view(OneTimeCode):
         reasons += _code_reasons(account, now=now)
     if may_view(AuditEvent):
@@ -82,7 +86,7 @@ def verdict(account: Account, *, may_view: MayView, now: datetime) -> Verdict:
     return Verdict(tone=tone, text=text, reasons=sorted(reasons, key=lambda each: order.index(each.tone)))
 
 
-def _account_reasons(account: Account, *, now: datetime) -> Iterator[Reason]:
+def _account_reasons(account: Account) -> Iterator[Reason]:
     if not account.organization.active:
         yield _stops(_("The organization is deactivated."), _("Reactivate it on its own page."))
     if account.state == AccountState.DEACTIVATED:
@@ -92,13 +96,6 @@ def _account_reasons(account: Account, *, now: datetime) -> Iterator[Reason]:
         yield _stops(_("They have not registered yet."), advice)
     if account.user is not None and not getattr(account.user, "is_active", True):
         yield _stops(_("Their Django user is not active."), _("Set “Active” on the page of the user."))
-    if account.is_locked(now=now):
-        yield _hinders(
-            _said(
-                _("The owner locked the account until {}. A password doesn't sign in."), moment(account.locked_until)
-            ),
-            _("A passkey or the recovery kit unlocks it. Before you unlock it, make sure that the owner asks you to."),
-        )
     if account.email_refused_at is not None:
         yield _hinders(
             _said(_("The mail server refused their address for good, last on {}."), moment(account.email_refused_at)),
@@ -106,10 +103,18 @@ def _account_reasons(account: Account, *, now: datetime) -> Iterator[Reason]:
         )
 
 
-def _credential_reasons(account: Account) -> Iterator[Reason]:
-    kinds = list(account.credentials.usable().values_list("kind", flat=True))
-    signing = [kind for kind in kinds if kind != CredentialKind.RECOVERY_KEY]
-    if not signing and CredentialKind.RECOVERY_KEY in kinds:
+def _lock_reasons(account: Account, signing: Collection[str], *, now: datetime) -> Iterator[Reason]:
+    if not account.is_locked(now=now):
+        return
+    only_password = set(signing) == {CredentialKind.PASSWORD_PROTECTED_KEY}
+    yield (_stops if only_password else _hinders)(
+        _said(_("The owner locked the account until {}. A password doesn't sign in."), moment(account.locked_until)),
+        _("A passkey or the recovery kit unlocks it. Before you unlock it, make sure that the owner asks you to."),
+    )
+
+
+def _credential_reasons(account: Account, signing: Collection[str], *, has_kit: bool) -> Iterator[Reason]:
+    if not signing and has_kit:
         advice = _("They can recover the account with their recovery kit, on the recovery page.")
         yield _stops(_("No password, passkey or key is active."), advice)
     elif not signing:

@@ -85,7 +85,17 @@ def wait(jane: Account) -> None:
     )
 
 
+def lock(jane: Account) -> None:
+    change(jane, locked_until=NOW + timedelta(hours=1))
+
+
+def lock_with_passkey(jane: Account) -> None:
+    lock(jane)
+    jane.credentials.update(kind=CredentialKind.KEY, encrypted_key_at_rest=None)
+
+
 STOPS = {
+    "The owner locked the account until": lock,
     "The organization is deactivated.": deactivate_organization,
     "The account is deactivated.": lambda jane: change(jane, state="deactivated"),
     "They have not registered yet.": lambda jane: change(jane, state="invited"),
@@ -116,7 +126,7 @@ def code(jane: Account, **fields: Any) -> OneTimeCode:
 
 
 HINDERS = {
-    "The owner locked the account until": lambda jane: change(jane, locked_until=NOW + timedelta(hours=1)),
+    "The owner locked the account until": lock_with_passkey,
     "The mail server refused their address": lambda jane: change(jane, email_refused_at=NOW),
     "Queued": code,
     "Failed; will be retried": lambda jane: code(jane, delivery="failed", tries=1),

@@ -92,6 +92,19 @@ def test_a_list_without_rows_says_what_to_do(operator: Client, db: None, model: 
     assert "account/add/" not in staff_client(f"view_{model}").get(f"{ADMIN}/{model}/").content.decode()
 
 
+def test_pages_are_named_by_what_they_are_about(operator: Client, scene: AdminRecords) -> None:
+    event = scene.account.events.filter(kind=AuditKind.CODE_SENT).get()
+    for model, pk, begin in (("onetimecode", scene.code.pk, "Login"), ("auditevent", event.pk, "Code sent")):
+        assert f"<h2>{begin} · " in operator.get(page_of(model, pk)).content.decode()
+    assert "Aaguid" not in operator.get(page_of("credential", scene.credential.pk)).content.decode()
+
+
+def test_the_form_of_a_filter_keeps_the_rest(operator: Client, scene: AdminRecords) -> None:
+    page = operator.get(f"{ADMIN}/auditevent/", {"kind": "code.sent", "when": "hour", "q": "x"}).content.decode()
+    assert '<option value="code.sent" selected>Code sent</option>' in page
+    assert '<input type="hidden" name="when" value="hour">' in page
+
+
 def test_a_session_shows_where_it_was_opened(operator: Client, scene: AdminRecords) -> None:
     Session.objects.update(agent=CHROME)
     assert "Chrome 141 on Windows" in operator.get(f"{ADMIN}/session/").content.decode()

@@ -48,4 +48,8 @@ def _event_figures(totals: dict[AuditKind, int]) -> Iterator[Figure]:
     recovered = gettext("%(count)d recovered") % {"count": totals[AuditKind.RECOVERED]}
     yield Figure(name=_("Sign-ins"), value=whole(totals[AuditKind.SIGNED_IN]), detail=f"{registered}, {recovered}")
     suspected = gettext("%(count)d passkeys may have been copied") % {"count": totals[AuditKind.CREDENTIAL_SUSPECTED]}
-    yield Figure(name=_("Locked by their owner"), value=whole(totals[AuditKind.LOCKED]), detail=suspected)
+    yield Figure(
+        name=_("Locked by their owner"),
+        value=whole(totals[AuditKind.LOCKED]),
+        detail=suspected if totals[AuditKind.CREDENTIAL_SUSPECTED] else "",
+    )
