@@ -68,11 +68,8 @@ const results = await Promise.all([
 const compiler = path.join(here, 'node_modules', 'typescript', 'bin', 'tsc')
 await promisify(execFile)(process.execPath, [compiler, '--project', path.join(here, 'tsconfig.types.json')])
 
-// Make the folder a package, for Node and for front ends with their own bundler.
-const { name, license } = JSON.parse(await fs.readFile(path.join(here, 'package.json'), 'utf8'))
-const exports = { '.': { types: './types/signer.d.ts', default: './signer.js' } }
-const manifest = { name, version: '0.0.0', private: true, license, type: 'module', sideEffects: false, exports }
-await fs.writeFile(path.join(outdir, 'package.json'), JSON.stringify(manifest, null, 2) + '\n')
+// For Node, which the tests run the signer in. The npm package is built apart, by package.mjs.
+await fs.writeFile(path.join(outdir, 'package.json'), '{ "type": "module" }\n')
 
 // Written last: `make` uses it as the timestamp of the whole build.
 const licenses = await Promise.all(packagesIn(results).map(licenseOf))
