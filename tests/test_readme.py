@@ -220,13 +220,24 @@ def test_the_readme_leads_to_a_signed_in_person(project: Project) -> None:
     assert not re.search(r"^error +(keys|worker|broker|cache|database):", health, re.MULTILINE), health
 
 
+@pytest.mark.parametrize("page", [README, TUTORIAL], ids=["README", "tutorial"])
+def test_the_settings_fit_what_startproject_writes(page: str) -> None:
+    """Django 6.1 writes `MAILERS`, and then refuses `EMAIL_BACKEND`."""
+    block = re.search(r"# mysite/settings\.py, at the end\n(.*?)```", page, re.DOTALL)
+    assert block is not None
+    for written, backend in (({}, True), ({"MAILERS": {}}, False)):
+        names: dict[str, Any] = {"INSTALLED_APPS": [], "MIDDLEWARE": [], **written}
+        exec(block[1], names)  # noqa: S102
+        assert ("EMAIL_BACKEND" in names) == backend
+
+
 @pytest.mark.slow
 def test_the_tutorial_leads_to_a_signed_in_person_on_the_page(project: Project, browser: Browser) -> None:
     """In Chromium, with what the development server serves, and back to the project's own page."""
     said = follow(project, TUTORIAL)
     assert re.findall(r"^([A-Z][^:\n]*): (?:shell|environment|[\w/]+\.py)$", said, re.MULTILINE) == ["Organization"]
     registration_code = project.code(number=1)
-    link = re.search(r"http\S+/register/\S+", project.log.read_text(errors="replace"))
+    link = re.search(r"^http\S+/register/\S+$", said, re.MULTILINE)
     assert link is not None
     url = project.environment["PUBLIC_URL"]
     wait_until_up(url)

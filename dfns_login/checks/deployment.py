@@ -243,8 +243,8 @@ def _check_exposure(conf: LoginSettings) -> Iterator[CheckMessage]:
     if plain and not any(map(apps.is_installed, LOGIN_LIMITERS)):
         yield Warning(
             "The admin's login view allows unlimited password guesses.",
-            hint="Use a rate-limited view or this app's sign-in instead (CVE-2022-24857). If a proxy limits it, "
-            "silence this check.",
+            hint="Use a rate-limited view, or this app's sign-in: admin.site.login = login_required(admin.site.login) "
+            "in the root URLconf (CVE-2022-24857). If a proxy limits it, silence this check.",
             id="dfns_login.W051",
         )
 

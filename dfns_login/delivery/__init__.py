@@ -2,6 +2,7 @@
 
 from dfns_login.delivery.celery_app import MISSING_APP, has_celery_app, missing_files, missing_lines
 from dfns_login.delivery.devices import device_with_version
+from dfns_login.delivery.emails import page_url
 from dfns_login.delivery.lease import SEND_LIMIT
 from dfns_login.delivery.notice_texts import has_notice
 from dfns_login.delivery.outbox import deliver_due
@@ -21,5 +22,6 @@ __all__ = [
     "has_notice",
     "missing_files",
     "missing_lines",
+    "page_url",
     "sample_emails",
 ]

@@ -146,7 +146,7 @@ def _lock_url(event: AuditEvent, *, account: Account) -> str:
 def _secure_url(account: Account) -> str:
     """URL of the page that secures the account, by way of the sign-in; empty if the project doesn't serve the pages."""
     path = page_path("secure")
-    return _page("sign-in", account=account, next=path) if path else ""
+    return page_url("sign-in", account=account, next=path) if path else ""
 
 
 def _common(account: Account) -> dict[str, Any]:
@@ -162,8 +162,8 @@ def _common(account: Account) -> dict[str, Any]:
         "organization": account.organization,
         "rp_name": conf.rp_name,
         "public_url": public_url,
-        "register_url": partial(_page, "register", account=account),
-        "recover_url": lambda: _page("recover", account=account) or public_url,
+        "register_url": partial(page_url, "register", account=account),
+        "recover_url": lambda: page_url("recover", account=account) or public_url,
         "support_email": conf.support_email,
         "logo_url": conf.email_logo_url,
         "preview_padding": PREVIEW_PADDING,
@@ -175,7 +175,7 @@ def _common(account: Account) -> dict[str, Any]:
     }
 
 
-def _page(name: str, *, account: Account, **query: str) -> str:
+def page_url(name: str, *, account: Account, **query: str) -> str:
     """URL of a page for this account; empty if the project doesn't serve the pages.
 
     The host comes from the settings, never from a request (R-112). The username is in the

@@ -15,6 +15,7 @@ from dfns_login.ceremonies.enrollment import enroll_each, ordinary_users
 from dfns_login.ceremonies.invitation import Invitation, create_organization, invite
 from dfns_login.ceremonies.lockdown import unlock_account
 from dfns_login.ceremonies.operators import Operator
+from dfns_login.delivery import page_url
 from dfns_login.management.terminal import Parsers, ReportedError, Terminal, add_command, add_group, requester
 from dfns_login.models import Account, AccountKind, AccountState, CodePurpose, OneTimeCode, Organization
 
@@ -63,11 +64,14 @@ def invite_person(given: argparse.Namespace, terminal: Terminal) -> None:
         sent += " and waits to be emailed again" if code.is_requested_again else ""
     else:
         sent = "waits to be emailed"
+    url = page_url("register", account=account)
     row = _row(Account.objects.filter(pk=account.pk).values(*COLUMNS).get())
     terminal.print(
-        {**row, "code_expires_at": until and until.isoformat(), "code_email": code and code.delivery},
+        {**row, "code_expires_at": until and until.isoformat(), "code_email": code and code.delivery, "url": url},
         f"{account.pk}  {account.email}  invited to {organization.name} as {account.kind}; "
-        f"the registration code {sent}" + (f" and expires at {until:%Y-%m-%d %H:%M} UTC." if until else "."),
+        f"the registration code {sent}"
+        + (f" and expires at {until:%Y-%m-%d %H:%M} UTC." if until else ".")
+        + (f"\n{url}" if url else ""),
     )
 
 
