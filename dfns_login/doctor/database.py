@@ -139,7 +139,7 @@ def _encrypted_keys() -> Finding:
     if undecryptable:
         return bad(
             "encrypted keys",
-            f"The at_rest ring cannot decrypt {len(undecryptable)} of {ENCRYPTED_SAMPLE} sampled keys: "
+            f"The at_rest ring cannot decrypt {len(undecryptable)} of up to {ENCRYPTED_SAMPLE} sampled keys: "
             f"{', '.join(undecryptable[:3])}.",
             remedy="Put the removed key back into the ring, then run `manage.py dfns reencrypt`.",
         )

@@ -37,7 +37,11 @@ def _keys(_clock: Clock) -> Iterator[Finding]:
     try:
         rings = key_ids()
     except ImproperlyConfigured as error:
-        yield bad("keys", str(error), remedy="Generate rings with `manage.py dfns keys`.")
+        yield bad(
+            "keys",
+            str(error),
+            remedy="Set the rings that this database was used with. Only an empty database may get new ones.",
+        )
         return
     counts = ", ".join(f"{name} {len(ids)}" for name, ids in rings.items())
     yield good("keys", f"All rings are valid: {counts}.")
