@@ -10,7 +10,7 @@ RUN := PATH="$(abspath $(BIN)):$$PATH"
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-check quick quick-api quick-rest test test-sqlite test-postgres test-browser test-alone \
-	test-races test-outages test-django test-other coverage soak firefox bench timing docs programs matrix conformance requirements lint sbom audit audit-python \
+	test-races test-outages test-django test-other coverage soak firefox screenshots bench timing docs programs matrix conformance requirements lint sbom audit audit-python \
 	audit-npm openapi messages web client-package examples dist lock clean
 
 help: ## List the targets
@@ -119,6 +119,9 @@ timing: $(VENV)/.dev ## Time the answers to each class of account, and rewrite t
 docs: $(VENV)/.dev ## Build the documentation as a site in build/site
 	$(BIN)/python -m sphinx --quiet --nitpicky --fail-on-warning docs build/site
 	@echo "build/site/index.html"
+
+screenshots: $(VENV)/.dev $(VENV)/.clients $(BUNDLE) ## Take the screenshots in docs/screenshots again
+	$(RUN) WRITE_SCREENSHOTS=1 $(BIN)/python -m pytest -q tests/pages/test_screenshots.py
 
 requirements: $(VENV)/.dev ## Rewrite the lists of tests in docs/requirements.md
 	$(BIN)/python -m tests.support.requirements

@@ -45,7 +45,7 @@ def fill(_app: Sphinx, _page: str, source: list[str]) -> None:
 
 def outdated(*_: object) -> list[str]:
     """Pages that are filled from the code, which may have changed."""
-    return [f"reference/{page.stem}" for page in HERE.glob("reference/*.md")]
+    return ["screenshots", *(f"reference/{page.stem}" for page in HERE.glob("reference/*.md"))]
 
 
 def setup(app: Sphinx) -> None:

@@ -46,6 +46,22 @@ def _verbs(parser: argparse.ArgumentParser) -> Iterator[tuple[str, argparse.Argu
             yield from action.choices.items()
 
 
+def screenshots() -> str:
+    """The pictures in `docs/screenshots`, by what they show."""
+    names = sorted(each.stem for each in (DOCS / "screenshots").glob("*.webp"))
+    if {name.partition(".")[0] for name in names} != {*PICTURED, "theme"}:
+        raise ValueError("PICTURED lacks a heading for a picture, or has one too many.")
+    return "\n".join(
+        f"## {title}\n\n{''.join(_picture(name) for name in names if name.partition('.')[0] == group)}"
+        for group, title in PICTURED.items()
+    )
+
+
+def _picture(name: str) -> str:
+    words = name.partition(".")[2].replace(".", ", ").replace("-", " ") or "page"
+    return f"{words.capitalize()}:\n\n![{words}](screenshots/{name}.webp)\n\n"
+
+
 def _described(verb: str, parser: argparse.ArgumentParser, *, level: int) -> str:
     given = [each for each in parser._actions if each.help and each.help != argparse.SUPPRESS and each.dest != "help"]
     options = [each for each in given if not isinstance(each, argparse._SubParsersAction) and each.dest != "as_json"]
@@ -178,10 +194,25 @@ def _is_plain(found: type) -> bool:
     )
 
 
+PICTURED = {
+    "sign-in": "Sign in",
+    "register": "Register",
+    "recover": "Recover",
+    "account": "Account",
+    "secure": "Secure an account",
+    "lock": "Lock an account",
+    "error": "Errors",
+    "email": "Emails",
+    "admin": "Admin",
+    "project": "The runnable project",
+}
+"""The first words of the names of pictures, and their headings. The page on themes has its own."""
+
 PAGES: dict[str, Callable[[], str]] = {
     "checks": checks,
     "commands": commands,
     "endpoints": endpoints,
     "python_api": python_api,
+    "screenshots": screenshots,
     "signals": signal_list,
 }

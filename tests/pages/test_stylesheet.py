@@ -13,6 +13,9 @@ FOR_SCRIPTS = {"--dfns-part", "--dfns-icon", "--dfns-fill"}
 """Properties that rules or scripts set themselves."""
 
 
+THEMES = sorted((ROOT / "docs" / "themes").glob("*.css"))
+
+
 def listed(heading: str) -> set[str]:
     """Return the names in the first column of the table below a heading of `docs/pages.md`."""
     section = DOCS.partition(f"## {heading}\n")[2].partition("\n## ")[0]
@@ -24,9 +27,21 @@ def test_classes_are_the_same_everywhere() -> None:
     """R-190. No class without a rule, no rule without a use."""
     styled = set(re.findall(r"\.(dfns-[\w-]+)", STYLESHEET))
     source = "\n".join(template.read_text() for template in TEMPLATES if template.parent.name != "email")
-    used = set(re.findall(r"(?<![\w/-])(dfns-[\w-]+)(?=[ \"{])", source))
+    scripts = "\n".join(each.read_text() for each in (ROOT / "dfns_login" / "client" / "pages").glob("*.ts"))
+    used = set(re.findall(r"(?<![\w/-])(dfns-[\w-]+)(?=[ \"{])", source)) | set(re.findall(r"'(dfns-[\w-]+)'", scripts))
     assert len(used) > 30
     assert used == styled == listed("Classes")
+
+
+def test_themes_set_custom_properties_alone() -> None:
+    """R-190. And only those that the docs list."""
+    assert len(THEMES) == 4
+    for theme in THEMES:
+        rules = re.sub(r"/\*.*?\*/", "", theme.read_text())
+        found = re.fullmatch(r"\s*:root \{(.*)\}\s*", rules, re.DOTALL)
+        assert found, theme
+        names = {each.partition(":")[0].strip() for each in found[1].split(";")} - {"", "color-scheme"}
+        assert names <= listed("Custom properties"), theme
 
 
 def test_custom_properties_are_the_same_everywhere() -> None:
@@ -56,7 +71,7 @@ LINES = {
     "background": ("border", "accent"),
 }
 """Outlines and marks: 3:1."""
-CONTRASTS = """({brands, pairs}) => {
+CONTRASTS = """({brands, schemes, pairs}) => {
   const canvas = new OffscreenCanvas(1, 1).getContext('2d', { willReadFrequently: true })
   const probe = document.body
   const luminance = (name) => {
@@ -68,7 +83,7 @@ CONTRASTS = """({brands, pairs}) => {
     return 0.2126 * r + 0.7152 * g + 0.0722 * b
   }
   const low = []
-  for (const scheme of ['light', 'dark']) for (const brand of brands) {
+  for (const scheme of schemes) for (const brand of brands) {
     document.documentElement.style.colorScheme = scheme
     document.documentElement.style.setProperty('--dfns-brand', brand)
     for (const [under, above, least] of pairs) {
@@ -87,6 +102,13 @@ def test_every_brand_color_gives_enough_contrast(browser: Browser) -> None:
     pairs = [(under, name, least) for on, least in needed for under, names in on.items() for name in names]
     page = browser.new_page()
     page.set_content(f"<style>{STYLESHEET}</style>")
-    low = page.evaluate(CONTRASTS, {"brands": BRANDS, "pairs": pairs})
+    low = page.evaluate(CONTRASTS, {"brands": BRANDS, "schemes": ["light", "dark"], "pairs": pairs})
+    for theme in THEMES:
+        page.set_content(f"<style>{STYLESHEET}</style><style>{theme.read_text()}</style>")
+        # those that are for one scheme have it, and the others follow the browser
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)
+            found = page.evaluate(CONTRASTS, {"brands": [""], "schemes": [""], "pairs": pairs})
+            low += [f"{theme.stem}: {each}" for each in found]
     page.close()
     assert low == []

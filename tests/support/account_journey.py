@@ -96,10 +96,10 @@ def signed(scene: LiveProject, key: SoftwareKey, token: str, method: str, path: 
     return answer
 
 
-def sign_in_on_the_page(scene: LiveProject, person: Invitee, key: SoftwareKey) -> dict[str, str]:
-    """Sign in as a browser does, and return its cookies."""
+def sign_in_on_the_page(scene: LiveProject, person: Invitee, key: SoftwareKey, *, code: str = "") -> dict[str, str]:
+    """Sign in as a browser does, and return its cookies. A password-protected key needs a code."""
     cookies = cookies_of(scene.http.get("/login/"))
-    opened = scene.post("/auth/login/init", person.names)
+    opened = scene.post("/auth/login/init", person.names | ({"loginCode": code} if code else {}))
     headers = {"Cookie": cookie_header(cookies), "X-CSRFToken": cookies["__Host-csrftoken"]}
     response = scene.http.post("/login/complete", json=answered(opened, key), headers=headers)
     assert response.status_code == 200, response.text

@@ -1,0 +1,55 @@
+"""The screenshots in `docs/screenshots`. With WRITE_SCREENSHOTS=1, tests take them again (`make screenshots`)."""
+
+import base64
+import os
+from pathlib import Path
+from typing import Final
+
+from playwright.sync_api import Browser, FloatRect, Page
+
+FOLDER: Final = Path(__file__).resolve().parents[2] / "docs" / "screenshots"
+WRITING: Final = "WRITE_SCREENSHOTS" in os.environ
+TALLEST: Final = 1000
+"""Pixels. What is below is left out."""
+HEIGHT: Final = "document.querySelector('dialog[open]') ? innerHeight : document.documentElement.scrollHeight"
+COMPRESS: Final = """async (png) => {
+  const picture = await createImageBitmap(await (await fetch(`data:image/png;base64,${png}`)).blob())
+  const canvas = new OffscreenCanvas(picture.width * 0.65, picture.height * 0.65)
+  canvas.getContext('2d').drawImage(picture, 0, 0, canvas.width, canvas.height)
+  const blob = await canvas.convertToBlob({ type: 'image/webp', quality: 0.3 })
+  return new Uint8Array(await blob.arrayBuffer()).toBase64()
+}"""
+
+
+class Album:
+    """Takes screenshots under names such as `sign-in.code` and keeps them compressed, as WebP."""
+
+    def __init__(self, browser: Browser) -> None:
+        self.names: set[str] = set()
+        self._lab = browser.new_page()
+
+    def take(self, page: Page, name: str) -> None:
+        assert name not in self.names, name
+        self.names.add(name)
+        if not WRITING:
+            return
+        height = float(page.evaluate(HEIGHT))
+        assert page.viewport_size
+        clip: FloatRect = {"x": 0, "y": 0, "width": page.viewport_size["width"], "height": min(height, TALLEST)}
+        png = page.screenshot(full_page=True, animations="disabled", clip=clip)
+        (FOLDER / f"{name}.webp").write_bytes(self._compressed(png))
+
+    def compare(self) -> None:
+        """Compare the names with the files. With WRITE_SCREENSHOTS=1, remove the files that are left over."""
+        files = {each.stem for each in FOLDER.glob("*.webp")}
+        if WRITING:
+            for name in files - self.names:
+                (FOLDER / f"{name}.webp").unlink()
+            return
+        assert files == self.names, "Run `make screenshots`."
+
+    def close(self) -> None:
+        self._lab.close()
+
+    def _compressed(self, png: bytes) -> bytes:
+        return base64.b64decode(self._lab.evaluate(COMPRESS, base64.b64encode(png).decode()))
