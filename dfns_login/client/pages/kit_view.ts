@@ -28,18 +28,19 @@ export function kitText(kit: Kit, { organization, username }: Person): string {
   })
 }
 
-/** The groups of a kit key, each with the dash that follows it. */
-function groups(kitKey: string): HTMLElement[] {
-  return kitKey.split('-').map((group, index, all) => {
-    const element = document.createElement('span')
-    element.append(group)
-    if (index === all.length - 1) return element
-    const dash = document.createElement('span')
-    dash.className = 'dfns-kit-dash'
-    dash.append('-')
-    element.append(dash)
-    return element
-  })
+const GROUPS_IN_A_ROW = 5
+
+/** The kit key in two rows. Both are inline, so that what is copied is one line. */
+function rows(kitKey: string): HTMLElement[] {
+  const groups = kitKey.split('-')
+  const dash = document.createElement('span')
+  dash.className = 'dfns-kit-dash'
+  dash.append('-')
+  const first = document.createElement('span')
+  first.append(groups.slice(0, GROUPS_IN_A_ROW).join('-'), dash)
+  const second = document.createElement('span')
+  second.append(groups.slice(GROUPS_IN_A_ROW).join('-'))
+  return [first, second]
 }
 
 function download(content: string, name: string): void {
@@ -79,7 +80,7 @@ export class KitView {
   show(kit: Kit, person: Person): void {
     this.#content = kitText(kit, person)
     this.#name = `${text('kit.file_name')}-${person.username.replace(/[^\p{L}\p{N}@._-]+/gu, '-')}.txt`
-    this.#key.replaceChildren(...groups(kit.kitKey))
+    this.#key.replaceChildren(...rows(kit.kitKey))
     this.#printed.textContent = this.#content
     this.#box.checked = false
     window.addEventListener('beforeunload', warnBeforeLeaving)
