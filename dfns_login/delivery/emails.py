@@ -51,7 +51,7 @@ class _Hidden(str):
 
 def code_email(row: OneTimeCode, *, code: str, account: Account, now: datetime) -> EmailMultiAlternatives:
     """Compose the email of an open code, to the account's stored address, in the owner's language."""
-    minutes = max(1, int((row.expires_at - now).total_seconds()) // SECONDS_PER_MINUTE)
+    minutes = max(1, round((row.expires_at - now).total_seconds() / SECONDS_PER_MINUTE))
     context = {
         "code": _Hidden(code),
         "minutes": minutes,

@@ -114,7 +114,7 @@ def test_the_mail(jane: Account, mailoutbox: Outbox, kind: AuditKind, text: str)
     notice = deliver(tell(jane, kind))
     (sent,) = mailoutbox
     assert (sent.to, sent.cc, sent.bcc) == (["Jane@example.co"], [], [])
-    assert sent.subject == f"{text} · localhost"
+    assert sent.subject == f"localhost: {text}"
     for body in (str(sent.body), str(sent.alternatives[0][0])):
         assert text in body
         assert "Nov. 23, 2026 12:00 UTC" in body
@@ -136,7 +136,7 @@ def test_the_text_is_unchanged_and_the_html_escaped(jane: Account, mailoutbox: O
     assert "<script" not in page
     assert name in html.unescape(page)
     assert "Äcme &amp; &lt;Söhne&gt;" in page
-    assert sent.subject == "Your account was recovered · Äcme & <Söhne> Bcc: x@y.z"
+    assert sent.subject == "Äcme & <Söhne> Bcc: x@y.z: Your account was recovered"
     assert "Bcc" not in sent.message()
 
 

@@ -1,4 +1,4 @@
-"""Every page in every state: light, dark, on a phone and right to left.
+"""Every page in every state: light, dark, zoomed by 200 %, 320 pixels wide, right to left and with forced colors.
 
 axe-core must find nothing. Screenshots are in `var/screenshots/`.
 """
@@ -16,10 +16,11 @@ from tests.support.page_visitor import Visitor, visiting
 
 LOOKS: Final[dict[str, dict[str, Any]]] = {
     "light": {"color_scheme": "light"},
-    "dark": {"color_scheme": "dark"},
-    "phone": {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True},
-    "rtl": {"locale": "ar", "color_scheme": "light"},
+    "dark": {"color_scheme": "dark", "viewport": {"width": 640, "height": 360}},  # zoomed by 200 %
+    "phone": {"viewport": {"width": 320, "height": 640}, "has_touch": True, "is_mobile": True},
+    "rtl": {"locale": "ar", "color_scheme": "light", "forced_colors": "active"},
 }
+"""Four looks, because each of them walks through every state. No page has other rules for a wide window in the dark."""
 WRONG: Final = "0000-0000-0000-0000"
 
 
