@@ -75,7 +75,7 @@ class InvitationForm(TypedModelForm[Account]):
 class AccountAdmin(ReadOnlyAdmin[Account]):
     """Accounts: people as members of an organization."""
 
-    operations = (INVITE_AGAIN, DEACTIVATE, REACTIVATE, UNLOCK, CANCEL_RECOVERY)
+    operations = (INVITE_AGAIN, UNLOCK, REACTIVATE, CANCEL_RECOVERY, DEACTIVATE)
     list_display = ("shown_username", "shown_state", "shown_last_sign_in", "shown_created")
     list_filter = (
         choice_filter("state", AccountState, _("state")),

@@ -14,6 +14,7 @@ from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 from django.utils.decorators import method_decorator
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
@@ -83,7 +84,13 @@ class OperationsAdmin(TypedModelAdmin[M]):
     def changelist_view(self, request: HttpRequest, extra_context: "dict[str, Any] | None" = None) -> HttpResponse:
         if self.has_odd_query(request) or not all(map(self._may_be_id, request.POST.getlist(ACTION_CHECKBOX_NAME))):
             return HttpResponseRedirect(request.path)
-        context = {"empty_text": self.empty_text, "invite_url": self._invite_url(request), **(extra_context or {})}
+        title = capfirst(self.opts.verbose_name_plural)
+        context = {
+            "title": title,
+            "empty_text": self.empty_text,
+            "invite_url": self._invite_url(request),
+            **(extra_context or {}),
+        }
         return super().changelist_view(request, context)
 
     def has_odd_query(self, request: HttpRequest) -> bool:

@@ -125,7 +125,7 @@ def _credential_reasons(account: Account, signing: Collection[str], *, has_kit: 
         yield _stops(_("The organization requires a second factor, and they have one credential only."), advice)
     else:
         labels = sorted({str(CredentialKind(kind).label) for kind in signing})
-        yield Reason(tone=Tone.GOOD, text=_said(_("They can sign in with: {}."), ", ".join(labels)))
+        yield Reason(tone=Tone.GOOD, text=_said(_("Active credentials: {}."), ", ".join(labels)))
 
 
 def _code_reasons(account: Account, *, now: datetime) -> Iterator[Reason]:

@@ -27,15 +27,21 @@ class Organization(PrimaryModel):
     """A tenant. Every account, credential and code belongs to one organization."""
 
     id = models.CharField(primary_key=True, max_length=ID_MAX_LENGTH, default=new_organization_id, editable=False)
-    name = models.CharField(max_length=200)
+    name = models.CharField(_("name"), max_length=200)
     active = models.BooleanField(default=True)
-    second_factor = models.CharField(max_length=8, choices=SecondFactor, default=SecondFactor.OPTIONAL)
+    second_factor = models.CharField(
+        _("second factor"), max_length=8, choices=SecondFactor, default=SecondFactor.OPTIONAL
+    )
     generation = models.PositiveBigIntegerField(
         default=0, editable=False, help_text="The newest generation of any account. Voiding an account raises it."
     )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     objects = PrimaryQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("organization")
+        verbose_name_plural = _("organizations")
 
     def __str__(self) -> str:
         return self.name
@@ -186,9 +192,13 @@ class Account(PrimaryModel):
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, null=True, blank=True, related_name="dfns_accounts"
     )
-    username = models.CharField(max_length=USERNAME_MAX_LENGTH, help_text="In canonical form; compared exactly.")
-    email = models.EmailField(max_length=USERNAME_MAX_LENGTH, help_text="Codes are emailed only to this address.")
-    kind = models.CharField(max_length=20, choices=AccountKind, default=AccountKind.END_USER)
+    username = models.CharField(
+        _("username"), max_length=USERNAME_MAX_LENGTH, help_text="In canonical form; compared exactly."
+    )
+    email = models.EmailField(
+        _("email"), max_length=USERNAME_MAX_LENGTH, help_text="Codes are emailed only to this address."
+    )
+    kind = models.CharField(_("kind"), max_length=20, choices=AccountKind, default=AccountKind.END_USER)
     state = models.CharField(max_length=12, choices=AccountState, default=AccountState.INVITED)
     locale = models.CharField(
         max_length=16, blank=True, default="", editable=False, help_text="Language in which the account was registered."
@@ -216,6 +226,8 @@ class Account(PrimaryModel):
     objects = AccountQuerySet.as_manager()
 
     class Meta:
+        verbose_name = _("account")
+        verbose_name_plural = _("accounts")
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["organization", "username"], name="dfns_login_account_username"),
             models.UniqueConstraint(

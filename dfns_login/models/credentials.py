@@ -116,8 +116,8 @@ class Credential(PrimaryModel):
     id = models.CharField(primary_key=True, max_length=ID_MAX_LENGTH, default=new_credential_id, editable=False)
     organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="+")
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="credentials")
-    kind = models.CharField(max_length=24, choices=CredentialKind)
-    name = models.CharField(max_length=200, default="Default Credential")
+    kind = models.CharField(_("kind"), max_length=24, choices=CredentialKind)
+    name = models.CharField(_("name"), max_length=200, default="Default Credential")
     credential_id = models.CharField(max_length=1368, help_text="In the client's spelling.")
     canonical_credential_id = models.CharField(max_length=1364, help_text="Base64url without padding (RFC 4648 §5).")
     public_key = models.BinaryField(help_text="SubjectPublicKeyInfo, DER (RFC 5280 §4.1).")
@@ -147,6 +147,8 @@ class Credential(PrimaryModel):
     objects = CredentialQuerySet.as_manager()
 
     class Meta:
+        verbose_name = _("credential")
+        verbose_name_plural = _("credentials")
         constraints: ClassVar = [
             models.UniqueConstraint(
                 fields=["organization", "canonical_credential_id"], name="dfns_login_credential_id"

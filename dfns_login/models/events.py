@@ -82,7 +82,7 @@ class AuditEvent(PrimaryModel):
     The indexes below serve both, so they have no others.
     """
 
-    kind = models.CharField(max_length=32, choices=AuditKind)
+    kind = models.CharField(_("event"), max_length=32, choices=AuditKind)
     organization = models.ForeignKey(
         Organization, on_delete=models.DO_NOTHING, null=True, db_constraint=False, db_index=False, related_name="+"
     )
@@ -92,7 +92,9 @@ class AuditEvent(PrimaryModel):
     at = models.DateTimeField()
     address = models.CharField(max_length=45, blank=True)
     agent = models.CharField(max_length=200, blank=True)
-    request_id = models.CharField(max_length=64, blank=True, help_text="Also in the log lines of the request.")
+    request_id = models.CharField(
+        _("request ID"), max_length=64, blank=True, help_text="Also in the log lines of the request."
+    )
     detail = models.JSONField(default=dict, blank=True)
     evidence = models.JSONField(
         null=True, blank=True, help_text="What was signed, with the public key: it can be verified again."
@@ -101,6 +103,8 @@ class AuditEvent(PrimaryModel):
     objects = AuditEventQuerySet.as_manager()
 
     class Meta:
+        verbose_name = _("audit event")
+        verbose_name_plural = _("audit events")
         indexes: ClassVar = [
             models.Index(fields=["account", "-at"], name="dfns_login_event_account"),
             models.Index(fields=["organization", "id"], name="dfns_login_event_org"),

@@ -175,9 +175,11 @@ class OneTimeCode(OutboxRow):
     """An issued code: its recipient, lifetime, guesses and delivery, and what the code is derived from."""
 
     organization = models.CharField(max_length=ID_MAX_LENGTH, help_text="As requested; it may not exist.")
-    recipient = models.CharField(max_length=USERNAME_MAX_LENGTH, help_text="Canonical username; it may not exist.")
-    purpose = models.CharField(max_length=12, choices=CodePurpose)
-    caller = models.CharField(max_length=8, choices=Caller, default=Caller.STRANGER, help_text="Who requested it.")
+    recipient = models.CharField(
+        _("recipient"), max_length=USERNAME_MAX_LENGTH, help_text="Canonical username; it may not exist."
+    )
+    purpose = models.CharField(_("purpose"), max_length=12, choices=CodePurpose)
+    caller = models.CharField(_("requested by"), max_length=8, choices=Caller, default=Caller.STRANGER)
     selector = models.CharField(
         max_length=8, blank=True, default="", editable=False, help_text="Start of a code presented without a username."
     )
@@ -192,7 +194,7 @@ class OneTimeCode(OutboxRow):
     device_guesses = models.PositiveIntegerField(default=0, help_text="Guesses from known devices.")
     address = models.CharField(max_length=45, blank=True)
     agent = models.CharField(max_length=200, blank=True)
-    locale = models.CharField(max_length=16, blank=True, help_text="Language of a known device.")
+    locale = models.CharField(_("language"), max_length=16, blank=True, help_text="Language of a known device.")
     closed_at = models.DateTimeField(null=True, blank=True)
     closed_as = models.CharField(max_length=12, choices=CodeClosed, blank=True)
 

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db import IntegrityError, connections, models, router
 from django.db.models import F
 from django.utils.module_loading import import_string
+from django.utils.translation import gettext_lazy as _
 
 from dfns_login.models import transaction
 from dfns_login.models.accounts import Account, AccountState
@@ -145,7 +146,7 @@ class Session(PrimaryModel):
     generation = models.PositiveBigIntegerField(
         default=0, editable=False, help_text="The account's generation. A session with another one is not live."
     )
-    code_presented = models.BooleanField(default=False)
+    code_presented = models.BooleanField(_("code presented"), default=False)
     django_session_key = models.CharField(max_length=64, blank=True, editable=False)
     issued_at = models.DateTimeField()
     last_seen_at = models.DateTimeField()
@@ -157,6 +158,8 @@ class Session(PrimaryModel):
     objects = SessionQuerySet.as_manager()
 
     class Meta:
+        verbose_name = _("session")
+        verbose_name_plural = _("sessions")
         constraints: ClassVar = [models.UniqueConstraint(fields=["jti"], name="dfns_login_session_jti")]
         indexes: ClassVar = [
             models.Index(fields=["account"], name="dfns_login_session_account"),

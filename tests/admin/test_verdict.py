@@ -51,7 +51,7 @@ def change(account: Account, **fields: Any) -> None:
 def test_nothing_stops_a_registered_person(jane: Account) -> None:
     seen = found(jane)
     assert seen.tone == Tone.GOOD
-    assert [str(each.text) for each in seen.reasons] == ["They can sign in with: Password-protected key."]
+    assert [str(each.text) for each in seen.reasons] == ["Active credentials: Password-protected key."]
 
 
 def deactivate_organization(jane: Account) -> None:
