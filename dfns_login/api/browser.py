@@ -13,7 +13,14 @@ from dfns_login.api.operations import Operation
 from dfns_login.api.replies import Reply
 from dfns_login.api.shapes import SignedChallengeBody
 from dfns_login.api.view import LoginAPIView
-from dfns_login.browsers import LONGEST, after_sign_in, known_device, open_browser_session, remember_device
+from dfns_login.browsers import (
+    LONGEST,
+    after_sign_in,
+    known_device,
+    open_browser_session,
+    remember_device,
+    remember_organization,
+)
 from dfns_login.ceremonies.login import complete_login
 from dfns_login.errors import (
     AccountDeactivated,
@@ -66,6 +73,7 @@ class CompleteBrowserLogin(LoginAPIView):
         open_browser_session(self.django_request, session)
         response = Response({"next": after_sign_in(body["next"])})
         remember_device(self.django_request, response, recipient=session.account.recipient, now=self.now)
+        remember_organization(self.django_request, response, session.account.organization_id)
         return response
 
     def _is_known(self, recipient: Recipient) -> bool:

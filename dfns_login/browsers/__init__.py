@@ -9,6 +9,11 @@ from dfns_login.browsers.django_sessions import (
     resolve_browser_session,
 )
 from dfns_login.browsers.ended_sessions import Ended, forget_ended, note_session, was_turned_away, why_ended
+from dfns_login.browsers.remembered_organizations import (
+    forget_organizations,
+    remember_organization,
+    remembered_organizations,
+)
 
 __all__ = [
     "LONGEST",
@@ -17,12 +22,15 @@ __all__ = [
     "drop_ended_session",
     "forget_browser_session",
     "forget_ended",
+    "forget_organizations",
     "known_device",
     "named_session",
     "note_session",
     "open_browser_session",
     "own_path",
     "remember_device",
+    "remember_organization",
+    "remembered_organizations",
     "renew_browser_session",
     "resolve_browser_session",
     "sign_in_again",

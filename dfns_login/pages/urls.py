@@ -11,5 +11,7 @@ urlpatterns = [
     path("account/", views.account, name="account"),
     path("account/secure/", views.secure, name="secure"),
     path("lock/", views.lock, name="lock"),
+    path("language/", views.choose_language, name="choose-language"),
+    path("forget/", views.forget, name="forget-organizations"),
     path("logout/", views.sign_out, name="sign-out"),
 ]

@@ -3,6 +3,7 @@
 Each page itself decides what to show to whom, so none is left to Django's `LoginRequiredMiddleware`.
 """
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -12,22 +13,24 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.http import urlencode
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.i18n import set_language
 
 from dfns_login.browsers import (
     after_sign_in,
     forget_ended,
+    forget_organizations,
     own_path,
+    remembered_organizations,
     resolve_browser_session,
     was_turned_away,
     why_ended,
 )
 from dfns_login.ceremonies.lockdown import lock_down
 from dfns_login.ceremonies.login import LoginRequest, open_login
-from dfns_login.models import ORGANIZATION_ID, CodePurpose, Organization
-from dfns_login.organizations import organization_of
+from dfns_login.models import CodePurpose, Organization
+from dfns_login.pages.choices import language_context, organization_context, sign_in_page
 from dfns_login.pages.headers import guarded
 from dfns_login.proofs import DIGITS, OpenedChallenge, code_format, find_lock_link
 from dfns_login.requester import Requester
@@ -47,7 +50,7 @@ def sign_in(request: HttpRequest) -> HttpResponse:
     session = resolve_browser_session(request, now=now)
     if "again" not in request.GET and session is not None:
         return redirect(after_sign_in(request.GET.get("next", "")))
-    context = _context(request)
+    context = _context(request, remembered=remembered_organizations(request))
     context["passkey"] = _passkey_challenge(request, context["organization_id"])
     context["reason"] = "again" if session else why_ended(request, now=now)
     response = render(request, "dfns_login/sign_in.html", {**context, "unsaved": was_turned_away(request)})
@@ -69,7 +72,8 @@ def register(request: HttpRequest) -> HttpResponse:
 @require_safe
 def recover(request: HttpRequest) -> HttpResponse:
     """Show `/recover/`."""
-    return render(request, "dfns_login/recover.html", _context(request))
+    context = _context(request, remembered=remembered_organizations(request))
+    return render(request, "dfns_login/recover.html", context)
 
 
 @login_not_required
@@ -102,7 +106,7 @@ def lock(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
     conf = login_settings()
     hours, days = conf.lock_duration // timedelta(hours=1), conf.lock_link_lifetime // timedelta(days=1)
-    context = {**_context(request), "lock_hours": hours, "link_days": days}
+    context = {**_context(request), "languages": (), "lock_hours": hours, "link_days": days}
     if request.method == "POST":
         locked = lock_down(sent, requester=Requester.of(request), now=now)
         return render(request, "dfns_login/lock.html", {**context, "locked": locked}, status=200 if locked else 404)
@@ -122,26 +126,44 @@ def sign_out(request: HttpRequest) -> HttpResponse:
     return redirect("dfns_login:sign-in")
 
 
+@login_not_required
+@guarded
+@require_POST
+def choose_language(request: HttpRequest) -> HttpResponse:
+    """Show the page that the form is on in another language, as Django's `set_language` does."""
+    here = own_path(request.POST.get("next", ""))
+    return set_language(request) if here else redirect("dfns_login:sign-in")
+
+
+@login_not_required
+@guarded
+@require_POST
+def forget(request: HttpRequest) -> HttpResponse:
+    """Forget the organizations that this browser has signed in to."""
+    response = redirect(sign_in_page(request.POST.get("next", "")))
+    forget_organizations(request, response)
+    return response
+
+
 def _page_of_account(request: HttpRequest, template: str) -> HttpResponse:
     session = resolve_browser_session(request, now=timezone.now())
     if session is None:
-        return redirect(f"{reverse('dfns_login:sign-in')}?{urlencode({'next': request.path})}")
+        return redirect(sign_in_page(request.path))
     organization = session.account.organization
     mine = {"account": session.account, "organization": organization, "organization_id": organization.pk}
     return render(request, template, {**_context(request), **mine})
 
 
-def _context(request: HttpRequest) -> dict[str, Any]:
+def _context(request: HttpRequest, *, remembered: Sequence[Organization] = ()) -> dict[str, Any]:
     """Return the context of every page.
 
-    organization, organization_id: the organization that the pages are for, as `_organization` returns it.
+    remembered: organizations that the page may be for, and offers.
     codes: by purpose, the length of a code and the keyboard that a phone shows for it. Durations are in seconds.
     """
     conf = login_settings()
-    organization, organization_id = _organization(request)
     return {
-        "organization": organization,
-        "organization_id": organization_id,
+        **organization_context(request, remembered=remembered),
+        **language_context(request),
         "next": own_path(request.GET.get("next", "")),
         "base": reverse("dfns_login:login").removesuffix("auth/login"),
         "rp_name": conf.rp_name,
@@ -172,19 +194,6 @@ def _passkey_challenge(request: HttpRequest, organization_id: str) -> OpenedChal
 def _code_field(purpose: CodePurpose) -> dict[str, str]:
     form = code_format(purpose)
     return {"length": str(form.length), "inputmode": "text" if set(form.alphabet) - set(DIGITS) else "numeric"}
-
-
-def _organization(request: HttpRequest) -> tuple[Organization | None, str]:
-    """Return the organization that the pages are for, and its id: the one in the link wins.
-
-    The name for an id in a link is not looked up, so as not to reveal whether it exists. Without one, it is the
-    organization that the project names, or its only one.
-    """
-    organization = organization_of(request)
-    named = request.GET.get("organization", "")
-    if ORGANIZATION_ID.fullmatch(named) and (organization is None or named != organization.pk):
-        return None, named
-    return organization, organization.pk if organization else ""
 
 
 def _seconds(duration: timedelta) -> int:

@@ -130,6 +130,8 @@ class LoginSettings:
     """`https://` address of your help page, which the pages link; empty for none."""
     inbox_links: bool = True
     """Link the inbox of large mail providers where the pages ask for a code. Nothing is loaded from them."""
+    languages: tuple[str, ...] = ("en", "fr", "ar")
+    """Languages that the pages offer, as far as Django's `LANGUAGES` has them. Empty to offer none."""
     maintenance: bool = False
     """Have `MaintenanceMiddleware` answer every request with 503. Health and metrics answer as ever."""
 

@@ -214,7 +214,7 @@ def test_signing_out_leaves_nothing_behind(visitor: Visitor, resident: Resident)
     page.wait_for_url("**/login/**")
     assert visitor.stored() == {"local": {}, "session": {}, "databases": [], "caches": []}
     names = {each["name"] for each in page.context.cookies() if each["value"]}
-    assert names == {"__Host-csrftoken", "dfns-device"}
+    assert names == {"__Host-csrftoken", "dfns-device", "dfns-organizations"}
     assert len(page.context.pages) == 1
     assert page.workers == []
     page.go_back()

@@ -51,9 +51,15 @@ export class PersonFields {
     return page.organization || (this.#organization?.value.trim() ?? '')
   }
 
-  /** The organization id. If it is missing, show an error and return null. */
+  /** The organization id. If it is missing or can't be one, show an error and return null. */
   requiredOrganization(): string | null {
-    return page.organization || (this.#organization?.required('missing.organization') ?? null)
+    if (page.organization || !this.#organization) return page.organization || null
+    const { input } = this.#organization
+    input.value = /\bor(?:-\w+)+/.exec(input.value)?.[0] ?? input.value // also from a whole sentence
+    const typed = this.#organization.required('missing.organization')
+    if (typed === null || !input.validity.patternMismatch) return typed
+    this.#organization.showError(text('refused.organization'))
+    return null
   }
 
   /** Organization and username. If either is missing, show an error and return null. */
@@ -68,11 +74,14 @@ export class PersonFields {
   /** Show the username where the page says who is signing in, and what helps with it. */
   show(): void {
     this.#mail.show(this.username)
-    for (const place of findAll('[data-username]', HTMLElement)) place.textContent = this.username
+    const parts = this.username.split(/(?<=@)/)
+    for (const place of findAll('[data-username]', HTMLElement)) {
+      place.replaceChildren(...parts.flatMap((part) => [part, document.createElement('wbr')])) // break after the @
+    }
   }
 
   #remember(): void {
-    remember({ organization: this.organization, username: this.username })
+    remember({ username: this.username, ...(this.#organization && { organization: this.organization }) })
   }
 
   /** Show the server's validation errors next to the fields. Returns whether there were any. */

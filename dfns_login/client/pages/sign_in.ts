@@ -31,7 +31,7 @@ const signing = new LoginSigning(guard, (step) => steps.go(step))
 const autofill = new PasskeyAutofill((challenge, factor) => signing.withAutofilled(challenge, factor))
 const steps = new Steps<Step>(
   form,
-  { username: 0, code: 1, expired: 1, resumed: 1, password: 2, passkey: 2, second: 3 },
+  { username: -1, code: 0, expired: 0, resumed: 0, password: 1, passkey: 1, second: 2 },
   'username',
   (wanted) => {
     if (wanted === undefined || !personFields.username) return 'username'
@@ -40,7 +40,7 @@ const steps = new Steps<Step>(
     if (!challenge) return 'resumed'
     return wanted === 'password' && hasPassword(challenge) ? 'password' : 'username'
   },
-  () => (signing.opened && needsSecond(signing.opened.challenge, 'PasswordProtectedKey') ? 4 : 3),
+  () => (signing.opened && needsSecond(signing.opened.challenge, 'PasswordProtectedKey') ? 3 : 2),
 )
 
 function codeExpired(): void {

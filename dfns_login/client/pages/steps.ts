@@ -13,10 +13,13 @@ export class Steps<Name extends string> {
   readonly #ranks: Readonly<Record<Name, number>>
   readonly #resolve: (wanted: string | undefined) => Name
   readonly #total: () => number
+  readonly #heading = findOptional('h1', HTMLElement)
+  readonly #firstHeading = this.#heading?.textContent ?? ''
+  readonly #titleEnd = document.title.split(' · ').slice(1)
   #current: Name
 
   /**
-   * `ranks`: order of the steps. An answer is visible in all steps of a higher rank. `first`: the initial step.
+   * `ranks`: order of the steps, whose number is one more; those below are not counted. An answer is visible in all steps of a higher rank. `first`: the initial step.
    * `resolve`: the step to show when the browser navigates to the wanted one or loads it again. It is undefined for the
    * first step. `total`: how many steps there are, as far as is known.
    */
@@ -62,6 +65,7 @@ export class Steps<Name extends string> {
     const number = Math.min(this.#ranks[this.#current] + 1, total)
     const shown = text('step', { number: String(number), total: String(total) })
     for (const place of findAll('[data-progress]', HTMLElement)) {
+      place.hidden = number < 1
       place.textContent = shown
       place.style.setProperty('--dfns-part', String(number / total))
     }
@@ -78,6 +82,9 @@ export class Steps<Name extends string> {
     }
     this.#root.dispatchEvent(new CustomEvent('step', { detail: name }))
     const section = find(`[data-step="${name}"]`, HTMLElement, this.#root)
+    const heading = section.dataset['heading'] ?? this.#firstHeading
+    if (this.#heading) this.#heading.textContent = heading
+    document.title = [heading, ...this.#titleEnd].join(' · ')
     const field = findOptional('[data-focus], input:not([type=hidden])', HTMLElement, section)
     ;(field ?? findOptional('button', HTMLElement, section))?.focus()
   }
