@@ -52,7 +52,7 @@ class _Walk:
 def verify_trail(*, expected: Head | None, now: datetime) -> Iterator[Problem]:
     """Yield every problem of the trail.
 
-    expected: a head from an earlier run, from the log for example. Without one, nobody can tell whether the newest
+    expected: a head from an earlier run, from the log for example. Without one, it cannot be told whether the newest
     events were removed.
     """
     walk = _Walk()

@@ -26,7 +26,7 @@ class Receiver(Protocol):
     """What a receiver is called with.
 
     account: None for events of an organization, whose id is in `detail` (None for an export from every organization).
-    requester: None if nobody asked for it.
+    requester: None if no request caused it.
     """
 
     def __call__(

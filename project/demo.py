@@ -87,7 +87,7 @@ def new_place(*, first_port: int) -> Iterator[Place]:
 
 
 def free_port(first: int) -> int:
-    """Return the first loopback port from this one on that nobody listens on."""
+    """Return the first unused loopback port from this one on."""
     for port in range(first, first + PORTS_TO_TRY):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -68,7 +68,7 @@ class Person:
     def call(self, method: str, path: str, body: Members | None = None, *, bearer: str = "") -> Members:
         """Send one request.
 
-        Raises: RefusedError, if the server refuses it. OSError, if nobody answers.
+        Raises: RefusedError, if the server refuses it. OSError, if the server does not answer.
         """
         headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {bearer}"} if bearer else {})
         data = None if body is None else json.dumps(body).encode()

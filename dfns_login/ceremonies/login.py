@@ -104,10 +104,10 @@ def open_login(asked: LoginRequest, *, requester: Requester, now: datetime) -> S
     record = LoginRecord.read(asked.recipient, caller=caller)
     if record.account is None and login_settings().reveal_unknown_users:
         raise UserNotFound
-    presented, released, told = None, None, ""
+    presented, released, notified_network = None, None, ""
     if asked.login_code is not None:
-        presented, released, told = _present(record, asked.login_code, requester=requester, now=now)
-    challenge = _open_for(record, presented=presented, told=told, now=now)
+        presented, released, notified_network = _present(record, asked.login_code, requester=requester, now=now)
+    challenge = _open_for(record, presented=presented, notified_network=notified_network, now=now)
     if presented and not challenge.listed and not released and login_settings().reveal_unknown_users:
         raise NoUsableCredential
     return replace(challenge, supported=supported_kinds(record.organization), released_keys=released)
@@ -163,8 +163,8 @@ def _present(
     for event in events:
         announce_event(event, account=account, requester=requester)
     released = release_encrypted_keys(record, presented=presented)
-    told = _tell_of_release(record, find_encrypted_keys(record, now=now), events, requester=requester)
-    return presented, released, told
+    notified_network = _tell_of_release(record, find_encrypted_keys(record, now=now), events, requester=requester)
+    return presented, released, notified_network
 
 
 def _tell_of_release(
@@ -187,7 +187,9 @@ def _tell_of_release(
     return requester.network
 
 
-def _open_for(record: LoginRecord, *, presented: PresentedCode | None, told: str, now: datetime) -> SigningChallenge:
+def _open_for(
+    record: LoginRecord, *, presented: PresentedCode | None, notified_network: str, now: datetime
+) -> SigningChallenge:
     account, recipient = record.account, record.recipient
     made_up_id, decoys = decoy_account_id(recipient), decoy_credentials(recipient)  # also for names that exist
     opened = open_challenge(
@@ -196,7 +198,7 @@ def _open_for(record: LoginRecord, *, presented: PresentedCode | None, told: str
         account_id=account.pk if account else made_up_id,
         generation=account.generation if account else 0,
         presented=presented,
-        bound=told,
+        bound=notified_network,
         now=now,
     )
     listed = [(LISTED_KINDS[each.kind], each.credential_id) for each in record.credentials if each.kind in LISTED_KINDS]

@@ -100,7 +100,7 @@ def open_recovery(
         wait = wait_of(key, account=account, signed_in=signed_in, now=now) if key else None
         waits = wait is not None and wait.ready_at > now
         keys = release_recovery_keys(account, presented=presented) if key and not waits else []
-        code, *_released = record_presented(
+        presented_event, *_released = record_presented(
             account,
             purpose=CodePurpose.RECOVERY,
             released=keys,
@@ -109,7 +109,7 @@ def open_recovery(
             **({"recoverable_from": wait.ready_at.isoformat()} if wait and waits else {}),
         )
         if key is not None:  # the person has the recovery kit, or has seen it
-            notify_owner(code)
+            notify_owner(presented_event)
     if key is None:
         raise RecoveryCredentialRefused("no such recovery key")
     if wait and waits:

@@ -113,7 +113,7 @@ class LoginRecord:
         One statement, which is the same whether or not the name exists, and always returns a row (R-33). It sees one
         moment: an open code was sent for the keys beside it, because voiding an account closes its codes.
 
-        caller: who presents a code; None if nobody does. Then neither codes nor encrypted keys are read.
+        caller: who presents a code; None without a code. Then neither codes nor encrypted keys are read.
         """
         connection = connections[router.db_for_write(Organization)]
         alias = connection.alias

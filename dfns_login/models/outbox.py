@@ -120,7 +120,7 @@ class OutboxQuerySet(PrimaryQuerySet[Row]):
         )
 
     def record_no_recipient(self, row: Row, *, now: datetime) -> bool:
-        """Record that nobody can receive the email; false if the lease was lost."""
+        """Record that the email has no recipient; false if the lease was lost."""
         return self._settle(row, delivery=DeliveryState.NO_RECIPIENT, handled_at=row.handled_time(now))
 
     def record_refused(self, row: Row, *, error: str, now: datetime, **fields: object) -> bool:

@@ -54,8 +54,8 @@ class OpenedChallenge:
 class RedeemedChallenge:
     """Proof that we opened this challenge and that it has not expired. Only `redeem_challenge` makes one.
 
-    account_id: the account or decoy that it was opened for; empty if the request named nobody.
-    generation: of the account, or of the organization if the request named nobody.
+    account_id: the account or decoy that it was opened for; empty if the request named no account.
+    generation: of the account, or of the organization if the request named no account.
     bound: what else it was opened for, such as the digest of a user action; for a login, the network that the owner
     was told of when the key was released.
     failures: wrong guesses at the code that opened it.
@@ -96,7 +96,7 @@ def open_challenge(
 ) -> OpenedChallenge:
     """Make a challenge for this account or decoy. Nothing is stored.
 
-    generation: of the account; of the organization if the request named nobody; anything for a decoy.
+    generation: of the account; of the organization if the request named no account; anything for a decoy.
     presented: a presented code, the temporary token that it led to, or a session that was opened with one. It lengthens
     the challenge's lifetime.
     challenge: what the client signs, if it has to commit to something; random bytes if empty.

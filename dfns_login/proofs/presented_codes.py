@@ -79,8 +79,8 @@ def present_credential_code(submitted: str, *, now: datetime) -> tuple[Presented
     selector, code = folded[:SELECTOR_LENGTH].decode(), folded[SELECTOR_LENGTH:]
     shown = OneTimeCode.objects.open().filter(purpose=CodePurpose.CREDENTIAL, selector=selector)
     row = shown.select_related("account__organization").first()
-    nobody = Recipient(organization="", username="")
-    presented = _spend([row or _no_code(nobody, CodePurpose.CREDENTIAL)], code, caller=Caller.STRANGER, now=now)
+    no_recipient = Recipient(organization="", username="")
+    presented = _spend([row or _no_code(no_recipient, CodePurpose.CREDENTIAL)], code, caller=Caller.STRANGER, now=now)
     if row is None or row.account is None:
         raise CodeRefused("account deleted")
     return presented, row.account

@@ -72,13 +72,13 @@ def announced_path(text: str) -> str:
     Raises: BodyRefused, if it is not absolute, has a query or a control character, or contains `..`.
     """
     path = unquote(text)
-    odd = (
+    is_malformed = (
         "?" in text
         or "#" in text
         or ".." in path.split("/")
         or any(unicodedata.category(each) == "Cc" for each in path)
     )
-    if not path.startswith("/") or odd:
+    if not path.startswith("/") or is_malformed:
         raise BodyRefused("announced path", details={"announced_path": ["Enter an absolute path without a query."]})
     return path
 

@@ -108,7 +108,7 @@ class VerifiedFido2Assertion(VerifiedAssertion):
 
 
 @cache
-def _nobodys_key(algorithm: KeyAlgorithm) -> StoredPasskey:
+def _decoy_key(algorithm: KeyAlgorithm) -> StoredPasskey:
     """Return a key to verify against if there is no credential, so that the answer takes the same time.
 
     The private key is discarded.
@@ -162,14 +162,14 @@ class KeyAssertionVerifier:
         try:
             client_data = decode_base64url(assertion.client_data)
             signature = decode_base64url(assertion.signature)
-            public_key = load_spki((stored or _nobodys_key(absent)).spki)
+            public_key = load_spki((stored or _decoy_key(absent)).spki)
             verify_signature(public_key, signature=signature, message=client_data)
             verified = verify_client_data(
                 client_data, expected_type=ClientDataType.ASSERTION, challenge=challenge, origins=self.origins
             )
         except (EncodingError, PublicKeyError, SignatureError, ClientDataError) as error:
             raise _refusal(error, stored=stored) from error
-        if stored is None:  # pragma: no cover: nobody has that private key
+        if stored is None:  # pragma: no cover: its private key was thrown away
             raise AssertionRefused(_NO_CREDENTIAL)
         return VerifiedAssertion(credential_id=stored.credential_id, public_key=public_key, client_data=verified)
 
@@ -202,7 +202,7 @@ class Fido2AssertionVerifier:
             the sign count is wrong.
         Source: Dfns API, Complete User Login, `credentialAssertion`; WebAuthn Level 3 §7.2.
         """
-        held = stored or _nobodys_key(absent)
+        held = stored or _decoy_key(absent)
         try:
             client_data = verify_fido2_client_data(
                 decode_base64url(assertion.client_data),
@@ -221,7 +221,7 @@ class Fido2AssertionVerifier:
             user_handle = read_user_handle(assertion.user_handle)
         except (EncodingError, ClientDataError, PublicKeyError, Fido2Error) as error:
             raise _refusal(error, stored=stored) from error
-        if stored is None:  # pragma: no cover: nobody has that private key
+        if stored is None:  # pragma: no cover: its private key was thrown away
             raise AssertionRefused(_NO_CREDENTIAL)
         if user_handle not in (None, stored.account_id):
             raise AssertionRefused("The user handle names another account.")
