@@ -6,6 +6,7 @@ WORKDIR /src/dfns_login/client
 COPY dfns_login/client/package.json dfns_login/client/package-lock.json ./
 RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY dfns_login/client ./
+COPY dfns_login/static/dfns_login/pages.css ../static/dfns_login/pages.css
 RUN node build.mjs
 
 FROM python:3.13-slim-bookworm AS packages
@@ -25,6 +26,9 @@ COPY templates templates
 COPY project project
 COPY dfns_login dfns_login
 COPY --from=bundle /src/dfns_login/static/dfns_login/dist dfns_login/static/dfns_login/dist
+# Settings are required, and collecting uses none of them.
+ENV STATIC_ROOT=/srv/login/static
+RUN DEBUG=1 DATABASE_URL=sqlite://:memory: python manage.py collectstatic --noinput
 # Processes cannot write below /srv/login, so bytecode is compiled here.
 RUN python -m compileall -q .venv/lib project dfns_login
 ENV PYTHONDONTWRITEBYTECODE=1

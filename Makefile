@@ -113,6 +113,10 @@ conformance: $(VENV)/.dev $(VENV)/.clients ## Rewrite the table of the official 
 bench: $(VENV)/.dev ## Measure the requests of a login against a floor, and redraw docs/performance.svg
 	$(BIN)/python -m benchmarks.login $(ARGS)
 
+.PHONY: bench-pages
+bench-pages: $(VENV)/.dev $(VENV)/.clients $(BUNDLE) ## Measure the pages in Chromium on a slow network, behind nginx
+	$(RUN) $(BIN)/python -m benchmarks.pages $(ARGS)
+
 timing: $(VENV)/.dev ## Time the answers to each class of account, and rewrite the tables in docs/timing.md; takes an hour
 	$(BIN)/python -m benchmarks.timing $(ARGS)
 
@@ -225,7 +229,7 @@ dist: $(BUNDLE) | $(VENV)/.dev ## Build the wheel and the sdist into dist/
 $(CLIENT)/node_modules/.package-lock.json: $(CLIENT)/package.json $(CLIENT)/package-lock.json | $(VENV)/.node
 	$(NPM_CI) $(CLIENT)
 	@touch $@
-$(BUNDLE): $(CLIENT)/node_modules/.package-lock.json $(wildcard $(CLIENT)/*.* $(CLIENT)/pages/*.ts) | $(VENV)/.node
+$(BUNDLE): $(CLIENT)/node_modules/.package-lock.json $(wildcard $(CLIENT)/*.* $(CLIENT)/pages/*.ts) dfns_login/static/dfns_login/pages.css | $(VENV)/.node
 	$(RUN) node $(CLIENT)/build.mjs
 $(CLIENT_PACKAGE): $(CLIENT)/node_modules/.package-lock.json $(wildcard $(CLIENT)/*.*) dfns_login/__init__.py | $(VENV)/.node
 	@mkdir -p dist

@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import environ
+from django.conf import global_settings
 
 from dfns_login.pages.headers import add_worker_policy
 from dfns_login.settings import BEAT_SCHEDULE
@@ -163,8 +164,15 @@ CSRF_FAILURE_VIEW = "dfns_login.error_handlers.csrf_failure"
 X_FRAME_OPTIONS = "DENY"
 STATIC_URL = "static/"
 STATICFILES_DIRS = [BASE_DIR / "project" / "static"]
+# With a folder, which `collectstatic` fills: compressed, and cached for years. Without one: from the apps, as they are.
+STATIC_ROOT: str | None = env.str("STATIC_ROOT", default=None)
+if STATIC_ROOT:
+    STORAGES = {**global_settings.STORAGES, "staticfiles": {"BACKEND": "project.static_files.CollectedStaticFiles"}}
 WHITENOISE_ADD_HEADERS_FUNCTION = add_worker_policy
-WHITENOISE_USE_FINDERS = True  # no collectstatic: files are served from the apps
+WHITENOISE_IMMUTABLE_FILE_TEST = r"(\.[0-9a-f]{12}\.\w+|/chunk-[0-9A-Z]{8}\.js)$"  # the hash of Django or of the build
+WHITENOISE_ALLOW_ALL_ORIGINS = False  # no fonts for other sites
+WHITENOISE_USE_FINDERS = not STATIC_ROOT
+WHITENOISE_AUTOREFRESH = DEBUG and not STATIC_ROOT
 
 # Languages and time
 

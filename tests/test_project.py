@@ -12,7 +12,7 @@ from django.core.mail import EmailMultiAlternatives
 from django.templatetags.static import static
 from django.test import Client
 
-from dfns_login.pages.headers import WORKER, add_worker_policy, content_security_policy
+from dfns_login.pages.headers import add_worker_policy, content_security_policy
 from project.addresses import broker_address, mail_settings
 from project.databases import LOST_CONNECTION, POOL_OPTIONS, POOL_SIZE, database_settings
 from project.mailbox import END_OF_EMAIL, read_emails
@@ -186,12 +186,13 @@ def test_every_page_has_a_content_security_policy(client: Client, path: str):
     assert client.get(path).headers["Content-Security-Policy"].startswith(("default-src 'self'", "default-src 'none'"))
 
 
-def test_the_worker_has_the_policy_of_the_pages(client: Client):
-    """R-92."""
+@pytest.mark.parametrize("worker", ["envelope.worker.js", "strength.worker.js", "envelope.worker.0123456789ab.js"])
+def test_the_workers_have_the_policy_of_the_pages(client: Client, worker: str):
+    """R-92. With a hash in its name, and below a prefix, as well."""
     headers: dict[str, str] = {}
-    add_worker_policy(headers, "", static(WORKER))
+    add_worker_policy(headers, "", f"/prefix/static/dfns_login/dist/{worker}")
     assert headers == {"Content-Security-Policy": content_security_policy()}
-    served = client.get(static(WORKER))
+    served = client.get(static("dfns_login/dist/envelope.worker.js"))
     served.getvalue()  # closes the file
     assert served.headers["Content-Security-Policy"] == content_security_policy()
     other: dict[str, str] = {}

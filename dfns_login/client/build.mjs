@@ -1,4 +1,5 @@
-// Builds the bundle into `static/dfns_login/dist`. Pages load the files with fixed names, which load the chunks.
+// Builds the bundle into `static/dfns_login/dist`. The script of each page is one file, so that it takes one request; pages
+// name the workers and the lists, so that any storage of static files may rename them. `signer.js` loads its chunks by name.
 
 import { execFile } from 'node:child_process'
 import fs from 'node:fs/promises'
@@ -8,9 +9,13 @@ import { promisify } from 'node:util'
 
 import { build } from 'esbuild'
 
+import { licensesOf, packagesIn } from './licenses.mjs'
+import { fewWords, wordPackages, words } from './words.mjs'
+
 const here = path.dirname(fileURLToPath(import.meta.url))
 const outdir = path.join(here, '..', 'static', 'dfns_login', 'dist')
 const pages = ['sign_in', 'register', 'recover', 'account', 'secure'].map((name) => `pages/${name}.ts`)
+const notInPages = ['./envelope.js'] // for where there are no workers, as in Node
 
 async function exists(file) {
   return fs.access(path.join(here, file)).then(
@@ -36,35 +41,20 @@ const common = {
   outdir,
 }
 
-/** Names of the bundled packages. */
-function packagesIn(results) {
-  const inputs = results.flatMap((result) => Object.keys(result.metafile.inputs))
-  const found = inputs.flatMap((input) => /^node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(input)?.[1] ?? [])
-  return [...new Set(found)].sort()
-}
-
-async function licenseOf(name) {
-  const folder = path.join(here, 'node_modules', name)
-  const { version, license } = JSON.parse(await fs.readFile(path.join(folder, 'package.json'), 'utf8'))
-  const files = (await fs.readdir(folder)).filter((file) => /^(licen[cs]e|notice|third_party)/i.test(file)).sort()
-  if (!files.some((file) => /^licen/i.test(file))) throw new Error(`${name} has no license file`)
-  const texts = await Promise.all(files.map((file) => fs.readFile(path.join(folder, file), 'utf8')))
-  return [`${name} ${version} (${license})`, ...texts.map((text) => text.trim())].join('\n\n')
-}
-
 await fs.rm(outdir, { recursive: true, force: true })
+const esm = { ...common, format: 'esm', entryNames: '[name]', splitting: true, chunkNames: 'chunk-[hash]' }
 const results = await Promise.all([
+  build({ ...esm, entryPoints: ['signer.ts'] }),
+  ...(await present(pages)).map((page) => build({ ...esm, entryPoints: [page], external: notInPages })),
   build({
     ...common,
-    // All in one folder, so that scripts find `envelope.worker.js` next to them.
-    entryPoints: ['signer.ts', ...(await present(pages))],
-    format: 'esm',
-    splitting: true,
-    chunkNames: 'chunk-[hash]',
-    entryNames: '[name]',
+    entryPoints: ['envelope.worker.ts', 'strength.worker.ts'],
+    format: 'iife',
+    define: { FEW_WORDS: JSON.stringify(fewWords) },
   }),
-  build({ ...common, entryPoints: ['envelope.worker.ts'], format: 'iife' }),
+  build({ ...common, entryPoints: [path.join(outdir, '..', 'pages.css')], target: 'esnext' }), // only minifies
 ])
+await fs.writeFile(path.join(outdir, 'words.json'), JSON.stringify(words))
 const compiler = path.join(here, 'node_modules', 'typescript', 'bin', 'tsc')
 await promisify(execFile)(process.execPath, [compiler, '--project', path.join(here, 'tsconfig.types.json')])
 
@@ -72,5 +62,5 @@ await promisify(execFile)(process.execPath, [compiler, '--project', path.join(he
 await fs.writeFile(path.join(outdir, 'package.json'), '{ "type": "module" }\n')
 
 // Written last: `make` uses it as the timestamp of the whole build.
-const licenses = await Promise.all(packagesIn(results).map(licenseOf))
-await fs.writeFile(path.join(outdir, 'THIRD_PARTY_LICENSES.txt'), licenses.join(`\n\n${'-'.repeat(72)}\n\n`) + '\n')
+const names = [...new Set([...packagesIn(results), ...wordPackages])].sort()
+await fs.writeFile(path.join(outdir, 'THIRD_PARTY_LICENSES.txt'), await licensesOf(names))

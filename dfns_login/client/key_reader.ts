@@ -23,6 +23,7 @@ export class KeyReader {
   }
 
   static async create(): Promise<KeyReader> {
+    void import('@hpke/core').catch(() => undefined) // loads while the request is under way; `read` reports a failure
     const keys = await crypto.subtle.generateKey({ name: 'ECDH', namedCurve: 'P-256' }, false, ['deriveBits'])
     return new KeyReader(keys, base64url(await crypto.subtle.exportKey('raw', keys.publicKey)))
   }

@@ -1,6 +1,5 @@
-// The word lists ship without types.
+// The word lists and the layouts of keyboards ship without types.
 
-declare module '@zxcvbn-ts/language-en/dist/*.json.mjs' {
-  const words: string[]
-  export default words
+declare module '@zxcvbn-ts/language-common/dist/adjacencyGraphs.json.mjs' {
+  export { adjacencyGraphs as default } from '@zxcvbn-ts/language-common'
 }

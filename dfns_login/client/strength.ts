@@ -1,10 +1,10 @@
-// Password strength: zxcvbn with lists of common passwords, loaded on first use.
+// Password strength, estimated in a worker: at once with a few thousand words, and again when it has loaded all.
 
-import type { ZxcvbnFactory, ZxcvbnResult } from '@zxcvbn-ts/core'
+import type { Estimate } from './estimator.js'
+import { WorkerRequests } from './workers.js'
 
 const MIN_LENGTH = 8 // NIST SP 800-63B-4 §3.1.1.2, R-27
 const RECOMMENDED_LENGTH = 15
-const LISTED = /^(passwords|userInputs)/
 
 /**
  * `score`: zxcvbn's score, 0 to 4. Below 3, someone with a copy of the envelope may well guess the password.
@@ -17,35 +17,54 @@ export interface Strength {
   long: boolean
 }
 
-let estimator: Promise<ZxcvbnFactory> | undefined
+/** `words`: URL of the lists of words. */
+export type StrengthRequest = { id: number; password: string; userInputs: readonly string[] } | { words: string }
 
-async function load(): Promise<ZxcvbnFactory> {
-  const { estimator } = await import('./estimator.js')
-  return estimator()
+/** `refined`: estimates are better from now on. */
+export type StrengthResponse = ({ id: number } & Estimate) | { refined: true }
+
+/** What is compared: the password, and the parts of what others know about the person. Both as they will be encrypted. */
+export function prepared(password: string, known: readonly string[]): { password: string; userInputs: string[] } {
+  const userInputs = known.flatMap((each) => [each, ...each.split(/[^\p{L}\p{N}]+/u)]).filter((each) => each.length > 2)
+  return { password: password.normalize('NFKC'), userInputs }
 }
 
-// The whole password is one list entry, possibly with substituted letters.
-function isListed({ sequence }: ZxcvbnResult): boolean {
-  const [match, another] = sequence
-  return another === undefined && match?.pattern === 'dictionary' && LISTED.test(String(match['dictionaryName']))
+/** Whether the password, normalized, has fewer characters than any may have. */
+export function isTooShort(password: string): boolean {
+  return Array.from(password.normalize('NFKC')).length < MIN_LENGTH
 }
 
-/** Start loading what `strength` needs: about 500 KB. */
-export function prepareStrength(): void {
-  estimator ??= load()
-  estimator.catch(() => (estimator = undefined)) // so that the next call tries again
-}
-
-/** Estimate a password's strength. `userInputs`: what others know about the person, such as the email address. */
-export async function strength(password: string, userInputs: readonly string[] = []): Promise<Strength> {
-  prepareStrength()
-  const text = password.normalize('NFKC')
-  const length = Array.from(text).length
-  const known = userInputs.flatMap((each) => [each, ...each.split(/[^\p{L}\p{N}]+/u)]).filter((each) => each.length > 2)
-  const result = (await (estimator as Promise<ZxcvbnFactory>)).check(text, known)
+export function strengthOf(password: string, { score, listed }: Estimate): Strength {
   return {
-    score: result.score,
-    tooWeak: length < MIN_LENGTH || result.score === 0 || isListed(result),
-    long: length >= RECOMMENDED_LENGTH,
+    score,
+    tooWeak: isTooShort(password) || score === 0 || listed,
+    long: Array.from(password.normalize('NFKC')).length >= RECOMMENDED_LENGTH,
+  }
+}
+
+/** Estimates passwords without blocking the page or waiting for the long lists of words. */
+export class StrengthEstimator {
+  readonly #requests: WorkerRequests<ReturnType<typeof prepared>, { id: number } & Estimate>
+  readonly #words: string
+
+  /** `worker` and `words`: URLs on the page's own origin. `refined` is called when estimates have become better. */
+  constructor(worker: string, words: string, refined: () => void) {
+    this.#requests = new WorkerRequests(worker, refined)
+    this.#words = words
+  }
+
+  /** Start loading: about 30 KB, then 400 KB while nothing else is to do. */
+  prepare(): void {
+    try {
+      this.#requests.start().postMessage({ words: this.#words } satisfies StrengthRequest)
+    } catch {
+      // the next estimate reports it
+    }
+  }
+
+  /** `known`: what others know about the person, such as the email address. Throws VaultError if the worker fails. */
+  async estimate(password: string, known: readonly string[]): Promise<Strength> {
+    this.prepare()
+    return strengthOf(password, await this.#requests.send(prepared(password, known)))
   }
 }

@@ -1,5 +1,6 @@
 """Security headers of the pages (R-90 to R-93)."""
 
+import re
 from collections.abc import Callable, MutableMapping
 from functools import wraps
 from typing import Any, Final
@@ -9,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.templatetags.static import static
 
 TRUSTED_TYPES_POLICY: Final = "dfns-login"
-"""The only Trusted Types policy that scripts may create. It allows the worker's address and nothing else."""
+"""The only Trusted Types policy that scripts may create. It allows the workers' addresses and nothing else."""
 
 HEADERS: Final = {
     "Cache-Control": "no-store",
@@ -22,7 +23,8 @@ HEADERS: Final = {
     "X-Frame-Options": "DENY",
 }
 
-WORKER: Final = "dfns_login/dist/envelope.worker.js"
+WORKERS: Final = re.compile(r"/dfns_login/dist/(envelope|strength)\.worker(\.[0-9a-f]{12})?\.js$")
+"""URLs of the workers' scripts, with or without a hash."""
 
 Page = Callable[..., HttpResponse]
 
@@ -48,12 +50,12 @@ def content_security_policy() -> str:
 
 
 def add_worker_policy(headers: MutableMapping[str, str], _path: str, url: str) -> None:
-    """Add the pages' policy to the response with the worker's script.
+    """Add the pages' policy to the responses with the workers' scripts.
 
     A worker has the policy that its own script is served with, not that of the page.
     For WhiteNoise's setting `WHITENOISE_ADD_HEADERS_FUNCTION`.
     """
-    if url == urlsplit(static(WORKER)).path:
+    if WORKERS.search(url):
         headers["Content-Security-Policy"] = content_security_policy()
 
 

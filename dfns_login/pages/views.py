@@ -31,6 +31,7 @@ from dfns_login.ceremonies.lockdown import lock_down
 from dfns_login.ceremonies.login import LoginRequest, open_login
 from dfns_login.models import CodePurpose, Organization
 from dfns_login.pages.choices import language_context, organization_context, sign_in_page
+from dfns_login.pages.compression import compressed
 from dfns_login.pages.headers import guarded
 from dfns_login.proofs import DIGITS, OpenedChallenge, code_format, find_lock_link
 from dfns_login.requester import Requester
@@ -38,6 +39,7 @@ from dfns_login.settings import login_settings
 
 
 @login_not_required
+@compressed
 @guarded
 @require_safe
 def sign_in(request: HttpRequest) -> HttpResponse:
@@ -59,6 +61,7 @@ def sign_in(request: HttpRequest) -> HttpResponse:
 
 
 @login_not_required
+@compressed
 @guarded
 @require_safe
 def register(request: HttpRequest) -> HttpResponse:
@@ -68,6 +71,7 @@ def register(request: HttpRequest) -> HttpResponse:
 
 
 @login_not_required
+@compressed
 @guarded
 @require_safe
 def recover(request: HttpRequest) -> HttpResponse:

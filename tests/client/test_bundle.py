@@ -5,11 +5,14 @@ import json
 import re
 from pathlib import Path
 
+import pytest
+
 from tests.support.client_runners import DIST, SOURCES
 
 STATIC_IMPORT = re.compile(r"""(?:import|from)\s*["']\./([\w.-]+\.js)["']""")
 SIGNER_LIMIT = 8_000
-WORKER_LIMIT = 60_000
+WORKER_LIMITS = {"envelope.worker.js": 60_000, "strength.worker.js": 32_000}
+PAGES = ("sign_in.js", "register.js", "recover.js", "account.js")
 
 
 def with_static_imports(name: str) -> set[str]:
@@ -39,10 +42,17 @@ def test_the_signer_is_small_and_loads_no_envelope_code() -> None:
     assert not any("age-encryption.org/v1" in (DIST / name).read_text() for name in loaded)
 
 
-def test_the_worker_is_one_file() -> None:
-    assert with_static_imports("envelope.worker.js") == {"envelope.worker.js"}
-    assert "import(" not in (DIST / "envelope.worker.js").read_text()
-    assert gzipped({"envelope.worker.js"}) < WORKER_LIMIT
+@pytest.mark.parametrize("name", PAGES)
+def test_the_script_of_a_page_is_one_file(name: str) -> None:
+    """R-195: one request, and none that has to wait for another."""
+    assert with_static_imports(name) == {name}
+
+
+@pytest.mark.parametrize("name", WORKER_LIMITS)
+def test_a_worker_is_one_file(name: str) -> None:
+    assert with_static_imports(name) == {name}
+    assert "import(" not in (DIST / name).read_text()
+    assert gzipped({name}) < WORKER_LIMITS[name]
 
 
 def test_scripts_need_no_more_than_the_policy_allows() -> None:

@@ -1,4 +1,4 @@
-"""Which passwords are rejected, and which count as strong."""
+"""Which passwords are rejected, and which count as strong (R-196)."""
 
 from typing import Any
 
@@ -9,8 +9,8 @@ from tests.support.client_runners import Client
 EMAIL = "jane.dowland@example.co"
 
 
-def estimated(client: Client, password: str) -> dict[str, Any]:
-    (found,) = client.do("strengths", passwords=[password], userInputs=[EMAIL])
+def estimated(client: Client, password: str, *, lists: str = "all") -> dict[str, Any]:
+    (found,) = client.do("strengths", passwords=[password], userInputs=[EMAIL], lists=lists)
     return dict(found)
 
 
@@ -19,8 +19,15 @@ def estimated(client: Client, password: str) -> dict[str, Any]:
     ["", "xK9!vQz", "éèàùçßø", "password", "Password1", "12345678", "qwertyuiop", "aaaaaaaaaaaa"],
 )
 def test_short_and_common_passwords_are_too_weak(in_node: Client, password: str) -> None:
-    """R-27."""
+    """R-27, R-196. The most common ones also while the long lists load."""
     assert estimated(in_node, password)["tooWeak"]
+    assert estimated(in_node, password, lists="few")["tooWeak"]
+
+
+def test_a_rarer_password_is_known_once_all_words_are_there(in_node: Client) -> None:
+    """R-196."""
+    assert not estimated(in_node, "quicksilver", lists="few")["tooWeak"]
+    assert estimated(in_node, "quicksilver")["tooWeak"]
 
 
 @pytest.mark.parametrize("password", [EMAIL, EMAIL.upper(), "janedowland", "dowland1"])

@@ -10,7 +10,7 @@ import pyrage
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.support.conformance.browser import Authenticator
 from tests.support.live_project import Invitee, LiveProject, code_in
@@ -167,6 +167,23 @@ def test_an_unacceptable_password_shows_an_error(
     error = page.locator("[aria-invalid=true]").get_attribute("aria-describedby")
     assert error is not None
     expect(page.locator(f"#{error.split()[-1]}")).to_contain_text(told)
+
+
+def test_a_password_is_judged_at_once_and_better_once_all_words_are_there(visitor: Visitor, scene: LiveProject) -> None:
+    """R-196."""
+    held: list[Route] = []
+    visitor.page.context.route("**/words*.json", lambda route: held.append(route))  # noqa: PLW0108  Playwright marks it
+    person, page = scene.invite(), visitor.page
+    page.goto(invitation_link(scene, person))
+    page.get_by_label("Registration code").fill(person.registration_code)
+    field, verdict = page.get_by_label("New password", exact=True), page.locator("[data-strength]")
+    field.fill("password123")
+    expect(verdict).to_contain_text("easy to guess")
+    field.fill("quicksilver")
+    expect(verdict).not_to_contain_text("easy to guess")
+    held.pop().continue_()
+    expect(verdict).to_contain_text("easy to guess")
+    assert held == []
 
 
 def test_the_kit_and_an_emailed_code_set_a_new_password(visitor: Visitor, scene: LiveProject, tmp_path: Path) -> None:

@@ -1,20 +1,19 @@
 // Create a new recovery kit. The previous kit stays active until the person confirms that they saved the new one.
 
 import { newKit, recoveryCredential } from '../kit.js'
-import { standardVault } from '../vault.js'
 import type { Credential, CredentialChallenge, Credentials } from './account_credentials.js'
 import type { AccountPage } from './account_page.js'
 import { dayElement } from './dates.js'
 import { Dialog } from './dialogs.js'
 import { find } from './dom.js'
 import { KitView } from './kit_view.js'
-import { api } from './page_data.js'
+import { api, pageVault } from './page_data.js'
 import { text, textWith } from './texts.js'
 
 export class RecoveryKits {
   readonly #account: AccountPage
   readonly #credentials: Credentials
-  readonly #vault = standardVault()
+  readonly #vault = pageVault()
   readonly #dialog: Dialog
   readonly #view: KitView
   readonly #created = find('[data-kit-made]', HTMLElement)

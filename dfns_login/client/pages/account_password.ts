@@ -1,19 +1,18 @@
 // Change the password: re-encrypt the key with the new password and replace it in one step.
 
 import { WrongPasswordError } from '../errors.js'
-import { standardVault } from '../vault.js'
 import type { SigningChallenge } from '../wire.js'
 import type { Credential } from './account_credentials.js'
 import type { AccountPage } from './account_page.js'
 import { Dialog } from './dialogs.js'
 import { Field } from './fields.js'
 import { NewPassword } from './new_password.js'
-import { api } from './page_data.js'
+import { api, pageVault } from './page_data.js'
 import { text } from './texts.js'
 
 export class PasswordChange {
   readonly #account: AccountPage
-  readonly #vault = standardVault()
+  readonly #vault = pageVault()
   readonly #dialog: Dialog
   readonly #current: Field
   readonly #new: NewPassword

@@ -4,7 +4,6 @@ import { Refusal } from '../api.js'
 import { attestation, newCredentialId } from '../key_credential.js'
 import { type Kit, newKit, recoveryCredential } from '../kit.js'
 import { createPasskey, passkeysSupported } from '../passkey.js'
-import { standardVault } from '../vault.js'
 import type { CreationChallenge, Fido2Attestation, PasswordProtectedKeyAttestation, SigningChallenge } from '../wire.js'
 import { agentName } from './agents.js'
 import type { BusyGuard } from './busy_guard.js'
@@ -18,7 +17,7 @@ import { type CreatedKey, FirstLogin } from './first_login.js'
 import { KitView } from './kit_view.js'
 import { forgetAll } from './memory.js'
 import { NewPassword } from './new_password.js'
-import { page, pageUrl } from './page_data.js'
+import { page, pageUrl, pageVault } from './page_data.js'
 import { text } from './texts.js'
 
 export type EnrollmentStep = 'password' | 'passkey' | 'expired' | 'resumed' | 'kit' | 'done'
@@ -57,7 +56,7 @@ export class Enrollment {
   readonly #steps: StepNavigator
   readonly #send: Send
   readonly #person: () => Person
-  readonly #vault = standardVault()
+  readonly #vault = pageVault()
   readonly #password: NewPassword
   readonly #kitView: KitView
   readonly #login = new FirstLogin()

@@ -11,9 +11,9 @@ import { ownAddress } from './destination.js'
 import { findAll } from './dom.js'
 import { isRefused } from './error_messages.js'
 import { Field } from './fields.js'
-import { completeLogin, type Factors, needsSecond } from './login_challenge.js'
+import { completeLogin, type Factors, hasPassword, needsSecond } from './login_challenge.js'
 import { forgetAll } from './memory.js'
-import { api, page } from './page_data.js'
+import { api, page, pageVault } from './page_data.js'
 import { text } from './texts.js'
 
 /** A challenge that an accepted code opened. */
@@ -25,7 +25,8 @@ export class LoginSigning {
   readonly #guard: BusyGuard
   readonly #go: (step: 'username' | 'expired' | 'second') => void
   readonly #password = new Field('password')
-  readonly #signer = new PasswordProtectedKeySigner({ password: () => this.#password.value })
+  readonly #vault = pageVault()
+  readonly #signer = new PasswordProtectedKeySigner({ password: () => this.#password.value, vault: this.#vault })
   readonly #time: Countdown
   #opened: OpenedLogin | undefined
   #keyFactor: PasswordProtectedKeyAssertion | undefined
@@ -49,6 +50,7 @@ export class LoginSigning {
   open(opened: OpenedLogin): void {
     this.#opened = opened
     this.#time.start(Date.now() + page.challengeLifetime)
+    if (hasPassword(opened.challenge)) this.#vault.prepare() // loads while the password is typed
   }
 
   forget(): void {

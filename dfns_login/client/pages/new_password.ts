@@ -1,11 +1,11 @@
-// Choose a password: typed twice and not too weak. The strength estimator loads when the field gets the focus.
+// Choose a password: typed twice and not too weak. The strength estimator loads when the field is shown.
 
-import { prepareStrength, strength, type Strength } from '../strength.js'
+import { isTooShort, StrengthEstimator, type Strength } from '../strength.js'
 import { find } from './dom.js'
 import { Field } from './fields.js'
+import { page } from './page_data.js'
 import { text } from './texts.js'
 
-const MIN_LENGTH = 8
 const TYPING_PAUSE = 250 // milliseconds
 
 export class NewPassword {
@@ -14,13 +14,18 @@ export class NewPassword {
   readonly #meter = find('[data-strength]', HTMLElement)
   readonly #label = find('[data-strength-words]', HTMLElement)
   readonly #known: () => readonly string[]
+  readonly #estimator = new StrengthEstimator(page.strengthWorkerUrl, page.wordsUrl, () => void this.#estimate())
   #timer: number | undefined
 
   /** `known`: what others know about the person and would try first. */
   constructor(known: () => readonly string[]) {
     this.#known = known
     const { input } = this.#password
-    input.addEventListener('focus', prepareStrength, { once: true })
+    new IntersectionObserver((entries, observer) => {
+      if (!entries.some((each) => each.isIntersecting)) return
+      observer.disconnect()
+      this.#estimator.prepare()
+    }).observe(input)
     input.addEventListener('input', () => {
       window.clearTimeout(this.#timer)
       this.#timer = window.setTimeout(() => void this.#estimate(), TYPING_PAUSE)
@@ -35,8 +40,8 @@ export class NewPassword {
   async validated(): Promise<string | null> {
     const password = this.value
     if (password === '') return this.#reject(this.#password, 'missing.new-password')
-    if (Array.from(password.normalize('NFKC')).length < MIN_LENGTH) return this.#reject(this.#password, 'password.short')
-    if ((await strength(password, this.#known())).tooWeak) return this.#reject(this.#password, 'password.common')
+    if (isTooShort(password)) return this.#reject(this.#password, 'password.short')
+    if ((await this.#estimator.estimate(password, this.#known())).tooWeak) return this.#reject(this.#password, 'password.common')
     if (this.#confirmation.value === '') return this.#reject(this.#confirmation, 'missing.new-password-again')
     if (this.#confirmation.value !== password) return this.#reject(this.#confirmation, 'password.differs')
     return password
@@ -59,7 +64,7 @@ export class NewPassword {
     this.#meter.hidden = password === ''
     if (password === '') return
     try {
-      const result = await strength(password, this.#known())
+      const result = await this.#estimator.estimate(password, this.#known())
       if (password === this.value) this.#show(result, password)
     } catch {
       this.#meter.hidden = true // the next attempt loads it again
@@ -69,7 +74,7 @@ export class NewPassword {
   #show({ score, tooWeak, long }: Strength, password: string): void {
     this.#meter.dataset['strength'] = String(tooWeak ? 0 : score)
     const label = text(`strength.${score}`)
-    if (Array.from(password).length < MIN_LENGTH) this.#label.textContent = text('password.short')
+    if (isTooShort(password)) this.#label.textContent = text('password.short')
     else if (tooWeak) this.#label.textContent = text('password.common')
     else this.#label.textContent = long ? label : text('strength.longer', { strength: label })
   }

@@ -1,6 +1,7 @@
 // Data that the page passes to its script, and the API client.
 
 import { Api } from '../api.js'
+import { workerVault, type Vault } from '../vault.js'
 import type { SigningChallenge } from '../wire.js'
 import { find, findAll } from './dom.js'
 
@@ -25,6 +26,9 @@ export const page = {
   codeCooldown: milliseconds(data['codeCooldown']),
   challengeLifetime: milliseconds(data['challengeLifetime']),
   passkeyLifetime: milliseconds(data['passkeyLifetime']),
+  envelopeWorkerUrl: data['envelopeWorker'] ?? '',
+  strengthWorkerUrl: data['strengthWorker'] ?? '',
+  wordsUrl: data['words'] ?? '',
 } as const
 
 const csrfField = find('input[name=csrfmiddlewaretoken]', HTMLInputElement)
@@ -55,6 +59,11 @@ export async function renewPage(): Promise<boolean> {
   const opened = /data-passkey-challenge="([\w-]+)"\s+data-passkey-identifier="([\w-]+)"/.exec(html)
   if (opened) [, data['passkeyChallenge'], data['passkeyIdentifier']] = opened
   return !response.redirected
+}
+
+/** Create a vault in the worker whose URL the page names, which may have a hash. */
+export function pageVault(): Vault {
+  return workerVault(page.envelopeWorkerUrl)
 }
 
 export const api = new Api(page.base, { csrfToken })

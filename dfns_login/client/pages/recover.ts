@@ -3,7 +3,6 @@
 import { WrongPasswordError } from '../errors.js'
 import { InvalidKitKeyError, type KitKey, parseKit, signNewCredentials } from '../kit.js'
 import { KeyReader } from '../key_reader.js'
-import { standardVault } from '../vault.js'
 import { BusyGuard } from './busy_guard.js'
 import { CodeField } from './code_field.js'
 import { CodeSender, isSamePerson, type Person } from './code_sender.js'
@@ -14,7 +13,7 @@ import { isRefused } from './error_messages.js'
 import { Field } from './fields.js'
 import { memory, remember } from './memory.js'
 import { Messages } from './messages.js'
-import { api, enablePage } from './page_data.js'
+import { api, enablePage, pageVault } from './page_data.js'
 import { PersonFields } from './person_fields.js'
 import { Steps } from './steps.js'
 import { text } from './texts.js'
@@ -36,7 +35,7 @@ const kit = new Field('kit')
 const kitFile = find('#kit-file', HTMLInputElement)
 const kitFileError = new Field('kit-file')
 const sender = new CodeSender('POST', 'auth/recover/user/code', guard)
-const vault = standardVault()
+const vault = pageVault()
 
 /** The person that the last code was sent to. */
 let recipient: Person | undefined = memory.sent

@@ -7,7 +7,7 @@ import type { AllowedEncryptedKey, Fido2Assertion, PasswordProtectedKeyAssertion
 import { CanceledError, Dialog } from './dialogs.js'
 import { find } from './dom.js'
 import { Field } from './fields.js'
-import { api, page } from './page_data.js'
+import { api, page, pageVault } from './page_data.js'
 import { text } from './texts.js'
 
 type Factor = PasswordProtectedKeyAssertion | Fido2Assertion
@@ -23,6 +23,7 @@ export class Confirmation {
   readonly #signer = new PasswordProtectedKeySigner({
     password: (attempt) => this.#ask(attempt),
     attempts: Number.POSITIVE_INFINITY,
+    vault: pageVault(),
   })
   #answer: { resolve(password: string): void; reject(error: Error): void } | undefined
   #attemptDone: () => void = () => undefined

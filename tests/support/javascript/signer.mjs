@@ -88,8 +88,8 @@ const verbs = {
     const block = client.pem('PRIVATE KEY', data.buffer)
     return [text, client.hex(client.fromBase64url(text)), block, client.hex(client.fromPem('PRIVATE KEY', block))]
   },
-  strengths: (client, { passwords, userInputs }) =>
-    Promise.all(passwords.map((password) => client.strength(password, userInputs))),
+  strengths: (client, { passwords, userInputs, lists }) =>
+    passwords.map((password) => client.strength(password, userInputs, lists)),
 }
 
 export async function answer(client, { do: verb, ...asked }) {
