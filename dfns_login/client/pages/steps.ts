@@ -19,7 +19,8 @@ export class Steps<Name extends string> {
   #current: Name
 
   /**
-   * `ranks`: order of the steps, whose number is one more; those below are not counted. An answer is visible in all steps of a higher rank. `first`: the initial step.
+   * `ranks`: order of the steps, whose number is one more; those below are not counted. An answer is visible in all
+   * steps of a higher rank. `first`: the initial step.
    * `resolve`: the step to show when the browser navigates to the wanted one or loads it again. It is undefined for the
    * first step. `total`: how many steps there are, as far as is known.
    */
@@ -35,6 +36,7 @@ export class Steps<Name extends string> {
     this.#current = first
     this.#resolve = resolve
     this.#total = total
+    if (this.#heading) this.#heading.tabIndex = -1
     window.addEventListener('popstate', ({ state }: PopStateEvent) => this.#show(resolve(stepOf(state))))
   }
 
@@ -54,7 +56,7 @@ export class Steps<Name extends string> {
     return true
   }
 
-  /** Show a step and focus its first field. */
+  /** Show a step and focus its first field, or the heading if the step has to be read first. */
   go(name: Name): void {
     if (name !== this.#current) history.pushState({ step: name }, '')
     this.#show(name)
@@ -82,10 +84,12 @@ export class Steps<Name extends string> {
     }
     this.#root.dispatchEvent(new CustomEvent('step', { detail: name }))
     const section = find(`[data-step="${name}"]`, HTMLElement, this.#root)
-    const heading = section.dataset['heading'] ?? this.#firstHeading
-    if (this.#heading) this.#heading.textContent = heading
-    document.title = [heading, ...this.#titleEnd].join(' · ')
-    const field = findOptional('[data-focus], input:not([type=hidden])', HTMLElement, section)
-    ;(field ?? findOptional('button', HTMLElement, section))?.focus()
+    const question = section.dataset['heading'] ?? this.#firstHeading
+    if (this.#heading) this.#heading.textContent = question
+    document.title = [question, ...this.#titleEnd].join(' · ')
+    const heading = section.hasAttribute('data-focus-heading') ? this.#heading : null
+    const field = findOptional('input:not([type=hidden])', HTMLElement, section)
+    const first = findOptional('[data-focus]', HTMLElement, section) ?? heading ?? field
+    ;(first ?? findOptional('button', HTMLElement, section))?.focus()
   }
 }
