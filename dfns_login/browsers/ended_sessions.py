@@ -44,7 +44,7 @@ def note_session(request: HttpRequest, response: HttpResponseBase, *, before: in
             set_signed_cookie(response, _SESSION, f"{before}{_HERE}", lasting=_LASTING)
         elif row is not None and row != before:
             set_signed_cookie(response, _SESSION, str(row), lasting=login_settings().token_lifetime * 2)
-    if request.method not in {"GET", "HEAD", "OPTIONS"} and _turns_away(response):
+    if request.method not in {"GET", "HEAD", "OPTIONS"} and not _is_own_form(request) and _turns_away(response):
         set_cookie(response, _UNSAVED, "1", lasting=_LASTING, samesite="Lax")
 
 
@@ -72,6 +72,12 @@ def forget_ended(request: HttpRequest, response: HttpResponseBase) -> None:
     delete_cookie(request, response, _UNSAVED)
     if named_session(request) is None:
         delete_cookie(request, response, _SESSION)
+
+
+def _is_own_form(request: HttpRequest) -> bool:
+    """Whether the form is one of our pages', such as that of the language, which leads back to the sign-in page."""
+    match = request.resolver_match
+    return match is not None and "dfns_login" in match.app_names
 
 
 def _turns_away(response: HttpResponseBase) -> bool:

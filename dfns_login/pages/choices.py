@@ -48,10 +48,19 @@ def language_context(request: HttpRequest) -> dict[str, Any]:
 
     here: the path to come back to.
     """
-    offered = [code for code in login_settings().languages if code in dict(settings.LANGUAGES)]
+    names = dict(settings.LANGUAGES)
+    offered = [code for code in login_settings().languages if code in names]
     chosen = getattr(request, "LANGUAGE_CODE", "")
-    languages = [(code, capfirst(get_language_info(code)["name_local"])) for code in offered]
+    languages = [(code, capfirst(_own_name(code) or names[code])) for code in offered]
     return {"languages": languages if chosen and len(offered) > 1 else (), "here": own_path(request.get_full_path())}
+
+
+def _own_name(code: str) -> str:
+    """Return the name of a language in the language itself; empty if Django doesn't know the language."""
+    try:
+        return str(get_language_info(code)["name_local"])
+    except KeyError:
+        return ""
 
 
 def sign_in_page(address: str) -> str:

@@ -88,6 +88,9 @@ def test_a_language_can_be_chosen_without_a_script(settings: Any) -> None:
         assert offered not in browser.get("/login/").content.decode()
     settings.DFNS_LOGIN = {**settings.DFNS_LOGIN, "LANGUAGES": ("en", "fr")}
     assert offered in browser.get("/login/").content.decode()
+    settings.LANGUAGES = [("en", "English"), ("tlh", "tlhIngan Hol")]  # Django doesn't know its name
+    settings.DFNS_LOGIN = {**settings.DFNS_LOGIN, "LANGUAGES": ("en", "tlh")}
+    assert "TlhIngan Hol</button>" in browser.get("/login/").content.decode()
     settings.MIDDLEWARE = [each for each in settings.MIDDLEWARE if "Locale" not in each]
     assert offered not in Client().get("/login/").content.decode()
 

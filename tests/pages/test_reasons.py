@@ -124,6 +124,14 @@ def test_a_form_of_somebody_signed_out_is_not_saved_and_the_page_says_so(browser
     assert said(browser) == []
 
 
+@pytest.mark.parametrize("form", [("/language/", "/login/?next=%2Fpay%2F"), ("/forget/", "/pay/")])
+def test_a_form_of_the_sign_in_page_itself_was_accepted(form: tuple[str, str]) -> None:
+    browser, (address, following) = Browser(), form
+    answer = browser.post(address, {"csrfmiddlewaretoken": browser.csrf, "language": "en", "next": following})
+    assert answer["Location"] == "/login/?next=%2Fpay%2F"
+    assert said(browser, answer["Location"]) == []
+
+
 def test_signing_in_again_forgets_the_reason(browser: Browser, jane: Person) -> None:
     browser.send("PUT", "/auth/logout", {})
     browser.sign_in(jane)
