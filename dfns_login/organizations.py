@@ -38,7 +38,7 @@ def public_url_of(organization: Organization) -> str:
     """
     conf = login_settings()
     hook = conf.public_url_for_organization
-    named: str = import_string(hook)(organization).removesuffix("/") if hook else ""
+    named: str = (import_string(hook)(organization) or "").removesuffix("/") if hook else ""
     if named and named not in conf.webauthn_origins:
         raise ImproperlyConfigured(
             f"PUBLIC_URL_FOR_ORGANIZATION returned an origin for {organization.pk} that is not in ORIGINS."

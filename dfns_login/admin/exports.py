@@ -1,6 +1,7 @@
 """Lists as CSV: what the list shows, without secrets, streamed. Each export is an event of the audit trail."""
 
 import csv
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Final
@@ -26,6 +27,8 @@ CHUNK: Final = 500
 WIDE: Final = "\N{FULLWIDTH EQUALS SIGN}\N{FULLWIDTH PLUS SIGN}\N{FULLWIDTH HYPHEN-MINUS}\N{FULLWIDTH COMMERCIAL AT}"
 FORMULAS: Final = (*"=+-@", *WIDE)
 BREAKS: Final = ("\t", "\r", "\n")
+LATER_FORMULA: Final = re.compile(rf"(?s)(?<=.)([;\t\r\n]\s*)(?=[{re.escape(''.join(FORMULAS))}])")
+"""Begins a cell where a spreadsheet expects semicolons or tabs, and takes the commas and quotes for text."""
 
 Columns = Mapping[str, Callable[[Any], object]]
 """The value of each column, by its name in the first line."""
@@ -106,6 +109,6 @@ def cell(value: object) -> str:
         return ""
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    text = str(value)
+    text = LATER_FORMULA.sub(r"\1'", str(value))
     risky = text.startswith(BREAKS) or text.lstrip().startswith(FORMULAS)
     return f"'{text}" if risky else text

@@ -13,6 +13,7 @@ from django.utils.translation import get_language_info
 from dfns_login.browsers import own_path
 from dfns_login.models import ORGANIZATION_ID, Organization
 from dfns_login.organizations import organization_of
+from dfns_login.pages.compression import leave_uncompressed
 from dfns_login.settings import login_settings
 
 
@@ -26,6 +27,8 @@ def organization_context(request: HttpRequest, *, remembered: Sequence[Organizat
     other_organizations: what else was remembered. choose_organization: whether another id may be entered.
     """
     fixed = organization_of(request)
+    if remembered and not fixed:
+        leave_uncompressed(request)
     known = [fixed] if fixed else remembered
     wanted = request.GET.get("organization")
     if wanted is not None and ORGANIZATION_ID.fullmatch(wanted):

@@ -53,7 +53,12 @@ def test_no_cell_is_a_formula(text: str) -> None:
     assert cell(text) == f"'{text}"
 
 
-@pytest.mark.parametrize("value", ["jane@b.co", "1-2", "a=b", "'=1", '"', ""])
+@pytest.mark.parametrize("separator", [";", "; ", ";\t", "\t", "\n", "\r\n"])
+def test_no_part_of_a_cell_is_a_formula_where_semicolons_or_tabs_separate(separator: str) -> None:
+    assert cell(f"x{separator}=cmd|' /C calc'!A0{separator}y") == f"x{separator}'=cmd|' /C calc'!A0{separator}y"
+
+
+@pytest.mark.parametrize("value", ["Mozilla/5.0 (X11; Linux)", "jane@b.co", "1-2", "a=b", "'=1", '"', ""])
 def test_other_text_is_unchanged(value: str) -> None:
     assert cell(value) == value
 
@@ -62,7 +67,7 @@ def test_a_hostile_row_is_one_row_of_text(operator: Client, db: None) -> None:
     make_code("=cmd@b.co", "or-x", agent='=HYPERLINK("https://e.example"),"\r\n@x')
     (row,) = exported(operator, CODES)
     assert row["recipient"] == "'=cmd@b.co"
-    assert row["agent"] == '\'=HYPERLINK("https://e.example"),"\r\n@x'
+    assert row["agent"] == '\'=HYPERLINK("https://e.example"),"\r\n\'@x'
     assert row["closed_at"] == ""
     assert row["issued_at"].endswith("Z")
 

@@ -217,6 +217,17 @@ def test_links_lead_to_the_origin_of_the_organization(settings: Any) -> None:
     assert hosts
 
 
+def at_none_of_its_own(_organization: Organization) -> None:
+    return None
+
+
+def test_an_organization_without_an_origin_of_its_own_has_the_public_url(settings: Any) -> None:
+    """R-215: a function that has no answer may return None, too."""
+    hook = {"PUBLIC_URL_FOR_ORGANIZATION": f"{__name__}.at_none_of_its_own"}
+    settings.DFNS_LOGIN = {**settings.DFNS_LOGIN, "PUBLIC_URL": "https://acme.example", **hook}
+    assert any("https://acme.example/register/" in str(email.body) for _, _, email in samples())
+
+
 def test_an_origin_that_is_not_listed_is_refused(settings: Any) -> None:
     """R-215: a lock token must not go to another host."""
     hook = {"PUBLIC_URL_FOR_ORGANIZATION": f"{__name__}.at_its_own_host"}
