@@ -36,7 +36,12 @@ VERSIONS: Final = {"Safari/": "Version/"}
 
 def device_name(agent: str) -> str:
     """Return a name such as "Firefox on Linux", in the active language."""
-    return _joined(_first(BROWSERS, agent)[0], _first(SYSTEMS, agent)[0]) or gettext("unknown")
+    return known_device_name(agent) or gettext("unknown")
+
+
+def known_device_name(agent: str) -> str:
+    """Return the same name; empty if the header has no name that we know."""
+    return _joined(_first(BROWSERS, agent)[0], _first(SYSTEMS, agent)[0])
 
 
 def device_with_version(agent: str) -> str:

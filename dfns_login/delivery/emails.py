@@ -20,9 +20,9 @@ from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from dfns_login.delivery.devices import device_name
-from dfns_login.delivery.notice_texts import notice_text, shown_time
-from dfns_login.models import Account, AuditEvent, AuditKind, Credential, CredentialKind, OneTimeCode
+from dfns_login.delivery.devices import device_name, known_device_name
+from dfns_login.delivery.notice_texts import CREDENTIAL_NAMES, notice_text, shown_time
+from dfns_login.models import Account, AuditEvent, AuditKind, CodePurpose, Credential, CredentialKind, OneTimeCode
 from dfns_login.organizations import public_url_of
 from dfns_login.paths import page_path
 from dfns_login.proofs import lock_token
@@ -60,9 +60,18 @@ def code_email(row: OneTimeCode, *, code: str, account: Account, now: datetime) 
         "domain": urlsplit(public_url_of(account.organization)).hostname,
     }
     with translation.override(language_of(row, account)):
-        names = ((_("Organization ID:"), account.organization_id), (_("Username:"), account.username))
-        context["details"] = names
+        context["details"] = ((_("Organization ID:"), account.organization_id), (_("Username:"), account.username))
+        context["device"] = _device_of(row)
         return _email(f"{row.purpose}_code", context, account=account)
+
+
+def _device_of(row: OneTimeCode) -> str:
+    """Return the name of the device that requested the code; empty if it isn't known.
+
+    The row keeps the first request's. An invitation's is the operator's, which the invited needn't know.
+    """
+    is_first = row.asked_at == row.issued_at
+    return known_device_name(row.agent) if is_first and row.purpose != CodePurpose.REGISTRATION else ""
 
 
 def language_of(row: OneTimeCode, account: Account) -> str:
@@ -111,18 +120,21 @@ def _origin(event: AuditEvent) -> tuple[str, str]:
 def _details(
     event: AuditEvent, *, account: Account, credential: Credential | None, device: str, network: str
 ) -> list[tuple[str, str]]:
-    """Return the rows below a notice's text: each a label and a value. Empty values are left out."""
-    name = _shown_name(credential.name) if credential else ""
-    used = str(CredentialKind(credential.kind).label) if credential and event.kind == AuditKind.SIGNED_IN else ""
+    """Return the rows below a notice's text: each a label and a value. Empty values are left out.
+
+    The account is named if its username is not the address that the email goes to.
+    """
+    kind = CREDENTIAL_NAMES[credential.kind] if credential else ""
+    name = _shown_name(credential.name) if credential and credential.name != kind else ""
     rows = (
-        (_("Sign-in method:"), used),
-        (_("Name:"), name),
         (_("When:"), shown_time(event.at)),
-        (_("Account:"), account.username),
         (_("Device:"), device),
-        (_("Network:"), network),
+        (_("IP network:"), network),
+        (_("Sign-in method:"), kind if event.kind == AuditKind.SIGNED_IN else ""),
+        (_("Name:"), name),
+        (_("Account:"), account.username if account.username != account.email.lower() else ""),
     )
-    return [(label, value) for label, value in rows if value]
+    return [(label, str(value)) for label, value in rows if value]
 
 
 def _shown_name(name: str) -> str:

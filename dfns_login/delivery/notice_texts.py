@@ -24,40 +24,49 @@ Text = str | Promise
 class NoticeText:
     """What the notice of an event says.
 
-    advice: what to do in any case. by_operator: an administrator did it, so the owner can't have done it themselves.
+    advice: what to do in any case. suspicion: what it means if the owner didn't do it.
+    by_operator: an administrator did it, so the owner can't have done it themselves.
     recovery_helps: whether the owner's recovery kit can undo it.
     """
 
     title: Text
     text: Text
     advice: Text = ""
+    suspicion: Text = ""
     by_operator: bool = False
     recovery_helps: bool = True
 
 
+CREDENTIAL_NAMES: Final[Mapping[str, Text]] = {
+    CredentialKind.FIDO2: gettext_lazy("Passkey"),
+    CredentialKind.KEY: gettext_lazy("App key"),
+    CredentialKind.PASSWORD_PROTECTED_KEY: gettext_lazy("Password"),
+    CredentialKind.RECOVERY_KEY: gettext_lazy("Recovery kit"),
+}
+"""Kinds of credential, as the pages name them."""
 ADDED: Final[Mapping[str, Text]] = {
-    CredentialKind.FIDO2: gettext_lazy("A passkey was added to your account"),
-    CredentialKind.KEY: gettext_lazy("A key was added to your account"),
-    CredentialKind.PASSWORD_PROTECTED_KEY: gettext_lazy("A password was added to your account"),
-    CredentialKind.RECOVERY_KEY: gettext_lazy("A new recovery kit was created for your account"),
+    CredentialKind.FIDO2: gettext_lazy("A passkey was added"),
+    CredentialKind.KEY: gettext_lazy("An app key was added"),
+    CredentialKind.PASSWORD_PROTECTED_KEY: gettext_lazy("A password was added"),
+    CredentialKind.RECOVERY_KEY: gettext_lazy("A new recovery kit was created"),
 }
 DEACTIVATED: Final[Mapping[str, Text]] = {
-    CredentialKind.FIDO2: gettext_lazy("A passkey of your account was deactivated"),
-    CredentialKind.KEY: gettext_lazy("A key of your account was deactivated"),
-    CredentialKind.PASSWORD_PROTECTED_KEY: gettext_lazy("A password of your account was deactivated"),
-    CredentialKind.RECOVERY_KEY: gettext_lazy("A recovery kit of your account was deactivated"),
+    CredentialKind.FIDO2: gettext_lazy("A passkey was removed"),
+    CredentialKind.KEY: gettext_lazy("An app key was removed"),
+    CredentialKind.PASSWORD_PROTECTED_KEY: gettext_lazy("A password was removed"),
+    CredentialKind.RECOVERY_KEY: gettext_lazy("A recovery kit was removed"),
 }
 DEACTIVATED_BY_OPERATOR: Final[Mapping[str, Text]] = {
-    CredentialKind.FIDO2: gettext_lazy("An administrator deactivated your passkey"),
-    CredentialKind.KEY: gettext_lazy("An administrator deactivated your key"),
-    CredentialKind.PASSWORD_PROTECTED_KEY: gettext_lazy("An administrator deactivated your password"),
-    CredentialKind.RECOVERY_KEY: gettext_lazy("An administrator deactivated your recovery kit"),
+    CredentialKind.FIDO2: gettext_lazy("An administrator removed your passkey"),
+    CredentialKind.KEY: gettext_lazy("An administrator removed your app key"),
+    CredentialKind.PASSWORD_PROTECTED_KEY: gettext_lazy("An administrator removed your password"),
+    CredentialKind.RECOVERY_KEY: gettext_lazy("An administrator removed your recovery kit"),
 }
 REACTIVATED: Final[Mapping[str, Text]] = {
-    CredentialKind.FIDO2: gettext_lazy("A passkey of your account was reactivated"),
-    CredentialKind.KEY: gettext_lazy("A key of your account was reactivated"),
-    CredentialKind.PASSWORD_PROTECTED_KEY: gettext_lazy("A password of your account was reactivated"),
-    CredentialKind.RECOVERY_KEY: gettext_lazy("A recovery kit of your account was reactivated"),
+    CredentialKind.FIDO2: gettext_lazy("A passkey was reactivated"),
+    CredentialKind.KEY: gettext_lazy("An app key was reactivated"),
+    CredentialKind.PASSWORD_PROTECTED_KEY: gettext_lazy("A password was reactivated"),
+    CredentialKind.RECOVERY_KEY: gettext_lazy("A recovery kit was reactivated"),
 }
 
 FIXED: Final[Mapping[str, NoticeText]] = {
@@ -126,7 +135,8 @@ def _added(_event: AuditEvent, kind: str) -> NoticeText:
     if kind == CredentialKind.RECOVERY_KEY:
         text = _("If you had a recovery kit before, it stops working once the new one is saved.")
         return NoticeText(title=ADDED[kind], text=text, recovery_helps=False)
-    return NoticeText(title=ADDED[kind], text=_("It can be used to sign in."))
+    text = _("Programs can sign in with it.") if kind == CredentialKind.KEY else _("It can be used to sign in.")
+    return NoticeText(title=ADDED[kind], text=text)
 
 
 def _deactivated(event: AuditEvent, kind: str) -> NoticeText:
@@ -152,7 +162,7 @@ def _unlocked(event: AuditEvent, _kind: str) -> NoticeText:
     if "credential" not in event.detail:
         title = _("An administrator unlocked your account")
         return NoticeText(title=title, text=_("You can sign in again."), by_operator=True)
-    text = _("It was unlocked with a passkey, a key or your recovery kit.")
+    text = _("It was unlocked with a passkey, an app key or your recovery kit.")
     return NoticeText(title=_("Your account was unlocked"), text=text)
 
 
@@ -168,7 +178,7 @@ def _recovery_started(event: AuditEvent, _kind: str) -> NoticeText:
     return NoticeText(
         title=_("Somebody started to recover your account"),
         text=later.format(moment=moment) if moment else soon,
-        advice=_("If it wasn't you, somebody else may have your recovery kit. Sign in and create a new one."),
+        suspicion=_("Somebody else may have your recovery kit: create a new one."),
         recovery_helps=False,
     )
 
@@ -176,17 +186,14 @@ def _recovery_started(event: AuditEvent, _kind: str) -> NoticeText:
 def _key_released(event: AuditEvent, _kind: str) -> NoticeText:
     if event.detail.get("purpose") == "action":  # for a session, without a code
         return NoticeText(
-            title=_("Your key was sent to a new network"),
-            text=_(
-                "Somebody who is signed in to your account requested it. The key is encrypted, and only your password "
-                "opens it."
-            ),
-            advice=_("If it wasn't you, somebody else is signed in to your account. Secure your account at once."),
+            title=_("Your encrypted key was sent to a new network"),
+            text=_("Somebody who is signed in to your account requested it. Only your password opens it."),
+            suspicion=_("Somebody else is signed in to your account."),
         )
     return NoticeText(
-        title=_("Your key was sent to a new device or network"),
-        text=_("Somebody entered a code that we emailed you. The key is encrypted, and only your password opens it."),
-        advice=_("If it wasn't you, somebody else can read your email. Change the password of your mailbox."),
+        title=_("Your code was used on a new device or network"),
+        text=_("Somebody entered a code that we emailed you, and got your encrypted key. Only your password opens it."),
+        suspicion=_("Somebody else can read your email: change the password of your mailbox."),
     )
 
 

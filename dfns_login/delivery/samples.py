@@ -65,7 +65,8 @@ def sample_emails(language: str) -> Iterator[tuple[str, EmailMultiAlternatives]]
     organization = Organization(id="or-12345-67890-abcdefghijklmnop", name="Example")
     account = Account(organization=organization, username="jane@example.com", email="jane@example.com", locale=language)
     for purpose in RECIPIENT_STATES:
-        row = OneTimeCode(purpose=purpose, expires_at=NOW + code_lifetime(purpose))
+        row = OneTimeCode(purpose=purpose, issued_at=NOW, asked_at=NOW, agent=AGENT)
+        row.expires_at = NOW + code_lifetime(purpose)
         yield f"{purpose}_code", code_email(row, code=_sample_code(purpose), account=account, now=NOW)
     for name, (kind, credential_kind, detail) in NOTICES.items():
         about = Credential(kind=credential_kind, name=NAMES[credential_kind]) if credential_kind else None

@@ -14,12 +14,12 @@ from django.core.mail import EmailMultiAlternatives
 from dfns_login.ceremonies.notices import notify_owner
 from dfns_login.delivery import has_notice, sample_emails
 from dfns_login.delivery.codes import RECIPIENT_STATES
-from dfns_login.delivery.emails import notice_email
+from dfns_login.delivery.emails import code_email, notice_email
 from dfns_login.delivery.notice_texts import FIXED, VARIED
-from dfns_login.delivery.samples import NOTICES
-from dfns_login.models import Account, AuditEvent, AuditKind, Credential, CredentialKind, Organization
+from dfns_login.delivery.samples import AGENT, NOTICES
+from dfns_login.models import Account, AuditEvent, AuditKind, Credential, CredentialKind, OneTimeCode, Organization
 from dfns_login.settings.fields import DEFAULT_EMAIL_COLORS
-from tests.support.clock import NOW
+from tests.support.clock import HOUR, NOW, SECOND
 
 MOST_BYTES = 20_000
 ALLOWED = frozenset(
@@ -121,7 +121,7 @@ def test_the_code_is_neither_in_a_subject_nor_in_the_preview() -> None:
     """R-12. Lock screens show subjects and the beginnings of emails."""
     for _, name, email in samples():
         if name.endswith("_code"):
-            html, code = str(email.alternatives[0][0]), re.findall(r"\S{4}(?:-\S{4})+", str(email.body))[0]
+            html, code = str(email.alternatives[0][0]), re.findall(r"[0-9A-Z]{4}(?:-[0-9A-Z]{4})+", str(email.body))[0]
             assert code.partition("-")[0] not in email.subject
             preview = html[html.index("<body") : html.index("</div>")]
             assert code not in preview
@@ -136,17 +136,55 @@ def test_advice_fits_the_event() -> None:
     assert "/recover/" in added
     assert "Firefox on Linux" in added
     assert "192.0.2.0/24" in added
+    labels = re.findall(r"^([\w ]+): ", added, re.MULTILINE)
+    assert labels[:4] == ["When", "Device", "IP network", "Name"]
     assert "Name: My laptop" in added
+    assert "Name:" not in str(emails["notice_password_protected_key_added"].body)  # its title says it
     for name in ("recovered", "recovery_started", "recovery_key_deactivated", "recovery_key_added"):
         assert "/recover/" not in str(emails[f"notice_{name}"].body), name
         assert "/lock/" in str(emails[f"notice_{name}"].body), name
-    assert "lock your account" in recovered
+    assert "Lock your account" in recovered
     for name, (_, _, detail) in NOTICES.items():
         if "operator" in detail:
             body = str(emails[f"notice_{name}"].body)
             assert body.startswith("An administrator"), name
             assert "Firefox" not in body
-            assert "If this wasn't you" not in body
+            assert "Wasn't you?" not in body
+
+
+def test_an_email_has_one_button_and_asks_once() -> None:
+    """The address of the button is at the end, once; what else helps is a link in the text."""
+    for name, email in sample_emails("en"):
+        html, text = str(email.alternatives[0][0]), str(email.body)
+        buttons = re.findall(r'class="button[^>]*><a href="([^"]+)"', html)
+        assert len(buttons) == ("/lock/" in text or "/register/" in text), name
+        for url in buttons:
+            assert html.count(f">{url}<") == 1
+            assert not re.search("<h1|<p", html[html.index(f">{url}<") :]), name
+        assert text.count("Wasn't you?") + text.count("Didn't expect this?") == name.startswith("notice_"), name
+        assert html.count("<h1") == 1
+
+
+@pytest.mark.parametrize(
+    ("changed", "named"),
+    [
+        ({}, True),
+        ({"purpose": "recovery"}, True),
+        ({"agent": "evil.example"}, False),
+        ({"asked_at": NOW + SECOND}, False),
+        ({"purpose": "registration"}, False),
+    ],
+    ids=["first request", "recovery", "unknown", "requested again", "invitation"],
+)
+def test_a_code_says_which_device_requested_it(changed: dict[str, Any], named: bool) -> None:
+    """R-113: by a name of ours. The row keeps the first request's device; an invitation's is the operator's."""
+    organization = Organization(name="Example")
+    account = Account(organization=organization, username="jane@example.co", email="jane@example.co")
+    given = {"purpose": "login", "issued_at": NOW, "asked_at": NOW, "agent": AGENT, "expires_at": NOW + HOUR}
+    email = code_email(OneTimeCode(**(given | changed)), code="1234-1234", account=account, now=NOW)
+    for text in (str(email.body), str(email.alternatives[0][0])):
+        assert ("Requested from Firefox on Linux." in text) == ("Requested from" in text) == named
+        assert "evil" not in text
 
 
 @pytest.mark.parametrize(

@@ -97,9 +97,9 @@ def unwilling(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
 
 TOLD = {
     AuditKind.RECOVERED: "Your account was recovered",
-    AuditKind.CREDENTIAL_CREATED: "A key was added to your account",
-    AuditKind.CREDENTIAL_DEACTIVATED: "A key of your account was deactivated",
-    AuditKind.CREDENTIAL_ACTIVATED: "A key of your account was reactivated",
+    AuditKind.CREDENTIAL_CREATED: "An app key was added",
+    AuditKind.CREDENTIAL_DEACTIVATED: "An app key was removed",
+    AuditKind.CREDENTIAL_ACTIVATED: "An app key was reactivated",
     AuditKind.RECOVERY_CANCELLED: "An administrator canceled the recovery of your account",
     AuditKind.UNLOCKED: "An administrator unlocked your account",
     AuditKind.DEACTIVATED: "An administrator deactivated your account",
@@ -118,8 +118,7 @@ def test_the_mail(jane: Account, mailoutbox: Outbox, kind: AuditKind, text: str)
     for body in (str(sent.body), str(sent.alternatives[0][0])):
         assert text in body
         assert "Nov. 23, 2026 12:00 UTC" in body
-        assert "jane@example.co" in body
-        assert "contact your administrator" in body
+        assert "contact your administrator" in body.lower()
     assert sent.message()["Auto-Submitted"] == "auto-generated"
     assert (notice.delivery, notice.sent_at, notice.tries, notice.last_error) == (DeliveryState.SENT, NOW, 1, "")
 
@@ -144,12 +143,13 @@ def test_nothing_that_a_stranger_sent_stands_in_it(jane: Account, mailoutbox: Ou
     """R-112, R-113: no agent, no address but its network, no links but our own."""
     deliver(tell(jane))
     (sent,) = mailoutbox
-    for body, links in ((str(sent.body), 1), (str(sent.alternatives[0][0]), 3)):  # a button, its address as a link
+    for body, addresses in ((str(sent.body), 1), (str(sent.alternatives[0][0]), 3)):  # a button, its address as a link
         assert SOMEWHERE.agent not in body
         assert SOMEWHERE.address not in body
         assert "192.0.2.0/24" in body
-        assert body.count("http://localhost:8000/lock/") == body.count("http://localhost:8000/login/?") == links
-        assert body.count("http") == 2 * links
+        assert body.count("http://localhost:8000/lock/") == addresses
+        assert body.count("http://localhost:8000/login/?") == 1
+        assert body.count("http") == addresses + 1
 
 
 def test_it_arrives_by_any_backend(jane: Account, settings: Any, tmp_path: Path) -> None:
@@ -183,7 +183,7 @@ def test_a_new_credential_is_told(kim: SignedIn, mailoutbox: Outbox) -> None:
     body = {"challengeIdentifier": opened["challengeIdentifier"], "credentialName": "New"}
     added = kim.signed("POST", "/auth/credentials", body | SoftwareKey.make().credential(opened["challenge"]))
     assert added.status_code == 200
-    assert mailed(mailoutbox) == [("kim@example.co", "A key was added to your account")]
+    assert mailed(mailoutbox) == [("kim@example.co", "An app key was added")]
 
 
 def test_a_credential_that_goes_and_comes_back_is_told(kim: SignedIn, mailoutbox: Outbox) -> None:
@@ -191,8 +191,8 @@ def test_a_credential_that_goes_and_comes_back_is_told(kim: SignedIn, mailoutbox
     for how in ("deactivate", "deactivate", "activate", "activate"):
         assert kim.signed("PUT", f"/auth/credentials/{how}", {"credentialUuid": uuid}).status_code == 200
     assert mailed(mailoutbox) == [
-        ("kim@example.co", "A key of your account was deactivated"),
-        ("kim@example.co", "A key of your account was reactivated"),
+        ("kim@example.co", "An app key was removed"),
+        ("kim@example.co", "An app key was reactivated"),
     ]
 
 
@@ -219,8 +219,8 @@ def test_a_renewed_kit_is_one_email(kim: SignedIn, mailoutbox: Outbox, changed: 
     assert gone.status_code == 200
     assert AuditEvent.objects.filter(kind=AuditKind.CREDENTIAL_DEACTIVATED).count() == 1
     told = [
-        ("kim@example.co", "A new recovery kit was created for your account"),
-        ("kim@example.co", "A recovery kit of your account was deactivated"),
+        ("kim@example.co", "A new recovery kit was created"),
+        ("kim@example.co", "A recovery kit was removed"),
     ]
     assert mailed(mailoutbox) == told[:emails]
     assert "it stops working once the new one is saved" in str(mailoutbox[0].body)
@@ -231,7 +231,7 @@ def test_a_credential_that_an_operator_shuts_is_told(kim: SignedIn, mailoutbox: 
     assert credential is not None
     for _ in range(2):
         deactivate_credential(credential, requester=SOMEWHERE, now=timezone.now())
-    assert mailed(mailoutbox) == [("kim@example.co", "A key of your account was deactivated")]
+    assert mailed(mailoutbox) == [("kim@example.co", "An app key was removed")]
 
 
 def test_the_owner_is_told_of_operator_actions(kim: SignedIn, mailoutbox: Outbox) -> None:

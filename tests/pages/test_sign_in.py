@@ -186,7 +186,7 @@ def test_the_code_field_groups_and_keeps_the_caret(visitor: Visitor, resident: R
     [
         "{}",
         "  {} ",
-        "Your sign-in code for Example of 2026-11-28:\n\n    {}\n\nYou can use it once. It expires in 10 minutes.",
+        "Your sign-in code for Example of 2026-11-28:\n\n    {}\n\nIt expires in 10 minutes. You can use it once.",
         "@example.com #{}",
     ],
 )
