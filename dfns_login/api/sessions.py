@@ -69,6 +69,9 @@ class ActReply(Reply):
     credential = NamedCredential(allow_null=True, help_text="The credential that it is about.")
     byOperator = serializers.BooleanField(help_text="Whether an operator did it.")
     sessions = serializers.IntegerField(allow_null=True, help_text="How many sessions it ended, if it ends several.")
+    endedUserAgent = serializers.CharField(
+        allow_blank=True, help_text="User agent of the session that it ended. Empty if it ended several, or none."
+    )
     purpose = serializers.CharField(
         allow_blank=True, help_text="Of a code or a released key: what it is for. A `CodePurpose`, or `action`."
     )
@@ -108,6 +111,7 @@ def activity_item(act: Act) -> dict[str, Any]:
         "credential": {"credentialUuid": named.pk, "kind": named.kind, "name": named.name} if named else None,
         "byOperator": act.by_operator,
         "sessions": event.detail.get("sessions"),
+        "endedUserAgent": act.ended.agent if act.ended else "",
         "purpose": event.detail.get("purpose", ""),
         "request": f"{event.detail['method']} {event.detail['path']}" if is_request else "",
     }

@@ -82,11 +82,12 @@ SIGN_INS: Final = frozenset(
 class Act:
     """Something that happened. events: the one that names it first, then its follow-ups and steps.
 
-    credential: the one that it is about.
+    credential: the one that it is about. ended: the session that it ended.
     """
 
     events: list[AuditEvent]
     credential: Credential | None = field(default=None, repr=False)
+    ended: Session | None = field(default=None, repr=False)
 
     @property
     def event(self) -> AuditEvent:
@@ -131,7 +132,7 @@ def list_activity(session: Session, *, category: Category | None, before: int, l
     if before:
         events = events.filter(at__lt=EPOCH + before * MICROSECOND)
     page = fold(list(events[:WINDOW]), category=category, limit=min(limit, SHOWN))
-    _name_credentials(page.acts)
+    _name(page.acts)
     return page
 
 
@@ -156,7 +157,6 @@ def fold(events: Sequence[AuditEvent], *, category: Category | None, limit: int,
 
 
 def _acts_of(group: Sequence[AuditEvent]) -> Iterable[Act]:
-    """Make acts of what one request stored."""
     rest = sorted(group, key=lambda event: event.kind not in FOLLOW_UPS)
     while rest:
         main = rest.pop(0)
@@ -240,8 +240,11 @@ def _same_browser(one: AuditEvent, other: AuditEvent) -> bool:
     return (one.address, one.agent) == (other.address, other.agent)
 
 
-def _name_credentials(acts: Sequence[Act]) -> None:
+def _name(acts: Sequence[Act]) -> None:
     named = {str(act.event.detail["credential"]) for act in acts if "credential" in act.event.detail}
     found = Credential.objects.only("kind", "name").in_bulk(named) if named else {}
+    closed = {act.event.detail.get("session") for act in acts if act.event.kind == AuditKind.SIGNED_OUT} - {None}
+    ended = Session.objects.only("agent").in_bulk(closed) if closed else {}
     for act in acts:
         act.credential = found.get(str(act.event.detail.get("credential")))
+        act.ended = ended.get(act.event.detail.get("session"))

@@ -15,7 +15,7 @@ from dfns_login.audit_chain import chain_events
 from dfns_login.audit_verification import verify_trail
 from dfns_login.ceremonies.activity import SHOWN, Category, fold
 from dfns_login.ceremonies.operators import Operator, deactivate_account, reactivate_account
-from dfns_login.models import AuditEvent, AuditKind, Credential
+from dfns_login.models import AuditEvent, AuditKind, Credential, Session
 from tests.support.api_client import call, details, sign_in
 from tests.support.authenticators import Kind, SoftwareKey
 from tests.support.clock import DAY, HOUR, MINUTE, NOW, SECOND
@@ -56,6 +56,7 @@ def test_a_sign_in_with_a_code_is_one_act_that_names_its_credential(client: Clie
             "credential": {"credentialUuid": credential.pk, "kind": credential.kind, "name": credential.name},
             "byOperator": False,
             "sessions": None,
+            "endedUserAgent": "",
             "purpose": "",
             "request": "",
         }
@@ -180,6 +181,21 @@ def test_a_renewed_recovery_kit_is_one_act(client: Client) -> None:
     assert [each["kind"] for each in found] == ["credential.created", "session.opened"]
     assert "credential.deactivated" in found[0]["includes"]
     assert found[0]["credential"]["credentialUuid"] != old.pk
+
+
+def test_the_end_of_a_session_names_its_browser(client: Client, kim: Person) -> None:
+    """R-180."""
+    client.defaults |= {"HTTP_USER_AGENT": FIREFOX}
+    sign_in(client, kim)
+    client.defaults |= {"HTTP_USER_AGENT": "curl"}
+    token = sign_in(client, kim)
+    ended = {"sessionId": str(Session.objects.get(agent=FIREFOX).pk)}
+    assert call(client, "PUT", "/auth/sessions/end", ended, bearer=token).status_code == 200
+    found = activity(client, token)[:2]
+    assert [(each["kind"], each["userAgent"], each["endedUserAgent"]) for each in found] == [
+        ("session.closed", "curl", FIREFOX),
+        ("session.opened", "curl", ""),
+    ]
 
 
 # Events become acts

@@ -1,8 +1,8 @@
-// What happened to the account, newest first, page by page.
+// What happened to the account, newest first, day by day and page by page.
 
 import { type AccountPage, showRows } from './account_page.js'
 import { agentName } from './agents.js'
-import { timeElement } from './dates.js'
+import { clockElement, dayName } from './dates.js'
 import { cloneTemplate, find, findAll, isolate, type Part, showParts } from './dom.js'
 import { api } from './page_data.js'
 import { hasText, text, textWith } from './texts.js'
@@ -16,6 +16,7 @@ interface Act {
   credential: { kind: string; name: string } | null
   byOperator: boolean
   sessions: number | null
+  endedUserAgent: string
   purpose: string
   request: string
 }
@@ -54,22 +55,42 @@ export class Activity {
 
   async #load(): Promise<void> {
     this.#token = ''
-    const rows = await this.#nextRows()
-    showRows(this.#list, rows, this.#heading)
-    this.#empty.hidden = rows.length > 0
+    const acts = await this.#next()
+    showRows(this.#list, [], this.#heading)
+    this.#append(acts)
+    this.#empty.hidden = acts.length > 0
   }
 
   /** Append the next page, and move the focus to it. */
   async #loadMore(): Promise<void> {
-    const rows = await this.#nextRows()
-    this.#list.append(...rows)
-    const [first] = rows
+    const first = this.#append(await this.#next())
     if (!first) return this.#heading.focus()
     first.tabIndex = -1
     first.focus()
   }
 
-  async #nextRows(): Promise<HTMLElement[]> {
+  /** Append the acts, each day below its heading. Returns the first row. */
+  #append(acts: readonly Act[]): HTMLElement | undefined {
+    const rows = acts.map(row)
+    for (const [index, { date }] of acts.entries()) {
+      const day = dayName(new Date(date))
+      const last = this.#list.lastElementChild
+      const group = last instanceof HTMLElement && last.dataset['day'] === day ? last : this.#addDay(day)
+      find('ol', HTMLElement, group).append(rows[index] ?? '')
+    }
+    return rows[0]
+  }
+
+  #addDay(day: string): HTMLElement {
+    const group = cloneTemplate('template[data-activity-day]')
+    group.dataset['day'] = day
+    find('h3', HTMLElement, group).textContent = day
+    find('ol', HTMLElement, group).setAttribute('aria-label', day)
+    this.#list.append(group)
+    return group
+  }
+
+  async #next(): Promise<readonly Act[]> {
     for (let pages = 0; ; pages += 1) {
       const query = new URLSearchParams({
         limit: String(LIMIT),
@@ -79,7 +100,7 @@ export class Activity {
       const { items, nextPageToken } = await api.call<ActPage>('GET', `auth/activity?${query.toString()}`)
       this.#token = nextPageToken ?? ''
       this.#morePart.hidden = this.#token === ''
-      if (items.length > 0 || this.#token === '' || pages === MAX_EMPTY_PAGES) return items.map(row)
+      if (items.length > 0 || this.#token === '' || pages === MAX_EMPTY_PAGES) return items
     }
   }
 }
@@ -90,9 +111,9 @@ function row(act: Act): HTMLElement {
   const address = isolate(act.address)
   address.dir = 'ltr'
   const parts: (Part | false)[] = [
-    [timeElement(act.date)],
+    [clockElement(act.date)],
     act.byOperator && [text('by_operator')],
-    act.userAgent !== '' && [isolate(agentName(act.userAgent))],
+    act.userAgent !== '' && act.userAgent !== act.endedUserAgent && [isolate(agentName(act.userAgent))],
     act.address !== '' && [address],
     act.includes.includes('account.unlocked') && [text('unlocked_too')],
   ]
@@ -101,9 +122,9 @@ function row(act: Act): HTMLElement {
 }
 
 /** For example: Passkey “My laptop” added. */
-function title({ kind, includes, credential, sessions, purpose, request }: Act): Part {
+function title({ kind, includes, credential, sessions, endedUserAgent, purpose, request }: Act): Part {
   const renewed = kind === 'credential.created' && includes.includes('credential.deactivated')
-  const variants = [renewed && 'renewed', sessions !== null && 'several', credential?.kind, purpose]
+  const variants = [renewed && 'renewed', sessions !== null && 'several', endedUserAgent && 'one', credential?.kind, purpose]
   const names = variants.filter(Boolean).map((variant) => `activity.${kind}.${String(variant)}`)
   const name = [...names, `activity.${kind}`].find(hasText)
   if (name === undefined) return [kind]
@@ -111,5 +132,6 @@ function title({ kind, includes, credential, sessions, purpose, request }: Act):
   named.append(...textWith('quoted', { name: isolate(credential?.name ?? '') }))
   const what = document.createElement('span')
   what.append(...textWith(`what.${credential?.kind ?? 'any'}`, { name: named.cloneNode(true) }))
-  return textWith(name, { what, name: named, request: isolate(request), count: isolate(String(sessions)) })
+  const device = isolate(agentName(endedUserAgent))
+  return textWith(name, { what, name: named, device, request: isolate(request), count: isolate(String(sessions)) })
 }

@@ -75,7 +75,7 @@ export class Credentials {
     this.all = items
     const passwords = items.filter(({ kind, isActive }) => kind === 'PasswordProtectedKey' && isActive)
     const others = items.filter(({ kind, isActive }) => !LISTED_SEPARATELY.includes(kind) && isActive)
-    const inactive = items.filter(({ isActive }) => !isActive)
+    const inactive = items.filter(({ isActive, kind }) => !isActive && kind !== 'RecoveryKey')
     showRows(this.#list, [...passwords, ...others].map((each) => this.#row(each)), this.#heading)
     showRows(this.#inactiveList, inactive.map((each) => this.#row(each)), this.#heading)
     this.#inactive.hidden = inactive.length === 0
@@ -94,9 +94,9 @@ export class Credentials {
     showParts(find('[data-dates]', HTMLElement, row), [textWith('added', { date: dayElement(dateCreated) }), ...used])
     const allowed: Readonly<Record<Action, boolean>> = {
       password: isActive && kind === 'PasswordProtectedKey',
-      rename: isActive,
-      deactivate: isActive,
-      activate: !isActive && kind !== 'RecoveryKey',
+      rename: isActive && !(kind === 'PasswordProtectedKey' && this.#hasOne((each) => each.kind === kind)),
+      deactivate: isActive && !this.#hasOne(({ kind }) => kind !== 'RecoveryKey'),
+      activate: !isActive,
     }
     for (const button of findAll('[data-do]', HTMLButtonElement, row)) {
       const action = button.dataset['do'] as Action
@@ -107,12 +107,18 @@ export class Credentials {
     return row
   }
 
+  /** Whether exactly one active credential is like that. */
+  #hasOne(like: (credential: Credential) => boolean): boolean {
+    return this.all.filter((each) => each.isActive && like(each)).length === 1
+  }
+
   #do(action: Action, credential: Credential): void {
     this.#selected = credential
     if (action === 'password') this.#changePassword(credential)
     else if (action === 'rename') {
       this.#name.clearError()
       this.#name.input.value = credential.name
+      find('#rename-heading', HTMLElement).textContent = text(`rename.${credential.kind}`)
       this.#renameDialog.open()
       this.#name.input.select()
     } else if (action === 'deactivate') {

@@ -17,6 +17,7 @@ export class RecoveryKits {
   readonly #dialog: Dialog
   readonly #view: KitView
   readonly #created = find('[data-kit-made]', HTMLElement)
+  readonly #button = find('[data-new-kit]', HTMLButtonElement)
   readonly #missing = find('[data-kit-missing]', HTMLElement)
   readonly #previousNote = find('[data-former-kit]', HTMLElement)
   #previous: readonly Credential[] = []
@@ -26,7 +27,7 @@ export class RecoveryKits {
     this.#credentials = credentials
     this.#dialog = new Dialog('kit', () => this.#confirm())
     this.#view = new KitView(this.#dialog.guard.messages)
-    find('[data-new-kit]', HTMLButtonElement).addEventListener('click', () => void this.#create())
+    this.#button.addEventListener('click', () => void this.#create())
   }
 
   /** Show when the current kit was created, or that there is none. */
@@ -34,6 +35,7 @@ export class RecoveryKits {
     const newest = this.#kits().at(-1)
     this.#created.hidden = newest === undefined
     this.#missing.hidden = newest !== undefined
+    this.#button.textContent = text(newest ? 'kit.replace' : 'kit.create')
     if (newest) this.#created.replaceChildren(...textWith('kit.created', { date: dayElement(newest.dateCreated) }))
   }
 

@@ -3,7 +3,7 @@
 import { type AccountPage, showRows } from './account_page.js'
 import { agentName } from './agents.js'
 import { timeElement } from './dates.js'
-import { cloneTemplate, find, isolate } from './dom.js'
+import { cloneTemplate, find, isolate, showParts } from './dom.js'
 import { api } from './page_data.js'
 import { text, textWith } from './texts.js'
 
@@ -49,9 +49,9 @@ export class Sessions {
     heading.id = `session-${sessionId}`
     heading.textContent = agentName(userAgent) || text('agent.unknown')
     find('[data-current]', HTMLElement, row).hidden = !isCurrent
-    const seen = isCurrent ? [] : textWith('seen', { date: timeElement(dateLastSeen) })
-    find('[data-seen]', HTMLElement, row).append(...seen)
-    if (address) find('[data-address]', HTMLElement, row).append(...textWith('from', { address: isolate(address) }))
+    const seen = isCurrent ? [text('seen.now')] : textWith('seen', { date: timeElement(dateLastSeen) })
+    const from = address ? [textWith('from', { address: isolate(address) })] : []
+    showParts(find('[data-about]', HTMLElement, row), [seen, ...from])
     const end = find('[data-do=end]', HTMLButtonElement, row)
     end.hidden = isCurrent
     end.setAttribute('aria-describedby', heading.id)

@@ -5,30 +5,50 @@ import { text } from './texts.js'
 const { lang } = document.documentElement
 const COMMON = { numberingSystem: 'latn' } as const // the digits used in codes and addresses
 
-// 'long', because 'medium' is ambiguous in Arabic.
-const days = new Intl.DateTimeFormat(lang, { ...COMMON, dateStyle: 'long' })
-const minutes = new Intl.DateTimeFormat(lang, { ...COMMON, dateStyle: 'long', timeStyle: 'short' })
+const TIME = { hour: 'numeric', minute: '2-digit' } as const
 
-/** Format the date. */
+/** Format the date, with the year. */
 export function day(moment: Date): string {
-  return days.format(moment)
+  return new Intl.DateTimeFormat(lang, { ...COMMON, dateStyle: 'long' }).format(moment)
 }
 
-function element(moment: string, format: Intl.DateTimeFormat): HTMLTimeElement {
+/** A short date, without the year if it is this one. Not `dateStyle: 'medium'`, which is ambiguous in Arabic. */
+function shortDate(moment: Date): Intl.DateTimeFormatOptions {
+  const isThisYear = moment.getFullYear() === new Date().getFullYear()
+  return { month: 'short', day: 'numeric', ...(isThisYear ? {} : { year: 'numeric' }) }
+}
+
+function element(moment: string, options: Intl.DateTimeFormatOptions): HTMLTimeElement {
   const shown = document.createElement('time')
   shown.dateTime = moment
-  shown.textContent = format.format(new Date(moment))
+  shown.textContent = new Intl.DateTimeFormat(lang, { ...COMMON, ...options }).format(new Date(moment))
   return shown
 }
 
 /** Format the date and time. `moment`: ISO 8601. */
 export function timeElement(moment: string): HTMLTimeElement {
-  return element(moment, minutes)
+  return element(moment, { ...shortDate(new Date(moment)), ...TIME })
 }
 
 /** Format the date only. `moment`: ISO 8601. */
 export function dayElement(moment: string): HTMLTimeElement {
-  return element(moment, days)
+  return element(moment, shortDate(new Date(moment)))
+}
+
+/** Format the time of day only. `moment`: ISO 8601. */
+export function clockElement(moment: string): HTMLTimeElement {
+  return element(moment, TIME)
+}
+
+/** Format the day: "today", "yesterday", or its date. */
+export function dayName(moment: Date): string {
+  const daysAgo = [0, 1].find((ago) => {
+    const then = new Date()
+    then.setDate(then.getDate() - ago)
+    return then.toDateString() === moment.toDateString()
+  })
+  if (daysAgo === undefined) return new Intl.DateTimeFormat(lang, { ...COMMON, ...shortDate(moment) }).format(moment)
+  return new Intl.RelativeTimeFormat(lang, { numeric: 'auto' }).format(-daysAgo, 'day')
 }
 
 /** Format a duration, such as "45 seconds" or "about 20 minutes". */
