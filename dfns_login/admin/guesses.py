@@ -9,7 +9,7 @@ from dfns_login.models import Caller, CodePurpose, OneTimeCode
 from dfns_login.proofs import guess_cap
 
 COUNTABLE: Final = 100
-"""Limits above this are not shown: a code of 80 bits takes a million guesses, which nobody uses up by mistake."""
+"""Limits above this are not shown: a code of 80 bits takes a million guesses, too many to use up by mistake."""
 
 
 def guesses_in_words(code: OneTimeCode) -> str:

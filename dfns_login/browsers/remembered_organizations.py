@@ -1,6 +1,6 @@
 """The organizations that a browser has signed in to, which the pages offer (R-172).
 
-Their ids are in a signed cookie, so the pages may show the names: nobody else can write one.
+Their ids are in a signed cookie, which only this site can write, so the pages may show the names.
 """
 
 from typing import Final

@@ -50,7 +50,7 @@ def call_cache(call: Callable[[], T], *, alias: str) -> T:
 
 
 def start_cache_call(call: Callable[[], object], *, alias: str) -> None:
-    """Make a call to the cache without waiting for it. Nobody is told if it fails.
+    """Make a call to the cache without waiting for it. A failure is not reported.
 
     A cache in the database is left out: its statements would belong to the caller's transaction.
     """

@@ -38,7 +38,7 @@ def limits_used_up(recipient: Recipient, *, email: str, requester: Requester, no
     """Return the rates that are used up for strangers of this name, address and network; None if the cache is down.
 
     requester: only its address is used, as that of the last request for a code.
-    Known devices have rates of their own, by the device, which nobody but the device can name.
+    Known devices have rates of their own, counted by device id, which only the device has.
     """
     user = f" {recipient.key}"
     subjects = {

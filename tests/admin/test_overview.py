@@ -12,14 +12,16 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone, translation
 
-from dfns_login.admin.overview import Asked, Overview, overview, parts
+from dfns_login.admin.overview import LIMITS, Asked, Overview, overview, parts
 from dfns_login.admin.overview.charts import BarChart, LineChart, Series
+from dfns_login.admin.overview.codes import CODE_SERIES
 from dfns_login.audit import log_refusal, record_event
 from dfns_login.errors import CodeRefused, NotFound, RateExceeded, Refusal
 from dfns_login.limits import CacheDown, refused_since
 from dfns_login.limits.bounded import start_cache_call
 from dfns_login.limits.tallies import tallies
-from dfns_login.models import AuditKind, Organization
+from dfns_login.models import AuditKind, CodeClosed, Organization
+from dfns_login.settings.fields import DEFAULT_RATES
 from tests.support.admin_records import ADMIN, AdminRecords, make_code, staff_client
 from tests.support.factories import make_account, make_organization
 
@@ -165,6 +167,12 @@ def test_the_overview_reads_a_bounded_number_of_rows(
 
 def refuse(refusal: Refusal) -> None:
     log_refusal(refusal, where="x", requester=None)
+
+
+def test_every_rate_and_every_end_of_a_code_has_words() -> None:
+    """The verdict and the overview look them up."""
+    assert LIMITS.keys() == DEFAULT_RATES.keys()
+    assert {state for state, *_ in CODE_SERIES} == {"", *CodeClosed.values}
 
 
 def test_refusals_and_limits_are_counted(operator: Client, db: None, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,5 @@
-// What a page remembers in its tab, so that a reload resumes there: who signs in, and when a code was sent, and which
-// parts of securing the account are done. Never a code, a password or a key. It is forgotten at the sign-in and with the tab.
+// What a page remembers in its tab, so that a reload resumes there: who signs in, when a code was sent, and which parts
+// of securing the account are done. Never a code, a password or a key. It is forgotten at the sign-in and with the tab.
 
 const PREFIX = 'dfns-login:'
 
