@@ -229,7 +229,7 @@ dist: $(BUNDLE) | $(VENV)/.dev ## Build the wheel and the sdist into dist/
 $(CLIENT)/node_modules/.package-lock.json: $(CLIENT)/package.json $(CLIENT)/package-lock.json | $(VENV)/.node
 	$(NPM_CI) $(CLIENT)
 	@touch $@
-$(BUNDLE): $(CLIENT)/node_modules/.package-lock.json $(wildcard $(CLIENT)/*.* $(CLIENT)/pages/*.ts) dfns_login/static/dfns_login/pages.css | $(VENV)/.node
+$(BUNDLE): $(CLIENT)/node_modules/.package-lock.json $(wildcard $(CLIENT)/*.* $(CLIENT)/pages/*.ts) $(wildcard dfns_login/static/dfns_login/*.css) | $(VENV)/.node
 	$(RUN) node $(CLIENT)/build.mjs
 $(CLIENT_PACKAGE): $(CLIENT)/node_modules/.package-lock.json $(wildcard $(CLIENT)/*.*) dfns_login/__init__.py | $(VENV)/.node
 	@mkdir -p dist

@@ -15,6 +15,7 @@ import { fewWords, wordPackages, words } from './words.mjs'
 const here = path.dirname(fileURLToPath(import.meta.url))
 const outdir = path.join(here, '..', 'static', 'dfns_login', 'dist')
 const pages = ['sign_in', 'register', 'recover', 'account', 'secure'].map((name) => `pages/${name}.ts`)
+const styles = ['basics', 'pages'].map((name) => path.join(outdir, '..', `${name}.css`))
 const notInPages = ['./envelope.js'] // for where there are no workers, as in Node
 
 async function exists(file) {
@@ -52,7 +53,7 @@ const results = await Promise.all([
     format: 'iife',
     define: { FEW_WORDS: JSON.stringify(fewWords) },
   }),
-  build({ ...common, entryPoints: [path.join(outdir, '..', 'pages.css')], target: 'esnext' }), // only minifies
+  build({ ...common, entryPoints: styles, target: 'esnext' }), // minifies, and `pages.css` has the basics too
 ])
 await fs.writeFile(path.join(outdir, 'words.json'), JSON.stringify(words))
 const compiler = path.join(here, 'node_modules', 'typescript', 'bin', 'tsc')

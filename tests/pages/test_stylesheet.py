@@ -6,7 +6,9 @@ from pathlib import Path
 from playwright.sync_api import Browser
 
 ROOT = Path(__file__).resolve().parents[2]
-STYLESHEET = (ROOT / "dfns_login" / "static" / "dfns_login" / "pages.css").read_text()
+STATIC = ROOT / "dfns_login" / "static" / "dfns_login"
+BASICS, OTHERS = ((STATIC / name).read_text() for name in ("basics.css", "pages.css"))
+STYLESHEET = BASICS + OTHERS
 TEMPLATES = [*(ROOT / "dfns_login" / "templates" / "dfns_login").rglob("*.html")]
 DOCS = (ROOT / "docs" / "pages.md").read_text()
 FOR_SCRIPTS = {"--dfns-part", "--dfns-icon", "--dfns-fill"}
@@ -31,6 +33,21 @@ def test_classes_are_the_same_everywhere() -> None:
     used = set(re.findall(r"(?<![\w/-])(dfns-[\w-]+)(?=[ \"{])", source)) | set(re.findall(r"'(dfns-[\w-]+)'", scripts))
     assert len(used) > 30
     assert used == styled == listed("Classes")
+
+
+def whole(name: str) -> str:
+    """Return a template with those that it includes and extends."""
+    text = (STATIC.parents[1] / "templates" / name).read_text()
+    others = re.findall(r'{% (?:include|extends) "([^"]+)"', text)
+    return "".join([text, *(whole(other) for other in others)])
+
+
+def test_the_sign_in_page_needs_the_basics_alone() -> None:
+    """R-195. A class of its templates that only the other pages' stylesheet has would look like nothing."""
+    used = set(re.findall(r"(?<![\w/-])(dfns-[\w-]+)(?=[ \"{])", whole("dfns_login/sign_in.html")))
+    styled = set(re.findall(r"\.(dfns-[\w-]+)", BASICS))
+    assert len(used) > 20
+    assert used <= styled
 
 
 def test_themes_set_custom_properties_alone() -> None:
