@@ -40,7 +40,7 @@ from dfns_login.ceremonies.operators import (
 )
 from dfns_login.ceremonies.recovery import RecoveryAnswer, complete_recovery
 from dfns_login.ceremonies.registration import complete_registration
-from dfns_login.ceremonies.sign_out import end_every_session
+from dfns_login.ceremonies.sign_out import end_every_session, end_other_sessions
 from dfns_login.ceremonies.user_actions import ActionAnswer, complete_action, open_action
 from dfns_login.errors import Refusal
 from dfns_login.models import (
@@ -212,6 +212,12 @@ def signing_out_everywhere(scene: Scene) -> Use:
     return lambda: end_every_session(session, requester=SOMEWHERE, now=NOW)
 
 
+def signing_out_everywhere_else(scene: Scene) -> Use:
+    """R-184."""
+    session = scene.read(scene.other)
+    return lambda: end_other_sessions(session, requester=SOMEWHERE, now=NOW)
+
+
 def locking_down(scene: Scene) -> Use:
     """R-130."""
     told = record_event(AuditKind.CREDENTIAL_CREATED, account=scene.account, requester=SOMEWHERE, now=NOW)
@@ -227,6 +233,7 @@ ACTS = (
     removing_a_credential,
     changing_the_password,
     signing_out_everywhere,
+    signing_out_everywhere_else,
 )
 
 
@@ -473,7 +480,9 @@ def test_only_the_sessions_that_an_act_keeps_are_live_afterwards(scene: Scene, a
     with transaction.atomic():
         act(scene)()
     live = Session.objects.live(now=scene.elsewhere, idle=timedelta(hours=1)).filter(account=scene.person.account)
-    kept = {changing_the_password: {scene.other.pk}, removing_a_credential: {scene.session.pk, scene.other.pk}}
+    other = {scene.other.pk}
+    kept = {changing_the_password: other, signing_out_everywhere_else: other}
+    kept[removing_a_credential] = {scene.session.pk, scene.other.pk}
     assert set(live.values_list("pk", flat=True)) == kept.get(act, set())
 
 
