@@ -247,4 +247,5 @@ def _name(acts: Sequence[Act]) -> None:
     ended = Session.objects.only("agent").in_bulk(closed) if closed else {}
     for act in acts:
         act.credential = found.get(str(act.event.detail.get("credential")))
-        act.ended = ended.get(act.event.detail.get("session"))
+        if act.event.kind == AuditKind.SIGNED_OUT:
+            act.ended = ended.get(act.event.detail.get("session"))

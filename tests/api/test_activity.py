@@ -186,15 +186,17 @@ def test_a_renewed_recovery_kit_is_one_act(client: Client) -> None:
 def test_the_end_of_a_session_names_its_browser(client: Client, kim: Person) -> None:
     """R-180."""
     client.defaults |= {"HTTP_USER_AGENT": FIREFOX}
-    sign_in(client, kim)
+    first = signed_in(client, kim)
+    assert first.complete_action(first.open_action("PUT", "/things")).status_code == 200
     client.defaults |= {"HTTP_USER_AGENT": "curl"}
     token = sign_in(client, kim)
     ended = {"sessionId": str(Session.objects.get(agent=FIREFOX).pk)}
     assert call(client, "PUT", "/auth/sessions/end", ended, bearer=token).status_code == 200
-    found = activity(client, token)[:2]
+    found = activity(client, token)[:3]
     assert [(each["kind"], each["userAgent"], each["endedUserAgent"]) for each in found] == [
         ("session.closed", "curl", FIREFOX),
         ("session.opened", "curl", ""),
+        ("action.signed", FIREFOX, ""),
     ]
 
 
