@@ -128,12 +128,13 @@ def _context(request: HttpRequest, page: ErrorPage) -> dict[str, object]:
     """Return the context of an error page.
 
     again_url: the same address, if another try may work; not for a form, which the browser would have to send again.
-    sign_in_url: leads back to the same address.
+    sign_in_url: leads back to the same address. request_id: empty if no log line can have it.
     """
     conf = login_settings()
     address = _own_address(request) if request.method in {"GET", "HEAD"} else ""
     return {
         "page": page,
+        "request_id": getattr(request, "dfns_request_id", ""),
         "rp_name": conf.rp_name,
         "support_email": conf.support_email,
         "home_url": get_script_prefix(),

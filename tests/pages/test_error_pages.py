@@ -11,6 +11,7 @@ from django.http import HttpResponse
 from django.test import Client, RequestFactory
 
 from dfns_login import error_handlers
+from dfns_login.middleware import RequestIDMiddleware
 from dfns_login.pages.error_pages import ERROR_PAGES, error_page
 from dfns_login.pages.headers import HEADERS, content_security_policy
 
@@ -79,6 +80,15 @@ def test_error_pages_are_in_the_language_of_the_request(language: str, direction
     request.LANGUAGE_CODE = language
     for name in ERROR_PAGES:
         assert f'<html lang="{language}" dir="{direction}">' in error_page(request, name).content.decode()
+
+
+def test_an_error_page_names_the_request_that_log_lines_name() -> None:
+    """Support finds the log lines of a person who reads the id to them. Without the middleware, no line has one."""
+    request = RequestFactory().get("/nothing/")
+    assert "Request:" not in error_page(request, "page_not_found").content.decode()
+    middleware = RequestIDMiddleware(lambda request: error_page(request, "page_not_found"))
+    response = middleware(request)
+    assert response["X-Request-ID"] in response.content.decode()
 
 
 def test_an_address_is_escaped_and_stays_on_this_site() -> None:
