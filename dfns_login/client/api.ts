@@ -47,20 +47,22 @@ export interface ApiOptions {
   csrfToken?: () => string
 }
 
-/** `base`: URL or path that precedes `auth/…`, with a trailing slash. */
+/** `base`: URL or path that precedes `auth/…`, with or without a trailing slash. */
 export class Api {
   readonly #base: string
   readonly #options: ApiOptions
 
   constructor(base: string, options: ApiOptions = {}) {
-    this.#base = base
+    this.#base = base.replace(/\/*$/, '/')
     this.#options = options
   }
 
-  /**
-   * Send a request. `path`: relative to the base, without a leading slash. Throws Refusal, UnreachableError, or the
-   * signal's reason.
-   */
+  /** The URL of a path below the base. Two slashes would begin the name of a host, which would get the token. */
+  #url(path: string): string {
+    return this.#base + path.replace(/^[/\\]+/, '')
+  }
+
+  /** Send a request. `path`: relative to the base. Throws Refusal, UnreachableError, or the signal's reason. */
   async call<Reply = unknown>(method: string, path: string, body?: object, options: CallOptions = {}): Promise<Reply> {
     const { bearer = this.#options.bearer?.(), userAction, signal } = options
     const csrfToken = this.#options.csrfToken?.()
@@ -72,7 +74,7 @@ export class Api {
     let response: Response
     let reply: unknown
     try {
-      response = await fetch(this.#base + path, {
+      response = await fetch(this.#url(path), {
         method,
         headers,
         credentials: 'same-origin',
@@ -104,7 +106,7 @@ export class Api {
     body: object,
     sign: (challenge: Challenge) => Promise<SignedFactors>,
   ): Promise<Reply> {
-    const { pathname, search } = new URL(this.#base + path, globalThis.location?.href)
+    const { pathname, search } = new URL(this.#url(path), globalThis.location?.href)
     const challenge = await this.challenge<Challenge>('auth/action/init', {
       userActionPayload: JSON.stringify(body),
       userActionHttpMethod: method,
