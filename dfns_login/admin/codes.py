@@ -21,7 +21,7 @@ from dfns_login.admin.guesses import guesses_in_words
 from dfns_login.admin.model_admin import Operation
 from dfns_login.admin.rendering import NOTHING, Tone, badge, link_to, moment, moment_after, whole_agent, with_below
 from dfns_login.admin.search import starts_with, username_or_empty
-from dfns_login.admin.timeline import timeline
+from dfns_login.admin.timeline import timeline, when
 from dfns_login.ceremonies.operators import revoke_code
 from dfns_login.models import CodeClosed, CodePurpose, DeliveryState, OneTimeCode, Organization
 from dfns_login.proofs import guess_cap
@@ -237,8 +237,8 @@ class OneTimeCodeAdmin(ExportedAdmin[OneTimeCode]):
 
     @admin.display(description=_("timeline"))
     def shown_timeline(self, row: OneTimeCode) -> str:
-        now = timezone.now()
-        context = {"steps": timeline(row, now=now), "zone": timezone.get_current_timezone_name()}
+        steps = [(each, when(each, begin=row.issued_at)) for each in timeline(row, now=timezone.now())]
+        context = {"steps": steps, "zone": timezone.get_current_timezone_name()}
         return render_to_string("admin/dfns_login/timeline.html", context)
 
     @admin.display(description=_("address"))

@@ -78,7 +78,7 @@ class SessionAdmin(AccountRowsAdmin[Session]):
         "shown_account",
         "shown_organization",
         "shown_credential",
-        "code_presented",
+        "shown_how",
         "shown_issued",
         "shown_seen",
         "shown_expires",
@@ -91,6 +91,7 @@ class SessionAdmin(AccountRowsAdmin[Session]):
         "shown_account",
         "shown_organization",
         "shown_credential",
+        "shown_how",
         "shown_issued",
         "shown_seen",
         "shown_expires",
@@ -125,6 +126,11 @@ class SessionAdmin(AccountRowsAdmin[Session]):
     @admin.display(description=_("credential"))
     def shown_credential(self, row: Session) -> str:
         return link_to(row.credential)
+
+    @admin.display(description=_("signed in with"))
+    def shown_how(self, row: Session) -> str:
+        kind = row.credential.get_kind_display()
+        return gettext("%(kind)s and an emailed code") % {"kind": kind} if row.code_presented else kind
 
     @admin.display(description=_("signed in"))
     def shown_issued(self, row: Session) -> str:

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from dfns_login.admin.guesses import guesses_in_words
-from dfns_login.admin.rendering import Tone, agent_name
+from dfns_login.admin.rendering import Tone, agent_name, moment, moment_after, seconds
 from dfns_login.models import AuditEvent, AuditKind, CodeClosed, CodePurpose, DeliveryState, OneTimeCode
 from dfns_login.proofs import guess_cap
 
@@ -28,6 +29,15 @@ class Step:
     at: datetime | None = None
     detail: str = ""
     to_come: bool = False
+
+
+def when(step: Step, *, begin: datetime) -> str:
+    """Render the step's time, and how long after the beginning it is. Empty if the time isn't stored."""
+    if step.at is None or step.at <= begin:
+        return moment(step.at) if step.at else ""
+    offset = seconds((step.at - begin).total_seconds())
+    text = '{} <span class="dfns-offset" dir="ltr">+{}</span>'
+    return format_html(text, moment_after(step.at, begin=begin), offset)
 
 
 def timeline(code: OneTimeCode, *, now: datetime) -> Sequence[Step]:
@@ -110,6 +120,8 @@ def _ended(code: OneTimeCode) -> Iterator[Step]:
     if code.closed_as == CodeClosed.CONSUMED:
         detail = next((_origin(each) for each in _events(code) if each.kind == AuditKind.CODE_PRESENTED), "")
     at = code.expires_at if code.closed_as == CodeClosed.EXPIRED else code.closed_at
+    if detail == _origin(code):
+        detail = _("From where it was requested")
     yield _step(at, text, tone, detail=detail)
 
 

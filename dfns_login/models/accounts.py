@@ -30,7 +30,11 @@ class Organization(PrimaryModel):
     name = models.CharField(_("name"), max_length=200)
     active = models.BooleanField(default=True)
     second_factor = models.CharField(
-        _("second factor"), max_length=8, choices=SecondFactor, default=SecondFactor.OPTIONAL
+        _("second factor"),
+        max_length=8,
+        choices=SecondFactor,
+        default=SecondFactor.OPTIONAL,
+        help_text=_("Required: a passkey or key is needed besides the first one, to sign in and to confirm changes."),
     )
     generation = models.PositiveBigIntegerField(
         default=0, editable=False, help_text="The newest generation of any account. Voiding an account raises it."

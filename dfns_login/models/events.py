@@ -93,7 +93,7 @@ class AuditEvent(PrimaryModel):
     address = models.CharField(max_length=45, blank=True)
     agent = models.CharField(max_length=200, blank=True)
     request_id = models.CharField(
-        _("request ID"), max_length=64, blank=True, help_text="Also in the log lines of the request."
+        _("request ID"), max_length=64, blank=True, help_text=_("Also in the log lines of the request.")
     )
     detail = models.JSONField(default=dict, blank=True)
     evidence = models.JSONField(

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from dfns_login.admin.timeline import Step, timeline
+from dfns_login.admin.timeline import Step, timeline, when
 from dfns_login.audit import record_event
 from dfns_login.models import AuditKind, CodePurpose, OneTimeCode
 from dfns_login.proofs.codes import issue_code
@@ -107,7 +107,8 @@ def test_a_real_delivery_is_told_step_by_step(mailoutbox: list[Any]) -> None:
         "Handed to the mail server",
         "Presented and used up",
     ]
-    assert told[-1].detail == "192.0.2.1 · tests"
+    assert [told[0].detail, told[-1].detail] == ["192.0.2.1 · tests", "From where it was requested"]
+    assert ">+1.0" in when(told[1], begin=NOW)
 
 
 def test_events_of_another_purpose_are_not_told(scene: AdminRecords) -> None:
