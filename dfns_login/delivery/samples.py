@@ -62,7 +62,7 @@ NOTICES: Final[dict[str, tuple[AuditKind, CredentialKind | None, dict[str, Any]]
 
 def sample_emails(language: str) -> Iterator[tuple[str, EmailMultiAlternatives]]:
     """Return every email in this language, each with its name."""
-    organization = Organization(id="or-12345-67890-abcdefghijklmnop", name="Example")
+    organization = Organization(id="or-12345-67890-abcdefghijklmnop", name="Acme")
     account = Account(organization=organization, username="jane@example.com", email="jane@example.com", locale=language)
     for purpose in RECIPIENT_STATES:
         row = OneTimeCode(purpose=purpose, issued_at=NOW, asked_at=NOW, agent=AGENT)

@@ -144,6 +144,9 @@ def test_advice_fits_the_event() -> None:
         assert "/recover/" not in str(emails[f"notice_{name}"].body), name
         assert "/lock/" in str(emails[f"notice_{name}"].body), name
     assert "Lock your account" in recovered
+    locked = str(emails["notice_locked"].body)  # nothing is left to lock
+    assert re.search(r"recover your account with your recovery kit\.\n\S+/recover/", locked)
+    assert "/lock/" not in locked
     for name, (_, _, detail) in NOTICES.items():
         if "operator" in detail:
             body = str(emails[f"notice_{name}"].body)
@@ -243,15 +246,15 @@ def at_its_own_host(organization: Organization) -> str:
 def test_links_lead_to_the_origin_of_the_organization(settings: Any) -> None:
     """R-215. The host that phones fill a code in at is the same."""
     hook = {"PUBLIC_URL_FOR_ORGANIZATION": f"{__name__}.at_its_own_host"}
-    known = {"ORIGINS": ("https://acme.example", "https://example.acme.example"), "RELYING_PARTY_ID": "acme.example"}
+    known = {"ORIGINS": ("https://acme.example", "https://acme.acme.example"), "RELYING_PARTY_ID": "acme.example"}
     settings.DFNS_LOGIN = {**settings.DFNS_LOGIN, "PUBLIC_URL": "https://acme.example", **known, **hook}
     hosts: set[str] = set()
     for _, name, email in samples():
         found = set(re.findall(r"https?://[^/\s]+", str(email.body)))
         hosts |= found
-        assert found <= {"https://example.acme.example"}, name
+        assert found <= {"https://acme.acme.example"}, name
         if name.endswith("_code"):
-            assert "\n@example.acme.example #" in str(email.body)
+            assert "\n@acme.acme.example #" in str(email.body)
     assert hosts
 
 
