@@ -1,5 +1,5 @@
 // Builds the bundle into `static/dfns_login/dist`. The script of each page is one file, so that it takes one request; pages
-// name the workers and the lists, so that any storage of static files may rename them. `signer.js` loads its chunks by name.
+// name the workers and the lists, so that any storage of static files may rename them. Chunks are loaded by name.
 
 import { execFile } from 'node:child_process'
 import fs from 'node:fs/promises'
@@ -44,9 +44,23 @@ const common = {
 
 await fs.rm(outdir, { recursive: true, force: true })
 const esm = { ...common, format: 'esm', entryNames: '[name]', splitting: true, chunkNames: 'chunk-[hash]' }
+// With copies of what it shares with the page's script, which would otherwise be split.
+const later = await build({
+  ...esm,
+  splitting: false,
+  entryPoints: ['pages/login_keys.ts'],
+  entryNames: 'chunk-[hash]',
+  external: notInPages,
+})
+const [chunk] = Object.keys(later.metafile.outputs).map((file) => path.basename(file))
+const loginKeys = {
+  name: 'login-keys',
+  setup: ({ onResolve }) =>
+    onResolve({ filter: /^\.\/login_keys\.js$/ }, () => ({ path: `./${chunk}`, external: true })),
+}
 const results = await Promise.all([
   build({ ...esm, entryPoints: ['signer.ts'] }),
-  ...(await present(pages)).map((page) => build({ ...esm, entryPoints: [page], external: notInPages })),
+  ...(await present(pages)).map((page) => build({ ...esm, entryPoints: [page], external: notInPages, plugins: [loginKeys] })),
   build({
     ...common,
     entryPoints: ['envelope.worker.ts', 'strength.worker.ts'],

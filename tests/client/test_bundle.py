@@ -48,6 +48,14 @@ def test_the_script_of_a_page_is_one_file(name: str) -> None:
     assert with_static_imports(name) == {name}
 
 
+def test_what_signs_with_the_password_loads_after_the_sign_in_page() -> None:
+    """R-195: and then in one request."""
+    later = set(re.findall(r"""import\(["']\./(chunk-\w+\.js)["']\)""", (DIST / "sign_in.js").read_text()))
+    (keys,) = (name for name in later if "The vault was closed." in (DIST / name).read_text())
+    assert "The vault was closed." not in (DIST / "sign_in.js").read_text()
+    assert with_static_imports(keys) == {keys}
+
+
 @pytest.mark.parametrize("name", WORKER_LIMITS)
 def test_a_worker_is_one_file(name: str) -> None:
     assert with_static_imports(name) == {name}

@@ -1,7 +1,6 @@
 // Error messages for people.
 
 import { Refusal, UnreachableError } from '../api.js'
-import { DamagedEnvelopeError } from '../errors.js'
 import type { Messages } from './messages.js'
 import { hasText, text } from './texts.js'
 
@@ -20,12 +19,17 @@ export function reportError(error: unknown, messages: Messages): void {
     if (text(name).includes('{time}')) messages.showErrorUntil(name, Date.now() + retryAfter * 1000)
     else messages.showError(text(name))
   } else if (error instanceof UnreachableError) messages.showError(text('unreachable'))
-  else if (error instanceof DamagedEnvelopeError) messages.showError(text('key.damaged'))
+  else if (isNamed(error, 'DamagedEnvelopeError')) messages.showError(text('key.damaged'))
   else if (error instanceof DOMException) messages.showError(passkeyProblem(error.name))
   else {
     messages.showError(text('broken'))
     console.error(error)
   }
+}
+
+/** Whether it is an error of this name, in case a script that was loaded later has a class of its own. */
+export function isNamed(error: unknown, name: string): boolean {
+  return error instanceof Error && error.name === name
 }
 
 export function isRefused(error: unknown, code: string): error is Refusal {

@@ -1,19 +1,18 @@
 // Sign the challenge of a login: with the password, a passkey, or both.
 
-import { WrongPasswordError } from '../errors.js'
 import { getPasskey } from '../passkey.js'
-import { PasswordProtectedKeySigner } from '../signer.js'
 import type { Fido2Assertion, PasswordProtectedKeyAssertion, SigningChallenge } from '../wire.js'
 import type { BusyGuard } from './busy_guard.js'
 import { Countdown, showIn } from './clocks.js'
 import type { Person } from './code_sender.js'
 import { ownAddress } from './destination.js'
 import { findAll } from './dom.js'
-import { isRefused } from './error_messages.js'
+import { isNamed, isRefused } from './error_messages.js'
 import { Field } from './fields.js'
+import type { LoginKeys } from './login_keys.js'
 import { completeLogin, type Factors, hasPassword, needsSecond } from './login_challenge.js'
 import { forgetAll } from './memory.js'
-import { api, page, pageVault } from './page_data.js'
+import { api, page } from './page_data.js'
 import { text } from './texts.js'
 
 /** A challenge that an accepted code opened. */
@@ -25,9 +24,8 @@ export class LoginSigning {
   readonly #guard: BusyGuard
   readonly #go: (step: 'username' | 'expired' | 'second') => void
   readonly #password = new Field('password')
-  readonly #vault = pageVault()
-  readonly #signer = new PasswordProtectedKeySigner({ password: () => this.#password.value, vault: this.#vault })
   readonly #time: Countdown
+  #keys: Promise<LoginKeys> | undefined
   #opened: OpenedLogin | undefined
   #keyFactor: PasswordProtectedKeyAssertion | undefined
   #signedIn = false
@@ -50,13 +48,30 @@ export class LoginSigning {
   open(opened: OpenedLogin): void {
     this.#opened = opened
     this.#time.start(Date.now() + page.challengeLifetime)
-    if (hasPassword(opened.challenge)) this.#vault.prepare() // loads while the password is typed
+    if (!hasPassword(opened.challenge)) return
+    void this.load().then(
+      (keys) => keys.prepare(),
+      () => undefined, // the password's step reports it
+    )
+  }
+
+  /** Load what signs with the password. After a failure, the next call tries again. */
+  async load(): Promise<LoginKeys> {
+    this.#keys ??= import('./login_keys.js').then(({ loginKeys }) =>
+      loginKeys(page.envelopeWorkerUrl, () => this.#password.value),
+    )
+    try {
+      return await this.#keys
+    } catch (error) {
+      this.#keys = undefined
+      throw error
+    }
   }
 
   forget(): void {
     this.#opened = this.#keyFactor = undefined
     this.#time.stop()
-    this.#signer.lock()
+    this.#lock()
   }
 
   async withPassword(): Promise<void> {
@@ -66,12 +81,13 @@ export class LoginSigning {
     const done = await this.#guard.run(
       'key.unlocking',
       async () => {
-        const factor = await this.#signer.sign(challenge)
+        const keys = await this.load()
+        const factor = await keys.sign(challenge)
         if (needsSecond(challenge, 'PasswordProtectedKey')) this.#keyFactor = factor
         else await this.#complete(challenge, { firstFactor: factor })
       },
       (error) => {
-        if (!(error instanceof WrongPasswordError)) return this.#handle(error)
+        if (!isNamed(error, 'WrongPasswordError')) return this.#handle(error)
         this.#password.showError(text('wrong_password'))
         return true
       },
@@ -131,9 +147,16 @@ export class LoginSigning {
     this.#guard.messages.showStatus('signing_in')
     const next = await completeLogin(challenge, factors)
     this.#signedIn = true
-    this.#signer.lock()
+    this.#lock()
     forgetAll()
     this.#guard.finish('signed_in', ownAddress(next, page.accountUrl))
+  }
+
+  #lock(): void {
+    void this.#keys?.then(
+      (keys) => keys.lock(),
+      () => undefined, // nothing was loaded
+    )
   }
 
   #expire(): void {

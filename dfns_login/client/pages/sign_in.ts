@@ -160,6 +160,7 @@ findOptional('[data-use-passkey]', HTMLButtonElement)?.addEventListener('click',
 window.addEventListener('pageshow', ({ persisted }) => {
   if (persisted && signing.signedIn) location.reload()
 })
+form.addEventListener('input', () => void signing.load().catch(() => undefined), { once: true })
 enablePasswordToggles()
 updatePasskeyOffer()
 enablePage()
