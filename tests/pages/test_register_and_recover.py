@@ -66,7 +66,7 @@ def register(visitor: Visitor, scene: LiveProject, *, passkey: bool = False) -> 
     person = scene.invite()
     page = visitor.page
     page.goto(invitation_link(scene, person))
-    expect(page.get_by_role("textbox", name="Email address")).to_have_value(person.email)
+    expect(page.get_by_text(person.email).filter(visible=True)).to_have_count(1)
     page.get_by_label("Registration code").fill(person.registration_code)
     choose_password(page, CHOSEN)
     page.get_by_role("button", name="Add a passkey" if passkey else "Not now").click()
@@ -138,6 +138,7 @@ def test_a_passkey_can_be_added_at_registration(visitor: Visitor, scene: LivePro
 
 
 def test_a_wrong_code_shows_an_error_and_keeps_what_was_typed(visitor: Visitor, scene: LiveProject) -> None:
+    """The address in the link isn't asked for again, and can be changed (R-175)."""
     person = scene.invite()
     page = visitor.page
     page.goto(invitation_link(scene, person))
@@ -145,6 +146,12 @@ def test_a_wrong_code_shows_an_error_and_keeps_what_was_typed(visitor: Visitor, 
     field.fill(WRONG)
     expect(field).to_have_attribute("aria-invalid", "true")
     expect(field).to_have_value(WRONG)
+    address = page.get_by_role("textbox", name="Email address")
+    expect(page.get_by_text(person.email).filter(visible=True)).to_have_count(1)  # the link says who was invited
+    expect(address).to_be_hidden()
+    page.get_by_role("button", name="Change").click()
+    expect(address).to_be_focused()
+    expect(address).to_have_value(person.email)
     field.fill(person.registration_code)
     expect(page.get_by_label("New password", exact=True)).to_be_focused()
 
@@ -184,9 +191,12 @@ def test_a_password_is_judged_at_once_and_better_once_all_words_are_there(visito
     held.pop().continue_()
     expect(verdict).to_contain_text("easy to guess")
     assert held == []
+    page.get_by_role("button", name="Show").click()  # one button for both fields
+    expect(page.locator("input[type=password]").filter(visible=True)).to_have_count(0)
 
 
 def test_the_kit_and_an_emailed_code_set_a_new_password(visitor: Visitor, scene: LiveProject, tmp_path: Path) -> None:
+    """A kit key that is pasted in lines is regrouped (R-175)."""
     made = register(visitor, scene)
     resident = Resident(scene=scene, person=made.person)
     page = visitor.page
@@ -198,7 +208,9 @@ def test_the_kit_and_an_emailed_code_set_a_new_password(visitor: Visitor, scene:
     # a mistyped kit key is found before anything is sent
     sent = len(visitor.sent)
     last = made.kit_key[-1]
-    kit.fill(made.kit_key[:-1] + ("0" if last != "0" else "1"))
+    mistyped = made.kit_key[:-1] + ("0" if last != "0" else "1")
+    kit.fill(mistyped.replace("-", "\n"))
+    expect(kit).to_have_value(mistyped)
     page.get_by_label("Code", exact=True).fill(code)
     expect(kit).to_have_attribute("aria-invalid", "true")
     assert len(visitor.sent) == sent

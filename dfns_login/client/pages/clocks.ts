@@ -1,6 +1,10 @@
 // Countdowns.
 
+import { wholeMinutes } from './dates.js'
+import { find } from './dom.js'
+
 const SECOND = 1000
+const LAST_MINUTES = 2 * 60 * SECOND // the seconds matter to people only now
 
 /** Format as minutes and seconds, such as 9:41, or with hours, such as 1:09:41. */
 export function clock(milliseconds: number): string {
@@ -35,9 +39,20 @@ export class Countdown {
   }
 }
 
-/** Show the time left in each of these elements. */
+/** Show the time left in each of these elements: minutes, and at the end also seconds. */
 export function showIn(elements: readonly Element[]): (left: number) => void {
   return (left) => {
-    for (const element of elements) element.textContent = clock(left)
+    const shown = left > LAST_MINUTES ? wholeMinutes(left) : clock(left)
+    for (const element of elements) element.textContent = shown
+  }
+}
+
+/** Show these lines, with the time left in their `data-clock`, in the last two minutes only. */
+export function showAtTheEnd(lines: readonly HTMLElement[]): (left: number) => void {
+  return (left) => {
+    for (const line of lines) {
+      line.hidden = left > LAST_MINUTES
+      find('[data-clock]', HTMLElement, line).textContent = clock(left)
+    }
   }
 }

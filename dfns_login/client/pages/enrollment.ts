@@ -7,7 +7,7 @@ import { createPasskey, passkeysSupported } from '../passkey.js'
 import type { CreationChallenge, Fido2Attestation, PasswordProtectedKeyAttestation, SigningChallenge } from '../wire.js'
 import { agentName } from './agents.js'
 import type { BusyGuard } from './busy_guard.js'
-import { Countdown, showIn } from './clocks.js'
+import { Countdown, showAtTheEnd } from './clocks.js'
 import type { Person } from './code_sender.js'
 import { ownAddress } from './destination.js'
 import { find, findAll, findOptional } from './dom.js'
@@ -61,6 +61,7 @@ export class Enrollment {
   readonly #kitView: KitView
   readonly #login = new FirstLogin()
   readonly #time: Countdown
+  readonly #timeLines = findAll('[data-time-left]', HTMLElement)
   readonly #withoutPasskey = find('[data-without-passkey]', HTMLElement)
   #opened: Opened | undefined
   #key: (CreatedKey & { password: string }) | undefined
@@ -75,7 +76,7 @@ export class Enrollment {
     this.#person = person
     this.#kitView = new KitView(guard.messages)
     this.#password = new NewPassword(() => (this.#opened ? [this.#opened.username, location.hostname] : []))
-    this.#time = new Countdown(showIn(findAll('[data-time-left] [data-clock]', HTMLElement)), () => this.#expire())
+    this.#time = new Countdown(showAtTheEnd(this.#timeLines), () => this.#expire())
     enablePasswordToggles()
     const skip = findOptional('[data-no-passkey]', HTMLButtonElement)
     skip?.addEventListener('click', () => void this.#finish())
@@ -103,7 +104,6 @@ export class Enrollment {
     this.#opened = { ...person, challenge }
     this.#key = this.#kit = this.#passkey = undefined // they belong to one challenge
     this.#time.start(Date.now() + page.challengeLifetime)
-    for (const line of findAll('[data-time-left]', HTMLElement)) line.hidden = false
     this.#withoutPasskey.hidden = false
     this.#steps.go('password')
   }
@@ -190,28 +190,25 @@ export class Enrollment {
   #expire(): void {
     if (this.#done) return
     this.#opened = undefined
-    for (const line of findAll('[data-time-left]', HTMLElement)) line.hidden = true
+    for (const line of this.#timeLines) line.hidden = true
     this.#steps.go('expired')
   }
 
   #showKit(person: Person): void {
     this.#time.stop()
-    for (const line of findAll('[data-time-left]', HTMLElement)) line.hidden = true
+    for (const line of this.#timeLines) line.hidden = true
     this.#password.clear()
-    this.#showLinks(false)
     if (this.#kit) this.#kitView.show(this.#kit, person)
     this.#steps.go('kit')
-  }
-
-  /** Show or hide the links to the other pages. */
-  #showLinks(shown: boolean): void {
-    for (const links of findAll('[data-elsewhere]', HTMLElement)) links.hidden = !shown
   }
 
   async #leave(): Promise<void> {
     if (!this.#kitView.isSaved()) return
     if (this.#login.needsPasskey) await this.#login.addPasskey(this.#guard)
-    if (this.#login.needsPasskey) return this.#showLinks(true) // declined: the sign-in page is a way on
+    if (this.#login.needsPasskey) {
+      for (const links of findAll('[data-elsewhere]', HTMLElement)) links.hidden = false
+      return // declined: the sign-in page is a way on
+    }
     this.#kitView.clear()
     this.#goOn()
   }

@@ -47,17 +47,18 @@ export function findOptionalField(id: string): Field | null {
   return findOptional(`#${id}`, HTMLInputElement) ? new Field(id) : null
 }
 
-function showPassword(button: HTMLButtonElement, input: HTMLInputElement, shown: boolean): void {
-  input.type = shown ? 'text' : 'password'
+function showPasswords(button: HTMLButtonElement, inputs: readonly HTMLInputElement[], shown: boolean): void {
+  for (const input of inputs) input.type = shown ? 'text' : 'password'
   button.textContent = text(shown ? 'hide' : 'show')
 }
 
 /** Enable the buttons that show and hide passwords. Submitting the form hides them again. */
 export function enablePasswordToggles(root: ParentNode = document): void {
   for (const button of findAll('button[data-show]', HTMLButtonElement, root)) {
-    const input = find(`#${button.dataset['show']}`, HTMLInputElement, root)
-    showPassword(button, input, false)
-    button.addEventListener('click', () => showPassword(button, input, input.type === 'password'))
-    input.form?.addEventListener('submit', () => showPassword(button, input, false))
+    const ids = button.dataset['show']?.split(' ') ?? []
+    const inputs = ids.map((id) => find(`#${id}`, HTMLInputElement, root))
+    showPasswords(button, inputs, false)
+    button.addEventListener('click', () => showPasswords(button, inputs, inputs[0]?.type === 'password'))
+    button.form?.addEventListener('submit', () => showPasswords(button, inputs, false))
   }
 }

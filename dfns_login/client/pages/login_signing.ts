@@ -3,7 +3,7 @@
 import { getPasskey } from '../passkey.js'
 import type { Fido2Assertion, PasswordProtectedKeyAssertion, SigningChallenge } from '../wire.js'
 import type { BusyGuard } from './busy_guard.js'
-import { Countdown, showIn } from './clocks.js'
+import { Countdown, showAtTheEnd } from './clocks.js'
 import type { Person } from './code_sender.js'
 import { ownAddress } from './destination.js'
 import { findAll } from './dom.js'
@@ -34,7 +34,7 @@ export class LoginSigning {
   constructor(guard: BusyGuard, go: (step: 'username' | 'expired' | 'second') => void) {
     this.#guard = guard
     this.#go = go
-    this.#time = new Countdown(showIn(findAll('[data-answer] [data-clock]', HTMLElement)), () => this.#expire())
+    this.#time = new Countdown(showAtTheEnd(findAll('[data-time-left]', HTMLElement)), () => this.#expire())
   }
 
   get opened(): OpenedLogin | undefined {

@@ -20,6 +20,7 @@ export class Messages {
   /** Show the status text `name`; without a name, clear the status. */
   showStatus(name?: string, values?: Readonly<Record<string, string>>): void {
     this.#status.textContent = name === undefined ? '' : text(name, values)
+    this.#status.classList.toggle('dfns-unseen', name === 'passkey.waiting') // the button and the browser show it
   }
 
   /** Show the status text `name` for a few seconds. */

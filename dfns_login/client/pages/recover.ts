@@ -5,6 +5,7 @@ import { InvalidKitKeyError, type KitKey, parseKit, signNewCredentials } from '.
 import { KeyReader } from '../key_reader.js'
 import { BusyGuard } from './busy_guard.js'
 import { CodeField } from './code_field.js'
+import { grouped, significant } from './code_text.js'
 import { CodeSender, isSamePerson, type Person } from './code_sender.js'
 import { timeElement } from './dates.js'
 import { find, findAll, findOptional } from './dom.js'
@@ -20,11 +21,13 @@ import { text } from './texts.js'
 
 type Step = 'username' | 'code' | EnrollmentStep
 
+const KIT_KEY_LENGTH = 40 // characters, without dashes
+
 interface RecoveryChallenge extends EnrollmentChallenge {
   allowedRecoveryCredentials: readonly { id: string; encryptedRecoveryKey: string }[]
 }
 
-const form = find('form[data-recover]', HTMLFormElement)
+const form = find('form[data-enrollment]', HTMLFormElement)
 const guard = new BusyGuard(form, new Messages(form))
 const { messages } = guard
 const personFields = new PersonFields(() => {
@@ -186,6 +189,10 @@ form.addEventListener('submit', (event) => {
   else if (current === 'code') void presentCode()
   else void enrollment.submit(current)
 })
+kit.input.addEventListener('input', () => {
+  const { value } = kit.input // pasted with one group per line, or as it is in the kit
+  if (value.includes('\n') && significant(value).length === KIT_KEY_LENGTH) kit.input.value = grouped(significant(value))
+})
 kit.input.addEventListener('keydown', (event) => {
   if (!(event instanceof KeyboardEvent) || event.key !== 'Enter' || event.isComposing) return
   event.preventDefault()
@@ -195,7 +202,6 @@ kitFile.addEventListener('change', () => void readKitFile())
 find('[data-send-again]', HTMLButtonElement).addEventListener('click', () => void sendCode())
 findOptional('[data-have-code]', HTMLButtonElement)?.addEventListener('click', enterCode)
 for (const button of findAll('[data-go=username]', HTMLButtonElement)) {
-  form.addEventListener('step', () => (button.hidden = steps.current !== 'code')) // an accepted code is for one account
   button.addEventListener('click', () => {
     messages.clearError()
     messages.showStatus()

@@ -3,7 +3,7 @@
 import { BusyGuard } from './busy_guard.js'
 import { CodeField } from './code_field.js'
 import { CodeSender } from './code_sender.js'
-import { find } from './dom.js'
+import { find, findOptional } from './dom.js'
 import { Enrollment, type EnrollmentChallenge, type EnrollmentStep } from './enrollment.js'
 import { isRefused } from './error_messages.js'
 import { Messages } from './messages.js'
@@ -14,7 +14,7 @@ import { text } from './texts.js'
 
 type Step = 'code' | EnrollmentStep
 
-const form = find('form[data-register]', HTMLFormElement)
+const form = find('form[data-enrollment]', HTMLFormElement)
 const guard = new BusyGuard(form, new Messages(form))
 const personFields = new PersonFields()
 const code = new CodeField()
@@ -30,6 +30,20 @@ const enrollment = new Enrollment(guard, steps, () => personFields.person, (cred
   api.call('POST', 'auth/registration', credentials, { bearer }),
 )
 
+const known = findOptional('[data-known-username]', HTMLElement)
+
+/** Show the field for the username or, if the template has a place for it, the known username as text. */
+function showField(shown: boolean): void {
+  if (!known) return
+  known.hidden = shown
+  find('[data-username-field]', HTMLElement).hidden = !shown
+}
+
+function showRefused(error: unknown): boolean {
+  if (isRefused(error, 'invalid_request')) showField(true)
+  return personFields.showRefused(error)
+}
+
 async function presentCode(): Promise<void> {
   const person = personFields.required()
   const registrationCode = person && code.requiredCode()
@@ -44,7 +58,7 @@ async function presentCode(): Promise<void> {
     },
     (error) => {
       const refused = isRefused(error, 'invalid_code') || isRefused(error, 'registration_code_expired')
-      if (!refused) return personFields.showRefused(error)
+      if (!refused) return showRefused(error)
       code.showError(text('refused.invalid_code'))
       return true
     },
@@ -57,7 +71,7 @@ async function presentCode(): Promise<void> {
 
 async function sendCode(): Promise<void> {
   const person = personFields.required()
-  if (!person || !(await sender.send(person, (error) => personFields.showRefused(error)))) return
+  if (!person || !(await sender.send(person, showRefused))) return
   if (steps.current !== 'code') steps.go('code')
   guard.messages.showStatus('code.sent')
   code.input.focus()
@@ -72,6 +86,11 @@ form.addEventListener('submit', (event) => {
   else void enrollment.submit(current)
 })
 find('[data-send-again]', HTMLButtonElement).addEventListener('click', () => void sendCode())
+known?.querySelector('button')?.addEventListener('click', () => {
+  showField(true)
+  find('#username', HTMLInputElement).focus()
+})
 enablePage()
 personFields.show()
+showField(personFields.username === '')
 if (!steps.resume() && personFields.username) code.input.focus({ preventScroll: true })

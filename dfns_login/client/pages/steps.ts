@@ -16,6 +16,7 @@ export class Steps<Name extends string> {
   readonly #heading = findOptional('h1', HTMLElement)
   readonly #firstHeading = this.#heading?.textContent ?? ''
   readonly #titleEnd = document.title.split(' · ').slice(1)
+  readonly #first: Name
   #current: Name
 
   /**
@@ -33,7 +34,7 @@ export class Steps<Name extends string> {
   ) {
     this.#root = root
     this.#ranks = ranks
-    this.#current = first
+    this.#current = this.#first = first
     this.#resolve = resolve
     this.#total = total
     if (this.#heading) this.#heading.tabIndex = -1
@@ -81,6 +82,9 @@ export class Steps<Name extends string> {
     }
     for (const answer of findAll('[data-answer]', HTMLElement, this.#root)) {
       answer.hidden = this.#ranks[answer.dataset['answer'] as Name] >= this.#ranks[name]
+    }
+    for (const links of findAll('[data-elsewhere]', HTMLElement)) {
+      links.hidden = name !== this.#first // on later steps, they would lose what was done
     }
     this.#root.dispatchEvent(new CustomEvent('step', { detail: name }))
     const section = find(`[data-step="${name}"]`, HTMLElement, this.#root)
