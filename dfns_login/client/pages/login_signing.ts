@@ -55,7 +55,7 @@ export class LoginSigning {
     )
   }
 
-  /** Load what signs with the password. After a failure, the next call tries again. */
+  /** Load what signs with the password. Browsers may remember a failure until the page is loaded again. */
   async load(): Promise<LoginKeys> {
     this.#keys ??= import('./login_keys.js').then(({ loginKeys }) =>
       loginKeys(page.envelopeWorkerUrl, () => this.#password.value),
