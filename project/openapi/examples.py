@@ -299,6 +299,7 @@ REPLIES: Final[Mapping[type[replies.Reply], Mapping[str, Example]]] = {
                     "credential": {"credentialUuid": CREDENTIAL, "kind": "Key", "name": "Default Credential"},
                     "byOperator": False,
                     "sessions": None,
+                    "endedUserAgent": "",
                     "purpose": "",
                     "request": "",
                 }
