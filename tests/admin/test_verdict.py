@@ -174,7 +174,7 @@ def test_a_sign_in_under_way_or_done_is_no_failed_one(jane: Account) -> None:
 
 
 def test_a_limit_is_named_while_it_is_used_up(jane: Account, settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    settings.DFNS_LOGIN = settings.DFNS_LOGIN | {"RATES": {"code_per_user": ("2/10m",)}}
+    settings.DFNS_LOGIN = settings.DFNS_LOGIN | {"RATES": {"code_per_user": ("2/d",)}}
     code(jane, delivery="sent")
     count_request(CODE_RATES, requester=HERE, recipient=jane.recipient, scope="login_code")
     assert found(jane).tone == Tone.GOOD
