@@ -53,14 +53,10 @@ const later = await build({
   external: notInPages,
 })
 const [chunk] = Object.keys(later.metafile.outputs).map((file) => path.basename(file))
-const loginKeys = {
-  name: 'login-keys',
-  setup: ({ onResolve }) =>
-    onResolve({ filter: /^\.\/login_keys\.js$/ }, () => ({ path: `./${chunk}`, external: true })),
-}
+const define = { LOGIN_KEYS: JSON.stringify(`./${chunk}`) }
 const results = await Promise.all([
   build({ ...esm, entryPoints: ['signer.ts'] }),
-  ...(await present(pages)).map((page) => build({ ...esm, entryPoints: [page], external: notInPages, plugins: [loginKeys] })),
+  ...(await present(pages)).map((page) => build({ ...esm, entryPoints: [page], external: notInPages, define })),
   build({
     ...common,
     entryPoints: ['envelope.worker.ts', 'strength.worker.ts'],

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from urllib.parse import quote
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.support.conformance.browser import Authenticator
 from tests.support.firefox import is_firefox
@@ -419,6 +419,26 @@ def test_a_signed_in_person_is_redirected(visitor: Visitor, resident: Resident) 
     sign_in(visitor, resident)
     visitor.page.goto("/login/?next=/")
     assert visitor.page.url.endswith("/")
+
+
+def test_what_signs_is_loaded_again_after_a_failure(visitor: Visitor, resident: Resident) -> None:
+    """R-195. It loads while the person types, when the network may be away."""
+    page = visitor.page
+    imported = re.findall(r"chunk-\w+\.js", (DIST / "sign_in.js").read_text())
+    (name,) = {each for each in imported if "The vault was closed." in (DIST / each).read_text()}
+    failed: list[str] = []
+
+    def fail(route: Route) -> None:
+        failed.append(route.request.url)
+        route.abort()
+
+    page.route(f"**/{name}", fail)
+    page.goto("/login/")
+    present_code(page, ask_code(page, resident))
+    enter_password(page, PASSWORD)
+    page.wait_for_url("**/account/")
+    assert len(failed) == 1
+    visitor.problems.clear()  # the failure is in the console
 
 
 def test_little_script_loads_before_the_password_step(visitor: Visitor, resident: Resident) -> None:

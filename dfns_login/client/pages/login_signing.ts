@@ -15,6 +15,8 @@ import { forgetAll } from './memory.js'
 import { api, page } from './page_data.js'
 import { text } from './texts.js'
 
+declare const LOGIN_KEYS: string // the script of login_keys.ts, which the build names
+
 /** A challenge that an accepted code opened. */
 export interface OpenedLogin extends Person {
   challenge: SigningChallenge
@@ -26,6 +28,7 @@ export class LoginSigning {
   readonly #password = new Field('password')
   readonly #time: Countdown
   #keys: Promise<LoginKeys> | undefined
+  #loads = 0
   #opened: OpenedLogin | undefined
   #keyFactor: PasswordProtectedKeyAssertion | undefined
   #signedIn = false
@@ -55,17 +58,22 @@ export class LoginSigning {
     )
   }
 
-  /** Load what signs with the password. Browsers may remember a failure until the page is loaded again. */
+  /** Load what signs with the password. After a failure, the next call tries again. */
   async load(): Promise<LoginKeys> {
-    this.#keys ??= import('./login_keys.js').then(({ loginKeys }) =>
-      loginKeys(page.envelopeWorkerUrl, () => this.#password.value),
-    )
+    this.#keys ??= this.#import()
     try {
       return await this.#keys
     } catch (error) {
       this.#keys = undefined
       throw error
     }
+  }
+
+  async #import(): Promise<LoginKeys> {
+    this.#loads += 1
+    const script = this.#loads > 1 ? `${LOGIN_KEYS}?${this.#loads}` : LOGIN_KEYS // browsers remember for each URL that it failed
+    const { loginKeys } = (await import(script)) as typeof import('./login_keys.js')
+    return loginKeys(page.envelopeWorkerUrl, () => this.#password.value)
   }
 
   forget(): void {
