@@ -54,7 +54,13 @@ def sign_in(scene: AdminRecords) -> AuditEvent:
 
 
 def test_an_event_leads_to_its_objects(operator: Client, scene: AdminRecords, sign_in: AuditEvent) -> None:
-    detail = {"code": scene.code.pk, "credentials": [scene.credential.pk], "session": scene.session.pk, "operator": "1"}
+    user = operator.session["_auth_user_id"]
+    detail = {
+        "code": scene.code.pk,
+        "credentials": [scene.credential.pk],
+        "session": scene.session.pk,
+        "operator": user,
+    }
     event = record_event(
         AuditKind.CODE_PRESENTED, account=scene.account, requester=None, now=timezone.now(), **detail, purpose="login"
     )
@@ -66,7 +72,7 @@ def test_an_event_leads_to_its_objects(operator: Client, scene: AdminRecords, si
     for page in (page_of("auditevent", event.pk), f"{ADMIN}/auditevent/"):
         body = operator.get(page).content.decode()
         assert all(f'<a href="{each}">' in body for each in objects), page
-        assert "/admin/auth/user/1/change/" in body
+        assert f"/admin/auth/user/{user}/change/" in body
     opened = operator.get(page_of("auditevent", sign_in.pk)).content.decode()
     assert f'<a href="{page_of("session", scene.session.pk)}">' in opened
 

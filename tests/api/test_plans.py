@@ -70,7 +70,7 @@ def plentiful() -> None:
     credential = Credential.objects.get()
     spelling = {"credential_id": lambda n: f"kim{n:05}", "canonical_credential_id": lambda n: f"kim{n:05}"}
     Credential.objects.bulk_create(
-        copies_of(credential, pk=lambda n: f"cr-{n}", account_id=lambda n: f"us-{n}", **spelling)
+        copies_of(credential, pk=lambda n: f"cr-{n}", account_id=lambda n: f"us-{n}", **spelling), batch_size=500
     )
     OneTimeCode.objects.bulk_create(
         copies_of(OneTimeCode.objects.get(), pk=lambda _: None, recipient=lambda n: names[n]), batch_size=500

@@ -152,7 +152,12 @@ def test_everything_is_stored(jane: Person) -> None:
     )
     assert (signed_in.kind, signed_in.detail) == (
         AuditKind.SIGNED_IN,
-        {"session": session.pk, "kind": "PasswordProtectedKey"},
+        {
+            "session": session.pk,
+            "kind": "PasswordProtectedKey",
+            "with_code": True,
+            "credential": session.credential_id,
+        },
     )
 
 
