@@ -114,7 +114,7 @@ def test_a_stolen_session_gets_no_key_on_a_new_network_without_notice(client: Cl
         assert told() == [AuditKind.KEY_RELEASED] * number
     deliver_at(timezone.now())
     text = str(mailoutbox[0].body)
-    assert "somebody else is signed in to your account" in text
+    assert "Somebody else is signed in to your account." in text
     assert "code that we emailed you" not in text
 
 
