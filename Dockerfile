@@ -6,7 +6,7 @@ WORKDIR /src/dfns_login/client
 COPY dfns_login/client/package.json dfns_login/client/package-lock.json ./
 RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY dfns_login/client ./
-COPY dfns_login/static/dfns_login/*.css ../static/dfns_login/
+COPY dfns_login/static/dfns_login ../static/dfns_login
 RUN node build.mjs
 
 FROM python:3.13-slim-bookworm AS packages

@@ -63,7 +63,7 @@ def demonstration(output: Path, *arguments: str) -> Iterator[tuple[subprocess.Po
 def test_no_process_outlives_the_demonstration_whatever_ends_it(tmp_path, ending):
     output = tmp_path / "output"
     with demonstration(output) as (process, marker):
-        assert wait_for(lambda: "registration code" in output.read_text() or process.poll()), output.read_text()
+        assert wait_for(lambda: "to jane@example.com" in output.read_text() or process.poll()), output.read_text()
         assert process.poll() is None, output.read_text()
         running = processes(marker)
         assert len(running) >= PROGRAMS
