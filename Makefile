@@ -85,7 +85,8 @@ coverage: ## List the lines that no test reaches; takes twice as long as the tes
 	$(MAKE) test-outages RUN_TESTS="-m coverage run --append -m pytest -q"
 	$(BIN)/coverage report
 
-soak: $(VENV)/.dev ## Run the races and outages in long rounds, over a million rows
+soak: $(VENV)/.dev $(VENV)/.clients $(BUNDLE) ## Run what takes long: screenshots, counted clicks, races and outages over a million rows
+	SOAK=1 $(PYTEST) --db=postgres tests/pages/test_effort.py tests/pages/test_screenshots.py
 	SOAK=1 $(PYTEST) -m "$(ALONE)" $(ARGS)
 
 # Not part of `test`: Firefox comes in no package of pip or npm, so the machine must have one. Without one, this fails.

@@ -1,10 +1,15 @@
 """The live project that serves the pages, started once."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
 
 from tests.support.live_project import LiveProject, live_project
+from tests.support.screenshots import WRITING
+
+# They visit every page and take minutes: `make soak` runs them.
+collect_ignore = [] if WRITING or os.environ.get("SOAK") else ["test_effort.py", "test_screenshots.py"]
 
 
 @pytest.fixture(scope="session")
