@@ -98,9 +98,10 @@ def test_a_language_can_be_chosen_without_a_script(settings: Any) -> None:
 def without_organization(route: Route) -> None:
     """Answer with the page of a site with several organizations."""
     text = route.fetch().text()
-    start = text.index('<div class="dfns-field">')
+    username = '<div class="dfns-field" data-username-field>'
+    start = text.index(username)
     both = render_to_string("dfns_login/parts/account_fields.html", {"organization_id": ""})
-    field = both.partition('<div class="dfns-field">\n  <label for="username">')[0]
+    field = both.partition(username)[0]
     chosen = text.partition('data-organization="')[2].partition('"')[0]
     text = text.replace(f'data-organization="{chosen}"', 'data-organization=""')
     route.fulfill(body=text[:start] + field + text[start:])
