@@ -53,7 +53,7 @@ def why_ended(request: HttpRequest, *, now: datetime) -> Ended | None:
     number, here, _ = signed_cookie(request, _SESSION).partition(_HERE)
     if here:
         return Ended.HERE
-    row = Session.objects.filter(pk=int(number)).select_related("account__organization").first() if number else None
+    row = Session.objects.filter(pk=int(number)).first() if number else None
     if row is None:
         return None
     if (row.revoked_at or now) >= min(row.expires_at, row.last_seen_at + login_settings().token_idle):

@@ -48,10 +48,9 @@ class WorkerVault implements Vault {
     this.#requests.end(new VaultError('The vault was closed.'))
   }
 
-  // The worker ends when it has no more work, which frees its memory with the key and the password.
   async #perform<Result>(job: Job): Promise<Result> {
     const response = await this.#requests.send(job)
-    if (this.#requests.idle) this.close()
+    if (this.#requests.idle) this.close() // frees the worker's memory with the key and the password
     if ('error' in response) throw deserializeError(response.error)
     return response.result as Result
   }

@@ -36,7 +36,7 @@ def compressed(page: Page) -> Page:
     @wraps(page)
     def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:  # noqa: ANN401  the URL's arguments
         response = page(request, *args, **kwargs)
-        if hasattr(request, _PLAIN):
+        if hasattr(request, _PLAIN) or not response.content:
             return response
         if brotli is None or not ACCEPTS_BROTLI.search(request.headers.get("Accept-Encoding", "")):
             gzip.process_response(request, response)  # in place

@@ -31,7 +31,7 @@ from dfns_login.ceremonies.lockdown import lock_down
 from dfns_login.ceremonies.login import LoginRequest, open_login
 from dfns_login.models import CodePurpose, Organization
 from dfns_login.pages.choices import language_context, organization_context, sign_in_page
-from dfns_login.pages.compression import compressed
+from dfns_login.pages.compression import compressed, leave_uncompressed
 from dfns_login.pages.headers import guarded
 from dfns_login.proofs import DIGITS, OpenedChallenge, code_format, find_lock_link
 from dfns_login.requester import Requester
@@ -55,7 +55,10 @@ def sign_in(request: HttpRequest) -> HttpResponse:
     context = _context(request, remembered=remembered_organizations(request))
     context["passkey"] = _passkey_challenge(request, context["organization_id"])
     context["reason"] = "again" if session else why_ended(request, now=now)
-    response = render(request, "dfns_login/sign_in.html", {**context, "unsaved": was_turned_away(request)})
+    context["unsaved"] = was_turned_away(request)
+    if context["reason"] or context["unsaved"]:
+        leave_uncompressed(request)
+    response = render(request, "dfns_login/sign_in.html", context)
     forget_ended(request, response)
     return response
 

@@ -64,8 +64,16 @@ def test_pages_with_a_persons_data_are_not_compressed():
     person = make_person(make_organization("Acme"))
     browser = Browser()
     assert browser.sign_in(person).status_code == 200
-    for path in ("/account/", "/lock/?token=none", "/nothing/"):
+    for path in ("/account/", "/lock/?token=none", "/nothing/", "/login/", "/login/?again"):  # the first one redirects
         assert not browser.get(path, headers=BROWSER).has_header("Content-Encoding"), path
+
+
+def test_a_page_that_says_why_a_person_is_signed_out_is_not_compressed():
+    browser = Browser()
+    assert browser.sign_in(make_person(make_organization("Acme"))).status_code == 200
+    browser.send("PUT", "/auth/logout", {})
+    assert not browser.get("/login/", headers=BROWSER).has_header("Content-Encoding")
+    assert browser.get("/login/", headers=BROWSER).has_header("Content-Encoding")  # it says so once
 
 
 def test_a_page_that_names_a_browsers_organizations_is_not_compressed():
