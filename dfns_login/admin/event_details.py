@@ -8,7 +8,6 @@ from django.core.exceptions import ValidationError
 from django.db.models import Model
 from django.utils.dateparse import parse_datetime
 from django.utils.html import format_html, format_html_join
-from django.utils.safestring import SafeString
 from django.utils.translation import gettext, gettext_lazy
 from django.utils.translation import gettext_lazy as _
 
@@ -17,7 +16,6 @@ from dfns_login.admin.rendering import NOTHING, change_url, moment
 from dfns_login.models import (
     Account,
     AuditEvent,
-    AuditKind,
     CodePurpose,
     Credential,
     CredentialKind,
@@ -37,6 +35,7 @@ LABELS: Final[Mapping[str, Text]] = {
     "operator": _("by operator"),
     "path": _("path"),
     "purpose": _("purpose"),
+    "recoverable_from": _("can be completed from"),
     "records": _("list"),
     "rows": _("rows"),
     "session": _("session"),
@@ -44,7 +43,11 @@ LABELS: Final[Mapping[str, Text]] = {
     "sign_up": _("signed up"),
     "try": _("try"),
     "until": _("until"),
+    "with_code": _("with an emailed code"),
 }
+TIMES: Final = frozenset({"recoverable_from", "until"})
+INTERNAL: Final = frozenset({"mount", "request"})
+"""What only the code that stored it reads."""
 OBJECTS: Final[Mapping[str, type[Model]]] = {
     "code": OneTimeCode,
     "credential": Credential,
@@ -65,7 +68,7 @@ def details_in_brief(event: AuditEvent) -> str:
 
 def details_in_full(event: AuditEvent) -> str:
     """Render one detail a line. Each object takes a statement, which finds out whether it still exists."""
-    found = [*_described(event, link=_checked_link), *_session_opened(event)]
+    found = [*_described(event, link=_checked_link)]
     if not found:
         return NOTHING
     lines = format_html_join("", "<dt>{}</dt><dd>{}</dd>", found)
@@ -75,13 +78,15 @@ def details_in_full(event: AuditEvent) -> str:
 def _described(event: AuditEvent, *, link: Callable[[type[Model], object], str]) -> Iterator[tuple[Text, str]]:
     for name, value in event.detail.items():
         label = LABELS.get(name, name)
+        if name in INTERNAL:
+            continue
         if name == "operator":
             model = Account if str(value).startswith("us-") else get_user_model()
             yield label, link(model, value)
         elif name in OBJECTS:
             each = value if isinstance(value, list) else [value]
             yield label, format_html_join(", ", "{}", ((link(OBJECTS[name], one),) for one in each))
-        elif name == "until":
+        elif name in TIMES:
             yield label, moment(parse_datetime(str(value)))
         else:
             text = ", ".join(map(str, value)) or NOTHING if isinstance(value, list) else value
@@ -107,15 +112,7 @@ def _checked_link(model: type[Model], value: object) -> str:
 
 
 def _named(model: type[Model], value: object) -> str:
-    """What the link says: an operator's and a code's number, else the ID."""
+    """Return the text of a link."""
     if model is OneTimeCode:
         return gettext("code %(id)s") % {"id": value}
     return gettext("event %(id)s") % {"id": value} if model is AuditEvent else str(value)
-
-
-def _session_opened(event: AuditEvent) -> Iterator[tuple[Text, SafeString | str]]:
-    """A sign-in does not name its session, which is stored by the same statement with the same time."""
-    if event.kind == AuditKind.SIGNED_IN and event.account_id and "session" not in event.detail:
-        opened = Session.objects.filter(account=event.account_id, issued_at=event.at).values_list("pk", flat=True)
-        for pk in opened[:1]:
-            yield LABELS["session"], _link(Session, pk)

@@ -28,7 +28,7 @@ WIDE: Final = "\N{FULLWIDTH EQUALS SIGN}\N{FULLWIDTH PLUS SIGN}\N{FULLWIDTH HYPH
 FORMULAS: Final = (*"=+-@", *WIDE)
 BREAKS: Final = ("\t", "\r", "\n")
 LATER_FORMULA: Final = re.compile(rf"(?s)(?<=.)([;\t\r\n]\s*)(?=[{re.escape(''.join(FORMULAS))}])")
-"""Begins a cell where a spreadsheet expects semicolons or tabs, and takes the commas and quotes for text."""
+"""A formula after a semicolon, tab or line break. A spreadsheet that separates cells there would compute it."""
 
 Columns = Mapping[str, Callable[[Any], object]]
 """The value of each column, by its name in the first line."""
@@ -53,7 +53,7 @@ class ExportedAdmin(ReadOnlyAdmin[M]):
 
     @method_decorator([require_POST, never_cache])
     def export_view(self, request: HttpRequest) -> HttpResponseBase:
-        """Stream the rows that the list with this query covers. Stored before the first one: an event."""
+        """Stream the rows that the list shows. The event is stored before the first row."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         query = request.GET.copy()

@@ -66,6 +66,8 @@ class OperationsAdmin(TypedModelAdmin[M]):
     list_max_show_all = 0
     window_key: ClassVar[str] = ""
     empty_text: ClassVar[Text]
+    offers_invitation: ClassVar[bool] = True
+    """Whether an empty list leads to the form that invites a person."""
 
     class Media:
         css: ClassVar = {"all": ["dfns_login/admin.css"]}
@@ -99,7 +101,9 @@ class OperationsAdmin(TypedModelAdmin[M]):
 
     def _invite_url(self, request: HttpRequest) -> str:
         """Where to invite the first person; empty for those who may not."""
-        return reverse("admin:dfns_login_account_add") if request.user.has_perm("dfns_login.add_account") else ""
+        if not self.offers_invitation or not request.user.has_perm("dfns_login.add_account"):
+            return ""
+        return reverse(f"{self.admin_site.name}:dfns_login_account_add")
 
     def _may_be_id(self, text: str) -> bool:
         try:

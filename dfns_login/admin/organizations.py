@@ -70,6 +70,7 @@ class OrganizationAdmin(OperationsAdmin[Organization]):
 
     form = OrganizationForm
     operations = (DEACTIVATE, REACTIVATE)
+    offers_invitation = False  # it needs an organization
     list_display = ("name", "shown_id", "shown_state", "shown_created")
     list_filter = (ActiveFilter,)
     search_fields = ("name", "id__exact")

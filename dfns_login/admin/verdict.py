@@ -135,7 +135,7 @@ def _code_reasons(account: Account, *, now: datetime) -> Iterator[Reason]:
     used_up = limits_used_up(account.recipient, email=account.email, requester=requester, now=now)
     for each in used_up or ():
         text = _said(_("A limit is reached: {}, until {}."), LIMITS[each.rate], moment(each.until))
-        yield _hinders(text, _("Nobody has to do anything: it ends by itself. Known devices have limits of their own."))
+        yield _hinders(text, _("It ends by itself. Known devices have limits of their own."))
     if code is not None:
         badges = code_badge(code, now=now), delivery_badge(code, now=now), guesses_in_words(code)
         text = _said(_("Last code, requested {}: {} {} {}"), link_to(code, moment(code.issued_at)), *badges)

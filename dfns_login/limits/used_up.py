@@ -10,7 +10,15 @@ from django.core.cache import caches
 
 from dfns_login.limits.bounded import CacheDown, call_cache
 from dfns_login.limits.counting import KNOWN, counters_of
-from dfns_login.limits.rates import CODE_RATES, EMAIL_PER_MAILBOX, GUESS_RATES, Rate, Subject
+from dfns_login.limits.rates import (
+    CODE_RATES,
+    EMAIL_PER_MAILBOX,
+    GUESS_RATES,
+    INIT_RATES,
+    LOGIN_RATES,
+    Rate,
+    Subject,
+)
 from dfns_login.limits.redis_server import cache_alias
 from dfns_login.requester import Requester
 from dfns_login.usernames import Recipient
@@ -18,8 +26,13 @@ from dfns_login.usernames import Recipient
 SCOPES: Final[Mapping[str, Sequence[Rate]]] = {
     "login_code": CODE_RATES,
     "login_init": GUESS_RATES,
+    "login": LOGIN_RATES,
     "recovery_code": CODE_RATES,
+    "recovery_init": INIT_RATES,
+    "recovery": LOGIN_RATES,
     "registration_code": CODE_RATES,
+    "registration_init": INIT_RATES,
+    "registration": LOGIN_RATES,
     "mail": (EMAIL_PER_MAILBOX,),
     f"mail{KNOWN}": (EMAIL_PER_MAILBOX,),
 }
@@ -27,10 +40,9 @@ SCOPES: Final[Mapping[str, Sequence[Rate]]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UsedUp:
-    """A rate whose next request is refused. until: when it counts from zero again. scope: what it limits."""
+    """A rate whose next request is refused. until: when it counts from zero again."""
 
     rate: str
-    scope: str
     until: datetime
 
 
@@ -53,18 +65,19 @@ def limits_used_up(recipient: Recipient, *, email: str, requester: Requester, no
             Subject.USER_AND_NETWORK: f"{requester.network} {user}",
         }
     second = int(now.timestamp())
-    counters = [(scope, each) for scope, rates in SCOPES.items() for each in counters_of(rates, subjects, scope=scope)]
+    counters = [each for scope, rates in SCOPES.items() for each in counters_of(rates, subjects, scope=scope)]
     prefix = getattr(settings, "RATELIMIT_CACHE_PREFIX", "rl:")
-    keys = {prefix + each.cache_key(each.ends_at(second)): (scope, each) for scope, each in counters}
+    keys = {prefix + each.cache_key(each.ends_at(second)): each for each in counters}
     try:
         found = call_cache(lambda: caches[cache_alias()].get_many(keys), alias=cache_alias())
     except CacheDown:
         return None
-    used_up = {}
+    used_up: dict[str, UsedUp] = {}
     for key, count in found.items():
-        scope, counter = keys[key]
+        counter = keys[key]
         if int(count) >= counter.window.limit:
             rate = counter.window.name.partition(" ")[0]
             until = datetime.fromtimestamp(counter.ends_at(second), UTC)
-            used_up[rate, scope] = UsedUp(rate=rate, scope=scope, until=until)
+            before = used_up.get(rate)
+            used_up[rate] = UsedUp(rate=rate, until=max(until, before.until) if before else until)
     return list(used_up.values())

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -12,9 +13,11 @@ from django.utils import translation
 
 from dfns_login.admin.rendering import Tone
 from dfns_login.admin.verdict import Verdict, verdict
+from dfns_login.api import login, recovery, registration
 from dfns_login.audit import record_event
 from dfns_login.errors import RateExceeded
 from dfns_login.limits import CODE_RATES, CacheDown, count_request
+from dfns_login.limits.used_up import SCOPES
 from dfns_login.models import (
     Account,
     AuditKind,
@@ -190,6 +193,14 @@ def test_a_limit_is_named_while_it_is_used_up(jane: Account, settings, monkeypat
 
     monkeypatch.setattr("dfns_login.limits.used_up.call_cache", fail)
     assert found(jane).tone == Tone.GOOD
+
+
+@pytest.mark.parametrize("module", [login, registration, recovery])
+def test_every_limit_of_signing_in_registering_and_recovering_is_looked_at(module: ModuleType) -> None:
+    limited = [each for each in vars(module).values() if isinstance(each, type) and vars(each).get("rates")]
+    assert limited
+    for view in limited:
+        assert set(view.rates) <= set(SCOPES[view.scope]), view
 
 
 def test_a_waiting_recovery_is_said(jane: Account, settings) -> None:

@@ -1,6 +1,7 @@
 """Charts as SVG, drawn on the server: no script, no style of their own, and a table with the same numbers."""
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -66,7 +67,7 @@ class Label:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Chart:
+class Chart(ABC):
     """Values of a row of times. slug: begins the ids of its elements. summary: what it shows, in a sentence."""
 
     slug: str
@@ -86,9 +87,9 @@ class Chart:
         """Return the highest value that is drawn."""
         return max((value or 0 for each in self.series for value in each.values), default=0)
 
+    @abstractmethod
     def marks(self, at: int) -> Iterator[Mark]:
         """Yield what is drawn at one time."""
-        raise NotImplementedError
 
     def paths(self) -> Iterator[tuple[str, str]]:
         """Yield tone and `d` of each line."""
