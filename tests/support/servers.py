@@ -234,7 +234,7 @@ def is_alive(pid: int) -> bool:
 
 
 def free_port() -> int:
-    """Return a unused loopback port."""
+    """Return an unused loopback port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
