@@ -160,7 +160,7 @@ def test_an_account_is_secured_part_by_part(
     page = visitor.page
     with visiting(browser, url=scene.site.url) as elsewhere:
         sign_in(elsewhere, resident)
-        page.get_by_role("link", name="Sign out everywhere", exact=True).click()
+        page.get_by_role("link", name="Secure your account", exact=True).first.click()
         page.wait_for_url("**/account/secure/")
         expect(page.get_by_text(f"{resident.email} · ")).to_be_visible()
         page.get_by_role("button", name="Sign out everywhere else").click()
