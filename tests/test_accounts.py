@@ -242,7 +242,7 @@ def test_a_recent_sign_in_is_let_through(client: Client, jane: AbstractBaseUser)
 def test_somebody_elses_recent_sign_in_does_not_count(again: HttpRequest) -> None:
     fresh = api_client_for(make_user("mallory@example.co")).token
     again.META["HTTP_AUTHORIZATION"] = f"Bearer {fresh}"
-    del again.headers  # cached
+    vars(again).pop("headers", None)  # may be cached
     assert payout(again).status_code == 403
 
 
