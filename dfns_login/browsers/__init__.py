@@ -1,4 +1,4 @@
-from dfns_login.browsers.destinations import LONGEST, after_sign_in, own_path, sign_in_again
+from dfns_login.browsers.destinations import LONGEST, after_sign_in, own_path, sign_in_again, sign_in_page
 from dfns_login.browsers.devices import known_device, remember_device
 from dfns_login.browsers.django_sessions import (
     drop_ended_session,
@@ -34,6 +34,7 @@ __all__ = [
     "renew_browser_session",
     "resolve_browser_session",
     "sign_in_again",
+    "sign_in_page",
     "was_turned_away",
     "why_ended",
 ]

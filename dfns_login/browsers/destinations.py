@@ -38,13 +38,24 @@ def after_sign_in(requested: str) -> str:
         return "/"
 
 
-def sign_in_again(address: str) -> str:
-    """Return a link to the sign-in page that leads back to this address; empty if the project serves the API only.
-
-    The page is shown to people who are signed in, too.
-    """
+def sign_in_path() -> str:
+    """Return the path of the sign-in page; empty if the project serves the API only."""
     try:
-        path = reverse("dfns_login:sign-in")
+        return reverse("dfns_login:sign-in")
     except NoReverseMatch:
         return ""
-    return f"{path}?{urlencode({'next': address, 'again': '1'})}"
+
+
+def sign_in_page(address: str) -> str:
+    """Return a link to the sign-in page that leads back to this address, if it is a path on this site."""
+    following = own_path(address)
+    return sign_in_path() + (f"?{urlencode({'next': following})}" if following else "")
+
+
+def sign_in_again(address: str) -> str:
+    """Return a link to the sign-in page, for people who are signed in too, that leads back to this address.
+
+    Empty if the project serves the API only.
+    """
+    path = sign_in_path()
+    return path and f"{path}?{urlencode({'next': address, 'again': '1'})}"

@@ -9,10 +9,11 @@ from enum import StrEnum
 from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
+from django.db.models import Exists, OuterRef
 from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
-from django.urls import NoReverseMatch, reverse
 
 from dfns_login.browsers.cookies import cookie_name, delete_cookie, set_cookie, set_signed_cookie, signed_cookie
+from dfns_login.browsers.destinations import sign_in_path
 from dfns_login.browsers.django_sessions import named_session
 from dfns_login.models import Session
 from dfns_login.settings import login_settings
@@ -53,13 +54,13 @@ def why_ended(request: HttpRequest, *, now: datetime) -> Ended | None:
     number, here, _ = signed_cookie(request, _SESSION).partition(_HERE)
     if here:
         return Ended.HERE
-    row = Session.objects.filter(pk=int(number)).first() if number else None
-    if row is None:
+    idle = login_settings().token_idle
+    is_live = Exists(Session.objects.live(now=now, idle=idle).filter(pk=OuterRef("pk")))
+    row = Session.objects.filter(pk=int(number)).annotate(is_live=is_live).first() if number else None
+    if row is None or row.is_live:
         return None
-    if (row.revoked_at or now) >= min(row.expires_at, row.last_seen_at + login_settings().token_idle):
-        return Ended.EXPIRED
-    live = Session.objects.live(now=now, idle=login_settings().token_idle).filter(pk=row.pk)
-    return None if live.exists() else Ended.ELSEWHERE
+    expired_at = min(row.expires_at, row.last_seen_at + idle)
+    return Ended.EXPIRED if (row.revoked_at or now) >= expired_at else Ended.ELSEWHERE
 
 
 def was_turned_away(request: HttpRequest) -> bool:
@@ -82,10 +83,8 @@ def _is_own_form(request: HttpRequest) -> bool:
 
 def _turns_away(response: HttpResponseBase) -> bool:
     """Whether the response redirects to the sign-in page, which leads back."""
-    if not isinstance(response, HttpResponseRedirect):
+    path = sign_in_path()
+    if not path or not isinstance(response, HttpResponseRedirect):
         return False
     target = urlsplit(response.url)
-    try:
-        return target.path == reverse("dfns_login:sign-in") and "next" in parse_qs(target.query)
-    except NoReverseMatch:
-        return False
+    return target.path == path and "next" in parse_qs(target.query)

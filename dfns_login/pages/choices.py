@@ -5,8 +5,6 @@ from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest
-from django.urls import reverse
-from django.utils.http import urlencode
 from django.utils.text import capfirst
 from django.utils.translation import get_language_info
 
@@ -64,9 +62,3 @@ def _own_name(code: str) -> str:
         return str(get_language_info(code)["name_local"])
     except KeyError:
         return ""
-
-
-def sign_in_page(address: str) -> str:
-    """Return a link to the sign-in page that leads back to this address, if it is one of this site."""
-    following = own_path(address)
-    return reverse("dfns_login:sign-in") + (f"?{urlencode({'next': following})}" if following else "")

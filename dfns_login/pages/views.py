@@ -24,13 +24,14 @@ from dfns_login.browsers import (
     own_path,
     remembered_organizations,
     resolve_browser_session,
+    sign_in_page,
     was_turned_away,
     why_ended,
 )
 from dfns_login.ceremonies.lockdown import lock_down
 from dfns_login.ceremonies.login import LoginRequest, open_login
 from dfns_login.models import CodePurpose, Organization
-from dfns_login.pages.choices import language_context, organization_context, sign_in_page
+from dfns_login.pages.choices import language_context, organization_context
 from dfns_login.pages.compression import compressed, leave_uncompressed
 from dfns_login.pages.headers import guarded
 from dfns_login.proofs import DIGITS, OpenedChallenge, code_format, find_lock_link

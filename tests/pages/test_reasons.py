@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.contrib.auth.views import LogoutView
+from django.db import connection
 from django.http import HttpRequest, HttpResponse
+from django.test.utils import CaptureQueriesContext
 from django.urls import include, path
 from django.utils import timezone
 
@@ -98,7 +100,9 @@ def test_expired_or_idle(browser: Browser, change: dict[str, timedelta]) -> None
 def test_expired_while_the_browser_was_away(browser: Browser) -> None:
     browser.cookies.pop(settings.SESSION_COOKIE_NAME)
     Session.objects.update(expires_at=timezone.now())
-    assert said(browser) == [EXPIRED]
+    with CaptureQueriesContext(connection) as statements:
+        assert said(browser) == [EXPIRED]
+    assert sum(f'FROM "{Session._meta.db_table}"' in each["sql"] for each in statements) == 1
 
 
 def test_a_deactivated_credential_signs_out_too(browser: Browser, jane: Person) -> None:
