@@ -36,18 +36,18 @@ function scriptUrl(url: string): string {
  * A worker that starts with the first request, or earlier with `start`.
  *
  * `url`: of its script, on the page's own origin. The Trusted Types policy `dfns-login` allows it.
- * `heard`: gets the messages that are no responses.
+ * `onMessage`: called for messages without an id.
  */
 export class WorkerRequests<Request extends object, Response extends { id: number }> {
   #worker: Worker | undefined
   #lastId = 0
   readonly #pending = new Map<number, PendingRequest<Response>>()
   readonly #url: string
-  readonly #heard: () => void
+  readonly #onMessage: () => void
 
-  constructor(url: URL | string, heard: () => void = () => undefined) {
+  constructor(url: URL | string, onMessage: () => void = () => undefined) {
     this.#url = new URL(url, location.href).href
-    this.#heard = heard
+    this.#onMessage = onMessage
     allowedUrls.add(this.#url)
   }
 
@@ -102,7 +102,7 @@ export class WorkerRequests<Request extends object, Response extends { id: numbe
   }
 
   #receive(message: Response | { id?: undefined }): void {
-    if (message.id === undefined) return this.#heard()
+    if (message.id === undefined) return this.#onMessage()
     const pending = this.#pending.get(message.id)
     this.#pending.delete(message.id)
     pending?.resolve(message)

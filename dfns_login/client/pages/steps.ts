@@ -20,8 +20,8 @@ export class Steps<Name extends string> {
   #current: Name
 
   /**
-   * `ranks`: order of the steps, whose number is one more; those below are not counted. An answer is visible in all
-   * steps of a higher rank. `first`: the initial step.
+   * `ranks`: order of the steps, from 0; the page shows rank + 1. Steps with a negative rank have no number. An answer
+   * is visible in all steps of a higher rank. `first`: the initial step.
    * `resolve`: the step to show when the browser navigates to the wanted one or loads it again. It is undefined for the
    * first step. `total`: how many steps there are, as far as is known.
    */
