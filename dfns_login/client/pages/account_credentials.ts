@@ -86,6 +86,7 @@ export class Credentials {
     const { credentialUuid, kind, name, isActive, dateCreated, dateLastUsed } = credential
     const row = cloneTemplate('template[data-credential-row]')
     row.dataset['row'] = credentialUuid
+    row.dataset['kind'] = kind
     const heading = find('[data-name]', HTMLElement, row)
     heading.id = `credential-${credentialUuid}`
     heading.textContent = name

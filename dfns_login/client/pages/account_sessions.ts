@@ -45,6 +45,7 @@ export class Sessions {
     const { sessionId, isCurrent, userAgent, address, dateLastSeen } = session
     const row = cloneTemplate('template[data-session-row]')
     row.dataset['row'] = sessionId
+    row.dataset['kind'] = /Android|iPhone|iPad|Mobile/.test(userAgent) ? 'phone' : 'computer'
     const heading = find('[data-name]', HTMLElement, row)
     heading.id = `session-${sessionId}`
     heading.textContent = agentName(userAgent) || text('agent.unknown')
