@@ -130,7 +130,10 @@ class CreateRecoveryChallenge(LoginAPIView):
     @Operation(
         "createRecoveryChallenge",
         "Start a recovery",
-        description="This uses up the emailed code. The reply includes the account's encrypted recovery keys.",
+        description=(
+            "This uses up the emailed code. The reply includes the account's encrypted recovery keys. "
+            "If the credential is not one of them, the code stays valid."
+        ),
         body=RecoveryChallengeBody,
         reply=RecoveryChallengeReply,
         refusals=(CodeRefused, RecoveryCredentialRefused, RecoveryWaits),

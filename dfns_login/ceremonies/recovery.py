@@ -84,22 +84,39 @@ def open_recovery(
     """Verify the recovery code and open the recovery of its account.
 
     signed_in: the live session of the browser that asks.
-    Raises: CodeRefused, if the code is not valid; RecoveryCredentialRefused, if
-    the account has no such recovery key; RecoveryWaits, if the recovery has to wait first (R-145).
+    Raises: CodeRefused, if the code is not valid; RecoveryCredentialRefused, if the account has no such recovery key:
+    nothing is released then, so the guess counts and the code stays open (R-230); RecoveryWaits, if the recovery has to
+    wait first (R-145).
     Stored, in one transaction: the counted guess, that a valid code was consumed, a wait, events, a notice.
     Source: Dfns API, Create Recovery Challenge.
     """
     account = Account.objects.registered().of(asked.recipient).first()
+    named: list[Credential] = []
+
+    def name_key() -> None:
+        if account is not None:
+            named.append(_named_recovery_key(account, asked.credential_id))
+
     with presenting():
-        presented = present_code(
-            asked.recipient, asked.verification_code, purpose=CodePurpose.RECOVERY, device=requester.device, now=now
-        )
+        try:
+            presented = present_code(
+                asked.recipient,
+                asked.verification_code,
+                purpose=CodePurpose.RECOVERY,
+                device=requester.device,
+                now=now,
+                permit=name_key,
+            )
+        except RecoveryCredentialRefused:
+            if account is not None:  # a recovery key was named, and it was not the account's
+                record_presented(account, purpose=CodePurpose.RECOVERY, requester=requester, now=now)
+            raise
         if account is None:
             raise CodeRefused("account no longer registered")
-        key = _find_recovery_key(account, asked.credential_id)
-        wait = wait_of(key, account=account, signed_in=signed_in, now=now) if key else None
+        (key,) = named
+        wait = wait_of(key, account=account, signed_in=signed_in, now=now)
         waits = wait is not None and wait.ready_at > now
-        keys = release_recovery_keys(account, presented=presented) if key and not waits else []
+        keys = [] if waits else release_recovery_keys(account, presented=presented)
         presented_event, *_released = record_presented(
             account,
             purpose=CodePurpose.RECOVERY,
@@ -108,10 +125,7 @@ def open_recovery(
             now=now,
             **({"recoverable_from": wait.ready_at.isoformat()} if wait and waits else {}),
         )
-        if key is not None:  # the person has the recovery kit, or has seen it
-            notify_owner(presented_event)
-    if key is None:
-        raise RecoveryCredentialRefused("no such recovery key")
+        notify_owner(presented_event)  # the person has the recovery kit, or has seen it
     if wait and waits:
         raise refusal_until(wait.ready_at, now=now)
     challenge, token = issue_temporary_token(account, presented=presented, now=now)
@@ -169,6 +183,13 @@ def _account(token: TemporaryToken) -> Account:
 def _find_recovery_key(account: Account, credential_id: str) -> Credential | None:
     keys = account.credentials.usable().filter(kind=CredentialKind.RECOVERY_KEY).defer("encrypted_key_at_rest")
     return keys.filter(canonical_credential_id=credential_id).first()
+
+
+def _named_recovery_key(account: Account, credential_id: str) -> Credential:
+    key = _find_recovery_key(account, credential_id)
+    if key is None:
+        raise RecoveryCredentialRefused("no such recovery key")
+    return key
 
 
 def _verify_recovery_key(answer: RecoveryAnswer, *, account: Account) -> Credential:

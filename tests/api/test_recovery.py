@@ -17,6 +17,7 @@ from dfns_login.models import (
     CodePurpose,
     Credential,
     Notice,
+    OneTimeCode,
     SecondFactor,
     Session,
 )
@@ -145,6 +146,20 @@ def test_the_recovery_key_must_sign_the_new_credentials(client: Client, jane: Si
 def test_a_credential_that_is_not_a_recovery_key_is_refused(client: Client, jane: SignedIn) -> None:
     refused = open_recovery(client, jane, credentialId=jane.key.credential_id)
     assert (refused.status_code, message(refused)) == (401, "Credential cannot be used as a recovery factor.")
+
+
+def test_a_credential_that_is_refused_does_not_use_up_the_code(client: Client, jane: SignedIn) -> None:
+    """R-230: each refusal counts as a guess and is recorded, and nothing is released."""
+    code = issue(jane.person.account.recipient, purpose=CodePurpose.RECOVERY)
+    for other in (jane.key, recovery_key()):
+        refused = open_recovery(client, jane, verificationCode=code, credentialId=other.credential_id)
+        assert told(refused) == (401, "Credential cannot be used as a recovery factor.")
+    assert OneTimeCode.objects.open().get(purpose=CodePurpose.RECOVERY).guesses == 2
+    events = AuditEvent.objects.filter(account=jane.person.account, detail__purpose="recovery")
+    assert [each.kind for each in events] == [AuditKind.CODE_PRESENTED] * 2
+    assert not Notice.objects.filter(event__in=events).exists()
+    assert open_recovery(client, jane, verificationCode=code).status_code == 200
+    assert told(open_recovery(client, jane, verificationCode=code)) == INVALID_CODE
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT"])

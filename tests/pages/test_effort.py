@@ -96,7 +96,7 @@ def test_nobody_is_asked_twice_for_the_same_thing(browser: Browser, scene: LiveP
         page.context.clear_cookies()
         page.goto("/recover/")
         code = person.ask_code()
-        person.fill(kit=kit, code=code)
+        person.fill(code=code, kit=kit)
         person.choose_password(CHOSEN_AFTERWARDS)
         done["recovery, with the kit's key"] = (*person.arrived(), 1)
 

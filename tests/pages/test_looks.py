@@ -158,10 +158,12 @@ def test_recovering(visitor: Visitor, scene: LiveProject) -> None:
     fill(visitor, "username", resident.email)
     shown(visitor, "code")
     show(visitor, "recover-2-code")
-    page.locator("#kit").fill("ABCD")
-    fill(visitor, "code", code_in(scene.mail_to(resident.email, number=before + 1)))
+    page.locator("#code").fill(code_in(scene.mail_to(resident.email, number=before + 1)))
+    shown(visitor, "unlock")
+    show(visitor, "recover-3-kit")
+    fill(visitor, "kit", "ABCD")
     refused(visitor, "kit")
-    show(visitor, "recover-3-mistyped-kit")
+    show(visitor, "recover-4-mistyped-kit")
 
 
 def test_without_javascript(browser: Browser, scene: LiveProject) -> None:

@@ -89,10 +89,22 @@ def test_registering_resumes_at_every_step(visitor: Visitor, scene: LiveProject)
 
 
 def test_recovering_resumes_with_the_code_step(visitor: Visitor, scene: LiveProject) -> None:
+    """The code is not kept, and not used up before the kit is entered (R-230)."""
     page, resident = visitor.page, Resident.register(scene)
+    code_field, kit = page.get_by_label("Code", exact=True), page.get_by_label("Kit key", exact=True)
     page.goto("/recover/")
-    ask_code(page, resident)
+    code = ask_code(page, resident)
     page.reload()
-    expect(page.get_by_label("Code", exact=True)).to_be_focused()
-    expect(page.get_by_label("Kit key", exact=True)).to_be_visible()
+    expect(code_field).to_be_focused()
     expect(page.get_by_text(resident.email).filter(visible=True)).to_have_count(1)
+    present_code(page, code)
+    expect(kit).to_be_focused()
+    kept = json.dumps([visitor.stored(), page.evaluate("history.state")])
+    assert code not in kept
+    page.go_back()
+    expect(code_field).to_have_value(code)
+    page.go_forward()
+    expect(kit).to_be_focused()
+    page.reload()
+    expect(code_field).to_be_focused()
+    expect(code_field).to_have_value("")

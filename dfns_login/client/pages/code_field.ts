@@ -26,10 +26,15 @@ export class CodeField extends Field {
     })
   }
 
+  /** Whether it has the length of a code. */
+  get isComplete(): boolean {
+    return significant(this.value).length === this.#length
+  }
+
   /** The code. If it is missing or has another length, show an error and return null. */
   requiredCode(): string | null {
     const code = this.required('missing.code')
-    if (code === null || significant(code).length === this.#length) return code
+    if (code === null || this.isComplete) return code
     this.showError(text('code.length', { count: String(this.#length) }))
     return null
   }

@@ -99,11 +99,11 @@ export class Enrollment {
     return passkeysSupported() && secondFactor.includes('Fido2')
   }
 
-  /** Start after the code was accepted. */
-  begin(person: Person, challenge: EnrollmentChallenge): void {
+  /** Start after the code was accepted. `until`: when the challenge expires, in milliseconds. */
+  begin(person: Person, challenge: EnrollmentChallenge, until = Date.now() + page.challengeLifetime): void {
     this.#opened = { ...person, challenge }
     this.#key = this.#kit = this.#passkey = undefined // they belong to one challenge
-    this.#time.start(Date.now() + page.challengeLifetime)
+    this.#time.start(until)
     this.#withoutPasskey.hidden = false
     this.#steps.go('password')
   }
