@@ -129,9 +129,10 @@ export class Credentials {
     } else void this.#account.change('done.activate', () => this.#signed('activate', {}))
   }
 
-  #signed(action: Action, more: object): Promise<unknown> {
-    const body = { credentialUuid: this.#selected?.credentialUuid, ...more }
-    return api.signed('PUT', `auth/credentials/${action}`, body, this.#account.confirmation.sign)
+  #signed(action: 'rename' | 'deactivate' | 'activate', more: object): Promise<unknown> {
+    const { credentialUuid, name = '' } = this.#selected ?? {}
+    const sign = this.#account.confirmation.signer({ to: action, name })
+    return api.signed('PUT', `auth/credentials/${action}`, { credentialUuid, ...more }, sign)
   }
 
   async #rename(): Promise<void> {
@@ -165,14 +166,14 @@ export class Credentials {
   async #addPasskey(): Promise<void> {
     const { guard, confirmation } = this.#account
     await this.#account.change('done.passkey', async () => {
-      await confirmation.prepare()
+      await confirmation.prepare({ to: 'passkey' })
       const challenge = await api.call<CredentialChallenge>('POST', 'auth/credentials/init', { kind: 'Fido2' })
       guard.messages.showStatus('passkey.waiting')
       const credential = await createPasskey(challenge)
       guard.messages.showStatus('working')
       const { challengeIdentifier } = challenge
       const body = { challengeIdentifier, credentialName: agentName(navigator.userAgent), ...credential }
-      await api.signed('POST', 'auth/credentials', body, confirmation.sign)
+      await api.signed('POST', 'auth/credentials', body, confirmation.signer({ to: 'passkey' }))
     })
   }
 }

@@ -49,14 +49,14 @@ export class RecoveryKits {
     await guard.run(
       'working',
       async () => {
-        await confirmation.prepare()
+        await confirmation.prepare({ to: 'kit' })
         guard.messages.showStatus('kit.creating')
         const kit = await newKit(this.#vault)
         const challenge = await api.call<CredentialChallenge>('POST', 'auth/credentials/init', { kind: 'RecoveryKey' })
         const { challengeIdentifier } = challenge
         const credential = await recoveryCredential(kit, challenge.challenge)
         const body = { challengeIdentifier, credentialName: text('name.kit'), ...credential }
-        await api.signed('POST', 'auth/credentials', body, confirmation.sign)
+        await api.signed('POST', 'auth/credentials', body, confirmation.signer({ to: 'kit' }))
         this.#previous = previous
         this.#previousNote.hidden = previous.length === 0
         this.#view.show(kit, person)
@@ -78,8 +78,8 @@ export class RecoveryKits {
 
   async #deactivatePrevious(): Promise<void> {
     for (const { credentialUuid } of this.#previous) {
-      const { confirmation } = this.#account
-      await api.signed('PUT', 'auth/credentials/deactivate', { credentialUuid }, confirmation.sign)
+      const sign = this.#account.confirmation.signer({ to: 'kit' })
+      await api.signed('PUT', 'auth/credentials/deactivate', { credentialUuid }, sign)
     }
     this.#previous = []
   }

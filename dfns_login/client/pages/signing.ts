@@ -5,12 +5,18 @@ import { getPasskey, passkeysSupported } from '../passkey.js'
 import { assertion, NoEncryptedKeyError, PasswordProtectedKeySigner } from '../signer.js'
 import type { AllowedEncryptedKey, Fido2Assertion, PasswordProtectedKeyAssertion, SigningChallenge } from '../wire.js'
 import { CanceledError, Dialog } from './dialogs.js'
-import { find } from './dom.js'
+import { find, isolate } from './dom.js'
 import { Field } from './fields.js'
 import { api, page, pageVault } from './page_data.js'
-import { text } from './texts.js'
+import { text, textWith } from './texts.js'
 
 type Factor = PasswordProtectedKeyAssertion | Fido2Assertion
+
+/** What the person confirms: the name of a text `confirm.NAME`, and the name of what is changed. */
+export interface Purpose {
+  to: 'passkey' | 'kit' | 'rename' | 'deactivate' | 'activate'
+  name?: string
+}
 
 /** The person chose the passkey instead. */
 class PasskeyInsteadError extends Error {
@@ -28,6 +34,7 @@ export class Confirmation {
   #answer: { resolve(password: string): void; reject(error: Error): void } | undefined
   #attemptDone: () => void = () => undefined
   #byPasskey = false
+  #purpose: Purpose = { to: 'passkey' }
 
   constructor() {
     find('[data-use-passkey]', HTMLButtonElement, this.#dialog.root).addEventListener('click', () => {
@@ -36,10 +43,13 @@ export class Confirmation {
     })
   }
 
-  /** Sign the challenge of a user action. Throws CanceledError and what passkeys and vaults throw. */
-  readonly sign = async (challenge: SigningChallenge): Promise<SignedFactors> => {
-    const firstFactor = await this.#first(challenge)
-    return this.addSecondFactor(challenge, firstFactor)
+  /** Signs the challenge of a user action. Throws CanceledError and what passkeys and vaults throw. */
+  signer(purpose: Purpose): (challenge: SigningChallenge) => Promise<SignedFactors> {
+    return async (challenge) => {
+      this.#purpose = purpose
+      const firstFactor = await this.#first(challenge)
+      return this.addSecondFactor(challenge, firstFactor)
+    }
   }
 
   /** Sign the challenge with this key. */
@@ -56,7 +66,8 @@ export class Confirmation {
   }
 
   /** Ask for the password now, if it is needed, so that a later step that can't be undone doesn't wait for it. */
-  async prepare(): Promise<void> {
+  async prepare(purpose: Purpose): Promise<void> {
+    this.#purpose = purpose
     const challenge = await this.#anyChallenge()
     if (this.#keys(challenge).length === 0 || this.#byPasskey) return
     try {
@@ -124,9 +135,16 @@ export class Confirmation {
     this.#attemptDone()
     return new Promise((resolve, reject) => {
       this.#answer = { resolve, reject }
-      if (attempt === 1) this.#dialog.open(() => reject(new CanceledError()))
+      if (attempt === 1) this.#open(() => reject(new CanceledError()))
       else this.#password.showError(text('wrong_password'))
     })
+  }
+
+  #open(onCancel: () => void): void {
+    const { to, name = '' } = this.#purpose
+    const heading = find('#confirm-heading', HTMLElement, this.#dialog.root)
+    heading.replaceChildren(...textWith(`confirm.${to}`, { name: isolate(name) }))
+    this.#dialog.open(onCancel)
   }
 
   async #submit(): Promise<void> {
