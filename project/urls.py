@@ -21,8 +21,11 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("", include("dfns_login.urls")),
 ]
+MAIL_PAGES = [
+    path("mail/", views.mailbox, name="mailbox"),
+    path("mail/<int:number>/", views.mailbox, name="mail"),
+    path("mail/<int:number>/text/", views.mailbox, {"plain": True}, name="mail-as-text"),
+    path("mail/<int:number>/html/", views.mail_as_html, name="mail-as-html"),
+]
 if settings.DEBUG and settings.MAIL_FOLDER:
-    urlpatterns += [
-        path("mail/", views.mailbox, name="mailbox"),
-        path("mail/<int:number>/html", views.mail_as_html, name="mail-as-html"),
-    ]
+    urlpatterns += MAIL_PAGES

@@ -1,6 +1,6 @@
-"""The start page, the admin's rate-limited sign-in, and the page of sent emails.
+"""The start page, the admin's rate-limited sign-in, and the pages of sent emails.
 
-The page of emails exists only with `DEBUG`, if emails are written to files.
+The pages of emails exist only with `DEBUG`, if emails are written to files.
 """
 
 from dataclasses import replace
@@ -14,6 +14,7 @@ from django.shortcuts import render
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
+from django.views.decorators.clickjacking import xframe_options_sameorigin
 
 from dfns_login.browsers import known_device, remember_device
 from dfns_login.error_handlers import too_many_requests
@@ -68,21 +69,30 @@ def _operator(username: str) -> Recipient:
 
 
 @never_cache
-def mailbox(request: HttpRequest) -> HttpResponse:
-    """Show every email, newest first."""
+def mailbox(request: HttpRequest, number: int | None = None, *, plain: bool = False) -> HttpResponse:
+    """List every email, newest first, and show one of them: the newest, unless another is asked for."""
     mails = list(enumerate(_mails()))
-    return render(request, "mailbox.html", {"mails": reversed(mails), "rp_name": login_settings().rp_name})
+    shown = number if number is not None else len(mails) - 1
+    if number is not None and number >= len(mails):
+        raise Http404
+    context = {"mails": mails[::-1], "shown": shown, "plain": plain, "is_newest": number is None}
+    return render(request, "mailbox.html", {**context, "rp_name": login_settings().rp_name})
 
 
 @never_cache
+@xframe_options_sameorigin
 def mail_as_html(_request: HttpRequest, number: int) -> HttpResponse:
-    """Show one email in HTML, without scripts and without loading anything."""
+    """Show one email in HTML, without scripts and without loading anything. Its links leave the frame."""
     mails = _mails()
     if number >= len(mails) or not mails[number].html:
         raise Http404
-    policy = "default-src 'none'; style-src 'unsafe-inline'; sandbox"  # emails have inline styles
-    return HttpResponse(mails[number].html, headers={"Content-Security-Policy": policy})
+    html = mails[number].html.replace("<head>", '<head><base target="_top">', 1)
+    sandbox = "sandbox allow-top-navigation-by-user-activation"
+    policy = f"default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'; {sandbox}"  # styles are inline
+    return HttpResponse(html, headers={"Content-Security-Policy": policy})
 
 
 def _mails() -> list[Email]:
-    return read_emails(settings.MAIL_FOLDER) if settings.MAIL_FOLDER else []
+    """Return every email, oldest first. Each worker writes a file of its own, so their order says nothing."""
+    found = read_emails(settings.MAIL_FOLDER) if settings.MAIL_FOLDER else []
+    return sorted(found, key=lambda mail: mail.sent_at)

@@ -3,7 +3,10 @@
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
+from typing import Any
 
 import django
 import environ
@@ -12,6 +15,7 @@ from django.core.mail import EmailMultiAlternatives
 from django.templatetags.static import static
 from django.test import Client
 
+import project.urls
 from dfns_login.pages.headers import add_worker_policy, content_security_policy
 from project.addresses import broker_address, mail_settings
 from project.databases import LOST_CONNECTION, POOL_OPTIONS, POOL_SIZE, database_settings
@@ -153,6 +157,40 @@ def test_emails_are_read_once_they_are_whole(tmp_path: Path):
         "<p>First</p>",
     )
     assert second.subject == "Second"
+
+
+def written(subject: str, *, sent_at: datetime) -> bytes:
+    mail = EmailMultiAlternatives(subject, f"{subject} in plain", "login@example.com", ["jane@example.com"])
+    mail.extra_headers["Date"] = format_datetime(sent_at)
+    mail.attach_alternative(f"<html><head></head><body>{subject}</body></html>", "text/html")
+    return mail.message().as_bytes() + END_OF_EMAIL
+
+
+class UrlsInDevelopment:
+    urlpatterns = project.urls.urlpatterns + project.urls.MAIL_PAGES
+
+
+@pytest.mark.django_db
+def test_the_page_of_emails_shows_the_newest_as_people_see_it(client: Client, settings: Any, tmp_path: Path):
+    settings.ROOT_URLCONF, settings.MAIL_FOLDER = UrlsInDevelopment, tmp_path
+    assert "No emails yet" in client.get("/mail/").content.decode()
+    now = datetime(2026, 11, 23, 12, tzinfo=UTC)
+    file = tmp_path / "worker-2.log"
+    file.write_bytes(written("Newest", sent_at=now) + written("Oldest", sent_at=now - timedelta(hours=1)))
+    (tmp_path / "worker-1.log").write_bytes(written("Middle", sent_at=now - timedelta(minutes=1)))
+    page = client.get("/mail/").content.decode()
+    assert page.index("Newest") < page.index("Middle") < page.index("Oldest")
+    assert 'src="/mail/2/html/"' in page
+    assert "in plain" not in page
+    assert "refresh" in page
+    asked_for = client.get("/mail/0/text/").content.decode()
+    assert "Oldest in plain" in asked_for
+    assert "refresh" not in asked_for
+    framed = client.get("/mail/2/html/")
+    assert framed.content.decode() == '<html><head><base target="_top"></head><body>Newest</body></html>'
+    assert framed.headers["X-Frame-Options"] == "SAMEORIGIN"
+    assert "sandbox" in framed.headers["Content-Security-Policy"]
+    assert {client.get(f"/mail/3{end}").status_code for end in ("/", "/text/", "/html/")} == {404}
 
 
 @pytest.mark.django_db

@@ -51,16 +51,16 @@ ADDED: Final[Mapping[str, Text]] = {
     CredentialKind.RECOVERY_KEY: gettext_lazy("A new recovery kit was created"),
 }
 DEACTIVATED: Final[Mapping[str, Text]] = {
-    CredentialKind.FIDO2: gettext_lazy("A passkey was removed"),
-    CredentialKind.KEY: gettext_lazy("An app key was removed"),
-    CredentialKind.PASSWORD_PROTECTED_KEY: gettext_lazy("A password was removed"),
-    CredentialKind.RECOVERY_KEY: gettext_lazy("A recovery kit was removed"),
+    CredentialKind.FIDO2: gettext_lazy("A passkey was deactivated"),
+    CredentialKind.KEY: gettext_lazy("An app key was deactivated"),
+    CredentialKind.PASSWORD_PROTECTED_KEY: gettext_lazy("A password was deactivated"),
+    CredentialKind.RECOVERY_KEY: gettext_lazy("A recovery kit was deactivated"),
 }
 DEACTIVATED_BY_OPERATOR: Final[Mapping[str, Text]] = {
-    CredentialKind.FIDO2: gettext_lazy("An administrator removed your passkey"),
-    CredentialKind.KEY: gettext_lazy("An administrator removed your app key"),
-    CredentialKind.PASSWORD_PROTECTED_KEY: gettext_lazy("An administrator removed your password"),
-    CredentialKind.RECOVERY_KEY: gettext_lazy("An administrator removed your recovery kit"),
+    CredentialKind.FIDO2: gettext_lazy("An administrator deactivated your passkey"),
+    CredentialKind.KEY: gettext_lazy("An administrator deactivated your app key"),
+    CredentialKind.PASSWORD_PROTECTED_KEY: gettext_lazy("An administrator deactivated your password"),
+    CredentialKind.RECOVERY_KEY: gettext_lazy("An administrator deactivated your recovery kit"),
 }
 REACTIVATED: Final[Mapping[str, Text]] = {
     CredentialKind.FIDO2: gettext_lazy("A passkey was reactivated"),

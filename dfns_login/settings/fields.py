@@ -40,11 +40,11 @@ DEFAULT_RATES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
 
 DEFAULT_EMAIL_COLORS: Final[Mapping[str, str]] = MappingProxyType(
     {
-        "background": "#f6f6f4",
+        "background": "#f5f7f9",
         "surface": "#ffffff",
-        "text": "#1d2125",
-        "muted": "#5c636a",
-        "divider": "#dedfdc",
+        "text": "#1a1f24",
+        "muted": "#59616a",
+        "divider": "#dde1e6",
         "accent": "#24527a",
         "on_accent": "#ffffff",
         "dark_background": "#141618",

@@ -32,6 +32,7 @@ LACKING: Final[dict[str, str]] = {
     "white-space": "Labels have `nowrap`, and a code is narrower than its cell.",
     "word-break": "Addresses have `word-wrap` too.",
     "role attribute": "Screen readers may call the layout a table.",
+    "aria-hidden attribute": "Screen readers may read the first letter of the name before the name.",
     "user-select": "A code is selected by hand.",
 }
 """Features by the name in the data, each with what is there in its place."""

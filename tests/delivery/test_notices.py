@@ -98,7 +98,7 @@ def unwilling(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
 TOLD = {
     AuditKind.RECOVERED: "Your account was recovered",
     AuditKind.CREDENTIAL_CREATED: "An app key was added",
-    AuditKind.CREDENTIAL_DEACTIVATED: "An app key was removed",
+    AuditKind.CREDENTIAL_DEACTIVATED: "An app key was deactivated",
     AuditKind.CREDENTIAL_ACTIVATED: "An app key was reactivated",
     AuditKind.RECOVERY_CANCELLED: "An administrator canceled the recovery of your account",
     AuditKind.UNLOCKED: "An administrator unlocked your account",
@@ -191,7 +191,7 @@ def test_a_credential_that_goes_and_comes_back_is_told(kim: SignedIn, mailoutbox
     for how in ("deactivate", "deactivate", "activate", "activate"):
         assert kim.signed("PUT", f"/auth/credentials/{how}", {"credentialUuid": uuid}).status_code == 200
     assert mailed(mailoutbox) == [
-        ("kim@example.co", "An app key was removed"),
+        ("kim@example.co", "An app key was deactivated"),
         ("kim@example.co", "An app key was reactivated"),
     ]
 
@@ -220,7 +220,7 @@ def test_a_renewed_kit_is_one_email(kim: SignedIn, mailoutbox: Outbox, changed: 
     assert AuditEvent.objects.filter(kind=AuditKind.CREDENTIAL_DEACTIVATED).count() == 1
     told = [
         ("kim@example.co", "A new recovery kit was created"),
-        ("kim@example.co", "A recovery kit was removed"),
+        ("kim@example.co", "A recovery kit was deactivated"),
     ]
     assert mailed(mailoutbox) == told[:emails]
     assert "it stops working once the new one is saved" in str(mailoutbox[0].body)
@@ -231,7 +231,7 @@ def test_a_credential_that_an_operator_shuts_is_told(kim: SignedIn, mailoutbox: 
     assert credential is not None
     for _ in range(2):
         deactivate_credential(credential, requester=SOMEWHERE, now=timezone.now())
-    assert mailed(mailoutbox) == [("kim@example.co", "An app key was removed")]
+    assert mailed(mailoutbox) == [("kim@example.co", "An app key was deactivated")]
 
 
 def test_the_owner_is_told_of_operator_actions(kim: SignedIn, mailoutbox: Outbox) -> None:

@@ -5,7 +5,7 @@ import { agentName } from './agents.js'
 import { clockElement, dayName } from './dates.js'
 import { cloneTemplate, find, findAll, isolate, type Part, showParts } from './dom.js'
 import { api } from './page_data.js'
-import { hasText, text, textWith } from './texts.js'
+import { hasText, quoted, text, textWith } from './texts.js'
 
 interface Act {
   kind: string
@@ -128,8 +128,7 @@ function title({ kind, includes, credential, sessions, endedUserAgent, purpose, 
   const names = variants.filter(Boolean).map((variant) => `activity.${kind}.${String(variant)}`)
   const name = [...names, `activity.${kind}`].find(hasText)
   if (name === undefined) return [kind]
-  const named = document.createElement('span')
-  named.append(...textWith('quoted', { name: isolate(credential?.name ?? '') }))
+  const named = quoted(credential?.name ?? '')
   const what = document.createElement('span')
   what.append(...textWith(`what.${credential?.kind ?? 'any'}`, { name: named.cloneNode(true) }))
   const device = isolate(agentName(endedUserAgent))

@@ -10,7 +10,7 @@ import { cloneTemplate, find, findAll, isolate, type Part, showParts } from './d
 import { isRefused } from './error_messages.js'
 import { Field } from './fields.js'
 import { api } from './page_data.js'
-import { text, textWith } from './texts.js'
+import { hasText, quoted, text, textWith } from './texts.js'
 
 export interface Credential {
   kind: string
@@ -123,8 +123,10 @@ export class Credentials {
       this.#renameDialog.open()
       this.#name.input.select()
     } else if (action === 'deactivate') {
-      const name = isolate(credential.name)
-      find('#deactivate-heading', HTMLElement).replaceChildren(...textWith('deactivate', { name }))
+      const heading = find('#deactivate-heading', HTMLElement)
+      const special = `deactivate.${credential.kind}`
+      if (hasText(special)) heading.textContent = text(special)
+      else heading.replaceChildren(...textWith('deactivate', { name: quoted(credential.name) }))
       this.#deactivateDialog.open()
     } else void this.#account.change('done.activate', () => this.#signed('activate', {}))
   }

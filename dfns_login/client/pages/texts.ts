@@ -1,6 +1,6 @@
 // Texts that scripts show. The page contains them, translated, in `<template data-texts>`.
 
-import { findAll } from './dom.js'
+import { findAll, isolate } from './dom.js'
 
 const texts = new Map(
   findAll('template[data-texts]', HTMLTemplateElement).flatMap(({ content }) =>
@@ -21,6 +21,13 @@ export function textWith(name: string, places: Readonly<Record<string, Node>>): 
   return text(name)
     .split(/(\{\w+\})/)
     .map((part) => places[part.slice(1, -1)] ?? part)
+}
+
+/** The name of something, in quotation marks. */
+export function quoted(name: string): HTMLElement {
+  const element = document.createElement('span')
+  element.append(...textWith('quoted', { name: isolate(name) }))
+  return element
 }
 
 export function hasText(name: string): boolean {
