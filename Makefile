@@ -93,7 +93,7 @@ soak: $(VENV)/.dev $(VENV)/.clients $(BUNDLE) ## Run what takes long: screenshot
 FIREFOX_TESTS := tests/pages/test_sign_in.py tests/pages/test_register_and_recover.py tests/pages/test_resuming.py \
 	tests/pages/test_account.py tests/pages/test_lock.py
 firefox: $(VENV)/.dev $(VENV)/.clients $(BUNDLE) ## Run the tests of the pages in this machine's Firefox
-	$(PYTEST) -p no:schemathesis --browser=firefox -m browser $(or $(ARGS),$(FIREFOX_TESTS))
+	$(PYTEST) -p no:schemathesis -rs --browser=firefox -m browser $(or $(ARGS),$(FIREFOX_TESTS))
 
 # What reads the examples for containers has an environment of its own, so that no other test installs it.
 CONTAINERS := build/containers

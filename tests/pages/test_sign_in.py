@@ -493,10 +493,12 @@ def test_a_mistyped_domain_gets_a_suggestion_and_no_refusal(visitor: Visitor) ->
     field = page.get_by_role("textbox", name="Email address")
     suggested = page.get_by_role("status").get_by_role("button").filter(visible=True)
     for domain, meant in MISTYPED.items():
-        field.fill(f"Jane@{domain}")
+        field.clear()
+        field.press_sequentially(f"Jane@{domain}")  # Firefox notices no change of what is filled in
         field.blur()
         expect(suggested).to_have_text([f"Jane@{meant}"] * bool(meant))
-    field.fill("jane@gmial.com")
+    field.clear()
+    field.press_sequentially("jane@gmial.com")
     field.blur()
     suggested.click()
     expect(field).to_have_value("jane@gmail.com")
@@ -507,7 +509,8 @@ def test_a_mistyped_domain_gets_a_suggestion_and_no_refusal(visitor: Visitor) ->
     expect(page.get_by_role("link", name="Open Outlook")).to_be_hidden()
     with page.expect_request("**/auth/login/code") as asked:
         suggested.click()
-    assert asked.value.post_data_json["username"] == "jane@hotmail.com"
+    if not is_firefox(page.context.browser):  # which shows no bodies
+        assert asked.value.post_data_json["username"] == "jane@hotmail.com"
     expect(page.locator("#code-about")).to_contain_text("jane@hotmail.com")
     expect(page.get_by_label("Code", exact=True)).to_be_focused()
     inbox = page.get_by_role("link", name="Open Outlook")

@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, Error, Playwright
 CHANNEL: Final = "moz-firefox"
 LAUNCH_MILLISECONDS: Final = 120_000
 PROGRAMS: Final = ("firefox", "firefox-esr")
+NO_BODIES: Final = "Playwright shows no bodies of Firefox's requests."
 ADVICE: Final = "Install `firefox` or `firefox-esr`, or name one in FIREFOX."
 
 
