@@ -15,5 +15,5 @@ collect_ignore = [] if WRITING or os.environ.get("SOAK") else ["test_effort.py",
 @pytest.fixture(scope="session")
 def scene(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveProject]:
     folder = tmp_path_factory.mktemp("pages")
-    with live_project(request, folder, name="pages", settings="tests.support.pages_settings") as scene:
+    with live_project(request, folder, name="example", settings="tests.support.pages_settings") as scene:
         yield scene

@@ -16,14 +16,22 @@ from playwright.sync_api import Browser, Page
 from dfns_login.pages.error_pages import ERROR_PAGES, error_page
 from dfns_login.pages.urls import urlpatterns
 from tests.pages.test_lock import locking_link
-from tests.support.account_journey import sign_in_on_the_page
-from tests.support.authenticators import SoftwareKey
-from tests.support.live_project import LiveProject
-from tests.support.page_steps import Resident
-from tests.support.screenshots import FOLDER, Album
+from tests.pages.test_register_and_recover import choose_password
+from tests.support.conformance.browser import Authenticator
+from tests.support.live_project import INVITING, Invitee, LiveProject, code_in
+from tests.support.page_steps import PASSWORD, Resident, ask_code, enter_password, present_code
+from tests.support.screenshots import FOLDER, Album, font_script
 from tests.support.shown_pages import ADMIN_PASSWORD, MAKE_ADMIN
 
-AGENT: Final = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/147.0.0.0 Safari/537.36"
+EMAIL: Final = "jane@example.com"
+OTHERS: Final = ["kim@example.com", "lea@example.com", "omar@example.com"]
+LAPTOP: Final = (
+    "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) "
+    "Chrome/147.0.0.0 Safari/537.36"
+)
+PHONE: Final = (
+    "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/147.0.0.0 Mobile Safari/537.36"
+)
 VARIANTS: Final[dict[str, dict[str, Any]]] = {
     "dark": {"color_scheme": "dark"},
     "phone": {"viewport": {"width": 360, "height": 640}},
@@ -35,7 +43,7 @@ FILL: Final = """() => {
   const filled = {
     '[data-username]:not([data-account])': 'jane@example.com', '[data-clock]': '9:41',
     '#deactivate-heading': 'Deactivate “My laptop”?',
-    '[data-kit-key]': 'ABCD-EFGH-JKMN-PQRS-TVWX-YZ01-2345-6789-ABCD-EFGH',
+    '[data-kit-key]': 'ABCD-EFGH-JKMN-PQRS-TVWX YZ01-2345-6789-ABCD-EFGH',
   }
   for (const [selector, text] of Object.entries(filled)) {
     for (const place of document.querySelectorAll(selector)) place.textContent = text
@@ -44,6 +52,8 @@ FILL: Final = """() => {
 SHOW_STEP: Final = """(name) => {
   const steps = [...document.querySelectorAll('[data-step]')]
   const names = steps.map((each) => each.dataset.step)
+  const later = names.indexOf(name) > 0
+  for (const part of document.querySelectorAll('[data-progress], [data-elsewhere]')) part.hidden ||= later
   for (const step of steps) {
     step.hidden = step.dataset.step !== name
     if (!step.hidden && step.dataset.heading) document.querySelector('h1').textContent = step.dataset.heading
@@ -58,6 +68,20 @@ OPEN_DIALOG: Final = """(name) => {
   document.activeElement.blur()
 }"""
 
+
+BRANDS: Final = {"bank": "Northbank", "dark": "Nightly", "public-body": "City of Lindale", "startup": "Orbit"}
+"""Themes with their names. Their marks are the project's icon in their own colors."""
+REBRAND: Final = """async (name) => {
+  const brand = getComputedStyle(document.documentElement).getPropertyValue('--dfns-brand')
+  const icon = document.querySelector('.dfns-brand img')
+  const svg = (await (await fetch(icon.src)).text()).replace('#2f5d50', brand)
+  icon.src = `data:image/svg+xml,${encodeURIComponent(svg)}`
+  icon.nextSibling.textContent = name
+  document.querySelector('h1').textContent = `Sign in to ${name}`
+  const footer = document.querySelector('footer').lastChild
+  footer.textContent = footer.textContent.replace('Example', name)
+  await icon.decode()
+}"""
 
 ADDRESSES: Final = "(links) => links.map((each) => each.getAttribute('href'))"
 
@@ -74,24 +98,22 @@ def test_the_docs_show_every_page(
 ) -> None:
     """R-191."""
     settings.DFNS_LOGIN = {**settings.DFNS_LOGIN, "RELYING_PARTY_NAME": "Example"}  # for what is rendered here
-    scene.http.headers["User-Agent"] = AGENT
-    resident, key = Resident(scene=scene, person=scene.invite()), SoftwareKey.with_age_envelope()
-    scene.register(resident.person, key)
-    scene.post("/auth/login/code", resident.person.names)
-    cookies = sign_in_on_the_page(scene, resident.person, key, code=resident.code(after=1))
     with opened(browser, scene) as page:
         for name in ("sign-in", "register", "recover"):
             take_steps(page, album, name)
         take_errors(page, album, scene)
-        take_themes(page, album)
         show(page, "/", album, "project.home")
+    with opened(browser, scene, viewport={"width": 760, "height": 640}) as page:
+        take_themes(page, album)
     for look, options in VARIANTS.items():
         with opened(browser, scene, **options) as page:
             for name in ("sign-in", "register", "recover"):
                 show(page, path(name), album, f"{name}.{look}")
-    with opened(browser, scene, viewport={"width": 800, "height": 700}) as page:
-        site = {"url": scene.site.url.replace("http:", "https:"), "secure": True}
-        page.context.add_cookies([{"name": name, "value": value, **site} for name, value in cookies.items()])  # type: ignore[typeddict-item]
+    resident = invite(scene)
+    with opened(browser, scene, viewport={"width": 800, "height": 700}, user_agent=LAPTOP) as page:
+        register(page, resident)
+        with opened(browser, scene, user_agent=PHONE) as phone:
+            sign_in(phone, resident)
         take_account(page, album)
         show(page, path("secure"), album, "secure")
     with opened(browser, scene) as page:
@@ -99,15 +121,43 @@ def test_the_docs_show_every_page(
     pages = {str(each.name) for each in urlpatterns if scene.http.get(path(str(each.name))).status_code != 405}
     assert pages - {name.partition(".")[0] for name in album.names} == set()
     take_emails(browser, album, tmp_path)
-    with opened(browser, scene, viewport={"width": 1200, "height": 700}) as page:
+    with opened(browser, scene, viewport={"width": 1320, "height": 700}) as page:
         take_admin(page, album, scene)
     album.compare()
+
+
+def invite(scene: LiveProject) -> Resident:
+    inviting = INVITING.format(emails=[*OTHERS, EMAIL], organization=scene.organization)
+    scene.site.manage("shell", "--command", inviting)
+    code = code_in(scene.mail_to(EMAIL))
+    return Resident(scene=scene, person=Invitee(email=EMAIL, organization=scene.organization, registration_code=code))
+
+
+def register(page: Page, resident: Resident) -> None:
+    """With a password, a passkey and a recovery kit."""
+    Authenticator.plugged_into(page)
+    page.goto(f"{path('register')}#{EMAIL}")
+    page.locator("#code").fill(resident.person.registration_code)
+    page.locator("[data-step=password]").wait_for()
+    choose_password(page, PASSWORD)
+    page.locator("[data-step=passkey] [type=submit]").click()
+    page.locator("#kit-kept").check(timeout=60_000)
+    page.locator("[data-step=kit] [type=submit]").click()
+    page.wait_for_url("**/account/")
+
+
+def sign_in(page: Page, resident: Resident) -> None:
+    page.goto(path("sign-in"))
+    present_code(page, ask_code(page, resident))
+    enter_password(page, PASSWORD)
+    page.wait_for_url("**/account/")
 
 
 @contextmanager
 def opened(browser: Browser, scene: LiveProject, **options: Any) -> Iterator[Page]:
     defaults = {"base_url": scene.site.url, "reduced_motion": "reduce", "viewport": {"width": 560, "height": 640}}
     with browser.new_context(**(defaults | options)) as context:
+        context.add_init_script(font_script())
         yield context.new_page()
 
 
@@ -172,15 +222,20 @@ def take_errors(page: Page, album: Album, scene: LiveProject) -> None:
 def take_themes(page: Page, album: Album) -> None:
     for theme in sorted((FOLDER.parent / "themes").glob("*.css")):
         with answering(page, "**/login*.css", path=theme, content_type="text/css"):
-            show(page, path("sign-in"), album, f"theme.{theme.stem}")
+            page.goto(path("sign-in"))
+            ready(page)
+            page.evaluate(REBRAND, BRANDS[theme.stem])
+            album.take(page, f"theme.{theme.stem}")
 
 
 def take_emails(browser: Browser, album: Album, folder: Path) -> None:
     call_command("dfns", "preview-emails", "--to", str(folder))
     page = browser.new_page(viewport={"width": 480, "height": 400})
+    page.add_init_script(font_script())
+    page.goto("about:blank")
     for email in sorted(folder.glob("*.html")):
         if email.stem != "index":
-            page.set_content(email.read_text())
+            page.set_content(email.read_text().replace("system-ui", "Inter"))
             album.take(page, f"email.{email.stem.replace('_', '-')}")
     page.close()
 

@@ -7,18 +7,36 @@ from typing import Final
 
 from playwright.sync_api import Browser, FloatRect, Page
 
+from tests.support.javascript_clients import CLIENTS
+
 FOLDER: Final = Path(__file__).resolve().parents[2] / "docs" / "screenshots"
 WRITING: Final = "WRITE_SCREENSHOTS" in os.environ
+FONT: Final = CLIENTS / "node_modules" / "@fontsource-variable" / "inter" / "files" / "inter-latin-wght-normal.woff2"
+"""Close to the fonts of phones and laptops, which the machine that takes the pictures doesn't have."""
+USE_FONT: Final = """
+document.fonts.add(new FontFace('Inter', Uint8Array.fromBase64('%s'), { weight: '100 900' }))
+const sheet = new CSSStyleSheet()
+sheet.replaceSync(`
+  @layer dfns_login { :root { --dfns-font: Inter, system-ui } }
+  :root { --font-family-primary: Inter, system-ui !important }
+`)
+document.adoptedStyleSheets = [sheet]
+"""
 TALLEST: Final = 1000
 """Pixels. What is below is left out."""
 HEIGHT: Final = "document.querySelector('dialog[open]') ? innerHeight : document.documentElement.scrollHeight"
 COMPRESS: Final = """async (png) => {
   const picture = await createImageBitmap(await (await fetch(`data:image/png;base64,${png}`)).blob())
-  const canvas = new OffscreenCanvas(picture.width * 0.65, picture.height * 0.65)
+  const canvas = new OffscreenCanvas(picture.width * 0.7, picture.height * 0.7)
   canvas.getContext('2d').drawImage(picture, 0, 0, canvas.width, canvas.height)
   const blob = await canvas.convertToBlob({ type: 'image/webp', quality: 0.3 })
   return new Uint8Array(await blob.arrayBuffer()).toBase64()
 }"""
+
+
+def font_script() -> str:
+    """Return the script that gives a page the font of the screenshots, whatever its policy."""
+    return USE_FONT % base64.b64encode(FONT.read_bytes()).decode() if WRITING else ""
 
 
 class Album:
