@@ -53,9 +53,18 @@ def refused(visitor: Visitor, field: str) -> None:
     assert found.evaluate(SELECTED)
 
 
+CUT_OFF: Final = """() => {
+  const cut = (part, card) => part.width > 0 && (part.left < card.left - 1 || part.right > card.right + 1)
+  return [...document.querySelectorAll('.dfns-page-wide .dfns-card :not(.dfns-unseen)')]
+    .filter((each) => cut(each.getBoundingClientRect(), each.closest('.dfns-card').getBoundingClientRect()))
+    .map((each) => each.outerHTML)
+}"""
+
+
 def no_wider_than_the_window(visitor: Visitor) -> None:
-    """Check that the page needs no horizontal scrolling (WCAG 1.4.10)."""
+    """Check that nothing needs horizontal scrolling (WCAG 1.4.10), and that no card of a list cuts anything off."""
     assert visitor.page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    assert visitor.page.evaluate(CUT_OFF) == []
 
 
 def show(visitor: Visitor, name: str) -> None:
