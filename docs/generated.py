@@ -48,18 +48,33 @@ def _verbs(parser: argparse.ArgumentParser) -> Iterator[tuple[str, argparse.Argu
 
 def screenshots() -> str:
     """The pictures in `docs/screenshots`, by what they show."""
-    names = sorted(each.stem for each in (DOCS / "screenshots").glob("*.webp"))
+    names = sorted((each.stem for each in (DOCS / "screenshots").glob("*.webp")), key=_place)
     if {name.partition(".")[0] for name in names} != {*PICTURED, "theme"}:
         raise ValueError("PICTURED lacks a heading for a picture, or has one too many.")
+    groups = {group: [name for name in names if name.partition(".")[0] == group] for group in PICTURED}
+    return "\n".join(f"## {PICTURED[group]}\n\n{_gallery(found)}" for group, found in groups.items())
+
+
+def _place(name: str) -> tuple[int, str]:
+    """Steps as people take them, then looks; all others before them, by name."""
+    part = name.partition(".")[2]
+    return (STEPS.index(part) if part in STEPS else -1, name)
+
+
+def _gallery(names: list[str]) -> str:
+    """Tables of three pictures each, below what they show."""
+    rows = [(names + [""] * 2)[at : at + 3] for at in range(0, len(names), 3)]
+    titles = [[_shown(name) for name in row] for row in rows]
+    pictures = [[f"![{_shown(name)}](screenshots/{name}.webp)" if name else "" for name in row] for row in rows]
     return "\n".join(
-        f"## {title}\n\n{''.join(_picture(name) for name in names if name.partition('.')[0] == group)}"
-        for group, title in PICTURED.items()
+        f"| {' | '.join(above)} |\n| --- | --- | --- |\n| {' | '.join(below)} |\n"
+        for above, below in zip(titles, pictures, strict=True)
     )
 
 
-def _picture(name: str) -> str:
-    words = name.partition(".")[2].replace(".", ", ").replace("-", " ") or "page"
-    return f"{words.capitalize()}:\n\n![{words}](screenshots/{name}.webp)\n\n"
+def _shown(name: str) -> str:
+    """For example "Notice signed in" of the picture `email.notice-signed-in`."""
+    return (name.partition(".")[2].replace(".", ", ").replace("-", " ") or "page").capitalize() if name else ""
 
 
 def _described(verb: str, parser: argparse.ArgumentParser, *, level: int) -> str:
@@ -207,6 +222,10 @@ PICTURED = {
     "project": "The runnable project",
 }
 """The first words of the names of pictures, and their headings. The page on themes has its own."""
+STEPS = [
+    *("username", "code", "unlock", "password", "passkey", "second", "kit", "done", "expired", "resumed"),
+    *("phone", "dark", "arabic"),
+]
 
 PAGES: dict[str, Callable[[], str]] = {
     "checks": checks,
