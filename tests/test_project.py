@@ -172,6 +172,7 @@ class UrlsInDevelopment:
 
 @pytest.mark.django_db
 def test_the_page_of_emails_shows_the_newest_as_people_see_it(client: Client, settings: Any, tmp_path: Path):
+    """R-246."""
     settings.ROOT_URLCONF, settings.MAIL_FOLDER = UrlsInDevelopment, tmp_path
     assert "No emails yet" in client.get("/mail/").content.decode()
     now = datetime(2026, 11, 23, 12, tzinfo=UTC)

@@ -119,3 +119,8 @@ def test_what_is_compiled_is_what_was_written(folder: str, language: str) -> Non
     write_mo(compiled, catalogue(folder, language))
     path = ROOT / folder / "locale" / language / "LC_MESSAGES" / "django.mo"
     assert path.read_bytes() == compiled.getvalue(), "run `make messages`"
+
+
+def test_nothing_is_removed() -> None:
+    """R-245. A credential is deactivated, in every text that people read."""
+    assert {text for text in texts("dfns_login") | texts("project") if re.search("remov", text, re.IGNORECASE)} == set()
