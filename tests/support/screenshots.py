@@ -25,11 +25,11 @@ document.adoptedStyleSheets = [sheet]
 TALLEST: Final = 1000
 """Pixels. What is below is left out."""
 HEIGHT: Final = "document.querySelector('dialog[open]') ? innerHeight : document.documentElement.scrollHeight"
-COMPRESS: Final = """async (png) => {
+COMPRESS: Final = """async ([png, quality]) => {
   const picture = await createImageBitmap(await (await fetch(`data:image/png;base64,${png}`)).blob())
   const canvas = new OffscreenCanvas(picture.width * 0.7, picture.height * 0.7)
   canvas.getContext('2d').drawImage(picture, 0, 0, canvas.width, canvas.height)
-  const blob = await canvas.convertToBlob({ type: 'image/webp', quality: 0.3 })
+  const blob = await canvas.convertToBlob({ type: 'image/webp', quality })
   return new Uint8Array(await blob.arrayBuffer()).toBase64()
 }"""
 
@@ -46,7 +46,7 @@ class Album:
         self.names: set[str] = set()
         self._lab = browser.new_page()
 
-    def take(self, page: Page, name: str) -> None:
+    def take(self, page: Page, name: str, *, quality: float = 0.25) -> None:
         assert name not in self.names, name
         self.names.add(name)
         if not WRITING:
@@ -55,7 +55,7 @@ class Album:
         assert page.viewport_size
         clip: FloatRect = {"x": 0, "y": 0, "width": page.viewport_size["width"], "height": min(height, TALLEST)}
         png = page.screenshot(full_page=True, animations="disabled", clip=clip)
-        (FOLDER / f"{name}.webp").write_bytes(self._compressed(png))
+        (FOLDER / f"{name}.webp").write_bytes(self._compressed(png, quality))
 
     def compare(self) -> None:
         """Compare the names with the files. With WRITE_SCREENSHOTS=1, remove the files that are left over."""
@@ -69,5 +69,5 @@ class Album:
     def close(self) -> None:
         self._lab.close()
 
-    def _compressed(self, png: bytes) -> bytes:
-        return base64.b64decode(self._lab.evaluate(COMPRESS, base64.b64encode(png).decode()))
+    def _compressed(self, png: bytes, quality: float) -> bytes:
+        return base64.b64decode(self._lab.evaluate(COMPRESS, [base64.b64encode(png).decode(), quality]))
