@@ -89,6 +89,7 @@ def test_renaming_a_credential_needs_the_password(visitor: Visitor) -> None:
             confirm(page, "rename ", password="not it")
             field = page.get_by_role("dialog", name="Confirm").get_by_label("Password", exact=True)
             expect(field).to_have_attribute("aria-invalid", "true", timeout=30_000)
+            visitor.show("account-confirm")
             page.keyboard.type(PASSWORD)  # replaces the wrong one
             page.keyboard.press("Enter")
         expect(passkey.get_by_role("heading", name=name, exact=True)).to_be_visible(timeout=30_000)
