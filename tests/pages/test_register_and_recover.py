@@ -202,13 +202,18 @@ def test_an_unacceptable_password_shows_an_error(
 
 
 def test_a_password_is_judged_at_once_and_better_once_all_words_are_there(visitor: Visitor, scene: LiveProject) -> None:
-    """R-196."""
+    """R-196. The verdict moves no button (R-231)."""
     held: list[Route] = []
     visitor.page.context.route("**/words*.json", lambda route: held.append(route))  # noqa: PLW0108  Playwright marks it
     person, page = scene.invite(), visitor.page
     page.goto(invitation_link(scene, person))
     page.get_by_label("Registration code").fill(person.registration_code)
     field, verdict = page.get_by_label("New password", exact=True), page.locator("[data-strength]")
+    button = page.get_by_role("button", name="Continue").filter(visible=True)
+    field.fill(CHOSEN)
+    before = button.bounding_box()
+    expect(verdict).to_contain_text("strong")
+    assert button.bounding_box() == before
     field.fill("password123")
     expect(verdict).to_contain_text("easy to guess")
     field.fill("quicksilver")

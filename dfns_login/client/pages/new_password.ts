@@ -27,6 +27,7 @@ export class NewPassword {
       this.#estimator.prepare()
     }).observe(input)
     input.addEventListener('input', () => {
+      this.#makeRoom()
       window.clearTimeout(this.#timer)
       this.#timer = window.setTimeout(() => void this.#estimate(), TYPING_PAUSE)
     })
@@ -59,9 +60,18 @@ export class NewPassword {
     return null
   }
 
+  /** Show the meter before there is a verdict: buttons that move then could be missed. */
+  #makeRoom(): void {
+    if (this.#meter.hidden) {
+      this.#meter.dataset['strength'] = ''
+      this.#label.textContent = ''
+    }
+    this.#meter.hidden = this.value === ''
+  }
+
   async #estimate(): Promise<void> {
     const password = this.value
-    this.#meter.hidden = password === ''
+    this.#makeRoom()
     if (password === '') return
     try {
       const result = await this.#estimator.estimate(password, this.#known())
