@@ -54,13 +54,16 @@ def why_ended(request: HttpRequest, *, now: datetime) -> Ended | None:
     number, here, _ = signed_cookie(request, _SESSION).partition(_HERE)
     if here:
         return Ended.HERE
+    if not number:
+        return None
     idle = login_settings().token_idle
     is_live = Exists(Session.objects.live(now=now, idle=idle).filter(pk=OuterRef("pk")))
-    row = Session.objects.filter(pk=int(number)).annotate(is_live=is_live).first() if number else None
-    if row is None or row.is_live:
+    times = ("revoked_at", "expires_at", "last_seen_at")
+    row = Session.objects.filter(pk=int(number)).values(*times, is_live=is_live).first()
+    if row is None or row["is_live"]:
         return None
-    expired_at = min(row.expires_at, row.last_seen_at + idle)
-    return Ended.EXPIRED if (row.revoked_at or now) >= expired_at else Ended.ELSEWHERE
+    expired_at = min(row["expires_at"], row["last_seen_at"] + idle)
+    return Ended.EXPIRED if (row["revoked_at"] or now) >= expired_at else Ended.ELSEWHERE
 
 
 def was_turned_away(request: HttpRequest) -> bool:
