@@ -54,11 +54,12 @@ quick-api: $(VENV)/.dev
 quick-rest: $(VENV)/.dev
 	$(PYTEST) -p no:schemathesis -m "not $(NOT_QUICK)" --ignore=tests/api
 
-# Tests that use no database run once. Races and outages depend on timing, so they run after the others, on their own.
-# OTHER holds variables for a second run of what depends on Django or Python: `PYTHON=python3.13 VENV=.venv-3.13`.
+# Races and outages depend on timing, so they run after the others, on their own. OTHER holds variables for a second
+# run of what depends on Django, Python or the database: `PYTHON=python3.13 VENV=.venv-3.13`. It uses PostgreSQL, so
+# every test of the database runs on both databases; without it, those tests run a second time with the same Python.
 test: lint $(VENV)/.clients $(BUNDLE) ## Run every test and linter
 	@echo "== All tests but races and outages, two jobs at a time: each prints its output when it is done"
-	$(MAKE) $(AT_ONCE) test-browser test-sqlite test-postgres $(if $(OTHER),test-other)
+	$(MAKE) $(AT_ONCE) test-sqlite test-browser $(if $(OTHER),test-other,test-postgres)
 	@echo "== Races and outages"
 	$(MAKE) test-alone
 test-sqlite: $(VENV)/.dev $(VENV)/.clients $(BUNDLE) ## Run all tests on SQLite except browsers, races and outages
@@ -74,7 +75,7 @@ test-races: $(VENV)/.dev
 test-outages: $(VENV)/.dev
 	$(PYTEST) --durations=15 -m "outage and not race" $(ASKED_FOR)
 test-django: $(VENV)/.dev $(BUNDLE)
-	$(PYTEST) -m "not ((fuzz and database) or live or $(IN_A_BROWSER) or $(ALONE) or programs)" $(ASKED_FOR)
+	$(PYTEST) --db=postgres -m "not ((fuzz and database) or live or $(IN_A_BROWSER) or $(ALONE) or programs)" $(ASKED_FOR)
 test-other:
 	$(MAKE) $(OTHER) test-django
 
