@@ -5,6 +5,7 @@ Each page itself decides what to show to whom, so none is left to Django's `Logi
 
 from collections.abc import Sequence
 from datetime import timedelta
+from math import ceil
 from typing import Any
 
 from django.contrib.auth import logout
@@ -167,6 +168,7 @@ def _context(request: HttpRequest, *, remembered: Sequence[Organization] = ()) -
 
     remembered: organizations that the page may be for, and offers.
     codes: by purpose, the length of a code and the keyboard that a phone shows for it. Durations are in seconds.
+    code_minutes: how long a code can be valid, for the scripts' texts. They show less than three minutes as a clock.
     """
     conf = login_settings()
     return {
@@ -180,6 +182,7 @@ def _context(request: HttpRequest, *, remembered: Sequence[Organization] = ()) -
         "help_url": conf.help_url,
         "inbox_links": conf.inbox_links,
         "code_lifetime": _seconds(conf.code_lifetime),
+        "code_minutes": range(3, min(60, ceil(conf.code_lifetime / timedelta(minutes=1))) + 1),
         "code_cooldown": _seconds(conf.code_cooldown),
         "codes": {purpose.value: _code_field(purpose) for purpose in CodePurpose},
         "passkey_lifetime": _seconds(conf.challenge_lifetime),

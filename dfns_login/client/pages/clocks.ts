@@ -1,10 +1,11 @@
 // Countdowns.
 
-import { wholeMinutes } from './dates.js'
 import { find } from './dom.js'
+import { hasText, text } from './texts.js'
 
 const SECOND = 1000
-const LAST_MINUTES = 2 * 60 * SECOND // the seconds matter to people only now
+const MINUTE = 60 * SECOND
+const LAST_MINUTES = 2 * MINUTE // the seconds matter to people only now
 
 /** Format as minutes and seconds, such as 9:41, or with hours, such as 1:09:41. */
 export function clock(milliseconds: number): string {
@@ -39,10 +40,14 @@ export class Countdown {
   }
 }
 
-/** Show the time left in each of these elements: minutes, and at the end also seconds. */
+/**
+ * Show the time left in each of these elements: minutes, and at the end also seconds. The page has the texts, because the
+ * first `Intl.NumberFormat` blocks a slow phone for more than 50 ms.
+ */
 export function showIn(elements: readonly Element[]): (left: number) => void {
   return (left) => {
-    const shown = left > LAST_MINUTES ? wholeMinutes(left) : clock(left)
+    const minutes = `minutes.${String(Math.ceil(left / MINUTE))}`
+    const shown = left > LAST_MINUTES && hasText(minutes) ? text(minutes) : clock(left)
     for (const element of elements) element.textContent = shown
   }
 }

@@ -60,11 +60,6 @@ export function duration(milliseconds: number): string {
   return text('time.about', { time })
 }
 
-/** Format the minutes, rounded up, such as "10 minutes". */
-export function wholeMinutes(milliseconds: number): string {
-  return inUnit(Math.ceil(milliseconds / 60_000), 'minute')
-}
-
 function inUnit(count: number, unit: 'second' | 'minute' | 'hour'): string {
   return new Intl.NumberFormat(lang, { ...COMMON, style: 'unit', unit, unitDisplay: 'long' }).format(count)
 }
