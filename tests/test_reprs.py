@@ -32,7 +32,10 @@ def dataclasses_of_the_app() -> Iterator[type]:
             yield from (
                 each
                 for each in members
-                if inspect.isclass(each) and dataclasses.is_dataclass(each) and each.__module__ == found.name
+                if inspect.isclass(each)
+                and dataclasses.is_dataclass(each)
+                and not inspect.isabstract(each)
+                and each.__module__ == found.name
             )
 
 

@@ -42,7 +42,7 @@ def test_the_invitation_links_to_the_registration_page(lee: Account) -> None:
 
 def test_a_notice_links_to_the_pages_for_recovering_and_securing_the_account(lee: Account) -> None:
     event = AuditEvent(kind=AuditKind.CREDENTIAL_CREATED, account=lee, organization=lee.organization, at=NOW)
-    _lock, secure, link = LINK.findall(str(notice_email(event, account=lee).body))
+    _lock, link, secure = LINK.findall(str(notice_email(event, account=lee).body))
     mine = f"organization={lee.organization_id}"
     assert link.startswith(f"http://localhost:8000/recover/?{mine}#")
     assert secure.startswith(f"http://localhost:8000/login/?{mine}&next=%2Faccount%2Fsecure%2F#")
