@@ -1,36 +1,63 @@
 // Requests to the API: by the pages with a session in a cookie, or by other front ends with a token.
 
+import { LoginError } from './errors.js'
 import { KeyReader } from './key_reader.js'
 import type { KeyChallenge } from './wire.js'
 
-/** An error response. `code`: machine-readable reason. `retryAfter`: seconds, if the server sent it. */
-export class Refusal extends Error {
+/**
+ * The server refused. `message`: for people, in the server's language. `code`: the reason, for programs. `details`: what is
+ * wrong with the body, by field. `retryAfter`: seconds, if the server sent it. `body`: all that it answered, such as the
+ * errors of a view of yours.
+ */
+export class Refusal extends LoginError {
   override name = 'Refusal'
   readonly status: number
   readonly code: string
   readonly details: Readonly<Record<string, unknown>>
   readonly retryAfter: number | null
+  readonly body: unknown
 
-  constructor(response: Response, error: { message?: string; code?: string; details?: Record<string, unknown> }) {
-    super(error.message ?? response.statusText)
+  constructor(response: Response, body: object) {
+    type Envelope = { error?: { message?: string; code?: string; details?: Record<string, unknown> } | null }
+    const error = (body as Envelope).error ?? {}
+    super(error.message ?? `The server answered ${response.status}.`)
     this.status = response.status
     this.code = error.code ?? ''
     this.details = error.details ?? {}
+    this.body = body
     const seconds = Number.parseInt(response.headers.get('Retry-After') ?? '', 10)
     this.retryAfter = Number.isNaN(seconds) ? null : seconds
   }
 }
 
-/** No response, or a response that is not JSON. */
-export class UnreachableError extends Error {
+/**
+ * No response, or one that is not from the API. `status`: of the response, if there was one. If it is 200 or 404, the base
+ * URL may be wrong; if it is 502 to 504, the server is down.
+ */
+export class UnreachableError extends LoginError {
   override name = 'UnreachableError'
+  readonly status: number | null
+
+  constructor(message: string, options: ErrorOptions & { status?: number } = {}) {
+    super(message, options)
+    this.status = options.status ?? null
+  }
+}
+
+/** The JSON of a response; undefined if its body is empty. The parser's own error would quote the body. */
+function parsed(text: string, status: number): unknown {
+  try {
+    return text === '' ? undefined : JSON.parse(text)
+  } catch {
+    throw new UnreachableError(`The server answered ${status} without JSON. Try again, or check the URL of the API.`, { status })
+  }
 }
 
 /** `bearer`: another token than that of the session. `userAction`: token of a signed user action. */
 export interface CallOptions {
-  bearer?: string
-  userAction?: string
-  signal?: AbortSignal
+  bearer?: string | undefined
+  userAction?: string | undefined
+  signal?: AbortSignal | undefined
 }
 
 export interface SignedFactors {
@@ -43,8 +70,8 @@ export interface SignedFactors {
  * `POST /auth/login`. `csrfToken`: for a session in a cookie, which browsers send to the page's own origin only.
  */
 export interface ApiOptions {
-  bearer?: () => string
-  csrfToken?: () => string
+  bearer?: (() => string) | undefined
+  csrfToken?: (() => string) | undefined
 }
 
 /** `base`: URL or path that precedes `auth/…`, with or without a trailing slash. */
@@ -62,7 +89,10 @@ export class Api {
     return this.#base + path.replace(/^[/\\]+/, '')
   }
 
-  /** Send a request. `path`: relative to the base. Throws Refusal, UnreachableError, or the signal's reason. */
+  /**
+   * Send a request. `path`: relative to the base. Returns the JSON of the response; undefined if it is empty. Throws
+   * Refusal, UnreachableError, or the signal's reason.
+   */
   async call<Reply = unknown>(method: string, path: string, body?: object, options: CallOptions = {}): Promise<Reply> {
     const { bearer = this.#options.bearer?.(), userAction, signal } = options
     const csrfToken = this.#options.csrfToken?.()
@@ -72,7 +102,7 @@ export class Api {
     if (bearer) headers.set('Authorization', `Bearer ${bearer}`)
     if (userAction !== undefined) headers.set('X-DFNS-USERACTION', userAction)
     let response: Response
-    let reply: unknown
+    let text: string
     try {
       response = await fetch(this.#url(path), {
         method,
@@ -83,13 +113,16 @@ export class Api {
         ...(body !== undefined && { body: JSON.stringify(body) }),
         ...(signal && { signal }),
       })
-      reply = await response.json()
+      text = await response.text()
     } catch (error) {
       signal?.throwIfAborted()
-      throw new UnreachableError('The server could not be reached.', { cause: error })
+      throw new UnreachableError('The server could not be reached. Check the connection and try again.', { cause: error })
     }
-    if (!response.ok) throw new Refusal(response, (reply as { error?: object } | null)?.error ?? {})
-    return reply as Reply
+    const { ok, status } = response
+    const reply = parsed(text, status)
+    if (ok) return reply as Reply
+    if (typeof reply === 'object' && reply !== null) throw new Refusal(response, reply)
+    throw new UnreachableError(`The server answered ${status}. Try again, or check the URL of the API.`, { status })
   }
 
   /** Request a challenge whose encrypted keys only this page can read. Throws what `call` and `KeyReader` throw. */

@@ -1,11 +1,9 @@
 // Builds the bundle into `static/dfns_login/dist`. The script of each page is one file, so that it takes one request; pages
 // name the workers and the lists, so that any storage of static files may rename them. Chunks are loaded by name.
 
-import { execFile } from 'node:child_process'
 import fs from 'node:fs/promises'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
 
 import { build } from 'esbuild'
 
@@ -55,7 +53,7 @@ const later = await build({
 const [chunk] = Object.keys(later.metafile.outputs).map((file) => path.basename(file))
 const define = { LOGIN_KEYS: JSON.stringify(`./${chunk}`) }
 const results = await Promise.all([
-  build({ ...esm, entryPoints: ['signer.ts'] }),
+  build({ ...esm, entryPoints: { signer: 'index.ts' } }),
   ...(await present(pages)).map((page) => build({ ...esm, entryPoints: [page], external: notInPages, define })),
   build({
     ...common,
@@ -66,8 +64,6 @@ const results = await Promise.all([
   build({ ...common, entryPoints: styles, target: 'esnext' }), // minifies, and `pages.css` has the basics too
 ])
 await fs.writeFile(path.join(outdir, 'words.json'), JSON.stringify(words))
-const compiler = path.join(here, 'node_modules', 'typescript', 'bin', 'tsc')
-await promisify(execFile)(process.execPath, [compiler, '--project', path.join(here, 'tsconfig.types.json')])
 
 // For Node, which the tests run the signer in. The npm package is built apart, by package.mjs.
 await fs.writeFile(path.join(outdir, 'package.json'), '{ "type": "module" }\n')

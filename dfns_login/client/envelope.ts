@@ -4,7 +4,7 @@ import { armor, Decrypter, Encrypter } from 'age-encryption'
 
 import { fromBase64url, fromPem, pem, utf8, type Bytes } from './encoding.js'
 import { DamagedEnvelopeError, WrongPasswordError } from './errors.js'
-import { ALGORITHM } from './key_credential.js'
+import { ALGORITHM, subtle } from './key_credential.js'
 import type { NewKey, ReencryptedKey } from './jobs.js'
 
 const WORK_FACTOR = 17
@@ -63,7 +63,7 @@ async function decrypt(envelope: string, password: string): Promise<Bytes> {
     const text = await tryDecrypt(file, secret)
     if (text) return text
   }
-  throw new WrongPasswordError('The password is wrong.')
+  throw new WrongPasswordError('Wrong password. Try again.')
 }
 
 async function importKey(text: Bytes): Promise<CryptoKey> {
@@ -83,7 +83,7 @@ async function importKey(text: Bytes): Promise<CryptoKey> {
 
 /** Create a key and encrypt it with the password. */
 export async function createKey(password: string): Promise<NewKey> {
-  const pair = await crypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify'])
+  const pair = await subtle().generateKey(ALGORITHM, true, ['sign', 'verify'])
   const spki = await crypto.subtle.exportKey('spki', pair.publicKey)
   const pkcs8 = new Uint8Array(await crypto.subtle.exportKey('pkcs8', pair.privateKey))
   const text = utf8(pem(LABEL, pkcs8.buffer) + '\n')

@@ -1,11 +1,19 @@
 // Assertions and attestations signed by a key (Dfns API, Key credentials).
 
 import { base64url, derSignature, hex, utf8, type Bytes } from './encoding.js'
+import { InsecureContextError } from './errors.js'
 import type { KeyAssertion, KeyAttestation, KeyKind } from './wire.js'
 
 export const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256' } as const
 const SIGNING = { name: 'ECDSA', hash: 'SHA-256' } as const
 const CREDENTIAL_ID_BYTES = 32
+
+/** WebCrypto, which pages have in secure contexts only. Throws InsecureContextError. */
+export function subtle(): SubtleCrypto {
+  const found: SubtleCrypto | undefined = globalThis.crypto?.subtle
+  if (!found) throw new InsecureContextError('This page has no WebCrypto. Serve it over HTTPS, or on localhost.')
+  return found
+}
 
 async function signature(key: CryptoKey, message: Bytes): Promise<Bytes> {
   return derSignature(await crypto.subtle.sign(SIGNING, key, message))

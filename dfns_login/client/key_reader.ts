@@ -2,6 +2,7 @@
 
 import { base64url, fromBase64url, utf8 } from './encoding.js'
 import { DamagedEnvelopeError } from './errors.js'
+import { subtle } from './key_credential.js'
 import type { AllowedEncryptedKey, KeyChallenge } from './wire.js'
 
 const INFO = 'dfns_login released key 1 '
@@ -22,10 +23,11 @@ export class KeyReader {
     this.publicKey = publicKey
   }
 
+  /** Create a reader for one request. Throws InsecureContextError. */
   static async create(): Promise<KeyReader> {
     void import('@hpke/core').catch(() => undefined) // loads while the request is under way; `read` reports a failure
-    const keys = await crypto.subtle.generateKey({ name: 'ECDH', namedCurve: 'P-256' }, false, ['deriveBits'])
-    return new KeyReader(keys, base64url(await crypto.subtle.exportKey('raw', keys.publicKey)))
+    const keys = await subtle().generateKey({ name: 'ECDH', namedCurve: 'P-256' }, false, ['deriveBits'])
+    return new KeyReader(keys, base64url(await subtle().exportKey('raw', keys.publicKey)))
   }
 
   /**
@@ -46,7 +48,8 @@ export class KeyReader {
       const opened = { recipientKey: this.#keys, enc, info: utf8(INFO + credId) }
       return new TextDecoder().decode(await suite.open(opened, bytes.slice(POINT_LENGTH)))
     } catch (error) {
-      throw new DamagedEnvelopeError('The server did not encrypt the key to this page.', { cause: error })
+      const message = "The server did not encrypt the key to this reader. Send the reader's publicKey with the request."
+      throw new DamagedEnvelopeError(message, { cause: error })
     }
   }
 

@@ -5,6 +5,7 @@
 //    2 characters   check: finds typos before the emailed code is used up
 
 import { base64url, utf8 } from './encoding.js'
+import { LoginError } from './errors.js'
 
 const ALPHABET = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'
 const SELECTOR_LENGTH = 12
@@ -20,7 +21,7 @@ const ID_PREFIX = 'kit:'
 const MODULUS = 1021
 
 /** The text is not a kit key. `problem`: what the person should check. */
-export class InvalidKitKeyError extends Error {
+export class InvalidKitKeyError extends LoginError {
   override name = 'InvalidKitKeyError'
   readonly problem: 'length' | 'character' | 'check'
 

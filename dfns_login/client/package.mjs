@@ -40,7 +40,7 @@ const withoutNodeCrypto = { alias: { crypto: 'data:text/javascript,export const 
 
 await fs.rm(outdir, { recursive: true, force: true })
 const results = await Promise.all([
-  build({ ...common, ...withoutNodeCrypto, entryPoints: ['signer.ts'], format: 'esm', splitting: true, chunkNames: 'chunk-[hash]' }),
+  build({ ...common, ...withoutNodeCrypto, entryPoints: ['index.ts'], format: 'esm', splitting: true, chunkNames: 'chunk-[hash]' }),
   // Bundlers copy this file as it is.
   build({ ...common, entryPoints: ['envelope.worker.ts'], format: 'iife', minify: true }),
 ])
@@ -60,7 +60,7 @@ const manifest = {
   type: 'module',
   sideEffects: false,
   exports: {
-    '.': { types: './types/signer.d.ts', default: './signer.js' },
+    '.': { types: './types/index.d.ts', default: './index.js' },
     './envelope.worker.js': './envelope.worker.js',
     './package.json': './package.json',
   },

@@ -1,8 +1,8 @@
-// Public module: requests, and a signer for password-protected keys, for the official Dfns client and other front ends.
+// Stores and signers of password-protected keys, for the official Dfns client and other front ends.
 
 import { assertion, attestation, newCredentialId } from './key_credential.js'
 import type { KeyReader } from './key_reader.js'
-import { DamagedEnvelopeError, VaultError, WrongPasswordError } from './errors.js'
+import { DamagedEnvelopeError, NoEncryptedKeyError, VaultError, WrongPasswordError } from './errors.js'
 import { standardVault, type Vault } from './vault.js'
 import type {
   AllowedEncryptedKey,
@@ -10,38 +10,6 @@ import type {
   PasswordProtectedKeyAssertion,
   PasswordProtectedKeyAttestation,
 } from './wire.js'
-
-export { Api, Refusal, UnreachableError, type ApiOptions, type CallOptions, type SignedFactors } from './api.js'
-export { DamagedEnvelopeError, VaultError, WrongPasswordError } from './errors.js'
-export { assertion, attestation, newCredentialId } from './key_credential.js'
-export {
-  englishKitText,
-  kitFile,
-  InvalidKitKeyError,
-  newKit,
-  parseKit,
-  recoveryCredential,
-  signNewCredentials,
-  type Kit,
-  type KitKey,
-  type KitText,
-} from './kit.js'
-export {
-  createPasskey,
-  getPasskey,
-  passkeyAutofillSupported,
-  passkeysSupported,
-  type PasskeyOptions,
-} from './passkey.js'
-export type { NewKey, ReencryptedKey } from './jobs.js'
-export { KeyReader } from './key_reader.js'
-export { localVault, standardVault, workerVault, type Vault } from './vault.js'
-export type * from './wire.js'
-
-/** The challenge has no encrypted key: it was requested without a code, or the account has no such key. */
-export class NoEncryptedKeyError extends Error {
-  override name = 'NoEncryptedKeyError'
-}
 
 /**
  * `password`: asks for the password. `attempt` starts at 1 and goes up after each wrong password.
@@ -52,14 +20,33 @@ export class NoEncryptedKeyError extends Error {
  */
 export interface PasswordProtectedKeyOptions {
   password: (attempt: number) => string | Promise<string>
-  attempts?: number
-  vault?: Vault
-  reader?: KeyReader
+  attempts?: number | undefined
+  vault?: Vault | undefined
+  reader?: KeyReader | undefined
+}
+
+interface CreatedKey {
+  key: CryptoKey
+  credential: PasswordProtectedKeyAttestation
 }
 
 interface OpenedKey {
   credId: string
   key: CryptoKey
+}
+
+/** A challenge as the official client passes it. Only one with a `challenge` is for a key. */
+type NewKeyChallenge = { challenge: string } | { kind: string }
+
+async function createKey(
+  challenge: NewKeyChallenge,
+  { password }: PasswordProtectedKeyOptions,
+  vault: Vault,
+): Promise<CreatedKey> {
+  if (!('challenge' in challenge)) throw new TypeError('The challenge is not for a password-protected key.')
+  const { key, publicKey, envelope } = await vault.create(await password(1))
+  const credentialInfo = await attestation(key, publicKey, challenge.challenge, newCredentialId())
+  return { key, credential: { credentialKind: 'PasswordProtectedKey', credentialInfo, encryptedPrivateKey: envelope } }
 }
 
 /**
@@ -81,16 +68,8 @@ export class PasswordProtectedKeyStore<Attestation = PasswordProtectedKeyAttesta
    * Create a key, encrypt it with the password, and sign the challenge of a registration or of a new credential with
    * it. Throws TypeError if the challenge is for another kind of credential, VaultError, and what `password` throws.
    */
-  async create(challenge: { challenge: string } | { kind: string }): Promise<Attestation> {
-    if (!('challenge' in challenge)) throw new TypeError('The challenge is not for a password-protected key.')
-    const created = await this.#vault.create(await this.#options.password(1))
-    const credentialInfo = await attestation(created.key, created.publicKey, challenge.challenge, newCredentialId())
-    const credential: PasswordProtectedKeyAttestation = {
-      credentialKind: 'PasswordProtectedKey',
-      credentialInfo,
-      encryptedPrivateKey: created.envelope,
-    }
-    return credential as Attestation
+  async create(challenge: NewKeyChallenge): Promise<Attestation> {
+    return (await createKey(challenge, this.#options, this.#vault)).credential as Attestation
   }
 }
 
@@ -98,7 +77,7 @@ export class PasswordProtectedKeyStore<Attestation = PasswordProtectedKeyAttesta
  * Signs login challenges and user actions with a password-protected key. Implements `CredentialSigner` of the official
  * client.
  *
- * Asks for the password once: the decrypted key, which can't be exported, stays in memory until `lock()`.
+ * Asks for the password once: the key, which can't be exported, stays in memory until `lock()`.
  * `Assertion`, `Attestation`: see `PasswordProtectedKeyStore`; use `FirstFactorAssertion`, `FirstFactorAttestation`.
  */
 export class PasswordProtectedKeySigner<
@@ -115,6 +94,14 @@ export class PasswordProtectedKeySigner<
     super({ ...options, vault })
     this.#options = options
     this.#vault = vault
+  }
+
+  /** Create a key, as `PasswordProtectedKeyStore` does, and keep it: it signs without asking for the password again. */
+  override async create(challenge: NewKeyChallenge): Promise<Attestation> {
+    const opened = this.#opened
+    const { key, credential } = await createKey(challenge, this.#options, this.#vault)
+    opened.set(credential.credentialInfo.credId, key)
+    return credential as Attestation
   }
 
   /**

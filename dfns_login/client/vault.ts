@@ -80,5 +80,6 @@ export function localVault(): Vault {
 
 /** Create a vault in the worker next to this script, or in place if there are no workers, as in Node. */
 export function standardVault(): Vault {
-  return typeof Worker === 'undefined' ? localVault() : workerVault(new URL('./envelope.worker.js', import.meta.url))
+  const inPage = typeof Worker !== 'undefined' && typeof location !== 'undefined'
+  return inPage ? workerVault(new URL('./envelope.worker.js', import.meta.url)) : localVault()
 }

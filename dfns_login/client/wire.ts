@@ -49,6 +49,11 @@ export interface CreationChallenge {
   authenticatorSelection?: AuthenticatorSelectionCriteria
 }
 
+/** The challenge of a registration or a recovery. Its token authorizes the one request that completes it. */
+export interface RegistrationChallenge extends CreationChallenge {
+  temporaryAuthenticationToken: string
+}
+
 /** Credential kinds that sign the same way. */
 export type KeyKind = 'Key' | 'PasswordProtectedKey' | 'RecoveryKey'
 

@@ -86,14 +86,15 @@ export class WorkerRequests<Request extends object, Response extends { id: numbe
     try {
       worker = new Worker(scriptUrl(this.#url), { name: POLICY })
     } catch (error) {
-      throw new VaultError("The page's policies blocked the worker, or its URL is on another origin.", {
-        cause: error,
-      })
+      const remedy = "Serve it from the page's own origin, and allow the Trusted Types policy dfns-login."
+      throw new VaultError(`The browser blocked the worker ${this.#url}. ${remedy}`, { cause: error })
     }
     worker.addEventListener('message', ({ data }: MessageEvent<Response | { id?: undefined }>) => this.#receive(data))
     worker.addEventListener('error', (event) => {
       event.preventDefault()
-      this.end(new VaultError(`The worker did not start, or failed. ${event.message ?? ''}`.trim()))
+      const remedy = 'Check that this script is served, and that worker-src allows it.'
+      const reason = event.message ? `failed: ${event.message}` : `did not start. ${remedy}`
+      this.end(new VaultError(`The worker ${this.#url} ${reason}`))
     })
     worker.addEventListener('messageerror', () => {
       this.end(new VaultError('This browser does not let a worker send a key to the page.'))

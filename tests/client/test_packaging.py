@@ -56,7 +56,7 @@ def test_a_wheel_has_the_bundle_and_an_sdist_has_its_sources_too(repository: Pat
     }
     assert bundle <= wheel & sdist
     assert not [name for name in wheel if name.startswith("dfns_login/client/")]
-    assert {"dfns_login/client/signer.ts", "dfns_login/client/package-lock.json", "hatch_build.py"} <= sdist
+    assert {"dfns_login/client/index.ts", "dfns_login/client/package-lock.json", "hatch_build.py"} <= sdist
     assert not [name for name in wheel | sdist if "node_modules" in name]
 
 

@@ -4,10 +4,11 @@ import json
 import subprocess
 from pathlib import Path
 
-from tests.support.client_runners import DIST, SOURCES
+from tests.support.client_runners import SOURCES
 from tests.support.javascript_clients import CLIENTS
 from tests.support.servers import ROOT
 
+TYPES = ROOT / "build" / "client" / "types" / "index.d.ts"  # of the npm package
 EXAMPLES = {
     name: (ROOT / "docs" / page).read_text().partition("```ts\n")[2].partition("```")[0]
     for name, page in {"client.ts": "client.md", "front_end.ts": "how-to/front-end.md"}.items()
@@ -30,10 +31,7 @@ def test_the_documented_examples_type_check(node: str, tmp_path: Path) -> None:
     for name, example in EXAMPLES.items():
         assert "PasswordProtectedKeySigner" in example
         (tmp_path / name).write_text(example)
-    paths = {
-        "@dfns/*": [f"{CLIENTS}/node_modules/@dfns/*"],
-        "@dfns-login/client": [f"{DIST}/types/signer.d.ts"],
-    }
+    paths = {"@dfns/*": [f"{CLIENTS}/node_modules/@dfns/*"], "@dfns-login/client": [str(TYPES)]}
     config = {
         "extends": str(SOURCES / "tsconfig.json"),
         "compilerOptions": {"paths": paths},

@@ -16,7 +16,7 @@ NAMES: Final = ("react", "vue")
 def installed(name: str) -> Path:
     """Return the folder of an example whose packages are installed."""
     folder = EXAMPLES / name
-    is_there = (folder / "node_modules" / "@dfns-login" / "client" / "signer.js").is_file()
+    is_there = (folder / "node_modules" / "@dfns-login" / "client" / "index.js").is_file()
     assert is_there, f"The packages of {folder} are not installed: `make examples` installs them."
     return folder
 

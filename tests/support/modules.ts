@@ -2,7 +2,7 @@
 
 export * from '../../dfns_login/client/encoding.js'
 export { newKitKey } from '../../dfns_login/client/kit_key.js'
-export * from '../../dfns_login/client/signer.js'
+export * from '../../dfns_login/client/index.js'
 
 import { estimator } from '../../dfns_login/client/estimator.js'
 import { prepared, strengthOf, type Strength } from '../../dfns_login/client/strength.js'

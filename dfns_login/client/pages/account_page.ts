@@ -1,6 +1,6 @@
 // Shared by the sections of the account page: the person, how changes are confirmed, and what to do when signed out.
 
-import { NoEncryptedKeyError } from '../signer.js'
+import { NoEncryptedKeyError } from '../errors.js'
 import { BusyGuard } from './busy_guard.js'
 import type { Person } from './code_sender.js'
 import { CanceledError, Dialog } from './dialogs.js'

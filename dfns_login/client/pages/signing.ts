@@ -1,8 +1,10 @@
 // Confirm changes with the password, asked for once, or with a passkey if the session can't use the key.
 
 import type { SignedFactors } from '../api.js'
+import { NoEncryptedKeyError } from '../errors.js'
+import { assertion } from '../key_credential.js'
 import { getPasskey, passkeysSupported } from '../passkey.js'
-import { assertion, NoEncryptedKeyError, PasswordProtectedKeySigner } from '../signer.js'
+import { PasswordProtectedKeySigner } from '../signer.js'
 import type { AllowedEncryptedKey, Fido2Assertion, PasswordProtectedKeyAssertion, SigningChallenge } from '../wire.js'
 import { CanceledError, Dialog } from './dialogs.js'
 import { find, isolate } from './dom.js'

@@ -8,7 +8,7 @@ import {
   PasswordProtectedKeySigner,
   PasswordProtectedKeyStore,
   type PasswordProtectedKeyAssertion,
-} from '../../../dfns_login/static/dfns_login/dist/types/signer.js'
+} from '../../../build/client/types/index.js'
 
 declare const baseUrl: string
 declare const ask: () => Promise<string>
