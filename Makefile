@@ -9,7 +9,7 @@ RUN := PATH="$(abspath $(BIN)):$$PATH"
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-check quick quick-api quick-rest test test-sqlite test-postgres test-browser test-alone \
+.PHONY: help demo demo-check quick quick-api quick-rest test test-sqlite test-sqlite-api test-sqlite-rest test-postgres test-browser test-alone \
 	test-races test-outages test-django test-other coverage soak firefox screenshots bench bench-pages timing docs programs matrix conformance requirements lint sbom audit audit-python \
 	audit-npm openapi messages web client-package examples dist lock clean FORCE
 
@@ -57,13 +57,18 @@ quick-rest: $(VENV)/.dev
 # Races and outages depend on timing, so they run after the others, on their own. OTHER holds variables for a second
 # run of what depends on Django, Python or the database: `PYTHON=python3.13 VENV=.venv-3.13`. It uses PostgreSQL, so
 # every test of the database runs on both databases; without it, those tests run a second time with the same Python.
-test: lint $(VENV)/.clients $(BUNDLE) ## Run every test and linter
+test: lint $(VENV)/.clients $(BUNDLE) $(INSTALLED_EXAMPLES) ## Run every test and linter
 	@echo "== All tests but races and outages, two jobs at a time: each prints its output when it is done"
-	$(MAKE) $(AT_ONCE) test-sqlite test-browser $(if $(OTHER),test-other,test-postgres)
+	$(MAKE) $(AT_ONCE) test-browser $(if $(OTHER),test-other,test-postgres) $(if $(ARGS),test-sqlite,test-sqlite-api test-sqlite-rest)
 	@echo "== Races and outages"
 	$(MAKE) test-alone
+ON_SQLITE := -m "not ($(IN_A_BROWSER) or $(ALONE) or programs)"
 test-sqlite: $(VENV)/.dev $(VENV)/.clients $(BUNDLE) ## Run all tests on SQLite except browsers, races and outages
-	$(PYTEST) -m "not ($(IN_A_BROWSER) or $(ALONE) or programs)" $(ASKED_FOR)
+	$(PYTEST) $(ON_SQLITE) $(ASKED_FOR)
+test-sqlite-api: $(VENV)/.dev $(VENV)/.clients $(BUNDLE) # two parts, so that both jobs are busy until the end
+	$(PYTEST) $(ON_SQLITE) tests/api
+test-sqlite-rest: $(VENV)/.dev $(VENV)/.clients $(BUNDLE)
+	$(PYTEST) $(ON_SQLITE) --ignore=tests/api
 test-postgres: $(VENV)/.dev $(VENV)/.clients $(BUNDLE) ## Run the database tests on PostgreSQL
 	$(PYTEST) --db=postgres -m "database and not (fuzz or $(IN_A_BROWSER) or $(ALONE))" $(ASKED_FOR)
 test-browser: $(VENV)/.dev $(VENV)/.clients $(BUNDLE) $(INSTALLED_EXAMPLES) ## Run the tests of the pages, our client and the official clients
