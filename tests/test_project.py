@@ -188,7 +188,7 @@ def test_the_page_of_emails_shows_the_newest_as_people_see_it(client: Client, se
     assert "Oldest in plain" in asked_for
     assert "refresh" not in asked_for
     framed = client.get("/mail/2/html/")
-    assert framed.content.decode() == '<html><head><base target="_top"></head><body>Newest</body></html>'
+    assert framed.content.decode().strip() == '<html><head><base target="_top"></head><body>Newest</body></html>'
     assert framed.headers["X-Frame-Options"] == "SAMEORIGIN"
     assert "sandbox" in framed.headers["Content-Security-Policy"]
     assert {client.get(f"/mail/3{end}").status_code for end in ("/", "/text/", "/html/")} == {404}
