@@ -9,7 +9,7 @@ RUN := PATH="$(abspath $(BIN)):$$PATH"
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-check quick quick-api quick-rest test test-sqlite test-sqlite-api test-sqlite-rest test-postgres test-browser test-alone \
+.PHONY: help demo demo-check quick quick-api quick-rest test test-sqlite test-sqlite-api test-sqlite-rest test-postgres test-live test-browser test-alone \
 	test-races test-outages test-django test-other coverage soak firefox screenshots bench bench-pages timing docs programs matrix conformance requirements lint sbom audit audit-python \
 	audit-npm openapi messages web client-package examples dist lock clean FORCE
 
@@ -32,6 +32,7 @@ demo-check: $(VENV)/.demo $(BUNDLE) ## Start the project, walk one person throug
 
 # The markers are described in pyproject.toml.
 IN_A_BROWSER := (browser or conformance or (node and not live))
+LIVE := (live and database)
 ALONE := (race or outage)
 NEEDS_MORE := browser or conformance or fuzz or live or node or outage or postgres or programs or race
 NOT_QUICK := ($(NEEDS_MORE) or slow)
@@ -55,22 +56,24 @@ quick-rest: $(VENV)/.dev
 	$(PYTEST) -p no:schemathesis -m "not $(NOT_QUICK)" --ignore=tests/api
 
 # Races and outages depend on timing, so they run after the others, on their own. OTHER holds variables for a second
-# run of what depends on Django, Python or the database: `PYTHON=python3.13 VENV=.venv-3.13`. It uses PostgreSQL, so
-# every test of the database runs on both databases; without it, those tests run a second time with the same Python.
+# run of what depends on Django, Python or the database: `PYTHON=python3.13 VENV=.venv-3.13`. It uses PostgreSQL;
+# without it, the tests of the database run on PostgreSQL with the same Python. Live projects run once, on PostgreSQL.
 test: lint $(VENV)/.clients $(BUNDLE) $(INSTALLED_EXAMPLES) ## Run every test and linter
 	@echo "== All tests but races and outages, two jobs at a time: each prints its output when it is done"
-	$(MAKE) $(AT_ONCE) test-browser $(if $(OTHER),test-other,test-postgres) $(if $(ARGS),test-sqlite,test-sqlite-api test-sqlite-rest)
+	$(MAKE) $(AT_ONCE) test-browser $(if $(OTHER),test-other,test-postgres) $(if $(ARGS),test-sqlite,test-sqlite-rest test-sqlite-api) test-live
 	@echo "== Races and outages"
 	$(MAKE) test-alone
-ON_SQLITE := -m "not ($(IN_A_BROWSER) or $(ALONE) or programs)"
-test-sqlite: $(VENV)/.dev $(VENV)/.clients $(BUNDLE) ## Run all tests on SQLite except browsers, races and outages
+ON_SQLITE := -m "not ($(IN_A_BROWSER) or $(LIVE) or $(ALONE) or programs)"
+test-sqlite: $(VENV)/.dev $(VENV)/.clients $(BUNDLE) ## Run all tests on SQLite except browsers, live projects, races and outages
 	$(PYTEST) $(ON_SQLITE) $(ASKED_FOR)
 test-sqlite-api: $(VENV)/.dev $(VENV)/.clients $(BUNDLE) # two parts, so that both jobs are busy until the end
 	$(PYTEST) $(ON_SQLITE) tests/api
 test-sqlite-rest: $(VENV)/.dev $(VENV)/.clients $(BUNDLE)
 	$(PYTEST) $(ON_SQLITE) --ignore=tests/api
 test-postgres: $(VENV)/.dev $(VENV)/.clients $(BUNDLE) ## Run the database tests on PostgreSQL
-	$(PYTEST) --db=postgres -m "database and not (fuzz or $(IN_A_BROWSER) or $(ALONE))" $(ASKED_FOR)
+	$(PYTEST) --db=postgres -m "database and not (fuzz or live or $(IN_A_BROWSER) or $(ALONE))" $(ASKED_FOR)
+test-live: $(VENV)/.dev $(VENV)/.clients $(BUNDLE) ## Run the tests that start whole projects, on PostgreSQL
+	$(PYTEST) --db=postgres -m "$(LIVE) and not ($(IN_A_BROWSER) or $(ALONE) or programs)" $(ASKED_FOR)
 test-browser: $(VENV)/.dev $(VENV)/.clients $(BUNDLE) $(INSTALLED_EXAMPLES) ## Run the tests of the pages, our client and the official clients
 	$(PYTEST) --db=postgres -m "$(IN_A_BROWSER)" $(ASKED_FOR)
 test-alone: $(VENV)/.dev ## Run the races and outages
@@ -87,6 +90,7 @@ test-other:
 coverage: ## List the lines that no test reaches; takes twice as long as the tests
 	$(MAKE) test-sqlite RUN_TESTS="-m coverage run -m pytest -q"
 	$(MAKE) test-postgres RUN_TESTS="-m coverage run --append -m pytest -q"
+	$(MAKE) test-live RUN_TESTS="-m coverage run --append -m pytest -q"
 	$(MAKE) test-races RUN_TESTS="-m coverage run --append -m pytest -q"
 	$(MAKE) test-outages RUN_TESTS="-m coverage run --append -m pytest -q"
 	$(BIN)/coverage report
