@@ -16,6 +16,9 @@ from tests.support.servers import Site, Valkey
 from tests.support.timed_requests import make_accounts, names_of
 from tests.support.trickle import head, status_on, trickling
 
+pytestmark = pytest.mark.race
+"""It takes no server away, so it runs in the other job, whose tests take less time."""
+
 SENDERS = {"sync": 4, "gthread": 20, "uvicorn": 20}
 """As many as the server has processes or threads, at least."""
 ROUNDS = {"sync": 1, "gthread": 2, "uvicorn": 1}
