@@ -30,15 +30,19 @@ Page = Callable[..., HttpResponse]
 
 
 def content_security_policy() -> str:
-    """Return the content security policy of the pages, which allows this site and the origin of its static files."""
-    own = " ".join(filter(None, ["'self'", _static_origin()]))
+    """Return the content security policy of the pages, which allows this site and the origin of its static files.
+
+    Scripts may send requests to this site alone, and fetch the list of words from wherever it is.
+    """
+    origin, words = _elsewhere("dfns_login/pages.css"), _elsewhere("dfns_login/dist/words.json")
+    own = f"'self' {'/'.join(origin.split('/')[:3])}".strip()
     directives = {
         "default-src": "'none'",
         "script-src": own,
         "style-src": own,
         "img-src": f"{own} data:",
         "font-src": own,
-        "connect-src": "'self'",
+        "connect-src": f"'self' {words}".strip(),
         "worker-src": "'self'",
         "form-action": "'self'",
         "base-uri": "'none'",
@@ -72,6 +76,7 @@ def guarded(page: Page) -> Page:
     return answer
 
 
-def _static_origin() -> str:
-    parts = urlsplit(static("dfns_login/pages.css"))
-    return f"{parts.scheme or 'https'}://{parts.netloc}" if parts.netloc else ""
+def _elsewhere(name: str) -> str:
+    """Return the URL of a static file without its query if it is on another origin, else an empty text."""
+    parts = urlsplit(static(name))
+    return parts._replace(scheme=parts.scheme or "https", query="").geturl() if parts.netloc else ""
