@@ -33,6 +33,7 @@ FIRST_PORT = 8000
 PORTS_TO_TRY = 20
 EMAIL_SECONDS = 30.0
 INVITED = "jane@example.com"
+VITE = "http://localhost:5173"  # where `npm run dev` serves the examples; passkeys are bound to origins
 ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 NOT_INHERITED = ("CELERY_BROKER_URL", "DFNS_LOGIN_KEYS", "TRUSTED_PROXY_HOPS", "SECURE_SSL_REDIRECT")
 
@@ -68,6 +69,7 @@ class Place:
             "ALLOWED_HOSTS": "localhost,127.0.0.1",
             "PUBLIC_URL": self.url,
             "RELYING_PARTY_NAME": "Example",
+            "ORIGINS": f"{self.url},{VITE}",
             "DATABASE_URL": f"sqlite:///{self.folder}/db.sqlite3",
             "REDIS_URL": redis_url,
             "EMAIL_URL": f"filemail://{self.mail_folder}",

@@ -134,6 +134,7 @@ SERVER_EMAIL = DEFAULT_FROM_EMAIL
 DFNS_LOGIN = {
     "PUBLIC_URL": PUBLIC_URL,
     "RELYING_PARTY_NAME": env.str("RELYING_PARTY_NAME", default=""),
+    "ORIGINS": tuple(env.list("ORIGINS", default=[])),
     "KEYS": env.str("DFNS_LOGIN_KEYS", default=""),
     "EMAIL_COLORS": {"accent": "#2f5d50", "dark_accent": "#9dd1bf"},  # those of project/static/project/login.css
     "TRUSTED_PROXY_HOPS": TRUSTED_PROXY_HOPS,
