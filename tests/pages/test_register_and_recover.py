@@ -302,3 +302,17 @@ def test_the_registration_code_can_be_sent_again(visitor: Visitor, scene: LivePr
     page.wait_for_timeout(2500)  # longer than the cooldown in these settings
     page.get_by_role("button", name=re.compile("Send again")).click()
     assert code_in(scene.mail_to(person.email, number=2)) == person.registration_code
+
+
+def test_the_pages_work_in_a_base_template_without_a_language(visitor: Visitor, scene: LiveProject) -> None:
+    """A project's own base template decides on `<html lang>`; the dates are in the language of the texts."""
+
+    def without_lang(route: Route) -> None:
+        response = route.fetch()
+        route.fulfill(response=response, body=re.sub('<html lang="[^"]*"', "<html", response.text()))
+
+    visitor.page.route(re.compile("/(register|account)/"), without_lang)
+    made = register(visitor, scene)
+    assert re.search(r"^Created on: [A-Z][a-z]+ \d{1,2}, \d{4}$", made.kit_file, re.MULTILINE)
+    expect(visitor.page.locator("html:not([lang])")).to_have_count(1)
+    expect(visitor.page.get_by_text("Added on")).to_have_count(1)

@@ -1,15 +1,16 @@
 // Dates, times and durations in the page's language.
 
+import { page } from './page_data.js'
 import { text } from './texts.js'
 
-const { lang } = document.documentElement
+const { language } = page
 const COMMON = { numberingSystem: 'latn' } as const // the digits used in codes and addresses
 
 const TIME = { hour: 'numeric', minute: '2-digit' } as const
 
 /** Format the date, with the year. */
 export function day(moment: Date): string {
-  return new Intl.DateTimeFormat(lang, { ...COMMON, dateStyle: 'long' }).format(moment)
+  return new Intl.DateTimeFormat(language, { ...COMMON, dateStyle: 'long' }).format(moment)
 }
 
 /** A short date, without the year if it is this one. Not `dateStyle: 'medium'`, which is ambiguous in Arabic. */
@@ -21,7 +22,7 @@ function shortDate(moment: Date): Intl.DateTimeFormatOptions {
 function element(moment: string, options: Intl.DateTimeFormatOptions): HTMLTimeElement {
   const shown = document.createElement('time')
   shown.dateTime = moment
-  shown.textContent = new Intl.DateTimeFormat(lang, { ...COMMON, ...options }).format(new Date(moment))
+  shown.textContent = new Intl.DateTimeFormat(language, { ...COMMON, ...options }).format(new Date(moment))
   return shown
 }
 
@@ -47,8 +48,9 @@ export function dayName(moment: Date): string {
     then.setDate(then.getDate() - ago)
     return then.toDateString() === moment.toDateString()
   })
-  if (daysAgo === undefined) return new Intl.DateTimeFormat(lang, { ...COMMON, ...shortDate(moment) }).format(moment)
-  return new Intl.RelativeTimeFormat(lang, { numeric: 'auto' }).format(-daysAgo, 'day')
+  const date = { ...COMMON, ...shortDate(moment) }
+  if (daysAgo === undefined) return new Intl.DateTimeFormat(language, date).format(moment)
+  return new Intl.RelativeTimeFormat(language, { numeric: 'auto' }).format(-daysAgo, 'day')
 }
 
 /** Format a duration, such as "45 seconds" or "about 20 minutes". */
@@ -61,5 +63,5 @@ export function duration(milliseconds: number): string {
 }
 
 function inUnit(count: number, unit: 'second' | 'minute' | 'hour'): string {
-  return new Intl.NumberFormat(lang, { ...COMMON, style: 'unit', unit, unitDisplay: 'long' }).format(count)
+  return new Intl.NumberFormat(language, { ...COMMON, style: 'unit', unit, unitDisplay: 'long' }).format(count)
 }

@@ -11,11 +11,21 @@ function milliseconds(seconds: string | undefined): number {
   return Number(seconds) * 1000
 }
 
+/** The language of the page's texts. Undefined, which means the browser's, if it is no language tag. */
+function language(code: string | undefined): string | undefined {
+  try {
+    return Intl.getCanonicalLocales(code)[0]
+  } catch {
+    return undefined
+  }
+}
+
 /**
  * `base`: path that precedes the API's paths. `organization`: id, or empty if the person has to enter it.
  * `next`: path on this site, or empty. Durations are in milliseconds.
  */
 export const page = {
+  language: language(data['language']),
   base: data['base'] ?? '/',
   organization: data['organization'] ?? '',
   next: data['next'] ?? '',
