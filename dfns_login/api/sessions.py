@@ -1,6 +1,8 @@
 """`/auth/sessions…`, `/auth/activity`: an account's sessions and recent activity. Not part of the Dfns API."""
 
-from typing import Any, Final
+import re
+from datetime import datetime, timedelta
+from typing import Any, ClassVar, Final
 
 from django.contrib.auth import logout
 from rest_framework import serializers
@@ -14,7 +16,8 @@ from dfns_login.api.replies import SUCCESS, MessageReply, Reply
 from dfns_login.api.view import AuthenticatedAPIView
 from dfns_login.browsers import named_session
 from dfns_login.ceremonies.activity import SHOWN as MOST_ACTS
-from dfns_login.ceremonies.activity import Act, Category, list_activity
+from dfns_login.ceremonies.activity import Cursor, list_activity
+from dfns_login.ceremonies.acts import Act, Category
 from dfns_login.ceremonies.own_sessions import SHOWN, list_sessions
 from dfns_login.ceremonies.sign_out import end_other_sessions, end_own_session
 from dfns_login.errors import NotFound
@@ -22,7 +25,10 @@ from dfns_login.models import AuditKind, CredentialKind, Session
 
 DIGITS_OF_AN_ID: Final = 18
 FEW: Final = 20
-LAST_TOKEN: Final = 10**17
+EPOCH: Final = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
+MICROSECOND: Final = timedelta(microseconds=1)
+CURSOR: Final = re.compile(r"[0-9]{1,17}(-[0-9]{1,18}){1,120}")
+"""Microseconds, the id of an event, and the ids of later events that pages before it have."""
 CATEGORIES: Final = {"signIns": Category.SIGN_INS, "changes": Category.CHANGES}
 
 
@@ -30,9 +36,21 @@ class EndSessionBody(fields.Body):
     sessionId = fields.TextField(max_length=fields.UUID_MAX_LENGTH)
 
 
+class CursorField(serializers.Field[Cursor, Any, Any, Any]):
+    """Where a page of the activity begins, as the page before said."""
+
+    default_error_messages: ClassVar = {"not_a_token": "Enter the nextPageToken of the page before."}
+
+    def to_internal_value(self, data: Any) -> Cursor:
+        if not CURSOR.fullmatch(data):
+            self.fail("not_a_token")
+        micros, first, *taken = map(int, data.split("-"))
+        return Cursor(at=EPOCH + micros * MICROSECOND, pk=first, taken=frozenset(taken))
+
+
 class ActivityQuery(fields.Query):
     limit = serializers.IntegerField(required=False, min_value=1, max_value=MOST_ACTS, default=FEW)
-    paginationToken = serializers.IntegerField(required=False, min_value=0, max_value=LAST_TOKEN, default=0)
+    paginationToken = CursorField(required=False, default=None)
     category = fields.WordField(required=False, choices=list(CATEGORIES), default="")
 
 
@@ -99,12 +117,16 @@ def session_item(session: Session, *, current: Session) -> dict[str, Any]:
     }
 
 
+def page_token(cursor: Cursor) -> str:
+    return "-".join(map(str, ((cursor.at - EPOCH) // MICROSECOND, cursor.pk, *sorted(cursor.taken))))
+
+
 def activity_item(act: Act) -> dict[str, Any]:
     event, named = act.event, act.credential
     is_request = event.kind == AuditKind.ACTION_USED
     return {
         "kind": event.kind,
-        "date": wire_time(event.at),
+        "date": wire_time(act.at),
         "address": "" if act.by_operator else event.address,
         "userAgent": "" if act.by_operator else event.agent,
         "includes": act.includes,
@@ -180,8 +202,8 @@ class Activity(AuthenticatedAPIView):
     def get(self, request: Request) -> Response:
         query = self.query()
         category = CATEGORIES.get(query["category"])
-        page = list_activity(self.session, category=category, before=query["paginationToken"], limit=query["limit"])
+        page = list_activity(self.session, category=category, cursor=query["paginationToken"], limit=query["limit"])
         reply: dict[str, Any] = {"items": [activity_item(each) for each in page.acts]}
-        if page.next_token:
-            reply["nextPageToken"] = str(page.next_token)
+        if page.following:
+            reply["nextPageToken"] = page_token(page.following)
         return Response(reply)

@@ -11,6 +11,7 @@ from drf_spectacular.settings import spectacular_settings
 from drf_spectacular.utils import Direction
 
 from dfns_login.api import fields
+from dfns_login.api.sessions import CURSOR, CursorField
 from dfns_login.api.shapes import ByKind, NewCredentialBody
 from dfns_login.ceremonies.factors import SIGNING_KINDS
 from dfns_login.ceremonies.new_credentials import REGISTERED_KINDS, WITH_ENVELOPE
@@ -73,6 +74,13 @@ class MomentExtension(OpenApiSerializerFieldExtension):
         if direction == "response":
             return {**moment, "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$"}
         return {"oneOf": [moment, {"type": "number", "description": "Unix seconds."}]}
+
+
+class CursorExtension(OpenApiSerializerFieldExtension):
+    target_class = CursorField
+
+    def map_serializer_field(self, auto_schema: AutoSchema, direction: Direction) -> Schema:
+        return {"type": "string", "pattern": f"^{CURSOR.pattern}$"}
 
 
 class EphemeralKeyExtension(OpenApiSerializerFieldExtension):
