@@ -67,10 +67,15 @@ class SessionQuerySet(PrimaryQuerySet["Session"]):
         )
 
     def touch(self, *, session: "Session", now: datetime) -> None:
-        """Store when the session was last used, at most once a minute."""
+        """Store when the session was last used, at most once a minute.
+
+        In a transaction, this waits for the commit. With `ATOMIC_REQUESTS`, a view that then locks the account would
+        otherwise lock in the wrong order, and other requests of the session would wait for the view.
+        """
         minute_ago = now - timedelta(minutes=1)
         if session.last_seen_at <= minute_ago:
-            self.filter(pk=session.pk, last_seen_at__lte=minute_ago).update(last_seen_at=now)
+            stale = self.filter(pk=session.pk, last_seen_at__lte=minute_ago)
+            transaction.on_commit(lambda: stale.update(last_seen_at=now))
 
     def bind(self, *, session: "Session", django_session_key: str) -> bool:
         """Store which Django session this sign-in opened; false if the sign-in ended meanwhile."""

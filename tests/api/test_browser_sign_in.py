@@ -390,6 +390,7 @@ def test_a_logout_of_another_user_ends_nothing(signed_in: Browser, rf: RequestFa
     assert signed_in.is_signed_in()
 
 
+@pytest.mark.django_db(transaction=True)
 def test_using_the_session_keeps_it_alive(signed_in: Browser) -> None:
     """R-73: it ends after an idle hour, but not if it was used in between."""
     Session.objects.update(last_seen_at=timezone.now() - timedelta(minutes=59))

@@ -96,6 +96,7 @@ def test_a_token_in_the_url_is_ignored(client: Client, token: str, name: str) ->
         assert told(call(client, "GET", "/auth/credentials")) == NOT_AUTHORIZED
 
 
+@pytest.mark.django_db(transaction=True)
 def test_using_a_session_keeps_it_from_idling(client: Client, token: str) -> None:
     Session.objects.update(last_seen_at=F("last_seen_at") - HOUR + 30 * SECOND)
     before = Session.objects.get().last_seen_at

@@ -16,7 +16,7 @@ from dfns_login.ceremonies.lockdown import lock_down
 from dfns_login.ceremonies.notices import notify_owner
 from dfns_login.ceremonies.operators import Operator, deactivate_account, record_deletion
 from dfns_login.ceremonies.recovery import RecoveryRequest, open_recovery
-from dfns_login.ceremonies.sign_out import sign_out_everywhere
+from dfns_login.ceremonies.sign_out import end_other_sessions, sign_out_everywhere
 from dfns_login.errors import Refusal, TokenRefused
 from dfns_login.models import (
     Account,
@@ -155,6 +155,29 @@ def test_a_project_deletes_several_accounts_while_an_operator_deactivates_one(
     first, second = (each.account for each in two)
     deactivate = partial(deactivate_account, second, operator=OPERATOR, now=NOW)
     assert failures(partial(delete, first), partial(delete, second), meanwhile=deactivate) == expected
+
+
+def touch_at_once(session: Session) -> None:
+    """As the first statement of the request's transaction, which then keeps the session's row."""
+    Session.objects.filter(pk=session.pk).update(last_seen_at=LATER)
+
+
+@pytest.mark.parametrize(
+    ("touch", "expected"),
+    [(partial(Session.objects.touch, now=LATER), set()), (touch_at_once, {OperationalError})],
+    ids=["after the commit", "control"],
+)
+def test_a_view_in_a_transaction_that_authenticates_and_then_locks_the_account(
+    two: list[Person], touch: Callable[..., None], expected: set[type[BaseException]]
+) -> None:
+    """A project's view with `ATOMIC_REQUESTS` and a user action, while its session's account signs out elsewhere."""
+    session = session_of(two[0])
+    sign_out = partial(end_other_sessions, session, requester=SOMEWHERE, now=LATER)
+    raised = failures(partial(touch, session=session), partial(lock_session, session, now=NOW), meanwhile=sign_out)
+    assert raised == expected
+    if not expected:
+        session.refresh_from_db()
+        assert session.last_seen_at == LATER
 
 
 def close_expired() -> None:

@@ -322,6 +322,7 @@ def test_a_session_is_live_until_anything_ends_it(kim: Person) -> None:
     assert session.revoked_at == NOW
 
 
+@pytest.mark.django_db(transaction=True)
 def test_a_session_is_touched_at_most_once_a_minute(kim: Person) -> None:
     session = session_of(kim)
     for after, seen in ((0, 0), (59, 0), (60, 60), (61, 60), (119, 60), (120, 120)):

@@ -348,6 +348,7 @@ def test_an_idle_session_expires(token: str, moment: timedelta, *, good: bool) -
     assert is_good(token, now=NOW + HOUR + moment) is good
 
 
+@pytest.mark.django_db(transaction=True)
 def test_a_session_in_use_does_not_become_idle(token: str) -> None:
     for minutes in range(0, 12 * 60, 59):
         assert is_good(token, now=NOW + minutes * MINUTE)
