@@ -309,7 +309,7 @@ class Unexpected(Refusal):
 
 
 class ServiceUnavailable(Refusal):
-    """The database is unavailable, or the cache is and the project requires it."""
+    """The database is unavailable, the cache is and the project requires it, or the process may start no more threads."""
 
     status = 503
     code = "service_unavailable"

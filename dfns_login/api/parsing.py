@@ -12,7 +12,7 @@ from rest_framework.parsers import BaseParser
 
 from dfns_login.api.envelope import WHOLE_BODY
 from dfns_login.api.slow_senders import slow_senders
-from dfns_login.errors import BodyRefused, BodyTooLarge
+from dfns_login.errors import BodyRefused, BodyTooLarge, ServiceUnavailable
 from dfns_login.verification.encoding import JsonError, parse_json
 from dfns_login.verification.evidence import NOTHING
 
@@ -75,10 +75,10 @@ def read_json(raw: bytes, *, number: Callable[[str], float] = float) -> Any:
 def drain(request: HttpRequest, *, patience: timedelta = DRAIN_PATIENCE) -> None:
     """Read and discard the rest of a refused body, because a client that is cut off does not read the refusal.
 
-    Stops after `DRAINED` bytes, or when a read ends after `patience`.
+    Stops after `DRAINED` bytes, or when a read ends after `patience`. Reads nothing if no read could be ended.
     """
     left, end = DRAINED, monotonic() + patience.total_seconds()
-    with suppress(UnreadablePostError), slow_senders.reading_ends(request, after=patience):
+    with suppress(UnreadablePostError, ServiceUnavailable), slow_senders.reading_ends(request, after=patience):
         while left > 0 and monotonic() < end and (chunk := request.read(min(CHUNK, left))):
             left -= len(chunk)
 

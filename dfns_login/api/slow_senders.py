@@ -10,16 +10,17 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import Final
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 
-from dfns_login.proofs import REQUEST_DEADLINE
+from dfns_login.errors import ServiceUnavailable
 
 TICK_SECONDS: Final = 0.5
+RETRY_WITHOUT_THREAD: Final = timedelta(seconds=5)
 
 
 class SlowSenders:
@@ -32,17 +33,18 @@ class SlowSenders:
 
     @contextmanager
     def reading_ends(self, request: HttpRequest, *, after: timedelta) -> Iterator[None]:
-        """Let no read of this request's body last longer. May be nested: the earlier end holds."""
+        """Let no read of this request's body last longer. May be nested: the earlier end holds.
+
+        Raises: ServiceUnavailable, if there is a body and the process may have no more threads. It is not read without
+        a bound, because a few senders would then hold all of the server's threads for as long as they like.
+        """
         connection = request.META.get("gunicorn.socket")
-        if connection is None:
+        if connection is None or not _has_body(request):
             yield
             return
         end = time.monotonic() + after.total_seconds()
         with self._lock:
-            if self._thread is None:
-                thread = threading.Thread(target=self._run, name="dfns_login-slow-senders", daemon=True)
-                thread.start()  # fails if the process may have no more threads: the next request tries again
-                self._thread = thread
+            self._start_thread()
             before = self._ends.get(connection)
             self._ends[connection] = min(end, before or end)
         try:
@@ -53,6 +55,16 @@ class SlowSenders:
                     del self._ends[connection]
                 else:
                     self._ends[connection] = before
+
+    def _start_thread(self) -> None:
+        if self._thread is not None:
+            return
+        thread = threading.Thread(target=self._run, name="dfns_login-slow-senders", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:  # the next request tries again
+            raise ServiceUnavailable("no thread to bound the body", retry_after=RETRY_WITHOUT_THREAD) from error
+        self._thread = thread
 
     def _reset(self) -> None:
         self._lock = threading.Lock()
@@ -71,18 +83,8 @@ class SlowSenders:
                             socket.socket.shutdown(connection, socket.SHUT_RD)
 
 
+def _has_body(request: HttpRequest) -> bool:
+    return request.META.get("CONTENT_LENGTH") not in {None, "", "0"} or "HTTP_TRANSFER_ENCODING" in request.META
+
+
 slow_senders: Final = SlowSenders()
-
-
-class SlowSendersMiddleware:
-    """Bound the body of every request as the API's own are bounded. Add it to `MIDDLEWARE` before any other.
-
-    Django's CSRF check reads the body of a form before any view runs, so a view could not do this.
-    """
-
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        self.get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponse:
-        with slow_senders.reading_ends(request, after=REQUEST_DEADLINE):
-            return self.get_response(request)

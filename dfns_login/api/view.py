@@ -1,6 +1,7 @@
 """What all views of the API have in common: rates, bodies, the error envelope, `no-store`."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
@@ -90,6 +91,7 @@ class LoginAPIView(APIView):
     scope: ClassVar[str] = ""
 
     requester: Requester
+    _bounds: ExitStack
     _counted = True  # until `initial` knows whom to count
 
     @classmethod
@@ -101,7 +103,7 @@ class LoginAPIView(APIView):
         return view
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        with slow_senders.reading_ends(request, after=REQUEST_DEADLINE):
+        with ExitStack() as self._bounds:
             return super().dispatch(request, *args, **kwargs)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
@@ -109,6 +111,7 @@ class LoginAPIView(APIView):
         self._counted = False
         if not any(rate.subject in BY_NAME for rate in self.rates):
             self.count_requester()
+        self._bounds.enter_context(slow_senders.reading_ends(self.django_request, after=REQUEST_DEADLINE))
         if read_body(self.django_request):
             forget_browser_session(self.django_request)  # middleware looked it up before the body was there
         self.now = timezone.now()

@@ -1,8 +1,9 @@
 """Bodies whose transfer coding is malformed or unknown (R-123): refused with 400, and never read as no body."""
 
-import socket
-import threading
-from datetime import timedelta
+import json
+import os
+import subprocess
+import sys
 from io import BytesIO
 from typing import Any
 
@@ -13,7 +14,6 @@ from gunicorn.http.errors import ParseException
 
 from dfns_login.api.parsing import BODY_LIMIT
 from dfns_login.api.request_body import read_body
-from dfns_login.api.slow_senders import SlowSenders
 from dfns_login.errors import BodyRefused
 from tests.support.api_client import message
 
@@ -70,24 +70,17 @@ def test_a_body_that_cannot_be_read_is_refused_without_a_server_error(client: Cl
     assert (response.status_code, message(response)) == (400, "The request is not valid.")
 
 
-def test_a_process_without_more_threads_ends_slow_bodies_later(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A thread that does not start is started by the next request; until then, nothing is kept of a request."""
-    senders = SlowSenders()
-    started: list[threading.Thread] = []
-
-    def refuse(thread: threading.Thread) -> None:
-        raise RuntimeError("can't start new thread")
-
-    def start(thread: threading.Thread) -> None:
-        started.append(thread)
-
-    ours, theirs = socket.socketpair()
-    slow = RequestFactory().get("/", **{"gunicorn.socket": ours})
-    with ours, theirs:
-        monkeypatch.setattr(threading.Thread, "start", refuse)
-        with pytest.raises(RuntimeError), senders.reading_ends(slow, after=timedelta(seconds=1)):
-            pass
-        monkeypatch.setattr(threading.Thread, "start", start)
-        with senders.reading_ends(slow, after=timedelta(seconds=1)):
-            pass
-    assert len(started) == 1
+@pytest.mark.slow
+def test_a_process_without_more_threads_refuses_bodies_until_it_has_one() -> None:
+    """R-124: no body is read without a bound. What has none is served."""
+    command = [sys.executable, "-m", "tests.support.threadless_project"]
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "project.settings"}
+    run = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    assert run.returncode == 0, run.stderr
+    by_middleware, by_view, form, page, later = json.loads(run.stdout)
+    for status, retry_after, content_type, body in (by_middleware, by_view):
+        assert (status, retry_after, content_type) == (503, "5", "application/json")
+        assert json.loads(body) == {"error": {"message": "Service unavailable", "code": "service_unavailable"}}
+    assert (form[:2], form[2].partition(";")[0]) == ([503, "5"], "text/html")
+    assert page[0] == 200
+    assert later[0] == 400
