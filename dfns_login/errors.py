@@ -299,6 +299,16 @@ class RateExceeded(Refusal):
     code = "too_many_requests"
     message = "Too many requests"
 
+    rate = ""
+    """Name of the rate."""
+
+    @classmethod
+    def of(cls, rate: str, *, window: str, retry_after: timedelta | None = None) -> Self:
+        """Return the refusal by a rate. window: the one that is used up, such as `10/m`."""
+        refusal = cls(f"{rate} {window}", retry_after=retry_after)
+        refusal.rate = rate
+        return refusal
+
 
 class Unexpected(Refusal):
     """An error in the server. The log has the details."""
@@ -309,7 +319,7 @@ class Unexpected(Refusal):
 
 
 class ServiceUnavailable(Refusal):
-    """The database is unavailable, the cache is and the project requires it, or the process may start no more threads."""
+    """The database, a cache that the project requires, or a thread of the server is unavailable."""
 
     status = 503
     code = "service_unavailable"

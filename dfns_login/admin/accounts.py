@@ -1,14 +1,13 @@
 """Accounts: invite people, deactivate and reactivate them. Their identity can't be edited."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import partial
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.options import IS_POPUP_VAR
 from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
-from django.core.exceptions import ValidationError
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
@@ -17,14 +16,14 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from dfns_login.admin.account_operations import CANCEL_RECOVERY, DEACTIVATE, INVITE_AGAIN, REACTIVATE, UNLOCK
-from dfns_login.admin.django_types import TypedModelForm
 from dfns_login.admin.filters import OrganizationFilter, choice_filter
+from dfns_login.admin.invitation_form import InvitationForm
 from dfns_login.admin.model_admin import ReadOnlyAdmin, operator_of
 from dfns_login.admin.related import related_to
 from dfns_login.admin.rendering import RelatedRows, Tone, badge, change_url, link_to, moment, with_below
 from dfns_login.admin.search import starts_with, username_or_empty
 from dfns_login.admin.verdict import verdict
-from dfns_login.ceremonies.invitation import Invitation, account_to_invite, invite
+from dfns_login.ceremonies.invitation import Invitation, invite
 from dfns_login.ceremonies.recovery_waits import waiting_until
 from dfns_login.errors import Refusal
 from dfns_login.models import (
@@ -42,33 +41,9 @@ TONES: Final = {
     AccountState.DEACTIVATED: Tone.OVER,
 }
 
+IDENTITY: Final = ("username", "email", "shown_organization", "kind", "shown_state", "shown_user", "shown_id")
 DATES: Final = ("shown_created", "shown_last_sign_in", "shown_email_refused", "shown_locked", "shown_recovery")
-
-
-class InvitationForm(TypedModelForm[Account]):
-    class Meta:
-        model = Account
-        fields = ("organization", "email", "kind")
-        help_texts: ClassVar = {"email": _("We send the invitation and all codes to this address.")}
-
-    def clean(self) -> dict[str, Any]:
-        cleaned = super().clean() or {}
-        organization, email = cleaned.get("organization"), cleaned.get("email")
-        if organization is None or email is None:
-            return cleaned
-        username = username_or_empty(email)
-        if not username:
-            raise ValidationError({"email": gettext("This address can't be used as a username.")})
-        known = Account.objects.filter(organization=organization, username=username).first()
-        if known is not None and known.state != AccountState.INVITED:
-            state = known.get_state_display().lower()
-            text = gettext("This organization already has an account with this address (%(state)s).")
-            raise ValidationError({"email": text % {"state": state}})
-        try:
-            account_to_invite(Invitation(organization=organization, email=email))
-        except Refusal as refusal:
-            raise ValidationError({"email": refusal.explanation}) from refusal
-        return cleaned
+OF_EVENTS: Final = frozenset({"shown_last_sign_in"})
 
 
 @admin.register(Account)
@@ -87,13 +62,6 @@ class AccountAdmin(ReadOnlyAdmin[Account]):
     search_help_text = _("Start of the username or email address, or ID of the account")
     empty_text = _("No accounts yet. Invite a person: they get a code by email, and register with it.")
     ordering = ("organization", "username")
-    fieldsets = (
-        (
-            None,
-            {"fields": ("username", "email", "shown_organization", "kind", "shown_state", "shown_user", "shown_id")},
-        ),
-        (_("Dates"), {"fields": DATES}),
-    )
     readonly_fields = (
         "shown_id",
         "shown_organization",
@@ -103,9 +71,18 @@ class AccountAdmin(ReadOnlyAdmin[Account]):
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Account]:
-        sign_ins = AuditEvent.objects.filter(account=OuterRef("pk"), kind=AuditKind.SIGNED_IN).order_by("-at")
         rows = super().get_queryset(request).select_related("organization", "user")
+        if not self.may_view(request, AuditEvent):
+            return rows
+        sign_ins = AuditEvent.objects.filter(account=OuterRef("pk"), kind=AuditKind.SIGNED_IN).order_by("-at")
         return rows.annotate(last_sign_in=Subquery(sign_ins.values("at")[:1]))
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        return self._viewable(request, self.list_display)
+
+    def _viewable(self, request: HttpRequest, fields: Sequence[Any]) -> Sequence[Any]:
+        """Leave out what only events tell, for those who may not view them."""
+        return fields if self.may_view(request, AuditEvent) else [each for each in fields if each not in OF_EVENTS]
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
@@ -136,7 +113,9 @@ class AccountAdmin(ReadOnlyAdmin[Account]):
         return super().get_form(request, obj, change=change, **kwargs)
 
     def get_fieldsets(self, request: HttpRequest, obj: Account | None = None) -> Any:
-        return super().get_fieldsets(request, obj) if obj else [(None, {"fields": InvitationForm.Meta.fields})]
+        if obj is None:
+            return [(None, {"fields": InvitationForm.Meta.fields})]
+        return [(None, {"fields": IDENTITY}), (_("Dates"), {"fields": self._viewable(request, DATES)})]
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name == "organization":

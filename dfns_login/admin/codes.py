@@ -1,11 +1,10 @@
 """Issued codes: their state, delivery and history. The code and what it is derived from are never shown."""
 
 from collections.abc import Iterable
-from datetime import datetime
 from typing import Any, Final
 
 from django.contrib import admin
-from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django.db.models import OuterRef, Q, QuerySet, Subquery, Value
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.utils import timezone
@@ -13,36 +12,20 @@ from django.utils.html import format_html
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
+from dfns_login.admin.code_badges import code_badge, delivery_badge
 from dfns_login.admin.django_types import AnyModelAdmin, Text
 from dfns_login.admin.export_columns import CODE_COLUMNS
 from dfns_login.admin.exports import ExportedAdmin
-from dfns_login.admin.filters import Filter, OrganizationFilter, PeriodFilter, choice_filter
+from dfns_login.admin.filters import AccountFilter, Filter, OrganizationFilter, PeriodFilter, choice_filter
 from dfns_login.admin.guesses import guesses_in_words
 from dfns_login.admin.model_admin import Operation
-from dfns_login.admin.rendering import NOTHING, Tone, badge, link_to, moment, moment_after, whole_agent, with_below
+from dfns_login.admin.rendering import NOTHING, link_to, moment, moment_after, whole_agent, with_below
 from dfns_login.admin.search import starts_with, username_or_empty
-from dfns_login.admin.timeline import timeline, when
+from dfns_login.admin.timeline import events_of, timeline, when
 from dfns_login.ceremonies.operators import revoke_code
-from dfns_login.models import CodeClosed, CodePurpose, DeliveryState, OneTimeCode, Organization
-from dfns_login.proofs import guess_cap
+from dfns_login.models import Account, AuditEvent, CodeClosed, CodePurpose, DeliveryState, OneTimeCode, Organization
 
 OPEN: Final = "open"
-STATE_TONES: Final = {
-    CodeClosed.CONSUMED: Tone.GOOD,
-    CodeClosed.EXPIRED: Tone.OVER,
-    CodeClosed.SUPERSEDED: Tone.OVER,
-    CodeClosed.REVOKED: Tone.BAD,
-}
-DELIVERY_TONES: Final = {
-    DeliveryState.QUEUED: Tone.WAITING,
-    DeliveryState.SENDING: Tone.WAITING,
-    DeliveryState.SENT: Tone.GOOD,
-    DeliveryState.FAILED: Tone.BAD,
-    DeliveryState.REFUSED: Tone.BAD,
-    DeliveryState.NO_RECIPIENT: Tone.OVER,
-    DeliveryState.EXPIRED_UNSENT: Tone.BAD,
-    DeliveryState.SHOWN: Tone.GOOD,
-}
 NUMBER_MAX_LENGTH: Final = 18
 
 REVOKE: Operation[OneTimeCode] = Operation(
@@ -54,29 +37,6 @@ REVOKE: Operation[OneTimeCode] = Operation(
     perform=lambda row, operator: revoke_code(row, operator=operator, now=timezone.now()),
     done=lambda n: ngettext("%(n)d code revoked.", "%(n)d codes revoked.", n) % {"n": n},
 )
-
-
-def code_badge(row: OneTimeCode, *, now: datetime) -> str:
-    """Render the state of the code. A code past its expiry counts as expired even before the sweep closes it."""
-    if row.closed_at is not None:
-        closed = CodeClosed(row.closed_as)
-        return badge(closed.label, STATE_TONES[closed])
-    if row.expires_at <= now:
-        return badge(CodeClosed.EXPIRED.label, STATE_TONES[CodeClosed.EXPIRED])
-    if row.callers_guesses >= guess_cap(CodePurpose(row.purpose)):
-        return badge(_("Open, no guesses left"), Tone.BAD)
-    return badge(_("Open"), Tone.WAITING)
-
-
-def delivery_badge(row: OneTimeCode, *, now: datetime) -> str:
-    """Render the state of the email. Nothing more is sent for a code that is no longer open."""
-    delivery = DeliveryState(row.delivery)
-    over = row.closed_at is not None or row.expires_at <= now
-    if over and delivery in {DeliveryState.QUEUED, DeliveryState.SENDING, DeliveryState.FAILED}:
-        return badge(_("Sent, last try abandoned") if row.sent_at else _("Abandoned"), Tone.BAD)
-    if not over and delivery == DeliveryState.SENT and row.is_requested_again:
-        return badge(_("Sent, queued again"), Tone.WAITING)
-    return badge(delivery.label, DELIVERY_TONES[delivery])
 
 
 class CodeStateFilter(Filter):
@@ -97,6 +57,18 @@ class CodeStateFilter(Filter):
         if state == CodeClosed.EXPIRED:
             return queryset.filter(Q(closed_as=state) | Q(closed_at__isnull=True, expires_at__lte=now))
         return queryset.filter(closed_as=state)
+
+
+class RecipientFilter(AccountFilter):
+    """Filter by the account that codes were requested for. The row of a code that was not sent yet doesn't name it."""
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any] | None:
+        if not self.value():
+            return None
+        account = Account.objects.filter(pk=self.value()).first()
+        if account is None:
+            return queryset.none()
+        return queryset.filter(organization=account.organization_id, recipient=account.username)
 
 
 class RequestedFilter(PeriodFilter):
@@ -126,6 +98,7 @@ class OneTimeCodeAdmin(ExportedAdmin[OneTimeCode]):
         choice_filter("purpose", CodePurpose, _("purpose")),
         RequestedFilter,
         OrganizationFilter,
+        RecipientFilter,
     )
     search_fields = ("recipient",)
     search_help_text = _("Start of the recipient's username, or the number of a code in the log")
@@ -169,7 +142,8 @@ class OneTimeCodeAdmin(ExportedAdmin[OneTimeCode]):
     def get_queryset(self, request: HttpRequest) -> QuerySet[OneTimeCode]:
         names = Organization.objects.filter(pk=OuterRef("organization")).values("name")
         rows = super().get_queryset(request).select_related("account").defer("salt", "key_id")
-        return rows.annotate(organization_name=Subquery(names[:1]))
+        shows_events = Value(self.may_view(request, AuditEvent))
+        return rows.annotate(organization_name=Subquery(names[:1]), shows_events=shows_events)
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
@@ -237,7 +211,9 @@ class OneTimeCodeAdmin(ExportedAdmin[OneTimeCode]):
 
     @admin.display(description=_("timeline"))
     def shown_timeline(self, row: OneTimeCode) -> str:
-        steps = [(each, when(each, begin=row.issued_at)) for each in timeline(row, now=timezone.now())]
+        events = events_of(row) if getattr(row, "shows_events", False) else ()
+        known = timeline(row, events=events, now=timezone.now())
+        steps = [(each, when(each, begin=row.issued_at)) for each in known]
         context = {"steps": steps, "zone": timezone.get_current_timezone_name()}
         return render_to_string("admin/dfns_login/timeline.html", context)
 

@@ -71,6 +71,10 @@ class AuditEventAdmin(ExportedAdmin[AuditEvent], AccountRowsAdmin[AuditEvent]):
         """Prefetch what events refer to: a join leaves out those of a deleted account. Lists need no evidence."""
         return super().get_queryset(request).prefetch_related("account", "organization").defer("evidence")
 
+    def exported_rows(self, rows: QuerySet[AuditEvent], *, export: int) -> QuerySet[AuditEvent]:
+        """Leave out the event of the export itself."""
+        return rows.exclude(pk=export)
+
     def heading(self, row: AuditEvent) -> str:
         return " · ".join(filter(None, (row.get_kind_display(), str(row.account or row.organization or ""))))
 

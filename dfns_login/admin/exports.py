@@ -8,18 +8,20 @@ from typing import Any, ClassVar, Final
 
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.decorators import method_decorator
+from django.utils.formats import number_format
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
 from dfns_login.admin.django_types import M
 from dfns_login.admin.model_admin import ReadOnlyAdmin, operator_of
 from dfns_login.ceremonies.operators import record_export
-from dfns_login.models import AuditEvent, Organization
+from dfns_login.models import Organization
 
 ROWS_EXPORTED: Final = 20_000
 """The most rows of an export, newest first."""
@@ -48,8 +50,16 @@ class ExportedAdmin(ReadOnlyAdmin[M]):
         return f"{self.opts.app_label}_{self.opts.model_name}_export"
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        context = {"export_url": reverse(f"{self.admin_site.name}:{self._export_name}"), **(extra_context or {})}
+        context = {
+            "export_url": reverse(f"{self.admin_site.name}:{self._export_name}"),
+            "export_limit": number_format(ROWS_EXPORTED, force_grouping=True),
+            **(extra_context or {}),
+        }
         return super().changelist_view(request, context)
+
+    def exported_rows(self, rows: QuerySet[M], *, export: int) -> QuerySet[M]:
+        """Return the rows to export. export: id of the event that records the export."""
+        return rows
 
     @method_decorator([require_POST, never_cache])
     def export_view(self, request: HttpRequest) -> HttpResponseBase:
@@ -75,7 +85,7 @@ class ExportedAdmin(ReadOnlyAdmin[M]):
             operator=operator_of(request),
             now=now,
         )
-        rows = listed.queryset.exclude(pk=event.pk) if self.model is AuditEvent else listed.queryset
+        rows = self.exported_rows(listed.queryset, export=event.pk)
         name = f"{self.opts.model_name}-{now:%Y-%m-%d-%H%M}.csv"
         return StreamingHttpResponse(
             csv_lines(rows[:ROWS_EXPORTED].iterator(chunk_size=CHUNK), self.exported),

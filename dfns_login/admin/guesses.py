@@ -14,17 +14,17 @@ COUNTABLE: Final = 100
 
 def guesses_in_words(code: OneTimeCode) -> str:
     """Say how often the code was guessed, and by whom; the right guess counts too."""
-    said = [_said(caller, getattr(code, caller.counter)) for caller in Caller if getattr(code, caller.counter)]
-    if not said:
+    phrases = [_guesses_by(caller, getattr(code, caller.counter)) for caller in Caller if getattr(code, caller.counter)]
+    if not phrases:
         return _("Not entered yet") if code.closed_at is None else _("Never entered")
     cap = guess_cap(CodePurpose(code.purpose))
     if code.closed_at is None and cap <= COUNTABLE:
         left = max(0, cap - code.callers_guesses)
-        said.append(ngettext("%(count)d guess left", "%(count)d guesses left", left) % {"count": left})
-    return " · ".join(said)
+        phrases.append(ngettext("%(count)d guess left", "%(count)d guesses left", left) % {"count": left})
+    return " · ".join(phrases)
 
 
-def _said(caller: Caller, count: int) -> str:
+def _guesses_by(caller: Caller, count: int) -> str:
     if caller == Caller.DEVICE:
         text = ngettext("%(count)d guess from a known device", "%(count)d guesses from known devices", count)
     else:

@@ -23,6 +23,7 @@ from django.views.decorators.http import require_POST
 from dfns_login.admin.change_lists import FixedOrderChangeList, NewestRowsChangeList
 from dfns_login.admin.django_types import M, Text, TypedModelAdmin
 from dfns_login.admin.filters import allowed_parameters
+from dfns_login.admin.permissions import may_view
 from dfns_login.admin.rendering import NOTHING, RelatedRows, change_url, origin, whole_agent
 from dfns_login.admin.search import rows_of_account
 from dfns_login.ceremonies.operators import Operator
@@ -170,8 +171,7 @@ class OperationsAdmin(TypedModelAdmin[M]):
 
     def may_view(self, request: HttpRequest, model: type[Model]) -> bool:
         """Whether the user may view rows of another registered model."""
-        other = self.admin_site.get_model_admin(model) if self.admin_site.is_registered(model) else None
-        return other is not None and other.has_view_permission(request)
+        return may_view(model, request=request, site=self.admin_site)
 
     def render_change_form(
         self,

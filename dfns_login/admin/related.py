@@ -7,7 +7,7 @@ from typing import Final
 from django.db.models import Model
 from django.utils.translation import gettext_lazy as _
 
-from dfns_login.admin.codes import code_badge, delivery_badge
+from dfns_login.admin.code_badges import code_badge, delivery_badge
 from dfns_login.admin.rendering import RelatedRows, active_badge, link_to, list_url, moment, origin
 from dfns_login.admin.sessions import session_badge
 from dfns_login.models import Account, AuditEvent, Credential, OneTimeCode, Session
@@ -80,7 +80,7 @@ def _codes(account: Account, *, now: datetime) -> RelatedRows:
             )
             for each in newest
         ],
-        list_url=list_url(OneTimeCode, q=account.username, organization=account.organization_id),
+        list_url=list_url(OneTimeCode, account=account.pk),
     )
 
 

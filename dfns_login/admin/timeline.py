@@ -40,12 +40,22 @@ def when(step: Step, *, begin: datetime) -> str:
     return format_html(text, moment_after(step.at, begin=begin), offset)
 
 
-def timeline(code: OneTimeCode, *, now: datetime) -> Sequence[Step]:
-    """Return the known steps, earliest first, then what comes next."""
+def events_of(code: OneTimeCode) -> Sequence[AuditEvent]:
+    """Events of the account while the code was open, from one index lookup."""
+    if code.account is None:
+        return []
+    until = (code.closed_at or code.expires_at) + AFTERWARDS
+    kinds = (AuditKind.CODE_SENT, AuditKind.CODE_PRESENTED)
+    events = AuditEvent.objects.filter(account=code.account, kind__in=kinds, at__gte=code.issued_at, at__lte=until)
+    return [each for each in events.order_by("at", "pk")[:EVENTS_READ] if each.detail.get("purpose") == code.purpose]
+
+
+def timeline(code: OneTimeCode, *, events: Sequence[AuditEvent], now: datetime) -> Sequence[Step]:
+    """Return the known steps, earliest first, then what comes next. events: those of the code that may be shown."""
     over = code.closed_at is not None or code.expires_at <= now
     last = min(now, code.closed_at or code.expires_at)
-    steps = [*_requested(code), *_sent(code), *_failed(code, last=last), *_guessed(code, last=last)]
-    steps += _ended(code) if over else _to_come(code)
+    steps = [*_requested(code), *_sent(code, events), *_failed(code, last=last), *_guessed(code, last=last)]
+    steps += _ended(code, events) if over else _to_come(code)
     return sorted(steps, key=lambda step: (step.to_come, step.order))
 
 
@@ -58,8 +68,8 @@ def _requested(code: OneTimeCode) -> Iterator[Step]:
         yield _step(code.asked_at, _("Requested again: same code"), Tone.WAITING)
 
 
-def _sent(code: OneTimeCode) -> Iterator[Step]:
-    sent = [event.at for event in _events(code) if _is_sending(event, code)]
+def _sent(code: OneTimeCode, events: Sequence[AuditEvent]) -> Iterator[Step]:
+    sent = [event.at for event in events if _is_sending(event, code)]
     if code.sent_at is not None and code.sent_at not in sent:
         sent.append(code.sent_at)
     for at in sent:
@@ -101,7 +111,7 @@ def _guessed(code: OneTimeCode, *, last: datetime) -> Iterator[Step]:
         yield Step(text=text, tone=Tone.BAD if used_up else Tone.WAITING, order=last, detail=who)
 
 
-def _ended(code: OneTimeCode) -> Iterator[Step]:
+def _ended(code: OneTimeCode, events: Sequence[AuditEvent]) -> Iterator[Step]:
     unsent = code.sent_at is None and code.delivery not in {DeliveryState.NO_RECIPIENT, DeliveryState.SHOWN}
     detail = _("It was never sent.") if unsent else ""
     if code.closed_at is None:
@@ -118,21 +128,11 @@ def _ended(code: OneTimeCode) -> Iterator[Step]:
     }
     text, tone = texts[CodeClosed(code.closed_as)]
     if code.closed_as == CodeClosed.CONSUMED:
-        detail = next((_origin(each) for each in _events(code) if each.kind == AuditKind.CODE_PRESENTED), "")
+        detail = next((_origin(each) for each in events if each.kind == AuditKind.CODE_PRESENTED), "")
     at = code.expires_at if code.closed_as == CodeClosed.EXPIRED else code.closed_at
     if detail == _origin(code):
         detail = _("From where it was requested")
     yield _step(at, text, tone, detail=detail)
-
-
-def _events(code: OneTimeCode) -> list[AuditEvent]:
-    """Events of the account while the code was open, from one index lookup."""
-    if code.account is None:
-        return []
-    until = (code.closed_at or code.expires_at) + AFTERWARDS
-    kinds = (AuditKind.CODE_SENT, AuditKind.CODE_PRESENTED)
-    events = AuditEvent.objects.filter(account=code.account, kind__in=kinds, at__gte=code.issued_at, at__lte=until)
-    return [each for each in events.order_by("at", "pk")[:EVENTS_READ] if each.detail.get("purpose") == code.purpose]
 
 
 def _is_sending(event: AuditEvent, code: OneTimeCode) -> bool:

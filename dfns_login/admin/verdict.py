@@ -4,23 +4,23 @@ A wrong password is not among the reasons. It never reaches the server: the brow
 sign-in ends after its code was entered.
 """
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from django.db.models import Model
 from django.utils.functional import Promise
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
-from dfns_login.admin.codes import code_badge, delivery_badge
+from dfns_login.admin.code_badges import code_badge, delivery_badge
 from dfns_login.admin.django_types import Text
 from dfns_login.admin.guesses import guesses_in_words
-from dfns_login.admin.overview import LIMITS
+from dfns_login.admin.overview import LIMITS, UNKNOWN
+from dfns_login.admin.permissions import MayView
 from dfns_login.admin.rendering import Tone, link_to, moment
 from dfns_login.ceremonies.recovery_waits import waiting_until
-from dfns_login.limits import limits_used_up
+from dfns_login.limits import CacheFlaw, limits_used_up
 from dfns_login.models import (
     Account,
     AccountState,
@@ -36,11 +36,11 @@ from dfns_login.models import (
 )
 from dfns_login.proofs import guess_cap
 from dfns_login.requester import Requester
+from dfns_login.settings import login_settings
 
 UNFINISHED_AFTER: Final = timedelta(minutes=2)
 """A sign-in whose code was entered longer ago than this, and that opened no session, was given up."""
 USUAL_DELIVERY: Final = timedelta(seconds=30)
-MayView = Callable[[type[Model]], bool]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +62,10 @@ class Verdict:
 
 
 def verdict(account: Account, *, may_view: MayView, now: datetime) -> Verdict:
-    """Return the verdict, from what the operator may view: at most four statements and a call to the cache."""
+    """Return the verdict, from what the operator may view: at most four statements and a call to the cache.
+
+    account: read with its organization and user.
+    """
     reasons = [*_account_reasons(account)]
     signing: Collection[str] = ()
     if may_view(Credential) and account.state == AccountState.REGISTERED:
@@ -98,7 +101,9 @@ def _account_reasons(account: Account) -> Iterator[Reason]:
         yield _stops(_("Their Django user is not active."), _("Set “Active” on the page of the user."))
     if account.email_refused_at is not None:
         yield _hinders(
-            _said(_("The mail server refused their address for good, last on {}."), moment(account.email_refused_at)),
+            _interpolate(
+                _("The mail server refused their address for good, last on {}."), moment(account.email_refused_at)
+            ),
             _("Check the address with them, and whether their mailbox is full. A passkey needs no email."),
         )
 
@@ -108,7 +113,9 @@ def _lock_reasons(account: Account, signing: Collection[str], *, now: datetime) 
         return
     only_password = set(signing) == {CredentialKind.PASSWORD_PROTECTED_KEY}
     yield (_stops if only_password else _hinders)(
-        _said(_("The owner locked the account until {}. A password doesn't sign in."), moment(account.locked_until)),
+        _interpolate(
+            _("The owner locked the account until {}. A password doesn't sign in."), moment(account.locked_until)
+        ),
         _("A passkey or the recovery kit unlocks it. Before you unlock it, make sure that the owner asks you to."),
     )
 
@@ -125,24 +132,33 @@ def _credential_reasons(account: Account, signing: Collection[str], *, has_kit: 
         yield _stops(_("The organization requires a second factor, and they have one credential only."), advice)
     else:
         labels = sorted({str(CredentialKind(kind).label) for kind in signing})
-        yield Reason(tone=Tone.GOOD, text=_said(_("Active credentials: {}."), ", ".join(labels)))
+        yield Reason(tone=Tone.GOOD, text=_interpolate(_("Active credentials: {}."), ", ".join(labels)))
 
 
 def _code_reasons(account: Account, *, now: datetime) -> Iterator[Reason]:
     mine = OneTimeCode.objects.filter(organization=account.organization_id, recipient=account.username)
     code = mine.exclude(purpose=CodePurpose.CREDENTIAL).defer("salt", "key_id").order_by("-issued_at", "-pk").first()
-    requester = Requester(address=code.address if code else "")
-    used_up = limits_used_up(account.recipient, email=account.email, requester=requester, now=now)
-    for each in used_up or ():
-        text = _said(_("A limit is reached: {}, until {}."), LIMITS[each.rate], moment(each.until))
-        yield _hinders(text, _("It ends by itself. Known devices have limits of their own."))
+    yield from _limit_reasons(account, address=code.address if code else "", now=now)
     if code is not None:
         badges = code_badge(code, now=now), delivery_badge(code, now=now), guesses_in_words(code)
-        text = _said(_("Last code, requested {}: {} {} {}"), link_to(code, moment(code.issued_at)), *badges)
-        yield _fate(code, text, now=now)
+        text = _interpolate(_("Last code, requested {}: {} {} {}"), link_to(code, moment(code.issued_at)), *badges)
+        yield _last_code_reason(code, text, now=now)
 
 
-def _fate(code: OneTimeCode, text: Text, *, now: datetime) -> Reason:
+def _limit_reasons(account: Account, *, address: str, now: datetime) -> Iterator[Reason]:
+    requester = Requester(address=address)
+    used_up = limits_used_up(account.recipient, email=account.email, requester=requester, now=now)
+    if used_up == CacheFlaw.DOWN and login_settings().cache_outage == "refuse":
+        yield _stops(_("The cache is down, and CACHE_OUTAGE refuses everybody meanwhile."), UNKNOWN[used_up])
+    elif isinstance(used_up, CacheFlaw):
+        yield Reason(tone=Tone.OVER, text=_("Whether a limit is reached is unknown."), advice=UNKNOWN[used_up])
+    else:
+        for each in used_up:
+            text = _interpolate(_("A limit is reached: {}, until {}."), LIMITS[each.rate], moment(each.until))
+            yield _hinders(text, _("It ends by itself. Known devices have limits of their own."))
+
+
+def _last_code_reason(code: OneTimeCode, text: Text, *, now: datetime) -> Reason:
     """What became of the last code, and what to do about it."""
     over = code.closed_at is not None or code.expires_at <= now
     delivery = DeliveryState(code.delivery)
@@ -175,12 +191,12 @@ def _event_reasons(account: Account, *, now: datetime) -> Iterator[Reason]:
         return
     linked = link_to(last, moment(last.at))
     if last.kind == AuditKind.SIGNED_IN:
-        yield Reason(tone=Tone.GOOD, text=_said(_("They last signed in {}."), linked))
+        yield Reason(tone=Tone.GOOD, text=_interpolate(_("They last signed in {}."), linked))
     elif last.kind == AuditKind.CREDENTIAL_SUSPECTED:
-        text = _said(_("Last refused sign-in {}: a passkey may have been copied."), linked)
+        text = _interpolate(_("Last refused sign-in {}: a passkey may have been copied."), linked)
         yield _hinders(text, _("Ask them whether they restored a device. If not, deactivate that passkey."))
     elif last.detail.get("purpose") == CodePurpose.LOGIN and last.at <= now - UNFINISHED_AFTER:
-        text = _said(_("Last sign-in {}: the code was right, but no valid signature followed."), linked)
+        text = _interpolate(_("Last sign-in {}: the code was right, but no valid signature followed."), linked)
         yield _hinders(
             text,
             _(
@@ -194,7 +210,7 @@ def _recovery_reasons(account: Account, *, now: datetime) -> Iterator[Reason]:
     if (ready := waiting_until(account, now=now)) is None:
         return
     if ready > now:
-        text = _said(_("A recovery waits until {}."), moment(ready))
+        text = _interpolate(_("A recovery waits until {}."), moment(ready))
         yield Reason(tone=Tone.OVER, text=text, advice=_("Then they start it again. If they didn't, cancel it below."))
     else:
         text = _("A recovery has waited and can be completed.")
@@ -203,7 +219,7 @@ def _recovery_reasons(account: Account, *, now: datetime) -> Iterator[Reason]:
         )
 
 
-def _said(template: Promise | str, *values: object) -> Text:
+def _interpolate(template: Promise | str, *values: object) -> Text:
     return format_html(str(template), *values)
 
 

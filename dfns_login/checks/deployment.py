@@ -40,10 +40,7 @@ from urllib.parse import unquote, urlsplit
 from celery import current_app
 from django.apps import apps
 from django.conf import settings
-from django.core.cache.backends.db import DatabaseCache
 from django.core.cache.backends.dummy import DummyCache
-from django.core.cache.backends.filebased import FileBasedCache
-from django.core.cache.backends.locmem import LocMemCache
 from django.core.checks import CheckMessage, Error, Info, Warning  # noqa: A004  as Django names it
 from django.core.mail.backends.smtp import EmailBackend
 from django.urls import NoReverseMatch, reverse
@@ -51,7 +48,7 @@ from django.utils.module_loading import import_string
 
 from dfns_login.checks import monitoring
 from dfns_login.delivery import MISSING_APP, SEND_LIMIT, has_celery_app, missing_lines
-from dfns_login.limits import CODE_PER_USER, waits_are_bounded
+from dfns_login.limits import CODE_PER_USER, CacheFlaw, flaw_of, waits_are_bounded
 from dfns_login.models import CodePurpose
 from dfns_login.paths import resolve_path
 from dfns_login.proofs import RENEWAL_MARGIN, code_format, guess_cap
@@ -172,9 +169,10 @@ def _check_cache(_conf: LoginSettings) -> Iterator[CheckMessage]:
     given: Mapping[str, Any] = settings.CACHES.get(alias, {})
     backend = import_string(given["BACKEND"]) if "BACKEND" in given else DummyCache
     hint = "Rate limits are counted in this cache by all processes. Use Redis or Valkey."
-    if issubclass(backend, LocMemCache | DummyCache):
+    flaw = flaw_of(backend)
+    if flaw == CacheFlaw.NOT_SHARED:
         yield Error(f"The cache {alias!r} is not shared between processes.", hint=hint, id="dfns_login.E023")
-    elif issubclass(backend, DatabaseCache | FileBasedCache):
+    elif flaw == CacheFlaw.NOT_ATOMIC:
         yield Warning(f"The cache {alias!r} does not count atomically.", hint=hint, id="dfns_login.W023")
     elif not waits_are_bounded() and not any("timeout" in name.lower() for name in given.get("OPTIONS", {})):
         hint = "A call that hangs keeps a thread, even when the cache is back. Set timeouts in its OPTIONS."

@@ -15,8 +15,6 @@ from celery import current_app
 from django.conf import settings
 from django.core import mail
 from django.core.cache import caches
-from django.core.cache.backends.dummy import DummyCache
-from django.core.cache.backends.locmem import LocMemCache
 from django.core.exceptions import ImproperlyConfigured
 from django.core.mail.backends.smtp import EmailBackend
 
@@ -24,6 +22,7 @@ from dfns_login.delivery import MISSING_APP, has_celery_app, missing_lines
 from dfns_login.doctor.database import probe_database
 from dfns_login.doctor.results import MAX_DRIFT, Clock, Finding, Level, Probe, bad, good
 from dfns_login.key_rings import key_ids
+from dfns_login.limits import CacheFlaw, flaw_of
 from dfns_login.tasks import SWEPT_AT_KEY
 
 PING_SECONDS: Final = 1.5
@@ -49,7 +48,7 @@ def _keys(_clock: Clock) -> Iterator[Finding]:
 
 def _cache(clock: Clock) -> Iterator[Finding]:
     alias = getattr(settings, "RATELIMIT_USE_CACHE", "default")
-    if isinstance(caches[alias], LocMemCache | DummyCache):
+    if flaw_of(type(caches[alias])) == CacheFlaw.NOT_SHARED:
         yield bad("cache", "Not shared between processes, so rate limits do not work.", remedy="Use Redis or Valkey.")
         return
     key = f"dfns_login:doctor:{secrets.token_hex(8)}"

@@ -1,4 +1,5 @@
 from dfns_login.limits.bounded import CacheDown
+from dfns_login.limits.cache_flaws import CacheFlaw, flaw_of
 from dfns_login.limits.counting import KNOWN, count, count_request
 from dfns_login.limits.flags import clear_flag, set_flag, store_number
 from dfns_login.limits.rates import (
@@ -28,12 +29,14 @@ __all__ = [
     "KNOWN",
     "LOGIN_RATES",
     "CacheDown",
+    "CacheFlaw",
     "Rate",
     "Subject",
     "UsedUp",
     "clear_flag",
     "count",
     "count_request",
+    "flaw_of",
     "limits_used_up",
     "refused_since",
     "set_flag",

@@ -44,21 +44,13 @@ def call_cache(call: Callable[[], T], *, alias: str) -> T:
 
     Raises: CacheDown, whatever the cache's client raises. ImproperlyConfigured and ImportError, if there is no client.
     """
-    if isinstance(caches[alias], WITHOUT_SERVER):
-        return call_in_place(call)
-    return call_in_place(lambda: _calls.run(call))
+    return call_in_place(lambda: call() if isinstance(caches[alias], WITHOUT_SERVER) else _calls.run(call))
 
 
-def start_cache_call(call: Callable[[], object], *, alias: str) -> None:
-    """Make a call to the cache without waiting for it. A failure is not reported.
-
-    A cache in the database is left out: its statements would belong to the caller's transaction.
-    """
-    cache = caches[alias]
-    if isinstance(cache, DatabaseCache):
-        return
+def start_cache_call(call: Callable[[], object]) -> None:
+    """Make a call to a cache with a server, without waiting for it. A failure is not reported."""
     with suppress(CacheDown):
-        call_in_place(call if isinstance(cache, WITHOUT_SERVER) else lambda: _calls.start(call))
+        call_in_place(lambda: _calls.start(call))
 
 
 def call_in_place(call: Callable[[], T]) -> T:

@@ -64,7 +64,7 @@ def count(rates: Iterable[Rate], subjects: Mapping[Subject, str], *, scope: str)
 
     Raises: RateExceeded, if a rate is used up. ServiceUnavailable, if the cache is down and `CACHE_OUTAGE` is `refuse`.
     """
-    if not getattr(settings, "RATELIMIT_ENABLE", True):
+    if not limits_are_on():
         return
     counters = counters_of(rates, subjects, scope=scope)
     try:
@@ -80,7 +80,13 @@ def count(rates: Iterable[Rate], subjects: Mapping[Subject, str], *, scope: str)
             raise ServiceUnavailable("cache down", retry_after=RETRY_AFTER_OUTAGE) from error
         return
     if exceeded is not None:
-        raise RateExceeded(exceeded.window.name, retry_after=timedelta(seconds=exceeded.seconds_left + 1))
+        wait = timedelta(seconds=exceeded.seconds_left + 1)
+        raise RateExceeded.of(exceeded.window.rate, window=exceeded.window.text, retry_after=wait)
+
+
+def limits_are_on() -> bool:
+    """Whether the project has not turned rate limits off."""
+    return bool(getattr(settings, "RATELIMIT_ENABLE", True))
 
 
 def counters_of(rates: Iterable[Rate], subjects: Mapping[Subject, str], *, scope: str) -> list[Counter]:

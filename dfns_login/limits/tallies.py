@@ -16,7 +16,8 @@ from django.core.cache import caches
 from django.dispatch import receiver
 
 from dfns_login.errors import RateExceeded, Refusal
-from dfns_login.limits.bounded import CacheDown, call_cache, start_cache_call
+from dfns_login.limits.bounded import start_cache_call
+from dfns_login.limits.cache_flaws import CacheFlaw, flaw_of, read_counts
 from dfns_login.limits.redis_server import cache_alias
 from dfns_login.signals import request_refused
 
@@ -42,7 +43,7 @@ class Tallies:
                 return
             self._next = time.monotonic() + PAUSE_SECONDS
             taken, self._counts = self._counts, Counter()
-        start_cache_call(lambda: _store(taken), alias=cache_alias())
+        start_cache_call(lambda: _store(taken))
 
     def reset(self) -> None:
         """Forget what was counted, and store the next count at once."""
@@ -55,26 +56,26 @@ tallies: Final = Tallies()
 
 @receiver(request_refused, dispatch_uid="dfns_login.limits.tallies")
 def tally(*, refusal: Refusal, **_: object) -> None:
-    """Count the refusal by its class; that of a rate by the rate's name."""
-    name = refusal.reason.partition(" ")[0] if isinstance(refusal, RateExceeded) else type(refusal).__name__
-    tallies.add(name, now=datetime.now(UTC))
+    """Count the refusal by its class; that of a rate by the rate's name. A cache that miscounts is left alone."""
+    if flaw_of(type(caches[cache_alias()])) is None:
+        name = refusal.rate if isinstance(refusal, RateExceeded) else type(refusal).__name__
+        tallies.add(name, now=datetime.now(UTC))
 
 
-def refused_since(begin: datetime, names: Collection[str], *, now: datetime) -> Mapping[str, int] | None:
-    """Return how many requests were refused under each of these names; None if the cache is down.
+def refused_since(begin: datetime, names: Collection[str], *, now: datetime) -> Mapping[str, int] | CacheFlaw:
+    """Return how many requests were refused under each of these names, or why that is unknown.
 
     By the hour for up to two days, else by the day (UTC).
     """
     unit, form = (timedelta(hours=1), HOUR) if now - begin <= timedelta(days=2) else (timedelta(days=1), DAY)
     steps = range(1 + int((now - begin) / unit))
     keys = {_key(name, now - unit * step, form): name for name in names for step in steps}
-    try:
-        found = call_cache(lambda: caches[cache_alias()].get_many(keys), alias=cache_alias())
-    except CacheDown:
-        return None
+    found = read_counts(keys)
+    if isinstance(found, CacheFlaw):
+        return found
     total: Counter[str] = Counter()
     for key, count in found.items():
-        total[keys[key]] += int(count)
+        total[keys[key]] += count
     return total
 
 

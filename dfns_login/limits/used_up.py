@@ -6,10 +6,9 @@ from datetime import UTC, datetime
 from typing import Final
 
 from django.conf import settings
-from django.core.cache import caches
 
-from dfns_login.limits.bounded import CacheDown, call_cache
-from dfns_login.limits.counting import KNOWN, counters_of
+from dfns_login.limits.cache_flaws import CacheFlaw, read_counts
+from dfns_login.limits.counting import KNOWN, counters_of, limits_are_on
 from dfns_login.limits.rates import (
     CODE_RATES,
     EMAIL_PER_MAILBOX,
@@ -19,7 +18,6 @@ from dfns_login.limits.rates import (
     Rate,
     Subject,
 )
-from dfns_login.limits.redis_server import cache_alias
 from dfns_login.requester import Requester
 from dfns_login.usernames import Recipient
 
@@ -46,12 +44,16 @@ class UsedUp:
     until: datetime
 
 
-def limits_used_up(recipient: Recipient, *, email: str, requester: Requester, now: datetime) -> list[UsedUp] | None:
-    """Return the rates that are used up for strangers of this name, address and network; None if the cache is down.
+def limits_used_up(
+    recipient: Recipient, *, email: str, requester: Requester, now: datetime
+) -> Sequence[UsedUp] | CacheFlaw:
+    """Return the rates that are used up for strangers of this name, address and network, or why that is unknown.
 
     requester: only its address is used, as that of the last request for a code.
     Known devices have rates of their own, counted by device id, which only the device has.
     """
+    if not limits_are_on():
+        return ()
     user = f" {recipient.key}"
     subjects = {
         Subject.USER: user,
@@ -68,15 +70,14 @@ def limits_used_up(recipient: Recipient, *, email: str, requester: Requester, no
     counters = [each for scope, rates in SCOPES.items() for each in counters_of(rates, subjects, scope=scope)]
     prefix = getattr(settings, "RATELIMIT_CACHE_PREFIX", "rl:")
     keys = {prefix + each.cache_key(each.ends_at(second)): each for each in counters}
-    try:
-        found = call_cache(lambda: caches[cache_alias()].get_many(keys), alias=cache_alias())
-    except CacheDown:
-        return None
+    found = read_counts(keys)
+    if isinstance(found, CacheFlaw):
+        return found
     used_up: dict[str, UsedUp] = {}
     for key, count in found.items():
         counter = keys[key]
-        if int(count) >= counter.window.limit:
-            rate = counter.window.name.partition(" ")[0]
+        if count >= counter.window.limit:
+            rate = counter.window.rate
             until = datetime.fromtimestamp(counter.ends_at(second), UTC)
             before = used_up.get(rate)
             used_up[rate] = UsedUp(rate=rate, until=max(until, before.until) if before else until)

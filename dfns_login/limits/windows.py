@@ -17,9 +17,9 @@ LIFETIME_MARGIN = core.EXPIRATION_FUDGE
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RateWindow:
-    """One window of a rate. limit: requests allowed per period. period: seconds."""
+    """One window of a rate. rate: its name. text: as configured. limit: requests per period. period: seconds."""
 
-    name: str
+    rate: str
     text: str
     group: str
     limit: int
@@ -61,7 +61,7 @@ def windows_of(rate: Rate, *, texts: tuple[str, ...], scope: str) -> tuple[RateW
     parsed = [(text, Window.parse(text)) for text in texts]
     return tuple(
         RateWindow(
-            name=f"{rate.name} {text}",
+            rate=rate.name,
             text=text,
             group=group,
             limit=window.count,

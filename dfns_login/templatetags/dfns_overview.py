@@ -1,5 +1,6 @@
 """The overview on the app's page in the admin. The page itself is Django's, so a tag adds what it lacks."""
 
+from functools import partial
 from typing import Any
 
 from django import template
@@ -12,7 +13,12 @@ register = template.Library()
 def dfns_overview(context: dict[str, Any]) -> dict[str, Any]:
     """Render what the signed-in operator may view, for the period and organization in the query."""
     # Django imports this module in every project, also in one without the admin.
-    from dfns_login.admin.overview import Asked, overview  # noqa: PLC0415
+    from django.contrib.admin.sites import all_sites  # noqa: PLC0415
+
+    from dfns_login.admin.overview import OverviewQuery, overview  # noqa: PLC0415
+    from dfns_login.admin.permissions import may_view  # noqa: PLC0415
 
     request = context["request"]
-    return {"overview": overview(Asked.of(request), may=request.user.has_perm, now=timezone.now())}
+    site = next(each for each in all_sites if each.name == request.current_app)
+    allowed = partial(may_view, request=request, site=site)
+    return {"overview": overview(OverviewQuery.of(request), may_view=allowed, now=timezone.now())}

@@ -149,6 +149,10 @@ def test_who_may_not_view_exports_nothing(scene: AdminRecords) -> None:
     assert [each.detail["records"] for each in events()] == ["auditevent"]
 
 
+def test_the_list_says_how_much_is_exported(operator: Client, db: None) -> None:
+    assert "Up to 20,000 rows of this list" in operator.get(f"{ADMIN}/onetimecode/").content.decode()
+
+
 def test_the_list_offers_the_export_of_what_it_shows(operator: Client, db: None) -> None:
     page = operator.get(f"{ADMIN}/onetimecode/", {"state": "open"}).content.decode()
     assert f'action="{CODES}?state=open"' in page

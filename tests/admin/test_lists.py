@@ -230,6 +230,17 @@ def test_objects_are_found_by_their_account(operator: Client, scene: AdminRecord
     assert len(operator.get(f"{ADMIN}/credential/", {"q": credential.pk}).context["cl"].result_list) == 1
 
 
+def test_no_address_is_in_a_link_from_the_page_of_an_account(operator: Client, scene: AdminRecords) -> None:
+    """Access logs and browsers keep what is in a URL."""
+    unsent = make_code("jane@b.co", scene.account.organization_id, age=timedelta(0))
+    jane = make_account(scene.account.organization, "jane@b.co")
+    links = re.findall(r'href="([^"]*)"', operator.get(page_of("account", jane.pk)).content.decode())
+    assert not [each for each in links if "jane" in each]
+    assert f"{CODES}?account={jane.pk}" in links
+    assert listed(operator, account=jane.pk) == [unsent.pk]
+    assert listed(operator, account="us-nobody") == []
+
+
 def test_sessions_are_narrowed_to_the_live_ones(operator: Client, scene: AdminRecords) -> None:
     def found(state: str) -> set[str]:
         rows = operator.get(f"{ADMIN}/session/", {"state": state}).context["cl"].result_list

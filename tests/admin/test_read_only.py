@@ -1,13 +1,26 @@
 """Rows are looked at. No form, however it is sent, adds, changes or deletes one (R-100)."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.apps import apps
 from django.test import Client
 
-from dfns_login.models import Account, OneTimeCode, Organization
-from tests.support.admin_records import ADMIN, MODELS, READ_ONLY, AdminRecords, act, operate, page_of, staff_client
+from dfns_login.audit import record_event
+from dfns_login.models import Account, AuditKind, OneTimeCode, Organization
+from dfns_login.requester import Requester
+from tests.support.admin_records import (
+    ADMIN,
+    MODELS,
+    READ_ONLY,
+    AdminRecords,
+    act,
+    make_code,
+    operate,
+    page_of,
+    staff_client,
+)
 
 ALL = [f"{verb}_{model}" for verb in ("add", "change", "delete", "view") for model in MODELS]
 
@@ -117,6 +130,32 @@ def test_an_account_shows_only_what_its_viewer_may_see(scene: AdminRecords) -> N
     assert (
         b"Events" in staff_client("view_account", "view_auditevent").get(page_of("account", scene.account.pk)).content
     )
+
+
+@pytest.mark.slow
+def test_what_only_events_tell_takes_permission_to_view_them(scene: AdminRecords) -> None:
+    """Every list and page, of somebody who may view everything else."""
+    elsewhere = Requester(address="203.0.113.99", agent="", locale="")
+    presented = make_code(
+        scene.account.username, scene.account.organization_id, account=scene.account, closed_as="consumed"
+    )
+    at = presented.issued_at + timedelta(minutes=1)
+    record_event(AuditKind.CODE_PRESENTED, account=scene.account, requester=elsewhere, now=at, purpose="login")
+    record_event(AuditKind.SIGNED_IN, account=scene.account, requester=elsewhere, now=at + timedelta(days=300))
+    told = (elsewhere.address, "ast sign-in", f"{at + timedelta(days=300):%Y-%m-%dT}")
+
+    def pages_that_tell(client: Client) -> set[str]:
+        pages = [page for page in scene.pages() if "auditevent" not in page]
+        return {page for page in pages for text in told if text in client.get(page).content.decode()}
+
+    models = [model for model in MODELS if model != "auditevent"]
+    assert pages_that_tell(staff_client(*(f"view_{model}" for model in models))) == set()
+    control = pages_that_tell(staff_client(*(f"view_{model}" for model in MODELS)))
+    assert control >= {
+        f"{ADMIN}/account/",
+        page_of("account", scene.account.pk),
+        page_of("onetimecode", presented.pk),
+    }
 
 
 def test_permission_to_change_one_model_is_none_for_another(scene: AdminRecords) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from dfns_login.admin.timeline import Step, timeline, when
+from dfns_login.admin.timeline import Step, events_of, timeline, when
 from dfns_login.audit import record_event
 from dfns_login.models import AuditKind, CodePurpose, OneTimeCode
 from dfns_login.proofs.codes import issue_code
@@ -19,7 +19,11 @@ pytestmark = pytest.mark.django_db
 
 
 def steps_of(now: datetime = NOW, **fields: Any) -> list[Step]:
-    return list(timeline(make_code("jane@b.co", "or-x", now=now, **fields), now=now))
+    return history(make_code("jane@b.co", "or-x", now=now, **fields), now=now)
+
+
+def history(code: OneTimeCode, *, now: datetime) -> list[Step]:
+    return list(timeline(code, events=events_of(code), now=now))
 
 
 def texts(steps: list[Step]) -> list[str]:
@@ -85,7 +89,7 @@ def test_a_real_delivery_is_told_step_by_step(mailoutbox: list[Any]) -> None:
     pk = issue_code(jane.account.recipient, purpose=CodePurpose.LOGIN, requester=SOMEWHERE, now=NOW)
     deliver_at(NOW + timedelta(seconds=1))
     issue_code(jane.account.recipient, purpose=CodePurpose.LOGIN, requester=SOMEWHERE, now=NOW + timedelta(minutes=2))
-    asked_again = timeline(OneTimeCode.objects.get(pk=pk), now=NOW + timedelta(minutes=2))
+    asked_again = history(OneTimeCode.objects.get(pk=pk), now=NOW + timedelta(minutes=2))
     assert texts(list(asked_again)) == [
         "Requested; email queued",
         "Handed to the mail server",
@@ -99,7 +103,7 @@ def test_a_real_delivery_is_told_step_by_step(mailoutbox: list[Any]) -> None:
     assert OneTimeCode.objects.record_guess(code=code, matched=True, cap=10, now=NOW + timedelta(minutes=3))
     at = NOW + timedelta(minutes=3)
     record_event(AuditKind.CODE_PRESENTED, account=jane.account, requester=SOMEWHERE, now=at, purpose="login")
-    told = list(timeline(OneTimeCode.objects.get(pk=pk), now=NOW + timedelta(hours=1)))
+    told = history(OneTimeCode.objects.get(pk=pk), now=NOW + timedelta(hours=1))
     assert texts(told) == [
         "Requested; email queued",
         "Handed to the mail server",
@@ -114,7 +118,7 @@ def test_a_real_delivery_is_told_step_by_step(mailoutbox: list[Any]) -> None:
 def test_events_of_another_purpose_are_not_told(scene: AdminRecords) -> None:
     other = OneTimeCode.objects.get(purpose="recovery")
     OneTimeCode.objects.filter(pk=other.pk).update(account=scene.account)
-    assert "Handed to the mail server" not in texts(list(timeline(OneTimeCode.objects.get(pk=other.pk), now=NOW)))
+    assert "Handed to the mail server" not in texts(history(OneTimeCode.objects.get(pk=other.pk), now=NOW))
 
 
 def test_times_are_the_operators_own(operator: Client, scene: AdminRecords, settings) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -10,13 +11,14 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import translation
+from django.utils.html import escape
 
 from dfns_login.admin.rendering import Tone
 from dfns_login.admin.verdict import Verdict, verdict
 from dfns_login.api import login, recovery, registration
 from dfns_login.audit import record_event
 from dfns_login.errors import RateExceeded
-from dfns_login.limits import CODE_RATES, CacheDown, count_request
+from dfns_login.limits import CODE_RATES, count_request
 from dfns_login.limits.used_up import SCOPES
 from dfns_login.models import (
     Account,
@@ -31,6 +33,7 @@ from dfns_login.models import (
 from dfns_login.requester import Requester
 from tests.support.admin_records import AdminRecords, make_code, page_of, staff_client
 from tests.support.factories import make_person
+from tests.support.unknown_counts import WORDS, cache_that
 
 NOW = datetime.now(UTC)
 HERE = Requester(address="192.0.2.7")
@@ -176,7 +179,7 @@ def test_a_sign_in_under_way_or_done_is_no_failed_one(jane: Account) -> None:
     assert found(jane, now=NOW + timedelta(minutes=2)).tone == Tone.GOOD
 
 
-def test_a_limit_is_named_while_it_is_used_up(jane: Account, settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_limit_is_named_while_it_is_used_up(jane: Account, settings) -> None:
     settings.DFNS_LOGIN = settings.DFNS_LOGIN | {"RATES": {"code_per_user": ("2/d",)}}
     code(jane, delivery="sent")
     count_request(CODE_RATES, requester=HERE, recipient=jane.recipient, scope="login_code")
@@ -188,10 +191,31 @@ def test_a_limit_is_named_while_it_is_used_up(jane: Account, settings, monkeypat
         count_request(CODE_RATES, requester=HERE, recipient=jane.recipient, scope="login_code")
     assert found(make_person(jane.organization, "other@b.co").account).tone == Tone.GOOD
 
-    def fail(*_: object, **__: object) -> None:
-        raise CacheDown(ConnectionError())
 
-    monkeypatch.setattr("dfns_login.limits.used_up.call_cache", fail)
+@pytest.mark.parametrize("flaw", WORDS)
+def test_a_limit_that_is_unknown_is_not_taken_for_none(jane: Account, settings, tmp_path: Path, flaw: str) -> None:
+    with cache_that(flaw, settings, tmp_path):
+        seen = found(jane)
+    assert seen.tone == Tone.GOOD
+    assert str(seen.reasons[-1].text) == "Whether a limit is reached is unknown."
+    assert WORDS[flaw] in escape(seen.reasons[-1].advice)
+
+
+def test_a_cache_that_is_down_stops_everybody_if_the_project_requires_it(
+    jane: Account, settings, tmp_path: Path
+) -> None:
+    settings.DFNS_LOGIN = settings.DFNS_LOGIN | {"CACHE_OUTAGE": "refuse"}
+    with cache_that("server killed", settings, tmp_path):
+        seen = found(jane)
+    assert seen.tone == Tone.BAD
+    assert str(seen.reasons[0].text).startswith("The cache is down")
+
+
+def test_no_limit_is_reached_if_the_project_turned_limits_off(jane: Account, settings) -> None:
+    settings.DFNS_LOGIN = settings.DFNS_LOGIN | {"RATES": {"code_per_user": ("1/d",)}}
+    count_request(CODE_RATES, requester=HERE, recipient=jane.recipient, scope="login_code")
+    assert found(jane).tone == Tone.WAITING
+    settings.RATELIMIT_ENABLE = False
     assert found(jane).tone == Tone.GOOD
 
 
@@ -217,9 +241,17 @@ def test_only_what_may_be_viewed_is_said(jane: Account) -> None:
     for each, texts in ((Credential, 2), (OneTimeCode, 2)):
         assert len(found(jane, without=(each,)).reasons) == texts
     assert found(jane, without=(Credential, OneTimeCode, Session)).tone == Tone.WAITING
+
+
+def test_four_statements_answer_at_most(jane: Account, settings) -> None:
+    settings.DFNS_LOGIN = settings.DFNS_LOGIN | {"RECOVERY_WAIT": timedelta(hours=9)}
+    code(jane)
+    present(jane, age=timedelta(minutes=9))
+    wait(jane)
+    read = Account.objects.select_related("organization", "user").get(pk=jane.pk)
     with CaptureQueriesContext(connection) as statements:
-        verdict(jane, may_view=lambda _: True, now=NOW)
-    assert len(statements) <= 5
+        verdict(read, may_view=lambda _: True, now=NOW)
+    assert len(statements) == 4
 
 
 def test_the_page_begins_with_the_verdict(operator: Client, scene: AdminRecords) -> None:

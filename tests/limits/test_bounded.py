@@ -3,11 +3,9 @@
 import threading
 import time
 from collections.abc import Iterator
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
-from django.core.cache.backends.base import BaseCache
-from django.core.cache.backends.locmem import LocMemCache
 from django.core.exceptions import ImproperlyConfigured
 from django.test import Client
 
@@ -17,59 +15,20 @@ from dfns_login.requester import Requester
 from dfns_login.tasks import sweep
 from tests.support.api_client import ask_code
 from tests.support.factories import make_person
+from tests.support.remote_cache import ErrorOfAClient, Remote
+from tests.support.scarce_threads import no_more_threads
 
 HERE = Requester(address="192.0.2.7")
 LIMIT = 3
 """Seconds. A call ends within one; machines that run tests are slow."""
 
 
-class ErrorOfAClient(Exception):
-    """As `pylibmc.Error` and `pymemcache.MemcacheError`: not an OSError."""
-
-
-class Remote(BaseCache):
-    """A cache whose client does what the test says."""
-
-    error: ClassVar[Exception | None] = None
-    released: ClassVar[threading.Event] = threading.Event()
-
-    def __init__(self, _location: str, params: dict[str, Any]) -> None:
-        super().__init__(params)
-        self._kept = LocMemCache("remote", params)
-
-    def _answer(self, name: str, *arguments: Any, **options: Any) -> Any:
-        self.released.wait(60)
-        if self.error is not None:
-            raise self.error
-        return getattr(self._kept, name)(*arguments, **options)
-
-    def add(self, *arguments: Any, **options: Any) -> Any:
-        return self._answer("add", *arguments, **options)
-
-    def get(self, *arguments: Any, **options: Any) -> Any:
-        return self._answer("get", *arguments, **options)
-
-    def set(self, *arguments: Any, **options: Any) -> Any:
-        return self._answer("set", *arguments, **options)
-
-    def incr(self, *arguments: Any, **options: Any) -> Any:
-        return self._answer("incr", *arguments, **options)
-
-    def delete(self, *arguments: Any, **options: Any) -> Any:
-        return self._answer("delete", *arguments, **options)
-
-    def clear(self) -> None:
-        self._kept.clear()
-
-
 @pytest.fixture(autouse=True)
 def remote(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Remote]]:
     monkeypatch.setattr(bounded, "_calls", bounded.BoundedCalls())
-    settings.CACHES = {"default": {"BACKEND": f"{__name__}.Remote"}}
-    Remote.error, Remote.released = None, threading.Event()
-    Remote.released.set()
-    yield Remote
-    Remote.released.set()
+    settings.CACHES = {"default": {"BACKEND": f"{Remote.__module__}.Remote"}}
+    with Remote.answering() as cache:
+        yield cache
 
 
 @pytest.fixture(params=[ErrorOfAClient("x"), OSError("x"), RuntimeError("x"), ValueError("x"), KeyError("x"), "hangs"])
@@ -117,20 +76,12 @@ def test_requests_and_the_sweep_survive_an_outage_of_any_cache(outage: object) -
     sweep()
 
 
-def test_a_process_without_more_threads_recovers(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_without_more_threads_recovers() -> None:
     """A thread that does not start is not counted, and nothing waits in the queue for it."""
-    start = threading.Thread.start
-
-    def refuse(thread: threading.Thread) -> None:
-        if thread.name == "dfns_login-cache":
-            raise RuntimeError("can't start new thread")
-        start(thread)
-
-    monkeypatch.setattr(threading.Thread, "start", refuse)
-    for number in range(bounded.MAX_THREADS + 1):
-        with pytest.raises(CacheDown):
-            store_number(f"n{number}", 1, seconds=60)
-    monkeypatch.setattr(threading.Thread, "start", start)
+    with no_more_threads():
+        for number in range(bounded.MAX_THREADS + 1):
+            with pytest.raises(CacheDown):
+                store_number(f"n{number}", 1, seconds=60)
     store_number("n", 1, seconds=60)
 
 

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 import redis
 from django.conf import settings as django_settings
-from django.core.cache.backends.base import BaseCache
 
 from dfns_login.errors import RateExceeded, ServiceUnavailable
 from dfns_login.limits import CODE_PER_USER, CODE_RATES, Subject, count, count_request
@@ -15,6 +14,7 @@ from dfns_login.limits.rates import CODE_PER_ADDRESS, CODE_PER_NETWORK
 from dfns_login.requester import Requester
 from dfns_login.usernames import Recipient
 from tests.support.clock import MINUTE, SECOND, StillClock
+from tests.support.remote_cache import Forgetful
 
 HERE = Requester(address="192.0.2.7")
 
@@ -138,27 +138,13 @@ def test_a_window_that_ends_while_it_is_counted_is_no_outage(
     assert "outage" not in caplog.text
 
 
-class ForgetfulCache(BaseCache):
-    """Neither adds nor increments, like memcached when its server is down."""
-
-    def __init__(self, _location: str, params: dict[str, Any]) -> None:
-        super().__init__(params)
-
-    def add(self, *_: object, **__: object) -> bool:
-        return False
-
-    def incr(self, *_: object, **__: object) -> int:
-        msg = "no such key"
-        raise ValueError(msg)
-
-
 class TestWithoutCache:
     @pytest.fixture(params=["dead", "forgetful"])
     def _cache(self, request: pytest.FixtureRequest, settings: Any, tmp_path: Any, windows: StillClock) -> None:
         if request.param == "dead":
             default = {**settings.CACHES["default"], "LOCATION": f"unix://{tmp_path}/nobody.sock?db=0"}
         else:
-            default = {"BACKEND": f"{__name__}.ForgetfulCache"}
+            default = {"BACKEND": f"{Forgetful.__module__}.Forgetful"}
         settings.CACHES = {"default": default}
 
     @pytest.mark.usefixtures("_cache")

@@ -95,8 +95,8 @@ def test_both_ways_of_counting_agree_and_share_their_counters(clock: StillClock)
             expected = count_one_by_one(counters_of(CODE_RATES, subjects, scope=f"first{number}"))
             mixed = counters_of(CODE_RATES, subjects, scope=f"second{number}")
             found = count_in_one_call(mixed, server=server_in_use()) if in_one_call else count_one_by_one(mixed)
-            assert (found and (found.window.name, found.seconds_left)) == (
-                expected and (expected.window.name, expected.seconds_left)
+            assert (found and (found.window.rate, found.window.text, found.seconds_left)) == (
+                expected and (expected.window.rate, expected.window.text, expected.seconds_left)
             )
 
     agree()

@@ -1,5 +1,5 @@
 from dfns_login.admin.overview.page import Overview, overview
-from dfns_login.admin.overview.parts import Asked
-from dfns_login.admin.overview.refusals import LIMITS
+from dfns_login.admin.overview.parts import OverviewQuery
+from dfns_login.admin.overview.refusals import LIMITS, UNKNOWN
 
-__all__ = ["LIMITS", "Asked", "Overview", "overview"]
+__all__ = ["LIMITS", "UNKNOWN", "Overview", "OverviewQuery", "overview"]

@@ -9,12 +9,12 @@ from django.utils.translation import gettext_lazy as _
 
 from dfns_login.admin.overview import parts
 from dfns_login.admin.overview.charts import BarChart, Series, whole
-from dfns_login.admin.overview.parts import Asked, Figure, Hours, Part, newest
+from dfns_login.admin.overview.parts import Figure, Hours, OverviewQuery, Part, recent_rows
 from dfns_login.admin.overview.waits import waits_of
 from dfns_login.admin.rendering import NOTHING
 from dfns_login.models import CodeClosed, DeliveryState, OneTimeCode
 
-ANSWERS: Final = 5
+REPLIES_LISTED: Final = 5
 CODE_SERIES: Final = (
     (CodeClosed.CONSUMED, _("Used"), "good"),
     ("", _("Open"), "open"),
@@ -25,8 +25,8 @@ CODE_SERIES: Final = (
 NOT_DELIVERED: Final = (DeliveryState.REFUSED, DeliveryState.FAILED, DeliveryState.EXPIRED_UNSENT)
 
 
-def codes(asked: Asked, hours: Hours) -> Part:
-    rows, begins = newest(OneTimeCode, "issued_at", asked=asked, begin=hours.begin, limit=parts.WINDOW)
+def codes(query: OverviewQuery, hours: Hours) -> Part:
+    rows, begins = recent_rows(OneTimeCode, "issued_at", query=query, begin=hours.begin, limit=parts.WINDOW)
     counted = list(
         rows.values("hour", "closed_as", "delivery").annotate(
             codes=Count("pk"), by_strangers=Sum("guesses"), by_devices=Sum("device_guesses")
@@ -44,8 +44,8 @@ def codes(asked: Asked, hours: Hours) -> Part:
     summary = gettext("%(total)d codes were requested, %(used)d of them were used.") % {"total": total, "used": used}
     series = [Series(name=name, tone=tone, values=values[state]) for state, name, tone in CODE_SERIES]
     failed = rows.filter(delivery__in=NOT_DELIVERED).exclude(last_error="").values("last_error")
-    answers = failed.annotate(codes=Count("pk")).order_by("-codes", "last_error")[:ANSWERS]
-    waited, waits = waits_of(asked, hours, counted_from=begins)
+    replies = failed.annotate(codes=Count("pk")).order_by("-codes", "last_error")[:REPLIES_LISTED]
+    waited, waits = waits_of(query, hours, counted_from=begins)
     from_devices = gettext("%(count)d from known devices") % {"count": devices}
     return Part(
         begins=begins,
@@ -64,5 +64,5 @@ def codes(asked: Asked, hours: Hours) -> Part:
             (_("Code expired before it was used"), sum(values[CodeClosed.EXPIRED])),
             (_("Code revoked"), sum(values[CodeClosed.REVOKED])),
         ],
-        answers=[(row["last_error"], row["codes"]) for row in answers],
+        replies=[(row["last_error"], row["codes"]) for row in replies],
     )

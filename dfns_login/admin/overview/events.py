@@ -9,10 +9,10 @@ from django.utils.translation import gettext_lazy as _
 
 from dfns_login.admin.overview import parts
 from dfns_login.admin.overview.charts import BarChart, Series, whole
-from dfns_login.admin.overview.parts import Asked, Figure, Hours, Part, newest
+from dfns_login.admin.overview.parts import Figure, Hours, OverviewQuery, Part, recent_rows
 from dfns_login.models import AuditEvent, AuditKind
 
-TOLD: Final = (
+COUNTED_KINDS: Final = (
     AuditKind.SIGNED_IN,
     AuditKind.REGISTERED,
     AuditKind.RECOVERED,
@@ -21,13 +21,13 @@ TOLD: Final = (
 )
 
 
-def events(asked: Asked, hours: Hours) -> Part:
-    rows, begins = newest(AuditEvent, "at", asked=asked, begin=hours.begin, limit=parts.WINDOW)
-    counted = rows.filter(kind__in=TOLD).values("hour", "kind").annotate(events=Count("pk"))
-    values = {kind.value: [0] * hours.count for kind in TOLD}
+def events(query: OverviewQuery, hours: Hours) -> Part:
+    rows, begins = recent_rows(AuditEvent, "at", query=query, begin=hours.begin, limit=parts.WINDOW)
+    counted = rows.filter(kind__in=COUNTED_KINDS).values("hour", "kind").annotate(events=Count("pk"))
+    values = {kind.value: [0] * hours.count for kind in COUNTED_KINDS}
     for row in counted:
         values[row["kind"]][hours.index(row["hour"])] += row["events"]
-    totals = {kind: sum(values[kind.value]) for kind in TOLD}
+    totals = {kind: sum(values[kind.value]) for kind in COUNTED_KINDS}
     return Part(
         begins=begins,
         figures=list(_event_figures(totals)),

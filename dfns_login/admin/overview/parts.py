@@ -29,7 +29,7 @@ PERIODS: Final = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class OverviewQuery:
     """What the operator wants to see. organization: None for all."""
 
     period: str
@@ -82,15 +82,15 @@ class Part:
     figures: Sequence[Figure]
     charts: Sequence[Chart]
     reasons: Sequence[tuple[Text, int]] = ()
-    answers: Sequence[tuple[str, int]] = ()
+    replies: Sequence[tuple[str, int]] = ()
 
 
-def newest(
-    model: type[Model], column: str, *, asked: Asked, begin: datetime, limit: int
+def recent_rows(
+    model: type[Model], column: str, *, query: OverviewQuery, begin: datetime, limit: int
 ) -> tuple[QuerySet[Any], datetime]:
     """Return the newest rows of the period, of `limit` rows of all organizations at most, and when they begin."""
     rows = model._default_manager.filter(**{f"{column}__gte": begin})
     beyond = rows.order_by(f"-{column}").values_list(column, flat=True)[limit - 1 : limit]
     begins = next(iter(beyond), begin)
     rows = model._default_manager.filter(**{f"{column}__gte": begins}).annotate(hour=TruncHour(column))
-    return rows.filter(organization=asked.organization.pk) if asked.organization else rows, begins
+    return rows.filter(organization=query.organization.pk) if query.organization else rows, begins

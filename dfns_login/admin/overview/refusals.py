@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from dfns_login import errors
 from dfns_login.admin.django_types import Text
-from dfns_login.limits import refused_since
+from dfns_login.limits import CacheFlaw, refused_since
 
 REASONS: Final[dict[str, Text]] = {
     errors.CodeRefused.__name__: _("Wrong, expired or used code"),
@@ -46,19 +46,31 @@ LIMITS: Final[dict[str, Text]] = {
 }
 
 
+UNKNOWN: Final[dict[CacheFlaw, Text]] = {
+    CacheFlaw.NOT_SHARED: _("The processes don't share the project's cache. Use Redis or Valkey."),
+    CacheFlaw.NOT_ATOMIC: _("The project's cache loses counts. Use Redis or Valkey."),
+    CacheFlaw.DOWN: _("The project's cache doesn't answer, or doesn't count. Run manage.py dfns doctor."),
+}
+"""Why counts in the cache are unknown, and what to do."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusals:
-    """Refused requests by reason, and those among them that hit a limit; the most frequent first."""
+    """Refused requests by reason, and those among them that hit a limit; the most frequent first.
 
-    reasons: Sequence[tuple[Text, int]]
-    limits: Sequence[tuple[Text, int]]
+    unknown: why neither is known; empty if they are.
+    """
+
+    reasons: Sequence[tuple[Text, int]] = ()
+    limits: Sequence[tuple[Text, int]] = ()
+    unknown: Text = ""
 
 
-def refusals(*, since: datetime, now: datetime) -> Refusals | None:
-    """Return the counts since then; None if the cache, which has them, is down."""
+def refusals(*, since: datetime, now: datetime) -> Refusals:
+    """Return the counts since then, which are in the cache, or why they are unknown."""
     counted = refused_since(since, [*REASONS, *LIMITS], now=now)
-    if counted is None:
-        return None
+    if isinstance(counted, CacheFlaw):
+        return Refusals(unknown=UNKNOWN[counted])
     ranked = sorted(counted.items(), key=lambda each: (-each[1], each[0]))
     return Refusals(
         reasons=[(REASONS[name], count) for name, count in ranked if name in REASONS],

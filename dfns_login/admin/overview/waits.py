@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from dfns_login.admin.overview import parts
 from dfns_login.admin.overview.charts import LineChart, Series, whole
-from dfns_login.admin.overview.parts import Asked, Figure, Hours, newest
+from dfns_login.admin.overview.parts import Figure, Hours, OverviewQuery, recent_rows
 from dfns_login.admin.rendering import seconds
 from dfns_login.models import OneTimeCode
 
@@ -18,18 +18,18 @@ Waits = tuple[float | None, float | None]
 Hourly = tuple[list[float | None], list[float | None]]
 
 
-def waits_of(asked: Asked, hours: Hours, *, counted_from: datetime) -> tuple[Figure, LineChart]:
+def waits_of(query: OverviewQuery, hours: Hours, *, counted_from: datetime) -> tuple[Figure, LineChart]:
     """Return the figure and the chart. counted_from: when the codes of the other charts begin."""
-    latest, begins = newest(OneTimeCode, "issued_at", asked=asked, begin=hours.begin, limit=parts.RANKED)
-    (median, most), (medians, mosts) = _waits(latest, hours)
-    said = gettext("Half of the emails took at most %(median)s, 95%% at most %(most)s.")
-    said %= {"median": seconds(median), "most": seconds(most)}
+    recent, begins = recent_rows(OneTimeCode, "issued_at", query=query, begin=hours.begin, limit=parts.RANKED)
+    (median, most), (medians, mosts) = _waits(recent, hours)
+    summary = gettext("Half of the emails took at most %(median)s, 95%% at most %(most)s.")
+    summary %= {"median": seconds(median), "most": seconds(most)}
     if begins > counted_from:
-        said = f"{said} " + gettext("Of the newest %(count)s codes.") % {"count": whole(parts.RANKED)}
+        summary = f"{summary} " + gettext("Of the newest %(count)s codes.") % {"count": whole(parts.RANKED)}
     chart = LineChart(
         slug="waits",
         title=_("Time until the mail server accepted the email"),
-        summary=said,
+        summary=summary,
         series=[
             Series(name=_("Half within"), tone="good", values=medians),
             Series(name=_("95% within"), tone="bad", values=mosts),
