@@ -53,11 +53,15 @@ function parsed(text: string, status: number): unknown {
   }
 }
 
+/** `signal`: cancels the request. */
+export interface Abortable {
+  signal?: AbortSignal | undefined
+}
+
 /** `bearer`: another token than that of the session. `userAction`: token of a signed user action. */
-export interface CallOptions {
+export interface CallOptions extends Abortable {
   bearer?: string | undefined
   userAction?: string | undefined
-  signal?: AbortSignal | undefined
 }
 
 export interface SignedFactors {
@@ -126,9 +130,13 @@ export class Api {
   }
 
   /** Request a challenge whose encrypted keys only this page can read. Throws what `call` and `KeyReader` throw. */
-  async challenge<Challenge extends KeyChallenge>(path: string, body: object): Promise<Challenge> {
+  async challenge<Challenge extends KeyChallenge>(
+    path: string,
+    body: object,
+    options: CallOptions = {},
+  ): Promise<Challenge> {
     const reader = await KeyReader.create()
-    const opened = await this.call<Challenge>('POST', path, { ...body, ephemeralPublicKey: reader.publicKey })
+    const opened = await this.call<Challenge>('POST', path, { ...body, ephemeralPublicKey: reader.publicKey }, options)
     return reader.readChallenge(opened)
   }
 
@@ -138,17 +146,19 @@ export class Api {
     path: string,
     body: object,
     sign: (challenge: Challenge) => Promise<SignedFactors>,
+    options: CallOptions = {},
   ): Promise<Reply> {
     const { pathname, search } = new URL(this.#url(path), globalThis.location?.href)
-    const challenge = await this.challenge<Challenge>('auth/action/init', {
+    const action = {
       userActionPayload: JSON.stringify(body),
       userActionHttpMethod: method,
       userActionHttpPath: pathname + search,
       userActionServerKind: 'Api',
-    })
+    }
+    const challenge = await this.challenge<Challenge>('auth/action/init', action, options)
     const { challengeIdentifier } = challenge
     const proof = { challengeIdentifier, ...(await sign(challenge)) }
-    const { userAction } = await this.call<{ userAction: string }>('POST', 'auth/action', proof)
-    return this.call<Reply>(method, path, body, { userAction })
+    const { userAction } = await this.call<{ userAction: string }>('POST', 'auth/action', proof, options)
+    return this.call<Reply>(method, path, body, { ...options, userAction })
   }
 }

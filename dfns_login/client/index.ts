@@ -1,6 +1,6 @@
 // The public module: of the npm package, and of `signer.js` in Django's static files.
 
-export { Api, Refusal, UnreachableError, type ApiOptions, type CallOptions, type SignedFactors } from './api.js'
+export { Api, Refusal, UnreachableError, type Abortable, type ApiOptions, type CallOptions, type SignedFactors } from './api.js'
 export {
   DamagedEnvelopeError,
   InsecureContextError,

@@ -8,8 +8,8 @@ import type { AllowedCredential, CreationChallenge, Fido2Assertion, Fido2Attesta
  * `passkeyAutofillSupported`. `signal`: cancels the request.
  */
 export interface PasskeyOptions {
-  conditional?: boolean
-  signal?: AbortSignal
+  conditional?: boolean | undefined
+  signal?: AbortSignal | undefined
 }
 
 /** Whether passkeys are available. They are not on plain HTTP, or when the browser disables authenticators. */
@@ -22,22 +22,28 @@ export async function passkeyAutofillSupported(): Promise<boolean> {
   return passkeysSupported() && ((await PublicKeyCredential.isConditionalMediationAvailable?.()) ?? false)
 }
 
+function credentials(): CredentialsContainer {
+  if (passkeysSupported()) return navigator.credentials
+  throw new DOMException('There are no passkeys here. Pages need HTTPS, or localhost.', 'NotSupportedError')
+}
+
 function descriptors(allowed: readonly AllowedCredential[]): PublicKeyCredentialDescriptor[] {
   return allowed.map(({ id, type }) => ({ id: fromBase64url(id), type }))
 }
 
 /**
  * Create a passkey. Throws a DOMException: `NotAllowedError` if the person declined or the request timed out;
- * `InvalidStateError` if this authenticator already has a passkey for the account.
+ * `InvalidStateError` if this authenticator already has a passkey for the account; `NotSupportedError` if there are no
+ * passkeys here; `AbortError` after the signal.
  * Source: WebAuthn Level 3 §5.1.3.
  */
 export async function createPasskey(
   challenge: CreationChallenge,
-  options: Pick<PasskeyOptions, 'signal'> = {},
+  { signal }: Pick<PasskeyOptions, 'signal'> = {},
 ): Promise<Fido2Attestation> {
   const { user } = challenge
-  const created = (await navigator.credentials.create({
-    ...options,
+  const created = (await credentials().create({
+    ...(signal && { signal }),
     publicKey: {
       challenge: utf8(challenge.challenge),
       rp: challenge.rp ?? { name: location.hostname },
@@ -62,12 +68,13 @@ export async function createPasskey(
 
 /**
  * Sign a challenge with one of the passkeys it allows, or with any passkey for this site if it names none.
- * Throws a DOMException: `NotAllowedError` if the person declined or has no passkey; `AbortError` after the signal.
+ * Throws a DOMException: `NotAllowedError` if the person declined or has no passkey; `NotSupportedError` if there
+ * are no passkeys here; `AbortError` after the signal.
  * Source: WebAuthn Level 3 §5.1.4.
  */
 export async function getPasskey(challenge: PasskeyChallenge, options: PasskeyOptions = {}): Promise<Fido2Assertion> {
   const { conditional = false, signal } = options
-  const found = (await navigator.credentials.get({
+  const found = (await credentials().get({
     ...(conditional && { mediation: 'conditional' as const }),
     ...(signal && { signal }),
     publicKey: {

@@ -1,13 +1,12 @@
 // One person's session: registers, signs in and signs requests. It needs no page of ours and no framework.
 
-import { Api, type SignedFactors } from './api.js'
-import { NoEncryptedKeyError } from './errors.js'
-import { getPasskey } from './passkey.js'
-import { PasswordProtectedKeySigner } from './signer.js'
+import type { Abortable, Api, SignedFactors } from './api.js'
+import { Factors } from './factors.js'
+import { getPasskey, type PasskeyOptions } from './passkey.js'
+import { SessionApi } from './session_api.js'
 import type {
-  Fido2Assertion,
+  CredentialChallenge,
   Fido2Attestation,
-  PasswordProtectedKeyAssertion,
   RecoveryKeyAttestation,
   RegistrationChallenge,
   SigningChallenge,
@@ -34,24 +33,27 @@ export interface OtherCredentials {
 /**
  * Registers a person, signs them in and signs their requests.
  *
- * The token and the decrypted key are in memory only. They are gone after `signOut()`, a reload or the end of the page.
- * Every method throws Refusal and UnreachableError.
+ * The token and the decrypted key are in memory only. They are gone after `signOut()`, a reload, the end of the page, or
+ * a request whose token the server no longer accepts. Every method throws Refusal, UnreachableError and the reason of
+ * its `signal`.
  */
 export class Session {
   /** Sends requests with the session's token, such as `session.api.call('GET', 'auth/credentials')`. */
   readonly api: Api
   readonly #orgId: string
-  readonly #signer: PasswordProtectedKeySigner
-  #password = ''
+  readonly #factors: Factors
+  readonly #listeners = new Set<() => void>()
   #token = ''
+  #signOuts = 0
 
   constructor({ orgId, baseUrl = '/', vault }: SessionOptions) {
+    if (!orgId) throw new TypeError("A Session needs the organization's id as orgId, such as or-….")
     this.#orgId = orgId
-    this.api = new Api(baseUrl, { bearer: () => this.#token })
-    this.#signer = new PasswordProtectedKeySigner({ password: () => this.#password, vault })
+    this.api = new SessionApi(baseUrl, () => this.#token, (token) => this.#forget(token))
+    this.#factors = new Factors(vault)
   }
 
-  /** Whether the person has signed in here. The server may have ended the session since: it then refuses with 401. */
+  /** Whether the person has signed in here, and no request has been refused since because the session ended. */
   get signedIn(): boolean {
     return this.#token !== ''
   }
@@ -61,17 +63,26 @@ export class Session {
     return this.#token
   }
 
+  /**
+   * Call the listener when `signedIn` changes: after signing in or out, and when the server has ended the session.
+   * Returns a function that stops it. It needs no `this`: `useSyncExternalStore(session.subscribe, …)`.
+   */
+  readonly subscribe = (listener: () => void): (() => void) => {
+    this.#listeners.add(listener)
+    return () => void this.#listeners.delete(listener)
+  }
+
   /** Email a login code, if the account exists. The answer is the same if it does not. */
-  async requestCode(username: string): Promise<void> {
-    await this.api.call('POST', 'auth/login/code', { username, orgId: this.#orgId })
+  async requestCode(username: string, options: Abortable = {}): Promise<void> {
+    await this.api.call('POST', 'auth/login/code', { username, orgId: this.#orgId }, options)
   }
 
   /**
    * Present an emailed login code. A code works once. The challenge is for `signIn`, and expires after ten minutes.
    * Only this page can read the encrypted keys in it.
    */
-  async presentCode(username: string, loginCode: string): Promise<SigningChallenge> {
-    return this.api.challenge('auth/login/init', { username, orgId: this.#orgId, loginCode })
+  async presentCode(username: string, loginCode: string, options: Abortable = {}): Promise<SigningChallenge> {
+    return this.api.challenge('auth/login/init', { username, orgId: this.#orgId, loginCode }, options)
   }
 
   /**
@@ -79,26 +90,35 @@ export class Session {
    * a passkey too if the organization requires it.
    *
    * Throws WrongPasswordError; call again with the same challenge. Also throws DamagedEnvelopeError, NoEncryptedKeyError,
-   * VaultError, and what `getPasskey` throws.
+   * VaultError, and what `getPasskey` throws. After `signOut` it throws VaultError or a DOMException, `AbortError`.
    */
-  async signIn(challenge: SigningChallenge, password: string): Promise<void> {
-    await this.#complete(challenge, await this.#withPassword(password, () => this.#sign(challenge)))
+  async signIn(challenge: SigningChallenge, password: string, options: Abortable = {}): Promise<void> {
+    await this.#complete(challenge, () => this.#factors.signWithPassword(challenge, password, options), options)
   }
 
-  /** Sign in with any passkey of the organization, without a code. Throws what `getPasskey` throws. */
-  async signInWithPasskey(): Promise<void> {
-    const challenge = await this.api.call<SigningChallenge>('POST', 'auth/login/init', { orgId: this.#orgId })
-    await this.#complete(challenge, { firstFactor: await getPasskey(challenge) })
+  /**
+   * Sign in with any passkey of the organization, without a code. `conditional`: offer them in the autofill of the
+   * username field, for ten minutes, or until `signal` or another request for a passkey. Throws what `getPasskey` throws.
+   */
+  async signInWithPasskey(options: PasskeyOptions = {}): Promise<void> {
+    const signal = this.#factors.takeTurn(options.signal)
+    const challenge = await this.api.call<SigningChallenge>('POST', 'auth/login/init', { orgId: this.#orgId }, { signal })
+    const sign = async (): Promise<SignedFactors> => ({ firstFactor: await getPasskey(challenge, { ...options, signal }) })
+    await this.#complete(challenge, sign, options)
   }
 
   /** Email a new registration code to somebody who was invited. The answer is the same for anybody else. */
-  async requestRegistrationCode(username: string): Promise<void> {
-    await this.api.call('PUT', 'auth/registration/code', { username, orgId: this.#orgId })
+  async requestRegistrationCode(username: string, options: Abortable = {}): Promise<void> {
+    await this.api.call('PUT', 'auth/registration/code', { username, orgId: this.#orgId }, options)
   }
 
   /** Present the code of an invitation. A code works once. The challenge is for `register`. */
-  async presentRegistrationCode(username: string, registrationCode: string): Promise<RegistrationChallenge> {
-    return this.api.call('POST', 'auth/registration/init', { username, orgId: this.#orgId, registrationCode })
+  async presentRegistrationCode(
+    username: string,
+    registrationCode: string,
+    options: Abortable = {},
+  ): Promise<RegistrationChallenge> {
+    return this.api.call('POST', 'auth/registration/init', { username, orgId: this.#orgId, registrationCode }, options)
   }
 
   /**
@@ -111,13 +131,15 @@ export class Session {
     challenge: RegistrationChallenge,
     password: string,
     others: OtherCredentials = {},
+    options: Abortable = {},
   ): Promise<SigningChallenge> {
-    const firstFactorCredential = await this.#withPassword(password, () => this.#signer.create(challenge))
+    const firstFactorCredential = await this.#factors.createKey(challenge, password)
+    options.signal?.throwIfAborted()
     const { loginChallenge } = await this.api.call<{ loginChallenge: SigningChallenge }>(
       'POST',
       'auth/registration',
       { firstFactorCredential, ...others },
-      { bearer: challenge.temporaryAuthenticationToken },
+      { ...options, bearer: challenge.temporaryAuthenticationToken },
     )
     const { credentialInfo, encryptedPrivateKey } = firstFactorCredential
     const created = { type: 'public-key', id: credentialInfo.credId, encryptedPrivateKey } as const
@@ -126,52 +148,70 @@ export class Session {
     return { ...loginChallenge, allowCredentials }
   }
 
+  /** Add a passkey to the account of the person, who has signed in. Throws what `createPasskey` and `signed` throw. */
+  async addPasskey(credentialName?: string, options: Abortable = {}): Promise<void> {
+    const asked = { kind: 'Fido2' }
+    const challenge = await this.api.call<CredentialChallenge>('POST', 'auth/credentials/init', asked, options)
+    const credential = await this.#factors.createPasskey(challenge, options)
+    const { challengeIdentifier } = challenge
+    await this.signed('POST', 'auth/credentials', { challengeIdentifier, credentialName, ...credential }, options)
+  }
+
   /**
    * Sign a user action and send the request, to the API or to a view of yours with `@user_action_required`.
    *
    * `path`: relative to `baseUrl`. Throws what `getPasskey` throws, if the person signed in with a passkey or needs both.
    */
-  async signed<Reply = unknown>(method: string, path: string, body: object = {}): Promise<Reply> {
-    return this.api.signed<SigningChallenge, Reply>(method, path, body, (challenge) => this.#sign(challenge))
+  async signed<Reply = unknown>(
+    method: string,
+    path: string,
+    body: object = {},
+    options: Abortable = {},
+  ): Promise<Reply> {
+    const sign = (challenge: SigningChallenge): Promise<SignedFactors> => this.#factors.sign(challenge, options)
+    return this.api.signed<SigningChallenge, Reply>(method, path, body, sign, options)
   }
 
-  /** Forget the token and the key, and end the session on the server. */
+  /** Forget the token and the key at once, and end the session on the server. */
   async signOut(): Promise<void> {
+    this.#signOuts++
     const bearer = this.#token
-    this.#token = ''
-    this.#signer.lock()
-    if (bearer) await this.api.call('PUT', 'auth/logout', undefined, { bearer })
+    this.#forget(bearer)
+    if (bearer) await this.#end(bearer)
   }
 
-  async #withPassword<Result>(password: string, act: () => Promise<Result>): Promise<Result> {
-    this.#password = password
-    try {
-      return await act()
-    } finally {
-      this.#password = ''
+  async #end(bearer: string): Promise<void> {
+    await this.api.call('PUT', 'auth/logout', undefined, { bearer })
+  }
+
+  /** Forget the session, unless another one has begun since. */
+  #forget(token: string): void {
+    if (token !== this.#token) return
+    this.#factors.lock()
+    this.#setToken('')
+  }
+
+  #setToken(token: string): void {
+    const changes = (token !== '') !== this.signedIn
+    this.#token = token
+    if (changes) for (const listener of [...this.#listeners]) listener()
+  }
+
+  async #complete(
+    { challengeIdentifier }: SigningChallenge,
+    sign: () => Promise<SignedFactors>,
+    { signal }: Abortable,
+  ): Promise<void> {
+    const before = this.#signOuts
+    const body = { challengeIdentifier, ...(await sign()) }
+    signal?.throwIfAborted()
+    // without the token of an earlier session, which a refusal would say nothing about
+    const { token } = await this.api.call<{ token: string }>('POST', 'auth/login', body, { bearer: '', signal })
+    if (before === this.#signOuts) {
+      this.#factors.takeTurn() // nothing is offered to somebody who has signed in
+      return this.#setToken(token)
     }
-  }
-
-  async #complete({ challengeIdentifier }: SigningChallenge, factors: SignedFactors): Promise<void> {
-    const body = { challengeIdentifier, ...factors }
-    this.#token = (await this.api.call<{ token: string }>('POST', 'auth/login', body)).token
-  }
-
-  async #sign(challenge: SigningChallenge): Promise<SignedFactors> {
-    const firstFactor = await this.#first(challenge)
-    const takesSecond = challenge.supportedCredentialKinds.some(
-      ({ kind, requiresSecondFactor }) => kind === firstFactor.kind && requiresSecondFactor,
-    )
-    return takesSecond ? { firstFactor, secondFactor: await getPasskey(challenge) } : { firstFactor }
-  }
-
-  async #first(challenge: SigningChallenge): Promise<PasswordProtectedKeyAssertion | Fido2Assertion> {
-    try {
-      return await this.#signer.sign(challenge)
-    } catch (error) {
-      // a session that a passkey opened gets no encrypted keys
-      if (!(error instanceof NoEncryptedKeyError) || challenge.allowCredentials.webauthn.length === 0) throw error
-      return getPasskey(challenge)
-    }
+    await this.#end(token)
+    throw new DOMException('The person signed out.', 'AbortError')
   }
 }

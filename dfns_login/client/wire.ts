@@ -54,6 +54,11 @@ export interface RegistrationChallenge extends CreationChallenge {
   temporaryAuthenticationToken: string
 }
 
+/** The challenge of a credential that somebody adds while signed in. */
+export interface CredentialChallenge extends CreationChallenge {
+  challengeIdentifier: string
+}
+
 /** Credential kinds that sign the same way. */
 export type KeyKind = 'Key' | 'PasswordProtectedKey' | 'RecoveryKey'
 
