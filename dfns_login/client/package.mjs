@@ -48,23 +48,27 @@ const compiler = path.join(here, 'node_modules', 'typescript', 'bin', 'tsc')
 const types = ['--project', path.join(here, 'tsconfig.types.json'), '--outDir', path.join(outdir, 'types')]
 await promisify(execFile)(process.execPath, [compiler, ...types])
 
-const { description, license, engines } = JSON.parse(await fs.readFile(path.join(here, 'package.json'), 'utf8'))
+await fs.writeFile(path.join(outdir, 'envelope.worker.d.ts'), 'export {}\n')
+
+const { license, engines } = JSON.parse(await fs.readFile(path.join(here, 'package.json'), 'utf8'))
 const { REPOSITORY_URL: url } = process.env
 const manifest = {
   name: '@dfns-login/client',
   version: await version(),
-  description,
-  keywords: ['authentication', 'dfns', 'passkeys', 'webauthn'],
+  description: 'Sign in, register and sign requests in a browser, with a password or a passkey, for projects with dfns_login.',
+  keywords: ['authentication', 'dfns', 'django', 'login', 'passkeys', 'signing', 'webauthn'],
   license,
   ...(url && { repository: { type: 'git', url, directory: 'dfns_login/client' } }),
   type: 'module',
-  sideEffects: false,
+  sideEffects: ['./envelope.worker.js'], // a worker of yours may import it
+  main: './index.js', // with `types`, for tools that don't know `exports`
+  types: './types/index.d.ts',
   exports: {
     '.': { types: './types/index.d.ts', default: './index.js' },
-    './envelope.worker.js': './envelope.worker.js',
+    './envelope.worker.js': { types: './envelope.worker.d.ts', default: './envelope.worker.js' },
     './package.json': './package.json',
   },
-  files: ['*.js', 'types', 'THIRD_PARTY_LICENSES.txt'],
+  files: ['*.js', '*.d.ts', 'types', 'THIRD_PARTY_LICENSES.txt'],
   engines,
   publishConfig: { access: 'public', provenance: true },
 }

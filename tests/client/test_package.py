@@ -12,7 +12,8 @@ from tests.support.client_runners import SOURCES
 from tests.support.examples import EXAMPLES, NAMES, installed
 from tests.support.javascript_clients import CLIENTS
 
-FILES = {"LICENSE", "README.md", "THIRD_PARTY_LICENSES.txt", "package.json", "index.js", "envelope.worker.js", "types"}
+FILES = {"LICENSE", "README.md", "THIRD_PARTY_LICENSES.txt", "package.json", "types"}
+SCRIPTS = {"index.js", "envelope.worker.js", "envelope.worker.d.ts"}
 ROUND_TRIP = """
 import { standardVault, WrongPasswordError } from '@dfns-login/client'
 const vault = standardVault()
@@ -20,6 +21,16 @@ const { envelope } = await vault.create('correct horse battery staple')
 const key = await vault.open(envelope, 'correct horse battery staple')
 const wrong = await vault.open(envelope, 'wrong').catch((error) => error)
 console.log(key.extractable, wrong instanceof WrongPasswordError)
+"""
+ON_A_SERVER = """
+for (const name of ['Worker', 'location', 'navigator', 'window']) delete globalThis[name]
+globalThis.fetch = () => console.log('sent')
+const client = %s
+const session = new client.Session({ orgId: 'or-1' })
+new client.PasswordProtectedKeySigner({ password: () => '' })
+const started = process.getActiveResourcesInfo().filter((each) => /Timeout|Immediate|Message|TCP/.test(each))
+console.log(session.signedIn, started.length, client.passkeysSupported())
+client.getPasskey({}).catch((error) => console.log(error.name))
 """
 
 
@@ -34,7 +45,8 @@ def test_the_package_has_the_version_of_the_python_package_and_depends_on_nothin
     assert manifest["license"] == "MIT"
     assert manifest["publishConfig"] == {"access": "public", "provenance": True}
     assert not {"dependencies", "peerDependencies", "scripts", "private"} & manifest.keys()
-    assert {each.name for each in package.iterdir() if not each.name.startswith("chunk-")} == FILES
+    assert {each.name for each in package.iterdir() if not each.name.startswith("chunk-")} == FILES | SCRIPTS
+    assert manifest["sideEffects"] == ["./envelope.worker.js"]
 
 
 def test_publint_finds_nothing_and_the_repository_is_named(node: str, tmp_path: Path) -> None:
@@ -48,7 +60,9 @@ def test_publint_finds_nothing_and_the_repository_is_named(node: str, tmp_path: 
     assert (done.returncode, "All good" in done.stdout) == (0, True), done.stdout
 
 
-@pytest.mark.parametrize(("resolution", "module"), [("bundler", "esnext"), ("nodenext", "nodenext")])
+@pytest.mark.parametrize(
+    ("resolution", "module"), [("bundler", "esnext"), ("nodenext", "nodenext"), ("node16", "node16")]
+)
 def test_its_types_are_found(resolution: str, module: str, node: str, tmp_path: Path) -> None:
     (tmp_path / "node_modules").symlink_to(installed("react") / "node_modules")
     (tmp_path / "package.json").write_text('{"type": "module"}')
@@ -70,6 +84,17 @@ def test_it_runs_in_node(node: str) -> None:
     command = [node, "--input-type=module", "--eval", ROUND_TRIP]
     done = subprocess.run(command, cwd=installed("vue"), capture_output=True, text=True, check=True)
     assert done.stdout == "false true\n"
+
+
+@pytest.mark.parametrize(
+    ("kind", "imported"),
+    [("module", "await import('@dfns-login/client')"), ("commonjs", "require('@dfns-login/client')")],
+)
+def test_a_server_can_import_it_and_nothing_starts(kind: str, imported: str, node: str) -> None:
+    """A server that renders pages has none of what browsers have."""
+    command = [node, "--no-warnings", f"--input-type={kind}", "--eval", ON_A_SERVER % imported]
+    done = subprocess.run(command, cwd=installed("vue"), capture_output=True, text=True, check=True, timeout=10)
+    assert done.stdout == "false 0 false\nNotSupportedError\n"
 
 
 def test_the_examples_are_short(node: str) -> None:
