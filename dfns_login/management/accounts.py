@@ -26,7 +26,7 @@ COLUMNS: Final = ("id", "organization_id", "username", "email", "kind", "state",
 
 
 def add_commands(parsers: Parsers) -> None:
-    actions = add_group(parsers, "organization", "create an organization")
+    actions = add_group(parsers, "organization", "Create organizations.")
     creating = add_command(actions, "create", make_organization, "Create an organization.")
     creating.add_argument("name")
     inviting = add_command(parsers, "invite", invite_person, "Create an account and email its registration code.")

@@ -15,7 +15,7 @@ from dfns_login.models import AuditKind
 
 
 def add_commands(parsers: Parsers) -> None:
-    actions = add_group(parsers, "audit", "verify and export the audit trail")
+    actions = add_group(parsers, "audit", "Verify and export the audit trail.")
     about = "Verify that no event was altered, removed, moved or inserted, and the signatures of user actions."
     verifying = add_command(actions, "verify", verify, about)
     text = "an earlier head, from the log or from `dfns audit head`: shows if the end was cut off"

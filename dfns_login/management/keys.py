@@ -13,11 +13,12 @@ from dfns_login.proofs import reencrypt_keys
 NAMED: Final = 10
 """The most ids that one message lists."""
 AFTER_ROTATION: Final = {
-    Ring.CODES: "Remove the old key REGISTRATION_CODE_LIFETIME after every host has the new rings.",
-    Ring.CHALLENGES: "Remove the old key CHALLENGE_LIFETIME_WITH_CODE after every host has the new rings.",
-    Ring.TOKENS: "Remove the old key TOKEN_LIFETIME after every host has the new rings.",
-    Ring.AT_REST: "Once every host has the new rings, run `manage.py dfns reencrypt`, then remove the old key.",
+    Ring.CODES: "After REGISTRATION_CODE_LIFETIME, no code of the old key is valid: delete it from the ring.",
+    Ring.CHALLENGES: "After CHALLENGE_LIFETIME_WITH_CODE, no challenge of the old key is valid: delete it from the ring.",
+    Ring.TOKENS: "After TOKEN_LIFETIME, no token of the old key is valid: delete it from the ring.",
+    Ring.AT_REST: "Then run `manage.py dfns reencrypt`, and delete the old key from the ring.",
 }
+ROTATED: Final = [ring.value for ring in AFTER_ROTATION]
 
 
 def add_commands(parsers: Parsers) -> None:
@@ -25,9 +26,9 @@ def add_commands(parsers: Parsers) -> None:
     which = keys.add_mutually_exclusive_group()
     which.add_argument(
         "--rotate",
-        choices=list(AFTER_ROTATION),
+        choices=ROTATED,
         metavar="RING",
-        help=f"print the current rings with a new key in one of them: {', '.join(AFTER_ROTATION)}",
+        help=f"print the current rings with a new key in one of them: {', '.join(ROTATED)}",
     )
     which.add_argument("--list", action="store_true", dest="listing", help="list key ids, newest first")
     about = "Re-encrypt stored private keys with the newest key of the at_rest ring."
@@ -50,7 +51,7 @@ def make_keys(given: argparse.Namespace, terminal: Terminal) -> None:
         )
     terminal.print_json(rotate_ring(configured, ring=Ring(given.rotate), now=timezone.now()))
     if not terminal.as_json:
-        terminal.err.write(AFTER_ROTATION[Ring(given.rotate)])
+        terminal.err.write(f"Deploy these rings to every host. {AFTER_ROTATION[Ring(given.rotate)]}")
 
 
 def reencrypt(_given: argparse.Namespace, terminal: Terminal) -> None:
@@ -61,5 +62,5 @@ def reencrypt(_given: argparse.Namespace, terminal: Terminal) -> None:
             f"Re-encrypted {done.count} keys with {current}. {len(done.undecryptable)} cannot be decrypted and are "
             f"unchanged: {', '.join(done.undecryptable[:NAMED])}. Put the removed key back into the ring."
         )
-    text = f"Re-encrypted {done.count} keys with {current}. You can now remove the older keys of the at_rest ring."
+    text = f"Re-encrypted {done.count} keys with {current}. You can now delete the older keys from the at_rest ring."
     terminal.print({"reencrypted": done.count, "kid": current}, text)
