@@ -186,11 +186,12 @@ def show_project(project: RunningProject) -> None:
 
     Sign in        {place.url}/login/
     Emails         {place.url}/mail/   and below, as they are sent
-    Admin          {place.url}/admin/  user admin, password {password}
+    Admin          {place.url}/admin/dfns_login/   user admin, password {password}
     Organization   {organization}
     Invited        {INVITED}
 
-  To register as {INVITED}, open the link in the invitation and choose a password. Then sign in.
+  To register as {INVITED}, open the link in the invitation, enter the code and choose a password.
+  You are then signed in. Sign out on the account page, and sign in again.
   To do the same without a browser, run in another terminal:
 
     {python} -m project.person register {INVITED} {organization} --url {place.url}

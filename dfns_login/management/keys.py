@@ -13,9 +13,9 @@ from dfns_login.proofs import reencrypt_keys
 NAMED: Final = 10
 """The most ids that one message lists."""
 AFTER_ROTATION: Final = {
-    Ring.CODES: "After REGISTRATION_CODE_LIFETIME, no code of the old key is valid: delete it from the ring.",
-    Ring.CHALLENGES: "After CHALLENGE_LIFETIME_WITH_CODE, no challenge of the old key is valid: delete it from the ring.",
-    Ring.TOKENS: "After TOKEN_LIFETIME, no token of the old key is valid: delete it from the ring.",
+    Ring.CODES: "Delete the old key from the ring REGISTRATION_CODE_LIFETIME later.",
+    Ring.CHALLENGES: "Delete the old key from the ring CHALLENGE_LIFETIME_WITH_CODE later.",
+    Ring.TOKENS: "Delete the old key from the ring TOKEN_LIFETIME later.",
     Ring.AT_REST: "Then run `manage.py dfns reencrypt`, and delete the old key from the ring.",
 }
 ROTATED: Final = [ring.value for ring in AFTER_ROTATION]
