@@ -1,9 +1,10 @@
 """Error pages for the project's root URLconf, `CSRF_FAILURE_VIEW` and maintenance.
 
-Below the path of the API, each answers with the API's error envelope; elsewhere, with a page in the look and language
-of the app's pages. Set them as `handler400`, `handler403`, `handler404` and `handler500`.
+For paths of the API, each answers with the API's error envelope and headers; elsewhere, with a page in the look and
+language of the app's pages. Set them as `handler400`, `handler403`, `handler404` and `handler500`.
 """
 
+import re
 import sys
 from collections.abc import Callable
 from datetime import timedelta
@@ -14,6 +15,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.translation import get_language_from_request
 
 from dfns_login.api.envelope import DATABASE_RETRY, envelope, refusal_of
+from dfns_login.api.view import HEADERS
 from dfns_login.audit import is_database_outage
 from dfns_login.errors import NotFound, NotPermitted, Refusal, ServiceUnavailable, Unexpected, retry_seconds
 from dfns_login.pages.error_pages import error_page
@@ -21,6 +23,7 @@ from dfns_login.paths import mount
 from dfns_login.settings import login_settings
 
 MAINTENANCE_RETRY: Final = timedelta(minutes=5)
+_API_PATHS: Final = re.compile(r"auth(/|\Z)|login/complete\Z|\.well-known/jwks\.json\Z")
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -78,9 +81,9 @@ class MaintenanceMiddleware:
 
 
 def _answer(request: HttpRequest, name: str, refusal: Refusal, *, language: str = "") -> HttpResponse:
-    if not request.path.startswith(f"{mount()}auth/"):
+    if not _API_PATHS.match(request.path.removeprefix(mount())):
         return error_page(request, name, language=language, retry_after=refusal.retry_after)
-    headers = {"Cache-Control": "no-store"}
+    headers = {**HEADERS}
     if refusal.retry_after is not None:
         headers["Retry-After"] = retry_seconds(refusal.retry_after)
     return JsonResponse(envelope(refusal), status=refusal.status, headers=headers)

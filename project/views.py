@@ -26,6 +26,7 @@ from dfns_login.usernames import Recipient, canonical_username
 from project.mailbox import Email, read_emails
 
 
+@never_cache
 def home(request: HttpRequest) -> HttpResponse:
     """Link to the pages of the project."""
     try:

@@ -11,9 +11,11 @@ from django.http import HttpResponse
 from django.test import Client, RequestFactory
 
 from dfns_login import error_handlers
+from dfns_login.api.view import HEADERS as API_HEADERS
 from dfns_login.middleware import RequestIDMiddleware
 from dfns_login.pages.error_pages import ERROR_PAGES, error_page
 from dfns_login.pages.headers import HEADERS, content_security_policy
+from tests.support.endpoints import ENDPOINTS
 
 HTML = "text/html; charset=utf-8"
 
@@ -67,11 +69,13 @@ def test_who_may_not_see_a_page_may_sign_in_with_another_account() -> None:
         assert f'href="/login/?next={back}&amp;again=1"' in page
 
 
-def test_below_the_apis_path_each_handler_answers_with_the_envelope() -> None:
-    for name, response in answers("/auth/x").items():
+@pytest.mark.parametrize("path", ["/auth", "/auth/x", *sorted({each.path for each in ENDPOINTS})])
+def test_for_a_path_of_the_api_each_handler_answers_with_the_envelope(path: str) -> None:
+    """R-90, R-92, R-98. Clients read nothing else, and neither does our sign-in page."""
+    for name, response in answers(path).items():
         assert (response.status_code, response["Content-Type"]) == (ERROR_PAGES[name].status, "application/json")
         assert b'{"error": {"message"' in response.content
-        assert response["Cache-Control"] == "no-store"
+        assert all(response[header] == value for header, value in API_HEADERS.items())
 
 
 @pytest.mark.parametrize(("language", "direction"), [("en", "ltr"), ("fr", "ltr"), ("ar", "rtl")])
