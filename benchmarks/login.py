@@ -11,29 +11,21 @@ import argparse
 import base64
 import http.client
 import json
-import os
 import secrets
 import statistics
-import sys
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
-import django
 import psutil
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from benchmarks.servers import ORIGIN, servers
 from project.processes import ROOT, Program
-from project.programs import Web
-from tests.support.servers import PostgreSQL, Valkey, free_port
 
 FLOOR = "floor"
 PATHS = {
@@ -44,28 +36,7 @@ PATHS = {
 }
 BEFORE = {"login/code": 0.21, "login/init with the code": 0.15, "login": 0.17}
 """Ratios before the work that docs/performance.md describes."""
-ORIGIN = "https://app.example.test"
 KEY = ec.generate_private_key(ec.SECP256R1())
-
-
-class DurablePostgreSQL(PostgreSQL):
-    """PostgreSQL that waits for the disk, as in production."""
-
-    def command(self) -> list[str]:
-        return ["fsync=on" if part == "fsync=off" else part for part in super().command()]
-
-
-class SyncWeb(Web):
-    """gunicorn with two sync workers."""
-
-    def __init__(self, folder: Path, settings: str, application: str) -> None:
-        self.port = free_port()
-        self._application = application
-        super().__init__(folder, {**os.environ, "DJANGO_SETTINGS_MODULE": settings}, port=self.port)
-
-    def command(self) -> list[str]:
-        server = [sys.executable, "-m", "gunicorn", self._application, f"--bind=127.0.0.1:{self.port}"]
-        return [*server, "--workers=2", "--worker-class=sync", "--no-control-socket"]
 
 
 @dataclass(slots=True)
@@ -75,39 +46,6 @@ class Measured:
     per_second: list[float] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
     cpu: dict[str, list[float]] = field(default_factory=dict)
-
-
-@contextmanager
-def servers() -> Iterator[dict[str, Program]]:
-    """Start everything, and set Django up."""
-    with ExitStack() as stack:
-        postgres, valkey = stack.enter_context(DurablePostgreSQL()), stack.enter_context(Valkey())
-        os.environ |= {
-            "DJANGO_SETTINGS_MODULE": "benchmarks.dfns_login_bench_settings",
-            "DATABASE_URL": postgres.create_database("login"),
-            "REDIS_URL": valkey.url,
-            "EMAIL_URL": "smtp://127.0.0.1:9",
-            "SECRET_KEY": "x" * 50,
-            "PUBLIC_URL": ORIGIN,
-            "DEFAULT_FROM_EMAIL": "login@example.test",
-            "SECURE_SSL_REDIRECT": "0",
-            "LOG_LEVEL": "WARNING",
-            "PYTHONPATH": str(ROOT),
-        }
-        from dfns_login.key_rings import new_rings  # noqa: PLC0415  needs the environment
-
-        os.environ["DFNS_LOGIN_KEYS"] = json.dumps(new_rings(now=datetime.now(UTC)))
-        django.setup()
-        from django.core.management import call_command  # noqa: PLC0415
-        from django.db import connection  # noqa: PLC0415
-
-        call_command("migrate", verbosity=0)
-        with connection.cursor() as cursor:
-            cursor.execute("CREATE TABLE floor_code (id bigserial PRIMARY KEY, email varchar(254), code varchar(64))")
-        folders = [Path(stack.enter_context(tempfile.TemporaryDirectory())) for _ in range(2)]
-        web = stack.enter_context(SyncWeb(folders[0], "benchmarks.dfns_login_bench_settings", "project.wsgi"))
-        floor = stack.enter_context(SyncWeb(folders[1], "benchmarks.floor_settings", "benchmarks.floor"))
-        yield {"web": web, "floor": floor, "PostgreSQL": postgres, "Valkey": valkey}
 
 
 class Load:
@@ -160,9 +98,7 @@ class Load:
 
     def cpu_seconds(self) -> dict[str, float]:
         """CPU time of each program with its processes so far."""
-        return {
-            name: sum(sum(each.cpu_times()[:2]) for each in _family(each_)) for name, each_ in self.programs.items()
-        }
+        return {name: _cpu_seconds(program) for name, program in self.programs.items()}
 
 
 def measure(load: Load, kind: str, into: Measured) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from dfns_login import signals
-from dfns_login.checks import deployment, monitoring, pages, poolers, settings
+from dfns_login.checks import backends, deployment, monitoring, pages, poolers, settings
 from dfns_login.management.commands.dfns import Command
 
 DOCS = Path(__file__).parent
@@ -27,6 +27,7 @@ def checks() -> str:
         for title, module in {
             "Settings": settings,
             "Deployment": deployment,
+            "Backends in deployment": backends,
             "Pages": pages,
             "Monitoring": monitoring,
             "Connections": poolers,

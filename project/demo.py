@@ -5,140 +5,26 @@ sent. With `--check` it walks one person through the whole flow instead, and exi
 """
 
 import argparse
-import contextlib
 import json
 import os
 import secrets
-import shutil
 import signal
-import socket
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
 from io import StringIO
-from pathlib import Path
 from typing import Any, NoReturn
 
-import django
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
 
-from project.mailbox import Email, read_emails
-from project.processes import ROOT, Program, ProgramFailedError
-from project.programs import Scheduler, Valkey, Web, Worker
+from project.mailbox import Email
+from project.processes import ProgramFailedError
+from project.running import DemoFailedError, RunningProject, new_place
 
 FIRST_PORT = 8000
-PORTS_TO_TRY = 20
 EMAIL_SECONDS = 30.0
 INVITED = "jane@example.com"
-VITE = "http://localhost:5173"  # where `npm run dev` serves the examples; passkeys are bound to origins
 ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-NOT_INHERITED = ("CELERY_BROKER_URL", "DFNS_LOGIN_KEYS", "TRUSTED_PROXY_HOPS", "SECURE_SSL_REDIRECT")
-
-
-class DemoFailedError(Exception):
-    """The demo cannot go on. The message says why."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """The port of one demo, and the folders for its data and for its socket."""
-
-    port: int
-    folder: Path
-    socket_folder: Path
-
-    @property
-    def url(self) -> str:
-        """The address by name: browsers allow no passkeys on 127.0.0.1."""
-        return f"http://localhost:{self.port}"
-
-    @property
-    def mail_folder(self) -> Path:
-        return self.folder / "mail"
-
-    def environment(self, *, redis_url: str) -> dict[str, str]:
-        """Return the environment for the project's programs."""
-        inherited = {name: value for name, value in os.environ.items() if name not in NOT_INHERITED}
-        return inherited | {
-            "DJANGO_SETTINGS_MODULE": "project.settings",
-            "DEBUG": "1",
-            "SECRET_KEY": secrets.token_urlsafe(48),
-            "ALLOWED_HOSTS": "localhost,127.0.0.1",
-            "PUBLIC_URL": self.url,
-            "RELYING_PARTY_NAME": "Example",
-            "ORIGINS": f"{self.url},{VITE}",
-            "DATABASE_URL": f"sqlite:///{self.folder}/db.sqlite3",
-            "REDIS_URL": redis_url,
-            "EMAIL_URL": f"filemail://{self.mail_folder}",
-            "DEFAULT_FROM_EMAIL": "login@example.com",
-        }
-
-
-@contextlib.contextmanager
-def new_place(*, first_port: int) -> Iterator[Place]:
-    """Find a free port and make its folders. The socket's folder has a short path, as sockets need."""
-    port = free_port(first_port)
-    folder = ROOT / "var" / "demo" / str(port)
-    shutil.rmtree(folder, ignore_errors=True)
-    (folder / "mail").mkdir(parents=True)
-    with tempfile.TemporaryDirectory(prefix="dfns-", dir="/tmp") as socket_folder:
-        yield Place(port=port, folder=folder, socket_folder=Path(socket_folder))
-
-
-def free_port(first: int) -> int:
-    """Return the first unused loopback port from this one on."""
-    for port in range(first, first + PORTS_TO_TRY):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            with contextlib.suppress(OSError):
-                probe.bind(("127.0.0.1", port))
-                return port
-    raise DemoFailedError(f"No port is free from {first} to {first + PORTS_TO_TRY - 1}.")
-
-
-class RunningProject:
-    """Valkey, web, worker and scheduler, with one emptied database and mailbox."""
-
-    def __init__(self, place: Place) -> None:
-        valkey = Valkey(place.socket_folder, os.environ)
-        environment = place.environment(redis_url=valkey.url)
-        self.place = place
-        self.environment = environment
-        self._valkey = valkey
-        self._programs: list[Program] = [
-            Web(place.folder, environment, port=place.port),
-            Worker(place.folder, environment),
-            Scheduler(place.folder, environment),
-        ]
-        self._seen: set[str] = set()
-
-    def start(self) -> None:
-        """Migrate the database and start everything."""
-        self._valkey.start()
-        django.setup()
-        call_command("migrate", verbosity=0)
-        for program in self._programs:
-            program.launch()
-        for program in self._programs:
-            program.wait_until_ready()
-
-    def stop(self) -> None:
-        for program in reversed([self._valkey, *self._programs]):
-            program.stop(patience_seconds=5)
-
-    def new_mails(self) -> list[Email]:
-        """Return the emails that came since the last call, oldest first.
-
-        Raises: ProgramFailedError, if a program has ended.
-        """
-        for program in [self._valkey, *self._programs]:
-            program.check()
-        new = [mail for mail in read_emails(self.place.mail_folder) if mail.message_id not in self._seen]
-        self._seen.update(mail.message_id for mail in new)
-        return new
 
 
 def operate(*arguments: str) -> dict[str, Any]:
@@ -216,7 +102,9 @@ def check_project(project: RunningProject) -> None:
 
     Raises: DemoFailedError, at the first step that fails.
     """
-    from project.person import FlowError, RefusedError, run_flow  # noqa: PLC0415  showing the project needs no client
+    # showing the project needs no client
+    from project.flow import run_flow  # noqa: PLC0415
+    from project.person import FlowError, RefusedError  # noqa: PLC0415
 
     waiting: list[Email] = []
 

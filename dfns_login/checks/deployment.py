@@ -1,4 +1,4 @@
-"""System checks of `check --deploy`: bounds on settings, and services that are unsafe or unreliable in production.
+"""System checks of `check --deploy`: bounds on settings, and what is unsafe or unreliable in production.
 
 | id | problem |
 | --- | --- |
@@ -14,41 +14,26 @@
 | `dfns_login.E021` | codes are short and `CACHE_OUTAGE` allows requests without rate limits |
 | `dfns_login.E022` | a rate has no window, or `RATELIMIT_ENABLE` is off |
 | `dfns_login.W022` | a rate has only one window, which allows twice its number around its edge |
-| `dfns_login.E023` | the cache is not shared between processes |
-| `dfns_login.W023` | the cache does not count atomically |
-| `dfns_login.W024` | the cache has no timeouts |
-| `dfns_login.W030` | Celery sends or accepts more than JSON |
-| `dfns_login.W031` | Celery has a result backend |
-| `dfns_login.W032` | Celery has no timeouts for its broker |
-| `dfns_login.W033` | Celery beat does not run the sweep |
-| `dfns_login.W034` | Celery runs tasks inside the request |
-| `dfns_login.W035` | the project has no Celery app |
-| `dfns_login.W040` | the email timeout is longer than a worker's lease |
-| `dfns_login.W041` | the email backend keeps emails, and so codes, in a queue of its own |
 | `dfns_login.W050` | `REVEAL_UNKNOWN_USERS` is on |
 | `dfns_login.W051` | the admin's login view has no rate limit |
 | `dfns_login.E053` | `ALLOWED_HOSTS` allows any host |
 | `dfns_login.W052` | there is a proxy, but `TRUSTED_PROXY_HOPS` is 0, so all clients share one address |
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 from urllib.parse import unquote, urlsplit
 
-from celery import current_app
 from django.apps import apps
 from django.conf import settings
-from django.core.cache.backends.dummy import DummyCache
 from django.core.checks import CheckMessage, Error, Info, Warning  # noqa: A004  as Django names it
-from django.core.mail.backends.smtp import EmailBackend
 from django.urls import NoReverseMatch, reverse
-from django.utils.module_loading import import_string
 
 from dfns_login.checks import monitoring
-from dfns_login.delivery import MISSING_APP, SEND_LIMIT, has_celery_app, missing_lines
-from dfns_login.limits import CODE_PER_USER, CacheFlaw, flaw_of, waits_are_bounded
+from dfns_login.checks.backends import check_cache, check_celery, check_mail
+from dfns_login.limits import CODE_PER_USER
 from dfns_login.models import CodePurpose
 from dfns_login.paths import resolve_path
 from dfns_login.proofs import RENEWAL_MARGIN, code_format, guess_cap
@@ -61,8 +46,6 @@ MAX_ODDS: Final = 1e-6
 SAFE_UNCOUNTED_SPACE: Final = 10**14
 """The number of possible codes at which a thousand guesses a second for a day stay below `MAX_ODDS`."""
 ADMIN_LOGIN: Final = ("django.contrib.admin.sites", "AdminSite.login")
-QUEUES: Final = ("django_mail_queue", "djcelery_email", "mailer", "mailqueue", "post_office")
-"""Packages whose email backends store emails for a process of theirs."""
 LOGIN_LIMITERS: Final = ("axes", "defender")
 """Apps that rate-limit Django's login views."""
 
@@ -164,70 +147,6 @@ def _check_rates(conf: LoginSettings) -> Iterator[CheckMessage]:
             yield Warning(f"DFNS_LOGIN['RATES'][{name!r}] has only one window.", hint=hint, id="dfns_login.W022")
 
 
-def _check_cache(_conf: LoginSettings) -> Iterator[CheckMessage]:
-    alias = getattr(settings, "RATELIMIT_USE_CACHE", "default")
-    given: Mapping[str, Any] = settings.CACHES.get(alias, {})
-    backend = import_string(given["BACKEND"]) if "BACKEND" in given else DummyCache
-    hint = "Rate limits are counted in this cache by all processes. Use Redis or Valkey."
-    flaw = flaw_of(backend)
-    if flaw == CacheFlaw.NOT_SHARED:
-        yield Error(f"The cache {alias!r} is not shared between processes.", hint=hint, id="dfns_login.E023")
-    elif flaw == CacheFlaw.NOT_ATOMIC:
-        yield Warning(f"The cache {alias!r} does not count atomically.", hint=hint, id="dfns_login.W023")
-    elif not waits_are_bounded() and not any("timeout" in name.lower() for name in given.get("OPTIONS", {})):
-        hint = "A call that hangs keeps a thread, even when the cache is back. Set timeouts in its OPTIONS."
-        yield Warning(f"The cache {alias!r} has no timeouts.", hint=hint, id="dfns_login.W024")
-
-
-def _check_celery(_conf: LoginSettings) -> Iterator[CheckMessage]:
-    if not has_celery_app():
-        yield Warning(MISSING_APP, hint=missing_lines(), id="dfns_login.W035")
-        return
-    celery = current_app.conf
-    if celery.task_serializer != "json" or set(celery.accept_content) - {"json", "application/json"}:
-        hint = "Anybody who can write to the broker can run code in a worker that accepts pickle (CVE-2021-23727)."
-        yield Warning("Celery sends or accepts more than JSON.", hint=hint, id="dfns_login.W030")
-    if celery.result_backend:
-        hint = "The app's tasks have no results. Unset the result backend."
-        yield Warning("Celery stores results.", hint=hint, id="dfns_login.W031")
-    options: Mapping[str, Any] = celery.broker_transport_options
-    over_redis = str(celery.broker_url or "").startswith(("redis", "valkey", "sentinel", "unix"))
-    if over_redis and not (options.get("socket_timeout") and options.get("socket_connect_timeout")):
-        hint = "Without them, a worker never notices a broker that hangs. Set both to 1 in broker_transport_options."
-        yield Warning("Celery has no socket_timeout or socket_connect_timeout.", hint=hint, id="dfns_login.W032")
-    # other schedulers, such as those that use the database, keep their schedule elsewhere
-    by_settings = "PersistentScheduler" in str(celery.beat_scheduler)
-    if by_settings and not any(entry.get("task") == "dfns_login.sweep" for entry in celery.beat_schedule.values()):
-        hint = "Add dfns_login.settings.BEAT_SCHEDULE to CELERY_BEAT_SCHEDULE. It sends what was not sent at once."
-        yield Warning("Celery beat does not run dfns_login.sweep.", hint=hint, id="dfns_login.W033")
-    if celery.task_always_eager:
-        hint = "Requests send email themselves, so their duration reveals which users exist."
-        yield Warning("Celery runs tasks inside the request (task_always_eager).", hint=hint, id="dfns_login.W034")
-
-
-def _check_mail(_conf: LoginSettings) -> Iterator[CheckMessage]:
-    mailers = getattr(settings, "MAILERS", None)  # from Django 6.1 on
-    if mailers is None:
-        backend, timeout = settings.EMAIL_BACKEND, settings.EMAIL_TIMEOUT
-    else:
-        given = mailers.get("default", {})
-        backend, timeout = given.get("BACKEND", ""), given.get("OPTIONS", {}).get("timeout")
-    over_smtp = not backend or issubclass(import_string(backend), EmailBackend)
-    limit = SEND_LIMIT.total_seconds()
-    if over_smtp and (timeout is None or timeout >= limit):
-        yield Warning(
-            "EMAIL_TIMEOUT is not set." if timeout is None else f"EMAIL_TIMEOUT is {timeout} seconds.",
-            hint=f"One email may take {limit:.0f} seconds in all. Set it to 10.",
-            id="dfns_login.W040",
-        )
-    if backend.partition(".")[0] in QUEUES:
-        yield Warning(
-            f"{backend} stores emails, and so codes in clear text, until another process sends them.",
-            hint="A Celery worker already sends the emails. Use a backend that hands them to the mail server.",
-            id="dfns_login.W041",
-        )
-
-
 def _check_exposure(conf: LoginSettings) -> Iterator[CheckMessage]:
     if conf.reveal_unknown_users:
         hint = "Turn it off unless a client depends on the documented messages."
@@ -252,9 +171,9 @@ CHECKS: Final[tuple[Callable[[LoginSettings], Iterator[CheckMessage]], ...]] = (
     _check_lifetimes,
     _check_odds,
     _check_rates,
-    _check_cache,
-    _check_celery,
-    _check_mail,
+    check_cache,
+    check_celery,
+    check_mail,
     _check_exposure,
     monitoring.check,
 )

@@ -11,8 +11,9 @@ from django.db.models import Q
 
 from dfns_login.audit import log_outage, log_refusal, record_event
 from dfns_login.delivery.emails import code_email, language_of
+from dfns_login.delivery.mail_server import Failure, MailServer
 from dfns_login.delivery.senders import NotDeliverable, send_otherwise
-from dfns_login.delivery.sending import Emails, Failure, MailServer, NotSendable, without_code
+from dfns_login.delivery.sending import Emails, NotSendable, without_code
 from dfns_login.delivery.sign_up import sign_up
 from dfns_login.errors import CodeRefused, RateExceeded, ServiceUnavailable
 from dfns_login.limits import EMAIL_PER_MAILBOX, KNOWN, Subject, count

@@ -11,8 +11,9 @@ from typing import Any, Final
 
 from dfns_login.delivery.codes import CodeEmails
 from dfns_login.delivery.lease import LEASE, Clock, KeptLease
+from dfns_login.delivery.mail_server import MailServer
 from dfns_login.delivery.notices import NoticeEmails
-from dfns_login.delivery.sending import Emails, MailServer
+from dfns_login.delivery.sending import Emails
 from dfns_login.models import Notice, OneTimeCode, OutboxQuerySet
 from dfns_login.signals import email_handled
 

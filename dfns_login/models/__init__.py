@@ -9,8 +9,6 @@ from dfns_login.models.accounts import (
     AccountKind,
     AccountQuerySet,
     AccountState,
-    Organization,
-    SecondFactor,
 )
 from dfns_login.models.code_choices import Caller, CodeClosed, CodePurpose
 from dfns_login.models.credentials import (
@@ -37,6 +35,7 @@ from dfns_login.models.ids import (
 )
 from dfns_login.models.login_records import CredentialRecord, LoginRecord
 from dfns_login.models.one_time_codes import OneTimeCode, OneTimeCodeQuerySet
+from dfns_login.models.organizations import Organization, SecondFactor
 from dfns_login.models.outbox import (
     DeliveryState,
     OutboxQuerySet,

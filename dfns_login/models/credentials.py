@@ -7,9 +7,10 @@ from django.db import connections, models, router
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from dfns_login.models.accounts import Account, Organization
+from dfns_login.models.accounts import Account
 from dfns_login.models.compiled import CompiledSelect, Parameter
 from dfns_login.models.ids import ID_MAX_LENGTH, new_credential_id
+from dfns_login.models.organizations import Organization
 from dfns_login.models.primary import PrimaryModel, PrimaryQuerySet
 from dfns_login.verification.assertion import StoredPasskey
 from dfns_login.verification.fido2 import PasskeyState

@@ -7,8 +7,9 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from dfns_login.models.accounts import Account, Organization
+from dfns_login.models.accounts import Account
 from dfns_login.models.compiled import insert
+from dfns_login.models.organizations import Organization
 from dfns_login.models.outbox import OutboxQuerySet, OutboxRow
 from dfns_login.models.primary import PrimaryModel, PrimaryQuerySet
 

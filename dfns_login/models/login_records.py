@@ -11,11 +11,12 @@ from django.db import connections, models, router
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models.expressions import Col
 
-from dfns_login.models.accounts import Account, AccountState, Organization
+from dfns_login.models.accounts import Account, AccountState
 from dfns_login.models.code_choices import Caller, CodePurpose
 from dfns_login.models.compiled import Converters, converted
 from dfns_login.models.credentials import Credential, CredentialKind
 from dfns_login.models.one_time_codes import READ_FOR_A_GUESS, OneTimeCode
+from dfns_login.models.organizations import Organization
 from dfns_login.usernames import Recipient
 
 M = TypeVar("M", bound=models.Model)

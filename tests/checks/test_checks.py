@@ -19,7 +19,7 @@ from django.db import connections
 from django.http import HttpResponse
 from django.urls import path
 
-from dfns_login.checks import deployment, monitoring, pages
+from dfns_login.checks import backends, deployment, monitoring, pages
 from dfns_login.checks import settings as setting_checks
 from dfns_login.proofs.code_formats import CodeFormat
 from dfns_login.settings import login_settings
@@ -62,7 +62,7 @@ def test_the_project_in_production_passes(settings):
 
 
 def test_every_id_is_documented_once_and_tested():
-    modules = (setting_checks, deployment, monitoring, pages)
+    modules = (setting_checks, deployment, backends, monitoring, pages)
     texts = "\n".join(str(each.__doc__) for each in modules)
     documented = re.findall(r"^\| `dfns_login\.(\w+)`", texts, re.MULTILINE)
     assert len(set(documented)) == len(documented)
@@ -494,7 +494,7 @@ def test_unsafe_celery_settings_are_warnings(celery, values, number):
 def test_a_project_without_a_celery_app_is_told_what_to_write(monkeypatch):
     """R-144. Celery makes up an app that has no broker. Checks of its settings would mislead."""
     made_up = Celery("default", set_as_current=False, fixups=[])
-    for name in ("checks.deployment", "delivery.celery_app"):
+    for name in ("checks.backends", "delivery.celery_app"):
         monkeypatch.setattr(f"dfns_login.{name}.current_app", made_up)
     (found,) = [each for each in messages(deploy=True) if each.id == "dfns_login.W035"]
     assert ids() == ["W035"]
