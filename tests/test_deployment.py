@@ -106,6 +106,16 @@ def test_a_proxy_keeps_metrics_and_health_to_itself(proxy: Proxy, path: str):
 
 
 @pytest.mark.programs
+def test_a_proxy_logs_no_token_of_a_lock_link(proxy: Proxy, tmp_path: Path):
+    """R-77. Whoever has the token can lock the account."""
+    proxy("GET", "/login/?next=/logged/")
+    proxy("GET", "/lock/?token=secret")
+    logged = "".join(file.read_text() for name in ("access.log", "log", "output") if (file := tmp_path / name).exists())
+    assert "secret" not in logged
+    assert "/logged/" in logged or not (tmp_path / "access.log").exists()  # Caddy logs no requests unless told to
+
+
+@pytest.mark.programs
 def test_a_proxy_bounds_bodies(proxy: Proxy):
     assert proxy("POST", "/auth/login", content=b"x" * 60_000).status_code == 200
     assert proxy("POST", "/auth/login", content=b"x" * 70_000).status_code in {413, 502}  # 502: Caddy before 2.7

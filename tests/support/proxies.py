@@ -43,7 +43,7 @@ def nginx(folder: Path, *, port: int, upstream: int) -> list[str]:
     )
     user = "user root; " if os.geteuid() == 0 else ""  # bodies are buffered in this folder
     start = f"{user}daemon off; pid {folder}/pid; error_log {folder}/log; events {{}}"
-    main = f"{start} http {{ access_log off; {paths}\n{text}}}"
+    main = f"{start} http {{ access_log {folder}/access.log; {paths}\n{text}}}"
     (folder / "main.conf").write_text(main)
     return ["nginx", "-e", f"{folder}/log", "-p", str(folder), "-c", f"{folder}/main.conf"]
 
