@@ -61,6 +61,7 @@ class AccountAdmin(ReadOnlyAdmin[Account]):
     search_fields = ("username",)
     search_help_text = _("Start of the username or email address, or ID of the account")
     empty_text = _("No accounts yet. Invite a person: they get a code by email, and register with it.")
+    add_label = _("Invite a person")
     ordering = ("organization", "username")
     readonly_fields = (
         "shown_id",

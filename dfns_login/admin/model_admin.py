@@ -67,6 +67,8 @@ class OperationsAdmin(TypedModelAdmin[M]):
     list_max_show_all = 0
     window_key: ClassVar[str] = ""
     empty_text: ClassVar[Text]
+    add_label: ClassVar[Text] = ""
+    """Text of the button that adds a row, if it is not Django's."""
     offers_invitation: ClassVar[bool] = True
     """Whether an empty list leads to the form that invites a person."""
 
@@ -91,6 +93,7 @@ class OperationsAdmin(TypedModelAdmin[M]):
         context = {
             "title": title,
             "empty_text": self.empty_text,
+            "add_label": self.add_label,
             "invite_url": self._invite_url(request),
             **(extra_context or {}),
         }

@@ -53,12 +53,12 @@ def moment(at: datetime | None) -> str:
 
 
 def seconds(value: float | None) -> str:
-    """Render a duration: to a tenth of a second below ten, in minutes above two."""
+    """Render a duration: to a tenth of a second below ten, in minutes above two. Nothing is just zero."""
     if value is None:
         return NOTHING
     if value >= MINUTES_FROM:
         return gettext("%(count)s min") % {"count": number_format(round(value / 60))}
-    return gettext("%(count)s s") % {"count": number_format(value, decimal_pos=0 if value >= WHOLE_FROM else 1)}
+    return gettext("%(count)s s") % {"count": number_format(value, decimal_pos=1 if 0 < value < WHOLE_FROM else 0)}
 
 
 def moment_after(at: datetime, *, begin: datetime) -> str:

@@ -177,7 +177,7 @@ def _last_code_reason(code: OneTimeCode, text: Text, *, now: datetime) -> Reason
 UNDELIVERED: Final[dict[DeliveryState, Text]] = {
     DeliveryState.QUEUED: _("If it stays queued, no worker is running: run manage.py dfns doctor."),
     DeliveryState.SENDING: _("Wait half a minute. If the worker died, another one sends it."),
-    DeliveryState.FAILED: _("The page of the code has the mail server's answer and the time of the next try."),
+    DeliveryState.FAILED: _("The page of the code has the reason and the time of the next try."),
     DeliveryState.REFUSED: _("The page of the code has the mail server's answer. Check the address with them."),
     DeliveryState.EXPIRED_UNSENT: _("The worker or the mail server was down: run manage.py dfns doctor."),
     DeliveryState.NO_RECIPIENT: _("When it was requested, this account could not get this kind of code."),

@@ -18,6 +18,7 @@ from django.utils import timezone, translation
 from dfns_login.admin.overview import LIMITS, Overview, OverviewQuery, overview, parts
 from dfns_login.admin.overview.charts import BarChart, LineChart, Series
 from dfns_login.admin.overview.codes import CODE_SERIES
+from dfns_login.admin.rendering import seconds
 from dfns_login.audit import log_refusal, record_event
 from dfns_login.errors import CodeRefused, NotFound, RateExceeded, Refusal
 from dfns_login.limits import bounded, refused_since
@@ -156,6 +157,16 @@ def test_numbers_in_svg_are_never_localized(operator: Client, scene: AdminRecord
     assert 'lang="' + language in body
     for svg in re.findall(r"<svg viewBox.*?</svg>", body, re.DOTALL):
         assert not re.search(r' (?:x|y|width|height|cx|cy|x1|y1)="[^"]*[^0-9.\-"]', svg)
+
+
+def test_an_empty_site_has_figures_without_fragments(operator: Client, db: None) -> None:
+    found = shown()
+    assert [(each.value, each.detail) for each in found.figures[:2]] == [("0", ""), ("\N{EN DASH}", "")]
+    assert "\N{EN DASH} used" not in operator.get(PAGE).content.decode()
+
+
+def test_nothing_is_zero_seconds() -> None:
+    assert [seconds(each) for each in (0, 0.04, 3, 12, 240)] == ["0 s", "0.0 s", "3.0 s", "12 s", "4 min"]
 
 
 def test_the_end_of_an_axis_can_be_halved() -> None:

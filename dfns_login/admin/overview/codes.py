@@ -11,10 +11,9 @@ from dfns_login.admin.overview import parts
 from dfns_login.admin.overview.charts import BarChart, Series, whole
 from dfns_login.admin.overview.parts import Figure, Hours, OverviewQuery, Part, recent_rows
 from dfns_login.admin.overview.waits import waits_of
-from dfns_login.admin.rendering import NOTHING
 from dfns_login.models import CodeClosed, DeliveryState, OneTimeCode
 
-REPLIES_LISTED: Final = 5
+ERRORS_LISTED: Final = 5
 CODE_SERIES: Final = (
     (CodeClosed.CONSUMED, _("Used"), "good"),
     ("", _("Open"), "open"),
@@ -40,17 +39,17 @@ def codes(query: OverviewQuery, hours: Hours) -> Part:
     total, used = sum(row["codes"] for row in counted), sum(values[CodeClosed.CONSUMED])
     devices = sum(row["by_devices"] for row in counted)
     guesses = devices + sum(row["by_strangers"] for row in counted)
-    share = f"{used / total:.0%}" if total else NOTHING
+    used_share = gettext("%(share)s used") % {"share": f"{used / total:.0%}"} if total else ""
     summary = gettext("%(total)d codes were requested, %(used)d of them were used.") % {"total": total, "used": used}
     series = [Series(name=name, tone=tone, values=values[state]) for state, name, tone in CODE_SERIES]
     failed = rows.filter(delivery__in=NOT_DELIVERED).exclude(last_error="").values("last_error")
-    replies = failed.annotate(codes=Count("pk")).order_by("-codes", "last_error")[:REPLIES_LISTED]
+    email_errors = failed.annotate(codes=Count("pk")).order_by("-codes", "last_error")[:ERRORS_LISTED]
     waited, waits = waits_of(query, hours, counted_from=begins)
     from_devices = gettext("%(count)d from known devices") % {"count": devices}
     return Part(
         begins=begins,
         figures=[
-            Figure(name=_("Codes requested"), value=whole(total), detail=gettext("%(share)s used") % {"share": share}),
+            Figure(name=_("Codes requested"), value=whole(total), detail=used_share),
             waited,
             Figure(name=_("Guesses"), value=whole(guesses), detail=from_devices),
         ],
@@ -64,5 +63,5 @@ def codes(query: OverviewQuery, hours: Hours) -> Part:
             (_("Code expired before it was used"), sum(values[CodeClosed.EXPIRED])),
             (_("Code revoked"), sum(values[CodeClosed.REVOKED])),
         ],
-        replies=[(row["last_error"], row["codes"]) for row in replies],
+        email_errors=[(row["last_error"], row["codes"]) for row in email_errors],
     )

@@ -30,7 +30,7 @@ class Overview:
     figures: Sequence[Figure]
     charts: Sequence[Chart]
     reasons: Sequence[tuple[Text, int]]
-    replies: Sequence[tuple[str, int]]
+    email_errors: Sequence[tuple[str, int]]
     refusals: Refusals | None
     begins_late: str
 
@@ -50,7 +50,7 @@ def overview(query: OverviewQuery, *, may_view: MayView, now: datetime) -> Overv
         figures=[figure for each in parts for figure in each.figures],
         charts=[chart for each in parts for chart in each.charts],
         reasons=[reason for each in parts for reason in each.reasons],
-        replies=[reply for each in parts for reply in each.replies],
+        email_errors=[error for each in parts for error in each.email_errors],
         refusals=refusals(since=hours.begin, now=now) if events in allowed else None,
         begins_late=date_format(localtime(max(late)), "DATETIME_FORMAT") if late else "",
     )

@@ -82,7 +82,7 @@ class Part:
     figures: Sequence[Figure]
     charts: Sequence[Chart]
     reasons: Sequence[tuple[Text, int]] = ()
-    replies: Sequence[tuple[str, int]] = ()
+    email_errors: Sequence[tuple[str, int]] = ()
 
 
 def recent_rows(

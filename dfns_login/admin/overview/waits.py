@@ -37,7 +37,7 @@ def waits_of(query: OverviewQuery, hours: Hours, *, counted_from: datetime) -> t
         labels=hours.labels(),
         shown=seconds,
     )
-    most_within = gettext("95%% within %(time)s") % {"time": seconds(most)}
+    most_within = gettext("95%% within %(time)s") % {"time": seconds(most)} if most is not None else ""
     return Figure(name=_("Email accepted after"), value=seconds(median), detail=most_within), chart
 
 
