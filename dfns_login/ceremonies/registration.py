@@ -104,8 +104,10 @@ def _find_invited(recipient: Recipient) -> Account | None:
 def _register(account: Account, *, token: TemporaryToken, locale: str) -> None:
     spend_temporary_token(token)
     # locked before its user is created, so that two tokens of one account cannot create two users
-    if not Account.objects.lock_invited(account=account, generation=token.generation):
+    locked = Account.objects.lock_invited(account=account, generation=token.generation)
+    if locked is None:
         raise TokenRefused("account registered or deactivated meanwhile")
+    account.user_id = locked.user_id  # whom an operator may have named since the account was read
     user = user_for_account(account)
     if not Account.objects.register(account=account, user=user, locale=locale):
         raise TokenRefused("account registered or deactivated meanwhile")

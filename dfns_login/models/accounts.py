@@ -72,10 +72,10 @@ class AccountQuerySet(PrimaryQuerySet["Account"]):
         current = self.filter(pk=account.pk, state=AccountState.REGISTERED, generation__lte=generation)
         return current.select_for_update(no_key=True).first() is not None
 
-    def lock_invited(self, *, account: "Account", generation: int) -> bool:
-        """Lock the invited account; false if it was registered, or voided after this generation."""
+    def lock_invited(self, *, account: "Account", generation: int) -> "Account | None":
+        """Lock and return the invited account; None if it was registered, or voided after this generation."""
         current = self.filter(pk=account.pk, state=AccountState.INVITED, generation__lte=generation)
-        return current.select_for_update().first() is not None
+        return current.select_for_update().first()
 
     def generation_of(self, account: "Account") -> int:
         """Return the account's generation as it is now stored."""

@@ -8,6 +8,7 @@ from django.db import connection
 
 from dfns_login.ceremonies.code_requests import send_code
 from dfns_login.ceremonies.credentials import list_credentials
+from dfns_login.ceremonies.invitation import Invitation, invite
 from dfns_login.ceremonies.new_credentials import NewCredential, NewCredentials
 from dfns_login.ceremonies.registration import (
     RegistrationChallenge,
@@ -30,7 +31,7 @@ from dfns_login.proofs.codes import derive_code
 from dfns_login.verification.attestation import KeyAttestation
 from tests.support.authenticators import SoftwareKey
 from tests.support.clock import HOUR, MINUTE, NOW, SECOND
-from tests.support.factories import SOMEWHERE, make_account, make_credential, make_organization
+from tests.support.factories import SOMEWHERE, make_account, make_credential, make_organization, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -164,3 +165,23 @@ def test_an_account_that_is_deactivated_in_between_registers_nothing(lee: Accoun
     assert seen
     assert not Credential.objects.exists()
     assert not SpentToken.objects.exists()
+
+
+def test_a_user_whom_an_operator_names_meanwhile_is_linked() -> None:
+    """Somebody signs up with an address, and is invited as a user whom the project already has."""
+    stranger = make_account(make_organization(), "lee@example.co", state=AccountState.INVITED)
+    Account.objects.update(signed_up=True)
+    challenge, user = opened(stranger), make_user("lee")
+    invitation = Invitation(organization=stranger.organization, email=stranger.email, user=user)
+    seen = []
+
+    def invite_after(execute: Any, sql: str, params: Any, many: Any, context: Any) -> Any:
+        result = execute(sql, params, many, context)
+        if sql.startswith('INSERT INTO "dfns_login_spenttoken"') and not seen:
+            seen.append(invite(invitation, requester=SOMEWHERE, now=NOW))
+        return result
+
+    with connection.execute_wrapper(invite_after):
+        completed(challenge)
+    assert seen
+    assert Account.objects.get().user == user
