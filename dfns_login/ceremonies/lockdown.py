@@ -23,7 +23,8 @@ def lock_down(token: str, *, requester: Requester, now: datetime) -> Account | N
     """Lock the account that the link belongs to, and return it; None if the link doesn't work.
 
     Stored, in one transaction: until when the account is locked, as `void_account` does with every session, that no
-    recovery waits, that the account's links are spent, an event, a notice.
+    recovery waits, that the account's links are spent, that credentials which are too new don't unlock during this
+    lock, an event, a notice.
     """
     link = find_lock_link(token, now=now)
     if link is None or link.notice.event.account is None:
@@ -37,6 +38,8 @@ def lock_down(token: str, *, requester: Requester, now: datetime) -> Account | N
         RecoveryWait.objects.end(Account.objects.filter(pk=account.pk))
         Notice.objects.void_links(account=account, now=now)
         account.refresh_from_db(fields=["locked_until"])
+        if account.locked_until:
+            Credential.objects.unlock_not_before(account.locked_until, account=account, now=now)
         told_of = link.notice.event
         notify_owner(
             record_event(

@@ -49,6 +49,10 @@ class CredentialQuerySet(PrimaryQuerySet["Credential"]):
         inactive = self.filter(pk=credential.pk, active=False, replaced=False)
         return inactive.update(active=True, unlocks_from=unlocks_from) == 1
 
+    def unlock_not_before(self, until: datetime, *, account: Account, now: datetime) -> None:
+        """Have the account's credentials that don't unlock yet not do so until then."""
+        self.filter(account=account, unlocks_from__gt=now, unlocks_from__lt=until).update(unlocks_from=until)
+
     def replace_all(self, *, account: Account) -> None:
         """Revoke every credential of the account for good, as a recovery does."""
         self.filter(account=account).update(active=False, replaced=True)

@@ -12,9 +12,10 @@ from django.utils import timezone
 
 from dfns_login.audit import record_event
 from dfns_login.ceremonies import lockdown
-from dfns_login.ceremonies.lockdown import link_ends, unlock_account
+from dfns_login.ceremonies.lockdown import check_unlocks, link_ends, unlock_account
 from dfns_login.ceremonies.notices import notify_owner
 from dfns_login.ceremonies.operators import Operator, delete_account
+from dfns_login.errors import AccountLocked
 from dfns_login.models import Account, AuditEvent, AuditKind, CodePurpose, Credential, Notice, Session
 from dfns_login.proofs import find_lock_link, lock_token
 from dfns_login.proofs.lock_links import LockLink
@@ -278,6 +279,23 @@ def test_a_credential_added_just_before_does_not_unlock(client: Client, jane: Pe
     added.update(unlocks_from=timezone.now())
     accepted = sign_in_by(client, jane, KEY) if number == KEY else recover(client, jane, kit)
     assert accepted.status_code == 200
+
+
+def test_a_credential_that_was_too_new_at_the_lock_never_unlocks_it(client: Client, jane: Person) -> None:
+    """R-130. Otherwise a stranger who added it a week ago waits for an hour and not for a day."""
+    now = timezone.now()
+    old, added = (
+        jane.account.credentials.filter(credential_id=jane.keys[each].credential_id) for each in (RECOVERY, KEY)
+    )
+    added.update(unlocks_from=now + HOUR)
+    lock(jane, client)
+    account, later = stored(jane), now + 2 * HOUR
+    assert account.is_locked(now=later)
+    check_unlocks(account, old, now=later)
+    with pytest.raises(AccountLocked):
+        check_unlocks(account, added, now=later)
+    assert old.get().unlocks_from is None
+    assert added.get().unlocks_from == account.locked_until
 
 
 def test_credentials_unlock_at_once_if_registered_and_later_if_they_came_by_a_recovery(
