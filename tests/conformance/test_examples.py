@@ -3,16 +3,15 @@
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, expect
 
 from tests.support.conformance.stage import Stage
 from tests.support.examples import EXAMPLES, Vite, build, vite
 from tests.support.live_project import Invitee, LiveProject, code_in
-from tests.support.page_visitor import PATIENCE_MILLISECONDS, visiting
+from tests.support.page_visitor import PATIENCE_MILLISECONDS, Visitor, visiting
 
 PASSWORD = "correct horse battery staple"
 POLICY = (
@@ -43,35 +42,38 @@ def built(scene: LiveProject, folder: Path, *, node: str) -> Iterator[str]:
         yield server.url
 
 
-def walk(page: Page, person: Invitee, *, new_code: Callable[[], str]) -> str:
+def walk(seen: Visitor, person: Invitee, *, new_code: Callable[[], str]) -> str:
     """Register, sign in again with a code, mistype the password once. Return a code that each session signed for."""
-    status = page.get_by_role("status")
-    shown = partial(expect(status).to_have_text, timeout=PATIENCE_MILLISECONDS)
+    page = seen.page
+    status = page.get_by_role("status").filter(has_text=re.compile(r"^[\w-]{8,}$"))
 
-    def submit(label: str, text: str, button: str) -> None:
-        form = page.locator("form").filter(has=page.get_by_label(label, exact=True))
-        form.get_by_label(label).fill(text)
+    def press(button: str, **entered: str) -> None:
+        form = page.locator("form").filter(has=page.get_by_role("button", name=button)).first
+        for label, text in entered.items():
+            form.get_by_label(label.replace("_", " "), exact=True).fill(text)
         form.get_by_role("button", name=button).click()
 
     def sign_a_request() -> str:
-        page.get_by_role("button", name="Create a code for another device").click()
-        shown(re.compile(r"^[\w-]{8,}$"))
+        press("Create a code for another device")
+        expect(status).to_be_visible(timeout=PATIENCE_MILLISECONDS)
         return status.inner_text()
 
-    page.get_by_label("Email address").fill(person.email)
-    submit("Registration code", person.registration_code, "Continue")
-    submit("New password", PASSWORD, "Register")
-    shown("You are signed in.")  # without another code, and without the password once more
-    first = sign_a_request()
-    page.reload()
-    page.get_by_label("Email address").fill(person.email)
-    page.get_by_role("button", name="Email me a code").click()
-    shown("If you have an account, a code is on its way.")
-    submit("Code", new_code(), "Continue")
-    submit("Password", "wrong", "Sign in")
-    shown("Wrong password. Try again.")
-    submit("Password", PASSWORD, "Sign in")
-    shown("You are signed in.")
+    seen.show("example-start")
+    page.locator("form", has_text="Registration code").get_by_label("Email address").fill(person.email)
+    page.get_by_label("Registration code").fill(person.registration_code)
+    page.keyboard.press("Enter")
+    expect(page.get_by_label("New password")).to_be_focused(timeout=PATIENCE_MILLISECONDS)
+    seen.show("example-password")
+    press("Register", New_password=PASSWORD)
+    first = sign_a_request()  # without another code, and without the password once more
+    seen.show("example-account")
+    press("Sign out")
+    press("Email me a code", Email_address=person.email)
+    expect(page.get_by_text("a code is on its way")).to_be_visible()
+    press("Continue", Code=new_code())
+    press("Sign in", Password="wrong")
+    expect(page.get_by_text("Wrong password. Try again.")).to_be_visible(timeout=PATIENCE_MILLISECONDS)
+    press("Sign in", Password=PASSWORD)
     second = sign_a_request()
     assert second != first
     return second
@@ -84,7 +86,7 @@ def test_people_register_sign_in_and_sign_a_request(
     person = stage.invited()
     with serve(scene, tmp_path, node=node) as url, visiting(browser, url=url) as seen:
         seen.page.goto("/")
-        code = walk(seen.page, person, new_code=lambda: code_in(scene.mail_to(person.email, number=2)))
+        code = walk(seen, person, new_code=lambda: code_in(scene.mail_to(person.email, number=2)))
         asked = {"code": code, "credentialKind": "Fido2"}
         assert scene.post("/auth/credentials/code/init", asked)["user"]["name"] == person.email
         api = {each.url.partition("/auth/")[0] for each in seen.sent if "/auth/" in each.url}

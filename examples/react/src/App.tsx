@@ -1,92 +1,73 @@
+import { useEffect, useState, useSyncExternalStore } from 'react'
 import { Session, type RegistrationChallenge, type SigningChallenge } from '@dfns-login/client'
-import { useState, type FormEvent } from 'react'
+import { Field, Form } from './Form'
 
-const { VITE_API: baseUrl, VITE_ORGANIZATION: orgId } = import.meta.env
-const session = new Session({ baseUrl, orgId })
+const session = new Session({ baseUrl: import.meta.env.VITE_API, orgId: import.meta.env.VITE_ORGANIZATION })
 
 export function App() {
-  const [message, setMessage] = useState('')
-  const [busy, setBusy] = useState(false)
+  const signedIn = useSyncExternalStore(session.subscribe, () => session.signedIn)
+  return <main><h1>Example</h1>{signedIn ? <Account /> : <SignIn />}</main>
+}
+
+function SignIn() {
   const [username, setUsername] = useState('')
   const [registration, setRegistration] = useState<RegistrationChallenge>()
   const [login, setLogin] = useState<SigningChallenge>()
-  const [signedIn, setSignedIn] = useState(false)
 
-  /** Do it, and show what it returns or the error that it throws. `entered`: the form's only field. */
-  const submit = (act: (entered: string) => Promise<string | void>) => async (event: FormEvent<HTMLFormElement>) => {
-    event.preventDefault()
-    const entered = String(new FormData(event.currentTarget).get('entered'))
-    setBusy(true)
-    setMessage((await act(entered).catch((error: Error) => error.message)) ?? '')
-    setBusy(false)
-  }
-  async function requestCode() {
-    await session.requestCode(username)
-    return 'If you have an account, a code is on its way.'
-  }
-  async function signIn(challenge: SigningChallenge, password: string) {
-    await session.signIn(challenge, password)
-    setSignedIn(true)
-    return 'You are signed in.'
-  }
-  async function register(challenge: RegistrationChallenge, password: string) {
-    const registered = await session.register(challenge, password)
-    setLogin(registered) // so that only signing in is repeated if it fails
-    return signIn(registered, password)
-  }
-  /** A user action: the server requires the key's signature of exactly this request. */
-  async function codeForAnotherDevice() {
-    const expiration = new Date(Date.now() + 60_000).toISOString()
-    return (await session.signed<{ code: string }>('POST', 'auth/credentials/code', { expiration })).code
-  }
+  useEffect(() => {
+    const leaving = new AbortController()
+    const offer = session.signInWithPasskey({ conditional: true, signal: leaving.signal })
+    offer.catch(() => undefined) // nobody chose a passkey in the autofill, or the browser has none: the button remains
+    return () => leaving.abort()
+  }, [])
 
-  const field = (label: string, type: string, autoComplete: string) => (
-    <label>{label} <input name="entered" type={type} autoComplete={autoComplete} required /></label>
+  const email = <Field label="Email address" name="username" type="email" autoComplete="username webauthn" defaultValue={username} />
+  if (login || registration) return (
+    <Form key="password" title={login ? 'Enter your password' : 'Choose a password'} button={login ? 'Sign in' : 'Register'}
+      action={async ({ password }) => {
+        const challenge = login ?? (await session.register(registration!, password))
+        setLogin(challenge) // so that only signing in is repeated if it fails
+        await session.signIn(challenge, password)
+      }}>
+      {email}
+      <Field label={login ? 'Password' : 'New password'} name="password" type="password"
+        autoComplete={login ? 'current-password' : 'new-password'} autoFocus />
+    </Form>
   )
-  const codes = (
-    <>
-      <form onSubmit={submit(requestCode)}><button>Email me a code</button></form>
-      <form onSubmit={submit(async (code) => setLogin(await session.presentCode(username, code)))}>
-        {field('Code', 'text', 'one-time-code')}
-        <button>Continue</button>
-      </form>
-      <h2>Register with an invitation</h2>
-      <form onSubmit={submit(async (code) => setRegistration(await session.presentRegistrationCode(username, code)))}>
-        {field('Registration code', 'text', 'off')}
-        <button>Continue</button>
-      </form>
-    </>
-  )
-  const withPassword = login ? (
-    <form onSubmit={submit((password) => signIn(login, password))}>
-      {field('Password', 'password', 'current-password')}
-      <button>Sign in</button>
-    </form>
-  ) : registration && (
-    <form onSubmit={submit((password) => register(registration, password))}>
-      {field('New password', 'password', 'new-password')}
-      <button>Register</button>
-    </form>
-  )
-  const signingIn = (
-    <>
-      <h1>Sign in</h1>
-      <label>
-        Email address <input type="email" value={username} onChange={(e) => setUsername(e.target.value)} autoComplete="username" />
-      </label>
-      {withPassword || codes}
-    </>
-  )
-  const account = (
-    <form onSubmit={submit(codeForAnotherDevice)}>
-      <h1>Your account</h1>
-      <button>Create a code for another device</button>
-    </form>
+  if (username) return (
+    <Form key="code" title="Enter the code" button="Continue"
+      action={async ({ code }) => setLogin(await session.presentCode(username, code))}>
+      <p>If you have an account, a code is on its way to {username}.</p>
+      <Field label="Code" name="code" autoComplete="one-time-code" autoFocus />
+    </Form>
   )
   return (
-    <main>
-      <p role="status">{busy ? 'Please wait …' : message}</p>
-      <fieldset disabled={busy}>{signedIn ? account : signingIn}</fieldset>
-    </main>
+    <>
+      <Form title="Sign in" button="Email me a code"
+        action={({ username }) => session.requestCode(username).then(() => setUsername(username))}>
+        {email}
+      </Form>
+      <Form button="Sign in with a passkey" action={() => session.signInWithPasskey()} />
+      <Form title="Register with an invitation" button="Continue" action={async ({ username, code }) => {
+        setRegistration(await session.presentRegistrationCode(username, code))
+        setUsername(username)
+      }}>
+        {email}
+        <Field label="Registration code" name="code" autoComplete="off" />
+      </Form>
+    </>
+  )
+}
+
+function Account() {
+  return (
+    <>
+      <Form title="Your account" button="Add a passkey" action={() => session.addPasskey().then(() => 'Added.')} />
+      <Form button="Create a code for another device" action={async () => {
+        const expiration = new Date(Date.now() + 60_000).toISOString()
+        return (await session.signed<{ code: string }>('POST', 'auth/credentials/code', { expiration })).code
+      }} />
+      <Form button="Sign out" action={() => session.signOut()} />
+    </>
   )
 }
