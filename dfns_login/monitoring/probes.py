@@ -45,9 +45,13 @@ class Probe(Generic[T]):
                 self._thread.is_alive() or time.monotonic() < self._started + FRESH_SECONDS
             ):
                 return
-            self._started = time.monotonic()
-            self._thread = threading.Thread(target=self._run, name="dfns_login-probe", daemon=True)
-            self._thread.start()
+            thread = threading.Thread(target=self._run, name="dfns_login-probe", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:  # the process may have no more threads: the next call tries again
+                self._thread = None
+                return
+            self._thread, self._started = thread, time.monotonic()
 
     def result(self) -> T | None:
         """Return what was found at most a few seconds ago, or None if the service fails or hangs."""

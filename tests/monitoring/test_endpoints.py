@@ -15,6 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from dfns_login.errors import NotAuthorized
 from dfns_login.monitoring.probes import PARTS, WAIT_SECONDS, Probe
 from tests.support.factories import make_person
+from tests.support.scarce_threads import no_more_threads
 from tests.support.servers import free_port
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -189,6 +190,16 @@ def test_a_probe_that_fails_says_so_and_recovers():
     assert probe.result() is None
     probe.forget()
     assert probe.result()
+
+
+def test_a_process_that_may_start_no_more_threads_is_not_ready_until_it_may():
+    probe = Probe(lambda: True)
+    with no_more_threads():
+        assert [probe.result(), probe.result()] == [None, None]
+    assert probe.result()
+    probe.forget()
+    with no_more_threads():
+        assert probe.result() is None  # and not the last result
 
 
 def test_no_answer_contains_a_secret_or_a_person(settings, monitored, silence):
