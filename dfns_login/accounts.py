@@ -80,9 +80,9 @@ def enroll_each(users: Iterable[AbstractBaseUser], *, organization: Organization
 def session_of(request: HttpRequest) -> Session | None:
     """Return the live session that the request belongs to: of its bearer token, else of its browser.
 
-    For Django's requests and REST framework's. None if the token is somebody else's than the `request.user` for whom
-    the view acts, or if the request has other credentials in `Authorization`. Reads the body, if it fits into memory,
-    and then the session's row. Stores when it was last used, at most once a minute.
+    For Django's requests and REST framework's. None if the token belongs to somebody other than the
+    `request.user` for whom the view acts, or if the request has other credentials in `Authorization`. Reads the body,
+    if it fits into memory, and then the session's row. Stores when it was last used, at most once a minute.
     """
     # REST framework's request knows who was authenticated, and wraps Django's
     authenticated = getattr(request, "auth", None)

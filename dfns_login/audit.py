@@ -1,7 +1,7 @@
 """The audit trail: each event is a row, a log line and a signal.
 
-Only events of a known account or organization become rows; requests that come
-to nothing are log lines (D-10). Neither contains a code, token or key. Usernames that may not
+Only events of a known account or organization become rows; refusals and
+requests for codes are log lines (D-10). Neither contains a code, token or key. Usernames that may not
 exist are logged as keyed hashes.
 """
 

@@ -28,7 +28,7 @@ BATCH: Final = 500
 LONGEST_TRANSACTION: Final = timedelta(minutes=15)
 """An event that commits later than this after its id was drawn is not chained, and verifying reports it."""
 START: Final = bytes(32)
-"""What stands for the previous link of the first one."""
+"""Used as the previous link of the first one."""
 UNSIGNED: Final = b""
 """The signature of a checkpoint if a purged event or link had been altered or removed."""
 

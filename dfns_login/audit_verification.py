@@ -14,7 +14,7 @@ from dfns_login.models import AuditCheckpoint, AuditEvent, AuditLink, transactio
 from dfns_login.verification.evidence import EvidenceError, verify_evidence
 
 CLOCKS_APART: Final = timedelta(hours=1)
-"""How far the time of an event may be from the time of the events around it. No two hosts differ by as much."""
+"""How far the time of an event may be from that of the events around it. Clocks of hosts never differ by that much."""
 
 
 class Finding(StrEnum):
@@ -41,7 +41,7 @@ class Problem:
 
 @dataclass(slots=True, kw_only=True)
 class _Walk:
-    """How far verifying has come."""
+    """Where verifying is in the chain."""
 
     position: int = 0
     mac: bytes = field(default=b"", repr=False)

@@ -1,4 +1,4 @@
-"""Log records as lines of JSON, with the id of the request that they belong to. For the project's `LOGGING` setting."""
+"""Format log records as lines of JSON, with the id of their request. For the project's `LOGGING` setting."""
 
 import json
 import logging

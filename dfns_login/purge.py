@@ -18,8 +18,8 @@ SPENT_TOKEN_MARGIN: Final = REQUEST_DEADLINE + timedelta(hours=1)
 """How long a spent `jti` is kept after its token expires.
 
 A replay is refused as expired or as spent. A request compares the expiry with the
-time at which its body was there, and the hour covers whatever it waits for after
-that, and how far the clocks of web and worker hosts differ (R-124).
+time at which its body had arrived. The hour covers what it waits for after that, and
+how far the clocks of web and worker hosts differ (R-124).
 """
 
 
@@ -61,7 +61,7 @@ def _delete_unregistered(*, before: datetime) -> int:
 
 
 def _delete_locked(rows: models.QuerySet[Account]) -> int:
-    with transaction.atomic():  # an operator who invites the person at this moment has the account kept
+    with transaction.atomic():  # the account stays if an operator invites the person at this moment
         found = list(rows.select_for_update(of=("self",)).values_list("pk", flat=True))
         Account.objects.filter(pk__in=found).delete()
     return len(found)

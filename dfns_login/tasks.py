@@ -1,4 +1,4 @@
-"""Celery tasks: thin calls into delivery and purge. No message carries an argument."""
+"""Celery tasks: thin calls into delivery and purge. No message has an argument."""
 
 import logging
 from collections.abc import Callable
@@ -72,7 +72,7 @@ def chain() -> None:
 
 
 def wake_delivery() -> None:
-    """Have a worker woken after the commit. Never fails, never waits: without a wake-up, the sweep sends the email."""
+    """Wake a worker after the commit. Never fails, never waits: without a wake-up, the sweep sends the email."""
     transaction.on_commit(_wake_up)
 
 

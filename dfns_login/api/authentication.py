@@ -28,8 +28,8 @@ CSRF_HEADER: Final = "HTTP_X_CSRFTOKEN"
 class SessionTokenAuthentication(BaseAuthentication):
     """Authenticate by `Authorization: Bearer <login token>`. `request.auth` is the `Session`.
 
-    Each request reads the session's row, once its body is there (R-123), so a token is invalid as soon as its session
-    ends. Without a bearer token, the next authentication class is tried.
+    Each request reads the session's row, once its body has arrived (R-123), so a token is invalid as soon as its
+    session ends. Without a bearer token, the next authentication class is tried.
     """
 
     def authenticate(self, request: Request) -> tuple[AbstractBaseUser, Session] | None:
@@ -96,7 +96,7 @@ def _read_body(request: Request) -> None:
 
 
 def _view(request: Request) -> APIView | None:
-    """Return the view that authenticates the request; None if other code does, in a middleware for example."""
+    """Return the view that authenticates the request; None if other code does, such as a middleware."""
     view: APIView | None = request.parser_context.get("view")
     return view
 

@@ -55,21 +55,21 @@ class Query(serializers.Serializer[Any]):
 
 @lru_cache(maxsize=1024)
 def _shared(shape: type[serializers.Serializer[Any]], _language: str | None) -> serializers.Serializer[Any]:
-    """Return a serializer to validate any data with. It keeps the messages of the first language it speaks."""
+    """Return a serializer to validate any data with. Its messages stay in the language of its first use."""
     return shape()
 
 
 def validated(shape: type[serializers.Serializer[Any]], data: object) -> Mapping[str, Any]:
     """Validate data of this shape. Raises: ValidationError.
 
-    Making a serializer takes longer than validating with it.
+    The serializer is reused, because making one takes longer than validating with it.
     """
     found: Mapping[str, Any] = _shared(shape, get_language()).run_validation(data)
     return found
 
 
 class NoSurrogates(ProhibitSurrogateCharactersValidator):
-    """REST framework's validator, which looks at each character in Python. ASCII has no surrogates."""
+    """REST framework's validator, skipped for ASCII, which has no surrogates: it checks each character in Python."""
 
     def __call__(self, value: Any) -> None:
         if not str(value).isascii():

@@ -17,7 +17,7 @@ class Operation:
 
     name: the operation id, which is the name of the method in the official clients.
     reply: None if the response is any JSON object.
-    refusals: those that do not follow from the rest, which `dfns_login.api.schema.refusals` adds.
+    refusals: those of this method only. `dfns_login.api.schema.refusals` adds those that follow from the view.
     """
 
     name: str

@@ -75,7 +75,7 @@ def read_json(raw: bytes, *, number: Callable[[str], float] = float) -> Any:
 def drain(request: HttpRequest, *, patience: timedelta = DRAIN_PATIENCE) -> None:
     """Read and discard the rest of a refused body, because a client that is cut off does not read the refusal.
 
-    Stops after `DRAINED` bytes, or when a read ends after `patience`. Reads nothing if no read could be ended.
+    Stops after `DRAINED` bytes, or when a read ends after `patience`. Reads nothing if no thread could end the reading.
     """
     left, end = DRAINED, monotonic() + patience.total_seconds()
     with suppress(UnreadablePostError, ServiceUnavailable), slow_senders.reading_ends(request, after=patience):

@@ -153,7 +153,7 @@ class RefusedReply(Reply):
 
 
 def signing_challenge_reply(challenge: SigningChallenge, *, reader: EphemeralKey | None) -> dict[str, Any]:
-    """What is to be signed, at login and for a user action. reader: the only key that can read released keys."""
+    """Return the challenge of a login or a user action. reader: the only key that can read the released keys."""
     allowed: dict[str, list[dict[str, str]]] = {"key": [], "webauthn": []}
     for listed in challenge.listed:
         allowed[listed.kind].append({"type": "public-key", "id": listed.credential_id})
@@ -178,7 +178,7 @@ def signing_challenge_reply(challenge: SigningChallenge, *, reader: EphemeralKey
 
 
 def creation_reply(account: Account, *, challenge: str) -> dict[str, Any]:
-    """What every challenge for a new credential says, besides what its ceremony adds."""
+    """Return the members that the challenges for new credentials have in every ceremony."""
     passkeys = account.credentials.usable().filter(kind=CredentialKind.FIDO2).values_list("credential_id", flat=True)
     algorithms = [value for key, value in COSE_ALGORITHMS.items() if key in login_settings().key_algorithms]
     return {
@@ -193,14 +193,14 @@ def creation_reply(account: Account, *, challenge: str) -> dict[str, Any]:
 
 
 def factor_kinds(account: Account) -> dict[str, list[str]]:
-    """`supportedCredentialKinds` of a registration or recovery, as the account's organization has it."""
+    """Return `supportedCredentialKinds` of a registration or recovery, by the policy of the account's organization."""
     kinds = [kind.value for kind in SIGNING_KINDS]
     takes_second = account.organization.second_factor != SecondFactor.NONE
     return {"firstFactor": kinds, "secondFactor": kinds if takes_second else []}
 
 
 def registered_reply(enrolled: Enrolled) -> dict[str, Any]:
-    """What a completed registration or recovery says."""
+    """Return the reply to a completed registration or recovery."""
     credential = enrolled.credential
     account = credential.account
     return {

@@ -39,7 +39,7 @@ def read_body(request: HttpRequest, *, deadline: timedelta = REQUEST_DEADLINE) -
 
 
 def _is_chunked(request: HttpRequest) -> bool:
-    """Return whether the last transfer coding is `chunked`. Servers undo no other, so a body with one is refused."""
+    """Return whether the last transfer coding is `chunked`. Servers decode no others, so such a body is refused."""
     codings = str(request.META.get("HTTP_TRANSFER_ENCODING", "")).lower().split(",")
     last = codings[-1].strip()
     if last not in {"", "identity", "chunked"}:

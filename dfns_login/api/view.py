@@ -113,12 +113,12 @@ class LoginAPIView(APIView):
             self.count_requester()
         self._bounds.enter_context(slow_senders.reading_ends(self.django_request, after=REQUEST_DEADLINE))
         if read_body(self.django_request):
-            forget_browser_session(self.django_request)  # middleware looked it up before the body was there
+            forget_browser_session(self.django_request)  # middleware looked it up before the body had arrived
         self.now = timezone.now()
         super().initial(request, *args, **kwargs)
 
     def perform_authentication(self, request: Request) -> None:
-        """Authenticate the request, unless the view is public: REST framework would make up an anonymous user."""
+        """Authenticate the request, unless the view is public: REST framework would create an anonymous user."""
         if self.authentication_classes:
             super().perform_authentication(request)
 

@@ -53,7 +53,7 @@ def sign_in_page(address: str) -> str:
 
 
 def sign_in_again(address: str) -> str:
-    """Return a link to the sign-in page, for people who are signed in too, that leads back to this address.
+    """Return a link to the sign-in page that leads back to this address, and is shown to people who are signed in too.
 
     Empty if the project serves the API only.
     """

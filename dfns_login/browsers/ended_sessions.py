@@ -1,7 +1,7 @@
 """Why a browser is no longer signed in, for the sign-in page to say (R-170).
 
 `BrowserSessionMiddleware` keeps a cookie that names the browser's newest session, and whether it was ended by this
-browser. The session's row says the rest, so a link can't make the page say anything.
+browser. The rest is read from the session's row, so a link can't choose what the page says.
 """
 
 from datetime import datetime, timedelta
@@ -72,7 +72,7 @@ def was_turned_away(request: HttpRequest) -> bool:
 
 
 def forget_ended(request: HttpRequest, response: HttpResponseBase) -> None:
-    """Delete the cookies, because the page has said it. The one that names a live session stays."""
+    """Delete the cookies, because the page has shown the reason. A cookie that names a live session stays."""
     delete_cookie(request, response, _UNSAVED)
     if named_session(request) is None:
         delete_cookie(request, response, _SESSION)

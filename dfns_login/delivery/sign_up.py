@@ -52,7 +52,7 @@ def _organization_to_join(row: OneTimeCode) -> Organization | None:
 
 
 def _is_permitted(account: Account, *, requester: Requester) -> bool:
-    """Ask `SIGN_UP` and the project's user model. Whatever these raise, the other emails must go out."""
+    """Whether `SIGN_UP` and the project's user model permit it. If they raise, the other emails are still sent."""
     try:
         permitted = bool(import_string(login_settings().sign_up)(account.email, account.organization))
         if permitted:

@@ -1,9 +1,9 @@
 """Wake-ups are sent by a thread of the process, so that a request never waits for the broker.
 
-However many requests ask meanwhile, the next wake-up stands for them all. The thread rests between two of them: with
-a wake-up for each request, it would hold requests up, because one thread of a process runs at a time. It keeps one
-connection to the broker. If a message fails on it, the thread sends it once more on a new connection: a broker that was
-restarted has closed the old one.
+One wake-up serves every request that asked before it is sent. The thread pauses after each one: a wake-up for each
+request would slow the requests down, because only one thread of a process runs at a time. It keeps one connection to
+the broker. If a message fails on it, the thread sends it once more on a new connection: a broker that was restarted has
+closed the old one.
 """
 
 import atexit
@@ -18,11 +18,11 @@ from kombu.connection import Connection
 
 CONNECT_SECONDS: Final = 1
 EXIT_SECONDS: Final = 2.0
-"""How long a process that ends waits for its last wake-up. The sweep replaces a lost one."""
+"""How long a process waits for its last wake-up before it ends. The sweep replaces a lost one."""
 REST_SECONDS: Final = 0.05
 """The least time from one wake-up to the next, so that an email waits no longer than this for the one before."""
 PAUSE_SECONDS: Final = 1.0
-"""After a failure the thread rests longer. What is asked for meanwhile is sent afterwards."""
+"""The pause after a failure. Wake-ups that are requested meanwhile are sent afterwards."""
 BROKER_OPTIONS: Final[Mapping[str, Any]] = {
     # AMQP: a message that is written to a connection that is gone would be lost without an error.
     "confirm_publish": True,
@@ -66,7 +66,7 @@ class WakeUps:
             self._requested.set()
 
     def finish(self, *, seconds: float = EXIT_SECONDS) -> bool:
-        """Wait until all wake-ups are sent or have failed, without rests. Returns whether they are."""
+        """Wait until all wake-ups are sent or have failed, without pauses. Returns whether they are."""
         self._hurry.set()
         try:
             return self._idle.wait(seconds)

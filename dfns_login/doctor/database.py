@@ -53,7 +53,7 @@ def probe_database(clock: Clock) -> Iterator[Finding]:
 def _pooler(connection: BaseDatabaseWrapper) -> Iterator[Finding]:
     """Report settings that fail behind a pooler such as PgBouncer, which answers with a process id of its own.
 
-    A check tells of prepared statements (`dfns_login.W010`).
+    A system check reports prepared statements (`dfns_login.W010`).
     """
     if connection.vendor != "postgresql":
         return

@@ -24,7 +24,7 @@ ANSWER_SECONDS: Final = 0.8
 PAUSE_SECONDS: Final = 1.0
 """After a call that took too long, calls fail at once for this long, so that a request does not wait twice."""
 MAX_THREADS: Final = 32
-"""No more than this many calls are under way, or stuck, in a process."""
+"""The most calls that are under way, or stuck, in a process."""
 WITHOUT_SERVER: Final = (LocMemCache, DummyCache, FileBasedCache, DatabaseCache)
 """Backends that never wait for a server of their own. The database's connection belongs to the caller's thread."""
 

@@ -1,8 +1,8 @@
 """Count a request against its rates.
 
-Rates are counted with django-ratelimit's algorithm and counters, in fixed windows. A fixed window allows twice its
-number around its edge, so a rate has a short and a long one. Counters are named by a keyed hash, so the cache contains
-no names and no addresses.
+Rates are counted with django-ratelimit's algorithm and counters, in fixed windows. Around the edge of a fixed window,
+twice its number of requests may pass, so a rate has a short and a long window. Counters are named by a keyed hash, so
+the cache contains no names and no addresses.
 
 If the cache is Redis or Valkey, all windows of a request are counted in one call. Other caches take one or two calls
 for each window.

@@ -52,6 +52,6 @@ CODE_RATES: Final[Sequence[Rate]] = (
 """Narrow subjects come first: a client that is refused by its own address or network does not use up a name's rates."""
 INIT_RATES: Final[Sequence[Rate]] = (INIT_PER_ADDRESS, INIT_PER_NETWORK, INIT_PER_USER)
 GUESS_RATES: Final[Sequence[Rate]] = (INIT_PER_ADDRESS, INIT_PER_NETWORK, GUESS_PER_USER_AND_NETWORK, INIT_PER_USER)
-"""Of a request that presents a login code: one network has fewer guesses than the code takes."""
+"""For requests that present a login code: one network has fewer guesses than the code allows."""
 CREDENTIAL_CODE_RATES: Final[Sequence[Rate]] = (INIT_PER_ADDRESS, INIT_PER_NETWORK)
 LOGIN_RATES: Final[Sequence[Rate]] = (LOGIN_PER_ADDRESS, LOGIN_PER_NETWORK)

@@ -145,7 +145,7 @@ def _bounded(pool: redis.ConnectionPool) -> redis.ConnectionPool:
 
 def _bounded_sentinel(manager: Sentinel) -> Sentinel:
     addresses = [each.connection_pool.connection_kwargs for each in manager.sentinels]
-    seconds = CONNECT_SECONDS / max(len(addresses), 1)  # they are asked one after the other
+    seconds = CONNECT_SECONDS / max(len(addresses), 1)  # they are tried one after the other
     bounds = {"socket_timeout": seconds, "socket_connect_timeout": seconds}
     return Sentinel(  # type: ignore[no-untyped-call]
         [(each["host"], each["port"]) for each in addresses],

@@ -35,12 +35,12 @@ class MonitoringMiddleware:
 
 
 def _health(_request: HttpRequest) -> HttpResponse:
-    """The process answers. Looks at nothing else: restarting it does not bring a database back."""
+    """Report that the process answers. Nothing else is checked: restarting it would not bring a database back."""
     return JsonResponse({"status": "ok"})
 
 
 def _readiness(request: HttpRequest) -> HttpResponse:
-    """Whether this process can answer requests for codes and sign-ins."""
+    """Report whether this process can answer requests for codes and sign-ins."""
     authorized = _is_authorized(request)
     needed = ["database"] if login_settings().cache_outage == "allow" else ["database", "cache"]
     for name in PARTS if authorized else needed:

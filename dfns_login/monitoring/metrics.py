@@ -1,8 +1,8 @@
 """Prometheus metrics, fed by signals. Imported only if prometheus-client is installed (the extra `metrics`).
 
-Counters belong to processes: with `PROMETHEUS_MULTIPROC_DIR`, prometheus-client adds those of all processes of the host
-up. The queue is read from the database when it is scraped (docs/decisions/0023-metrics.md). No label names a person, an
-organization or an address, and each has few values.
+Counters belong to processes: with `PROMETHEUS_MULTIPROC_DIR`, prometheus-client adds up those of all processes of the
+host. The queue is read from the database when it is scraped (docs/decisions/0023-metrics.md). No label names a person,
+an organization or an address, and each has few values.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""What `/readyz` and `/metrics` look at. Bounded: nothing waits long, and nothing is looked at often."""
+"""The checks behind `/readyz` and `/metrics`. Each waits for a second at most, and runs every few seconds at most."""
 
 import threading
 import time
@@ -15,7 +15,7 @@ from dfns_login.limits import clear_flag
 from dfns_login.models import CodePurpose, Notice, OneTimeCode, OutboxQuerySet
 
 FRESH_SECONDS: Final = 5.0
-"""How long a result is used again."""
+"""How long a result is reused."""
 WAIT_SECONDS: Final = 1.0
 """A service that takes longer is down."""
 DUE_COUNTED: Final = 1000
@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 
 class Probe(Generic[T]):
-    """Looks at something in a thread, and keeps the result for a while.
+    """Checks something in a thread, and keeps the result for a while.
 
     There is one thread at most, so a service that hangs keeps one thread of the process and no more.
     """
@@ -39,7 +39,7 @@ class Probe(Generic[T]):
         self._result: T | None = None
 
     def start(self) -> None:
-        """Look again, unless the last result is fresh or still awaited."""
+        """Check again, unless the last result is fresh or still awaited."""
         with self._lock:
             if self._thread is not None and (
                 self._thread.is_alive() or time.monotonic() < self._started + FRESH_SECONDS
@@ -62,7 +62,7 @@ class Probe(Generic[T]):
         return None if thread is None or thread.is_alive() else self._result
 
     def forget(self) -> None:
-        """Look again at the next call."""
+        """Check again at the next call."""
         self._started = -FRESH_SECONDS
 
     def _run(self) -> None:

@@ -1,4 +1,4 @@
-"""What a code looks like, how long it lives and how many guesses it takes, by its purpose."""
+"""The format, lifetime and allowed guesses of codes, by purpose."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -19,7 +19,7 @@ class CodeFormat:
     succeed once in 10^18 times.
 
     unlike_cards: the last digit is never the check digit of the others (Luhn, ISO/IEC 7812-1). Filters against data
-    loss hold back emails with a number of that form and length.
+    loss hold back emails that contain such a number.
     """
 
     alphabet: str
@@ -57,9 +57,9 @@ def code_lifetime(purpose: CodePurpose) -> timedelta:
 
 
 def guess_cap(purpose: CodePurpose) -> int:
-    """Number of guesses that strangers have at one code, and known devices.
+    """Return how many guesses strangers have at one code; known devices have as many of their own.
 
-    `CODE_GUESSES` lowers it, except for invitations and recoveries: those must not end because somebody guesses.
+    `CODE_GUESSES` lowers it, except for invitations and recoveries: guesses must not use those up.
     """
     most = code_format(purpose).guesses
     lasting = purpose in {CodePurpose.REGISTRATION, CodePurpose.RECOVERY}

@@ -1,4 +1,6 @@
-"""One-time codes: a row when issued, derived when emailed. `proofs/presented_codes.py` compares them with guesses.
+"""Issue one-time codes as rows, and derive the codes when they are emailed.
+
+`proofs/presented_codes.py` compares guesses with them.
 
 A code gates the release of an encrypted key. It never proves identity (D-1).
 """
@@ -28,9 +30,9 @@ GROUP_LENGTH: Final = 4
 def issue_code(recipient: Recipient, *, purpose: CodePurpose, requester: Requester, now: datetime) -> int:
     """Open a code for the recipient, or keep the open one, and return its row's id.
 
-    Strangers and the recipient's known devices have one open code each. Nobody
-    looks up whether the recipient exists. One statement, and no race opens a second
-    row. If the open code is stale (it expires within two minutes or has no guesses
+    Strangers and the recipient's known devices have one open code each. Whether
+    the recipient exists is not looked up. This is one statement, so no race opens a
+    second row. If the open code is stale (it expires within two minutes or has no guesses
     left), the statement closes it and is repeated.
     Stored: what the code is derived from, never the code.
     Source: Dfns API, Send Login Code.
@@ -55,7 +57,7 @@ def issue_code(recipient: Recipient, *, purpose: CodePurpose, requester: Request
     )
     pk = opening(margin=RENEWAL_MARGIN)
     while pk is None:
-        pk = opening(margin=timedelta(0))  # so that requests at once don't close each other's new code
+        pk = opening(margin=timedelta(0))  # so that simultaneous requests don't close each other's new code
     return pk
 
 
@@ -70,7 +72,7 @@ def derive_code(row: OneTimeCode) -> str:
 
 
 def derive_characters(row: OneTimeCode) -> str:
-    """Do what `derive_code` does, without groups."""
+    """Derive the code of an open row, without groups. See `derive_code`."""
     key = key_rings().codes.get(row.key_id)
     if key is None or row.salt is None:
         raise CodeRefused("the row is closed, or its key was removed from the ring")

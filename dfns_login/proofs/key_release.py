@@ -68,7 +68,7 @@ class Reencrypted:
 def set_encrypted_key(credential: Credential, envelope: KeyEnvelope) -> None:
     """Set the encrypted key of an unsaved credential. The credential's id is encrypted with it.
 
-    envelope: the type proves that the text was checked and is not a key in clear.
+    envelope: the type proves that the text was checked and is not an unencrypted key.
     """
     _encrypt(credential, envelope.text)
 
@@ -101,7 +101,7 @@ def release_encrypted_keys(record: LoginRecord, *, presented: PresentedCode) -> 
 
 
 def release_keys_for_action(session: Session, *, now: datetime) -> list[ReleasedKey] | None:
-    """Release the encrypted keys for signing a user action to a session that was opened with a code.
+    """Release the encrypted keys to a session that was opened with a code, to sign a user action.
 
     Returns None if nothing may be released (D-4).
     Source: Dfns API, Create User Action Signature Challenge.

@@ -36,7 +36,7 @@ def lock_token(event: AuditEvent) -> str:
 
 
 def find_lock_link(token: str, *, now: datetime) -> LockLink | None:
-    """Return the link of this token if it still works. A token that isn't ours costs no statement."""
+    """Return the link of this token if it still works. A forged token causes no query."""
     found = _TOKEN.fullmatch(token) if len(token) <= TOKEN_MAX_LENGTH else None
     if found is None:
         return None
@@ -46,7 +46,7 @@ def find_lock_link(token: str, *, now: datetime) -> LockLink | None:
     if datetime.fromtimestamp(second, UTC) + login_settings().lock_link_lifetime <= now:
         return None
     notice = Notice.objects.with_link(event)
-    # the second tells events apart whose ids a restored database gave out again
+    # a restored database may reuse ids: the second tells such events apart
     if notice is None or abs(notice.event.at.timestamp() - second) > timedelta(seconds=1).total_seconds():
         return None
     return LockLink(notice=notice)

@@ -1,4 +1,4 @@
-"""Presented codes: a guess is compared with the open code and counted, and the right one consumes it."""
+"""Present codes: compare a guess with the open code, count it, and consume the code if it is right."""
 
 import hmac
 import unicodedata
@@ -58,7 +58,7 @@ def present_code(
 def present_login_code(
     record: LoginRecord, submitted: str, *, caller: Caller, now: datetime, events: Callable[[], Sequence[AuditEvent]]
 ) -> PresentedCode:
-    """Do what `present_code` does, with login codes that were read already.
+    """Verify and consume a login code as `present_code` does, with rows that have been read already.
 
     record: read for this caller. events: called if the code matches. What it returns is stored with the guess, if the
     code is valid. A wrong guess must not take longer for a name that exists (R-126).
@@ -87,7 +87,7 @@ def present_credential_code(submitted: str, *, now: datetime) -> tuple[Presented
 
 
 def _no_code(recipient: Recipient, purpose: CodePurpose) -> OneTimeCode:
-    """Return a row that is not stored, to guess at if there is no open code: the same work is done (R-126)."""
+    """Return an unsaved row to compare with if there is no open code, so that the same work is done (R-126)."""
     return OneTimeCode(
         organization=recipient.organization,
         recipient=recipient.username,
@@ -110,7 +110,7 @@ def _spend(
 ) -> PresentedCode:
     """Count one guess and consume the code that it matches. Right and wrong guesses cost the same.
 
-    The guess counts on the first code that has not expired, whichever code it matches: nothing is compared that isn't
+    The guess is counted on the first code that has not expired, whichever code it matches, so that every comparison is
     counted. Only a known device that presents the strangers' code takes two statements.
     """
     counting = next((row for row in rows if row.expires_at > now), rows[0])
@@ -152,8 +152,8 @@ def _spend(
 def _stand_in(code: OneTimeCode) -> int:
     """Return which `StandInCode` a guess at this name updates if it is not counted.
 
-    The key keeps names that share one from being found without trying. Whether guesses at two names wait for each other
-    would tell whether a code is open.
+    The choice is keyed, so that nobody can compute which names share one. Whether guesses at two names wait for each
+    other would reveal whether a code is open.
     """
     recipient = Recipient(organization=code.organization, username=code.recipient)
     digest = hmac.digest(key_rings().decoys, f"stand-in code {recipient.key}".encode(), "sha256")

@@ -85,7 +85,7 @@ def resolve_session(token: str, *, now: datetime) -> Session:
 
 
 def find_live_session(which: Q, *, now: datetime) -> Session | None:
-    """Return the live session that matches, with everything a request reads of it, in one SELECT.
+    """Return the live session that matches, with everything that a request needs of it, in one SELECT.
 
     Stored: when the session was last used, at most once a minute.
     """

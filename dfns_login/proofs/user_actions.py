@@ -1,7 +1,7 @@
 """User actions: a token that permits one request, after its owner signed for it.
 
-The challenge commits to the announced request. The token carries a digest of the
-session and the request, and the request that presents it must have the same one.
+The challenge commits to the announced request. The token contains a digest of
+the session and the request. The request that presents it must have the same digest.
 """
 
 import hashlib
@@ -45,7 +45,7 @@ class ActionRequest:
         return request_digest(self.method, self.path, self.payload)
 
     def digest(self, *, session: Session) -> str:
-        """Return what binds this request to this session: a SHA-256 digest as base64url text."""
+        """Return the SHA-256 digest that binds this request to this session, as base64url text."""
         return bind_to_session(self.request_digest(), session=session)
 
 
@@ -62,7 +62,7 @@ class RedeemedAction:
 
 
 def bind_to_session(request: str, *, session: Session) -> str:
-    """Return the digest that a user action carries, from the digest of its request."""
+    """Return the digest in a user action, from the digest of its request."""
     return encode_base64url(hashlib.sha256(f"{session.jti} {request}".encode()).digest())
 
 

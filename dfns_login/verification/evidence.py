@@ -1,7 +1,7 @@
 """Evidence of user actions: what was signed, so that anybody can verify it again.
 
 The challenge of a user action commits to the request. Anybody who has the evidence and trusts the public key in it can
-verify that its holder signed that request: no key of this app is needed, and nothing of the database.
+verify that its holder signed that request, without the app's keys or its database.
 """
 
 import hashlib

@@ -1,6 +1,6 @@
 """Checks of encrypted private keys, which the server never decrypts.
 
-What is visibly unsafe to store is refused: a private key in clear, and an age file that is incomplete or whose work
+What is visibly unsafe to store is refused: an unencrypted private key, and an age file that is incomplete or whose work
 factor makes guessing cheap. No message quotes what was sent.
 """
 
