@@ -23,10 +23,11 @@ from django.views.decorators.http import require_POST
 from dfns_login.admin.change_lists import FixedOrderChangeList, NewestRowsChangeList
 from dfns_login.admin.django_types import M, Text, TypedModelAdmin
 from dfns_login.admin.filters import allowed_parameters
-from dfns_login.admin.permissions import may_view
+from dfns_login.admin.permissions import may_add, may_view
 from dfns_login.admin.rendering import NOTHING, RelatedRows, change_url, origin, whole_agent
 from dfns_login.admin.search import rows_of_account
 from dfns_login.ceremonies.operators import Operator
+from dfns_login.models import Account
 from dfns_login.requester import Requester
 
 
@@ -105,7 +106,7 @@ class OperationsAdmin(TypedModelAdmin[M]):
 
     def _invite_url(self, request: HttpRequest) -> str:
         """Where to invite the first person; empty for those who may not."""
-        if not self.offers_invitation or not request.user.has_perm("dfns_login.add_account"):
+        if not self.offers_invitation or not may_add(Account, request=request, site=self.admin_site):
             return ""
         return reverse(f"{self.admin_site.name}:dfns_login_account_add")
 

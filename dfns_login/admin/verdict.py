@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from django.db.models import Model
 from django.utils.functional import Promise
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
@@ -41,6 +42,8 @@ from dfns_login.settings import login_settings
 UNFINISHED_AFTER: Final = timedelta(minutes=2)
 """A sign-in whose code was entered longer ago than this, and that opened no session, was given up."""
 USUAL_DELIVERY: Final = timedelta(seconds=30)
+JUDGED: Final[Sequence[type[Model]]] = (Credential, OneTimeCode, AuditEvent)
+"""What the verdict looks at beside the account."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,8 +86,10 @@ def verdict(account: Account, *, may_view: MayView, now: datetime) -> Verdict:
         text, tone = _("This person can't sign in"), Tone.BAD
     elif Tone.WAITING in tones:
         text, tone = _("This person may have trouble signing in"), Tone.WAITING
-    else:
+    elif all(map(may_view, JUDGED)):
         text, tone = _("Nothing stops this person from signing in"), Tone.GOOD
+    else:
+        text, tone = _("Nothing that you may view stops this person from signing in"), Tone.GOOD
     order = [Tone.BAD, Tone.WAITING, Tone.GOOD, Tone.OVER]
     return Verdict(tone=tone, text=text, reasons=sorted(reasons, key=lambda each: order.index(each.tone)))
 

@@ -3,6 +3,7 @@
 import re
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from xml.etree import ElementTree as ET
 import pytest
 from django.contrib import admin
 from django.db import connection
+from django.db.models import Model
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone, translation
@@ -23,7 +25,7 @@ from dfns_login.audit import log_refusal, record_event
 from dfns_login.errors import CodeRefused, NotFound, RateExceeded, Refusal
 from dfns_login.limits import bounded, refused_since
 from dfns_login.limits.tallies import tallies
-from dfns_login.models import AuditKind, CodeClosed, OneTimeCode, Organization
+from dfns_login.models import Account, AuditKind, CodeClosed, OneTimeCode, Organization
 from dfns_login.settings.fields import DEFAULT_RATES
 from tests.support.admin_records import ADMIN, AdminRecords, make_code, staff_client
 from tests.support.factories import make_account, make_organization
@@ -123,18 +125,30 @@ def test_each_permission_shows_its_part(scene: AdminRecords) -> None:
     assert 'name="q"' not in events
 
 
+@contextmanager
+def unregistered(*models: type[Model]) -> Iterator[None]:
+    pages = {model: type(admin.site.get_model_admin(model)) for model in models}
+    for model in models:
+        admin.site.unregister(model)
+    try:
+        yield
+    finally:
+        for model, page in pages.items():
+            admin.site.register(model, page)
+
+
 def test_the_admin_decides_who_may_view(scene: AdminRecords) -> None:
     """Permission to change includes permission to view. A project can unregister pages, or have its own decide."""
-    client = staff_client("change_onetimecode", "change_auditevent")
-    assert "Codes by hour" in client.get(PAGE).content.decode()
-    page = admin.site.get_model_admin(OneTimeCode)
-    admin.site.unregister(OneTimeCode)
-    try:
+    client = staff_client("change_onetimecode", "change_auditevent", "change_account", "add_account")
+    everything = client.get(PAGE).content.decode()
+    assert all(text in everything for text in ("Codes by hour", "Sign-ins by hour", 'name="q"'))
+    with unregistered(OneTimeCode, Account):
         body = client.get(PAGE).content.decode()
-    finally:
-        admin.site.register(OneTimeCode, type(page))
+        empty_list = client.get(f"{ADMIN}/auditevent/?q=nobody")
     assert "Codes by hour" not in body
+    assert 'name="q"' not in body
     assert "Sign-ins by hour" in body
+    assert empty_list.status_code == 200
 
 
 def test_the_charts_are_svg_with_a_title_and_a_table(operator: Client, scene: AdminRecords) -> None:

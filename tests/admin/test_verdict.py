@@ -22,6 +22,7 @@ from dfns_login.limits import CODE_RATES, count_request
 from dfns_login.limits.used_up import SCOPES
 from dfns_login.models import (
     Account,
+    AuditEvent,
     AuditKind,
     Credential,
     CredentialKind,
@@ -241,6 +242,12 @@ def test_only_what_may_be_viewed_is_said(jane: Account) -> None:
     for each, texts in ((Credential, 2), (OneTimeCode, 2)):
         assert len(found(jane, without=(each,)).reasons) == texts
     assert found(jane, without=(Credential, OneTimeCode, Session)).tone == Tone.WAITING
+
+
+@pytest.mark.parametrize("hidden", [Credential, OneTimeCode, AuditEvent])
+def test_who_may_not_view_everything_is_not_told_that_nothing_stops_a_person(jane: Account, hidden: type) -> None:
+    assert str(found(jane, without=(Session,)).text) == "Nothing stops this person from signing in"
+    assert str(found(jane, without=(hidden,)).text) == "Nothing that you may view stops this person from signing in"
 
 
 def test_four_statements_answer_at_most(jane: Account, settings) -> None:

@@ -27,7 +27,7 @@ REASONS: Final[dict[str, Text]] = {
     errors.UserTaken.__name__: _("Another user has this address"),
     errors.BodyRefused.__name__: _("Request not valid"),
     errors.CrossSiteRefused.__name__: _("Form of another site, or page too old"),
-    errors.ServiceUnavailable.__name__: _("Database or cache not available"),
+    errors.ServiceUnavailable.__name__: _("Database, cache or thread not available"),
     errors.Unexpected.__name__: _("Error in the server"),
 }
 LIMITS: Final[dict[str, Text]] = {
