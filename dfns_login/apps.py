@@ -13,6 +13,7 @@ class DfnsLoginConfig(AppConfig):
     def ready(self) -> None:
         # importing them registers checks and signal receivers, which need the models
         from dfns_login import checks  # noqa: F401
+        from dfns_login.models import stale_plans  # noqa: F401
         from dfns_login.pages import receivers  # noqa: F401
 
         if find_spec("prometheus_client"):  # the extra `metrics`
