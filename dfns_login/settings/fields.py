@@ -79,7 +79,7 @@ class LoginSettings:
     """Public key algorithms that may be registered."""
 
     code_format: CodeFormatName = "digits-16"
-    """Format of login codes: 16 digits (53 bits), 16 base32 characters (80 bits) or 8 digits (26 bits)."""
+    """Format of login codes: `digits-16` (53 bits), `base32-16` (80 bits) or `digits-8` (26 bits)."""
     code_lifetime: timedelta = timedelta(minutes=10)
     """Lifetime of a login code; at most 10 minutes."""
     code_guesses: int = 10
@@ -102,15 +102,15 @@ class LoginSettings:
     token_idle: timedelta = timedelta(hours=1)
     """A session that is unused for this long expires; at most 1 hour."""
     lock_duration: timedelta = timedelta(hours=24)
-    """How long an account stays locked after its owner followed the link in a notice, unless it is unlocked before."""
+    """How long a lock by the account's owner lasts, unless the account is unlocked earlier."""
     lock_link_lifetime: timedelta = timedelta(days=7)
-    """Lifetime of the link in a notice that locks the account. A credential that is added unlocks after this long."""
+    """Lifetime of the link in a notice that locks the account. Credentials newer than this can't unlock it."""
     recovery_wait: timedelta = timedelta(0)
-    """How long a recovery waits, so that its owner can stop it; less than `LOCK_LINK_LIFETIME`. Default: not at all."""
+    """How long a recovery waits, so that the owner can stop it; less than `LOCK_LINK_LIFETIME`. Default: no wait."""
     audit_retention: timedelta = timedelta(days=365)
     """How long audit events are kept."""
     device_lifetime: timedelta = timedelta(days=180)
-    """How long a browser stays a known device after sign-in, with codes, rates and guesses of its own."""
+    """How long a browser stays a known device after sign-in. Known devices have separate codes, rates and guesses."""
 
     organization: str = ""
     """Organization id for the pages, unless the link names one. Default: the only one that exists."""
@@ -125,15 +125,15 @@ class LoginSettings:
     email_logo_url: str = ""
     """`https://` address of a logo for emails. Default: your name instead, so that emails load nothing."""
     support_email: str = ""
-    """Address that emails and pages name for help; empty for none."""
+    """Address that emails and pages show for help; empty for none."""
     help_url: str = ""
-    """`https://` address of your help page, which the pages link; empty for none."""
+    """`https://` address of your help page, to which the pages link; empty for none."""
     inbox_links: bool = True
-    """Link the inbox of large mail providers where the pages ask for a code. Nothing is loaded from them."""
+    """Where the pages ask for a code, link to the inbox of large mail providers. Nothing is loaded from them."""
     languages: tuple[str, ...] = ("en", "fr", "ar")
-    """Languages that the pages offer, as far as Django's `LANGUAGES` has them. Empty to offer none."""
+    """Languages that the pages offer, if Django's `LANGUAGES` has them too. Empty to offer none."""
     maintenance: bool = False
-    """Have `MaintenanceMiddleware` answer every request with 503. Health and metrics answer as ever."""
+    """`MaintenanceMiddleware` answers every request with 503, except for health checks and metrics."""
 
     rates: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: DEFAULT_RATES)
     """Rate limits by name, each a tuple of windows such as `10/m` or `60/h`. Rates left out keep their default."""
@@ -142,16 +142,16 @@ class LoginSettings:
     cache_outage: Literal["allow", "refuse"] = "allow"
     """While the cache is down, `allow` requests without rate limits, or `refuse` them with 503."""
     monitoring_token: str = ""
-    """Bearer token for `/metrics` and for the parts in `/readyz`; at least 32 characters. If empty, both are off."""
+    """Bearer token for `/metrics` and for the details in `/readyz`; at least 32 characters. If empty, both are off."""
 
     release_keys_for_actions: bool = True
-    """Release encrypted keys for user actions also, to sessions opened with a code. If off, only at sign-in."""
+    """Release encrypted keys also for user actions, to sessions opened with a code. If off, only at sign-in."""
     attestation: Literal["none", "direct"] = "none"
-    """Attestation required from passkeys: none, or a statement whose certificate chain ends in `ATTESTATION_ROOTS`."""
+    """Attestation required from passkeys: `none`, or `direct` for a chain that ends in `ATTESTATION_ROOTS`."""
     attestation_roots: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
     """Trusted PEM certificates by attestation format, such as `packed`. Required for `direct`."""
     reveal_unknown_users: bool = False
-    """Use the documented error messages that name unknown users. They tell strangers who has an account."""
+    """Use the documented Dfns error messages for unknown users. They reveal to strangers who has an account."""
     user_for_account: str = "dfns_login.project_users.create_user"
     """Callable that creates or finds the project's user when somebody registers."""
     sign_up: str = ""
@@ -161,7 +161,7 @@ class LoginSettings:
     decoy_credentials: Mapping[str, int] = field(
         default_factory=lambda: MappingProxyType({"": 6, "key": 1, "webauthn": 2, "webauthn webauthn": 1})
     )
-    """Weights of the made-up credentials that `login/init` shows for unknown users, by space-separated kinds."""
+    """Weights of the made-up credentials that `login/init` returns for unknown users, by space-separated kinds."""
     decoy_algorithms: Mapping[KeyAlgorithm, int] = field(
         default_factory=lambda: MappingProxyType(
             {
