@@ -55,20 +55,24 @@ def lock_down(token: str, *, requester: Requester, now: datetime) -> Account | N
     return account
 
 
-def check_signers(factor: Factor, *, now: datetime) -> None:
-    """Check that one of the credentials that signed may unlock the account, if it is locked. Raises: AccountLocked."""
+def check_signers(factor: Factor, *, now: datetime) -> Credential | None:
+    """Do what `check_unlocks` does, for the credentials that signed."""
     signers = [each.credential for each in (factor, factor.second) if each]
-    check_unlocks(factor.credential.account, signers, now=now)
+    return check_unlocks(factor.credential.account, signers, now=now)
 
 
-def check_unlocks(account: Account, signers: Sequence[Credential], *, now: datetime) -> None:
-    """Check that one of the signers may unlock the account, if it is locked.
+def check_unlocks(account: Account, signers: Sequence[Credential], *, now: datetime) -> Credential | None:
+    """Return the signer that may unlock the account; None if the account is not locked.
 
     A lock that commits after the account was read raises its generation, which is compared later.
-    Raises: AccountLocked.
+    Raises: AccountLocked, if it is locked and no signer may unlock it.
     """
-    if account.is_locked(now=now) and not any(_unlocks(each, now=now) for each in signers):
+    if not account.is_locked(now=now):
+        return None
+    found = next((each for each in signers if _unlocks(each, now=now)), None)
+    if found is None:
         raise AccountLocked("no signature that unlocks")
+    return found
 
 
 def unlock(account: Account, *, by: Credential, requester: Requester, now: datetime) -> None:

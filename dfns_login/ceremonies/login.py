@@ -128,18 +128,17 @@ def complete_login(
     redeemed = redeem_challenge(answer.challenge_identifier, ceremony=Ceremony.LOGIN, now=now)
     factor = verify_factors(answer.first_factor, answer.second_factor, redeemed=redeemed, requester=requester, now=now)
     credential = factor.credential
-    locked = credential.account.is_locked(now=now)
-    check_signers(factor, now=now)
+    unlocks = check_signers(factor, now=now)
     seen = Sighting.of(credential, redeemed=redeemed, requester=requester, is_known=is_known)
     # a key has no state, and its session is stored at once
-    with transaction.atomic() if factor.has_state or locked or seen.stores else nullcontext():
+    with transaction.atomic() if factor.has_state or unlocks or seen.stores else nullcontext():
         session, token, event = issue_session(
             credential, redeemed=redeemed, verified=factor.verified, requester=requester, now=now, **seen.detail
         )
         record_uses(factor, now=now)
         seen.store(credential, event)
-        if locked:
-            unlock(credential.account, by=credential, requester=requester, now=now)
+        if unlocks:
+            unlock(credential.account, by=unlocks, requester=requester, now=now)
     return SignedIn(session=session, token=token)
 
 

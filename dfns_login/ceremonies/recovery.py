@@ -153,7 +153,7 @@ def complete_recovery(
     token = resolve_temporary_token(temporary_token, purpose=CodePurpose.RECOVERY, now=now)
     account = _account(token)
     key = _verify_recovery_key(answer, account=account)
-    check_unlocks(account, (key,), now=now)
+    unlocks = check_unlocks(account, (key,), now=now)
     made = verify_new_credentials(answer.new, account=account, challenge=token.challenge, now=now)
     with transaction.atomic():
         if not Account.objects.lock_current(account=account, generation=token.generation):
@@ -165,8 +165,8 @@ def complete_recovery(
         for credential in made:
             credential.unlocks_from = link_ends(now=now)
             store_credential(credential, requester=requester, now=now)
-        if account.is_locked(now=now):
-            unlock(account, by=key, requester=requester, now=now)
+        if unlocks:
+            unlock(account, by=unlocks, requester=requester, now=now)
         notify_owner(record_event(AuditKind.RECOVERED, account=account, requester=requester, now=now, sessions=ended))
         generation = Account.objects.generation_of(account)
         challenge = open_first_login(made, token=token, generation=generation, now=now)

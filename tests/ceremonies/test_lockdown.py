@@ -258,6 +258,7 @@ def test_a_second_factor_unlocks_too(client: Client, jane: Person) -> None:
     body = {"challengeIdentifier": challenge["challengeIdentifier"], "firstFactor": first, "secondFactor": second}
     assert post(client, "/auth/login", body).status_code == 200
     assert not is_locked(jane)
+    assert AuditEvent.objects.get(kind=AuditKind.UNLOCKED).detail["kind"] == "Key"
 
 
 def test_the_recovery_kit_unlocks_by_recovering(client: Client, jane: Person) -> None:
