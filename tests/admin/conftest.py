@@ -1,10 +1,15 @@
 """A superuser's browser, and something to look at."""
 
+from collections.abc import Iterator
+
 import pytest
 from django.contrib.auth import get_user_model
 from django.test import Client
+from django.utils import translation
 
+from dfns_login.models import Account
 from tests.support.admin_records import AdminRecords, make_records
+from tests.support.factories import make_person
 
 
 @pytest.fixture
@@ -17,3 +22,10 @@ def operator(db: None) -> Client:
 @pytest.fixture
 def scene(db: None) -> AdminRecords:
     return make_records()
+
+
+@pytest.fixture
+def jane(db: None) -> Iterator[Account]:
+    """Who has registered. Texts are English, whatever the last test asked for."""
+    with translation.override("en"):
+        yield make_person().account

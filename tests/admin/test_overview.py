@@ -1,12 +1,9 @@
 """The overview: what is counted, who sees it, and that it reads a bounded number of rows (R-207)."""
 
 import re
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -21,27 +18,19 @@ from dfns_login.admin.overview import LIMITS, Overview, OverviewQuery, overview,
 from dfns_login.admin.overview.charts import BarChart, LineChart, Series
 from dfns_login.admin.overview.codes import CODE_SERIES
 from dfns_login.admin.rendering import seconds
-from dfns_login.audit import log_refusal, record_event
-from dfns_login.errors import CodeRefused, NotFound, RateExceeded, Refusal
-from dfns_login.limits import bounded, refused_since
-from dfns_login.limits.tallies import tallies
+from dfns_login.audit import record_event
 from dfns_login.models import Account, AuditKind, CodeClosed, OneTimeCode, Organization
 from dfns_login.settings.fields import DEFAULT_RATES
 from tests.support.admin_records import ADMIN, AdminRecords, make_code, staff_client
 from tests.support.factories import make_account, make_organization
-from tests.support.timed_requests import wait_until
-from tests.support.unknown_counts import WORDS, cache_that
 
 NOW = datetime(2026, 3, 1, 12, 30, tzinfo=UTC)
 PAGE = f"{ADMIN}/"
-LIMIT = 5
-"""Seconds. A call to the cache ends within one; machines that run tests are slow."""
 
 
 @pytest.fixture(autouse=True)
-def fresh_tallies() -> Iterator[None]:
+def english() -> Iterator[None]:
     """Name things in English whatever the last test asked for."""
-    tallies.reset()
     with translation.override("en"):
         yield
 
@@ -209,56 +198,7 @@ def test_the_overview_reads_a_bounded_number_of_rows(
         assert re.search(r'"(issued_at|at)" >= ', each["sql"]), each["sql"]
 
 
-def refuse(refusal: Refusal) -> None:
-    log_refusal(refusal, where="x", requester=None)
-
-
 def test_every_rate_and_every_end_of_a_code_has_words() -> None:
     """The verdict and the overview look them up."""
     assert LIMITS.keys() == DEFAULT_RATES.keys()
     assert {state for state, *_ in CODE_SERIES} == {"", *CodeClosed.values}
-
-
-def counted_since(begin: datetime) -> object:
-    return refused_since(begin, ["CodeRefused", "code_per_user"], now=datetime.now(UTC))
-
-
-def test_refusals_and_limits_are_counted(operator: Client, db: None) -> None:
-    now = datetime.now(UTC)
-    refuse(CodeRefused("wrong code"))
-    refuse(RateExceeded.of("code_per_user", window="10/m"))  # kept in memory for some seconds, as what follows
-    wait_until(lambda: counted_since(now - timedelta(hours=3)) == {"CodeRefused": 1})
-    for refusal in (CodeRefused("wrong code"), RateExceeded.of("code_per_user", window="10/m"), NotFound()):
-        tallies.reset()
-        refuse(refusal)
-    for period in (timedelta(hours=24), timedelta(days=7)):
-        wait_until(lambda period=period: counted_since(now - period) == {"CodeRefused": 2, "code_per_user": 1})
-    body = operator.get(PAGE).content.decode()
-    assert re.search(r"Wrong, expired or used code</th><td>2<", body)
-    assert re.search(r"Codes requested for one person</th><td>1<", body)
-    assert refused_since(now - timedelta(hours=5), ["CodeRefused"], now=now - timedelta(hours=2)) == {}
-
-
-@pytest.mark.parametrize("flaw", WORDS)
-def test_figures_that_are_unknown_are_not_shown_as_none(
-    operator: Client, settings: Any, tmp_path: Path, flaw: str
-) -> None:
-    """Within the time that a call to the cache may take, and with what to do."""
-    assert "Limits hit" in operator.get(PAGE).content.decode()  # the control
-    with cache_that(flaw, settings, tmp_path):
-        refuse(CodeRefused("wrong code"))
-        started = time.monotonic()
-        response = operator.get(PAGE)
-        assert time.monotonic() - started < LIMIT
-    body = response.content.decode()
-    assert response.status_code == 200
-    assert WORDS[flaw] in body
-    assert "<h3>Refused requests</h3>" not in body
-    assert "<h3>Limits hit</h3>" not in body
-
-
-def test_a_refusal_does_not_wait_for_the_cache(settings: Any, tmp_path: Path) -> None:
-    with cache_that("client hangs", settings, tmp_path):
-        started = time.monotonic()
-        refuse(CodeRefused("wrong code"))
-        assert time.monotonic() - started < bounded.ANSWER_SECONDS

@@ -1,25 +1,16 @@
 """The box that an account's page begins with: why this person can't sign in, and what to do next (R-208)."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
-from django.utils import translation
-from django.utils.html import escape
 
 from dfns_login.admin.rendering import Tone
 from dfns_login.admin.verdict import Verdict, verdict
-from dfns_login.api import login, recovery, registration
 from dfns_login.audit import record_event
-from dfns_login.errors import RateExceeded
-from dfns_login.limits import CODE_RATES, count_request
-from dfns_login.limits.used_up import SCOPES
 from dfns_login.models import (
     Account,
     AuditEvent,
@@ -33,17 +24,9 @@ from dfns_login.models import (
 )
 from dfns_login.requester import Requester
 from tests.support.admin_records import AdminRecords, make_code, page_of, staff_client
-from tests.support.factories import make_person
-from tests.support.unknown_counts import WORDS, cache_that
 
 NOW = datetime.now(UTC)
 HERE = Requester(address="192.0.2.7")
-
-
-@pytest.fixture
-def jane(db: None) -> Iterator[Account]:
-    with translation.override("en"):
-        yield make_person().account
 
 
 def found(account: Account, *, now: datetime = NOW, without: tuple[type, ...] = ()) -> Verdict:
@@ -178,54 +161,6 @@ def test_a_sign_in_under_way_or_done_is_no_failed_one(jane: Account) -> None:
     assert found(jane, now=NOW + timedelta(minutes=2)).tone == Tone.WAITING
     record_event(AuditKind.SIGNED_IN, account=jane, requester=HERE, now=NOW + timedelta(seconds=1))
     assert found(jane, now=NOW + timedelta(minutes=2)).tone == Tone.GOOD
-
-
-def test_a_limit_is_named_while_it_is_used_up(jane: Account, settings) -> None:
-    settings.DFNS_LOGIN = settings.DFNS_LOGIN | {"RATES": {"code_per_user": ("2/d",)}}
-    code(jane, delivery="sent")
-    count_request(CODE_RATES, requester=HERE, recipient=jane.recipient, scope="login_code")
-    assert found(jane).tone == Tone.GOOD
-    count_request(CODE_RATES, requester=HERE, recipient=jane.recipient, scope="login_code")
-    (reason, *_rest) = found(jane).reasons
-    assert "Codes requested for one person" in str(reason.text)
-    with pytest.raises(RateExceeded):
-        count_request(CODE_RATES, requester=HERE, recipient=jane.recipient, scope="login_code")
-    assert found(make_person(jane.organization, "other@b.co").account).tone == Tone.GOOD
-
-
-@pytest.mark.parametrize("flaw", WORDS)
-def test_a_limit_that_is_unknown_is_not_taken_for_none(jane: Account, settings, tmp_path: Path, flaw: str) -> None:
-    with cache_that(flaw, settings, tmp_path):
-        seen = found(jane)
-    assert seen.tone == Tone.GOOD
-    assert str(seen.reasons[-1].text) == "Whether a limit is reached is unknown."
-    assert WORDS[flaw] in escape(seen.reasons[-1].advice)
-
-
-def test_a_cache_that_is_down_stops_everybody_if_the_project_requires_it(
-    jane: Account, settings, tmp_path: Path
-) -> None:
-    settings.DFNS_LOGIN = settings.DFNS_LOGIN | {"CACHE_OUTAGE": "refuse"}
-    with cache_that("server killed", settings, tmp_path):
-        seen = found(jane)
-    assert seen.tone == Tone.BAD
-    assert str(seen.reasons[0].text).startswith("The cache is down")
-
-
-def test_no_limit_is_reached_if_the_project_turned_limits_off(jane: Account, settings) -> None:
-    settings.DFNS_LOGIN = settings.DFNS_LOGIN | {"RATES": {"code_per_user": ("1/d",)}}
-    count_request(CODE_RATES, requester=HERE, recipient=jane.recipient, scope="login_code")
-    assert found(jane).tone == Tone.WAITING
-    settings.RATELIMIT_ENABLE = False
-    assert found(jane).tone == Tone.GOOD
-
-
-@pytest.mark.parametrize("module", [login, registration, recovery])
-def test_every_limit_of_signing_in_registering_and_recovering_is_looked_at(module: ModuleType) -> None:
-    limited = [each for each in vars(module).values() if isinstance(each, type) and vars(each).get("rates")]
-    assert limited
-    for view in limited:
-        assert set(view.rates) <= set(SCOPES[view.scope]), view
 
 
 def test_a_waiting_recovery_is_said(jane: Account, settings) -> None:
