@@ -295,6 +295,31 @@ def test_the_kit_and_an_emailed_code_set_a_new_password(visitor: Visitor, scene:
     expect(page.locator("#kit-error")).to_have_text(NO_NEW_CODE)  # the kit is not asked for again
 
 
+def test_what_a_code_released_is_not_used_for_another_person(visitor: Visitor, scene: LiveProject) -> None:
+    """R-230. Otherwise, the kit would recover an account that the page does not name."""
+    made, other = register(visitor, scene), Resident.register(scene)
+    page = visitor.page
+    kit, error = page.get_by_label("Kit key", exact=True), page.locator("#kit-error")
+    page.context.clear_cookies()
+    page.goto("/recover/")
+    present_code(page, ask_code(page, Resident(scene=scene, person=made.person)))
+    kit.fill(another_kit(selector=made.kit_key.replace("-", "")[:12]))
+    expect(error).to_have_text(NO_NEW_CODE, timeout=60_000)  # the key was released
+
+    before = other.mails()
+    scene.post("/auth/recover/user/code", other.person.names)
+    code = other.code(after=before)
+    page.get_by_role("button", name="Change").filter(visible=True).click()
+    page.get_by_role("textbox", name="Email address").fill(other.email)
+    page.get_by_role("button", name="I already have a code").click()
+    with page.expect_response("**/recover/user/init"):
+        present_code(page, code)
+    with page.expect_response("**/recover/user/init") as presented:
+        kit.fill(made.kit_key)
+    assert presented.value.status == 401
+    expect(error).to_have_text(NO_NEW_CODE)
+
+
 def test_the_registration_code_can_be_sent_again(visitor: Visitor, scene: LiveProject) -> None:
     person = scene.invite()
     page = visitor.page

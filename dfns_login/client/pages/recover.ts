@@ -146,6 +146,7 @@ async function unlock(): Promise<void> {
   const person = personFields.required()
   const parsed = person && kit.requiredKit()
   if (!person || !parsed) return
+  if (!isSamePerson(released, person)) released = undefined // what another person's code released
   if (unlockStep() !== 'unlock') return steps.go(unlockStep())
   if (released && released.until <= Date.now()) return steps.go('expired')
   const unlocked = await guard.run(
