@@ -107,11 +107,11 @@ def error_page(
 ) -> HttpResponse:
     """Return the error page of this name. It is never cached.
 
-    language: default: the one that `LocaleMiddleware` chose, else the project's.
+    language: default: the one that `LocaleMiddleware` chose or would have chosen; the project's if there is none.
     """
     page = ERROR_PAGES[name]
     try:
-        with translation.override(language or getattr(request, "LANGUAGE_CODE", "") or settings.LANGUAGE_CODE):
+        with translation.override(language or _language(request)):
             content = render_to_string("dfns_login/error.html", _context(request, page))  # no request: nothing is read
         policy = content_security_policy()
     except Exception:
@@ -122,6 +122,15 @@ def error_page(
     if retry_after is not None:
         response["Retry-After"] = retry_seconds(retry_after)
     return response
+
+
+def _language(request: HttpRequest) -> str:
+    """Return the person's language, also if middleware above `LocaleMiddleware` refused the request."""
+    if chosen := getattr(request, "LANGUAGE_CODE", ""):
+        return str(chosen)
+    if any("LocaleMiddleware" in each for each in settings.MIDDLEWARE):
+        return translation.get_language_from_request(request)
+    return settings.LANGUAGE_CODE
 
 
 def _context(request: HttpRequest, page: ErrorPage) -> dict[str, object]:

@@ -86,6 +86,17 @@ def test_error_pages_are_in_the_language_of_the_request(language: str, direction
         assert f'<html lang="{language}" dir="{direction}">' in error_page(request, name).content.decode()
 
 
+def test_a_request_that_was_refused_before_the_language_was_chosen_is_answered_in_it(settings: Any) -> None:
+    """Middleware above `LocaleMiddleware` refuses requests too, such as those for another host."""
+    settings.SECURE_SSL_REDIRECT = True  # `SecurityMiddleware` reads the host
+    refused = Client().get("/", headers={"Host": "elsewhere.example", "Accept-Language": "fr"})
+    assert (refused.status_code, '<html lang="fr"' in refused.content.decode()) == (400, True)
+    request = RequestFactory().get("/", headers={"Accept-Language": "ar"})
+    assert '<html lang="ar"' in error_handlers.too_many_requests(request, retry_after=timedelta(1)).content.decode()
+    settings.MIDDLEWARE = [each for each in settings.MIDDLEWARE if "Locale" not in each]
+    assert '<html lang="en' in error_page(request, "server_error").content.decode()
+
+
 def test_an_error_page_names_the_request_that_log_lines_name() -> None:
     """Support finds the log lines of a person who reads the id to them. Without the middleware, no line has one."""
     request = RequestFactory().get("/nothing/")
