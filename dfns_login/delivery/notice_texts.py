@@ -153,7 +153,7 @@ def _reactivated(_event: AuditEvent, kind: str) -> NoticeText:
 def _locked(event: AuditEvent, _kind: str) -> NoticeText:
     text = _(
         "It was locked with a link that we emailed you, and everyone was signed out. To unlock it, sign in with a "
-        "passkey or use your recovery kit. It unlocks by itself: {moment}"
+        "passkey or use your recovery kit. If you do nothing, it unlocks by itself: {moment}"
     )
     return NoticeText(title=_("Your account is locked"), text=text.format(moment=_moment(event, "until")))
 
@@ -173,7 +173,8 @@ def _recovery_started(event: AuditEvent, _kind: str) -> NoticeText:
         "your account from this time on: {moment}"
     )
     soon = _(
-        "They entered your recovery code and named your recovery kit. Next, they can recover your account with it."
+        "They entered your recovery code and named your recovery kit. If they have the kit, they can now recover your "
+        "account."
     )
     return NoticeText(
         title=_("Somebody started to recover your account"),
@@ -193,7 +194,7 @@ def _key_released(event: AuditEvent, _kind: str) -> NoticeText:
     return NoticeText(
         title=_("Your code was used on a new device or network"),
         text=_("Somebody entered a code that we emailed you, and got your encrypted key. Only your password opens it."),
-        suspicion=_("Somebody else can read your email: change the password of your mailbox."),
+        suspicion=_("Somebody else may be able to read your email. Change your email password."),
     )
 
 

@@ -152,7 +152,7 @@ def test_advice_fits_the_event() -> None:
             body = str(emails[f"notice_{name}"].body)
             assert body.startswith("An administrator"), name
             assert "Firefox" not in body
-            assert "Wasn't you?" not in body
+            assert "Wasn't this you?" not in body
 
 
 def test_an_email_has_one_button_and_asks_once() -> None:
@@ -164,7 +164,7 @@ def test_an_email_has_one_button_and_asks_once() -> None:
         for url in buttons:
             assert html.count(f">{url}<") == 1
             assert not re.search("<h1|<p", html[html.index(f">{url}<") :]), name
-        assert text.count("Wasn't you?") + text.count("Didn't expect this?") == name.startswith("notice_"), name
+        assert text.count("Wasn't this you?") + text.count("Didn't expect this?") == name.startswith("notice_"), name
         assert html.count("<h1") == 1
 
 
