@@ -201,7 +201,7 @@ def _key_released(event: AuditEvent, _kind: str) -> NoticeText:
 def _signed_in(event: AuditEvent, _kind: str) -> NoticeText:
     failures = int(event.detail.get("failures", 0))
     if not failures:
-        text = _("You were signed in from a device or network that hasn't signed in with this sign-in method before.")
+        text = _("Somebody signed in from a device or network that hasn't used this sign-in method before.")
         return NoticeText(title=_("New sign-in to your account"), text=text)
     text = ngettext(
         "You were signed in after {failures} wrong code.", "You were signed in after {failures} wrong codes.", failures

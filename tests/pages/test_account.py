@@ -44,7 +44,7 @@ def rows(page: Page, heading: str) -> Locator:
 
 
 def confirm(page: Page, to: str, *, password: str = PASSWORD) -> None:
-    dialog = page.get_by_role("dialog", name=f"Confirm it's you, to {to}")
+    dialog = page.get_by_role("dialog", name=f"Confirm it's you to {to}")
     dialog.get_by_label("Password", exact=True).fill(password)
     dialog.get_by_role("button", name="Confirm").click()
 

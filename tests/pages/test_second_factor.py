@@ -67,7 +67,7 @@ def test_a_required_passkey_is_requested_at_registration_sign_in_and_for_changes
     dialog = page.get_by_role("dialog", name="Rename")
     dialog.get_by_label("New name").fill("Mine")
     dialog.get_by_role("button", name="Rename").click()
-    confirm = page.get_by_role("dialog", name=re.compile("^Confirm it's you, to rename ."))
+    confirm = page.get_by_role("dialog", name=re.compile("^Confirm it's you to rename ."))
     confirm.get_by_label("Password", exact=True).fill(PASSWORD)
     confirm.get_by_role("button", name="Confirm").click()
     expect(page.get_by_role("heading", name="Mine", exact=True)).to_be_visible(timeout=30_000)
