@@ -16,15 +16,17 @@ from playwright.sync_api import Browser, Page
 from dfns_login.pages.error_pages import ERROR_PAGES, error_page
 from dfns_login.pages.urls import urlpatterns
 from tests.pages.test_lock import locking_link
-from tests.pages.test_register_and_recover import choose_password
+from tests.support import page_walks
 from tests.support.conformance.browser import Authenticator
 from tests.support.live_project import INVITING, Invitee, LiveProject, code_in
-from tests.support.page_steps import PASSWORD, Resident, ask_code, enter_password, present_code
+from tests.support.page_steps import Resident
+from tests.support.page_visitor import answering
 from tests.support.screenshots import FOLDER, Album, font_script
 from tests.support.shown_pages import ADMIN_PASSWORD, MAKE_ADMIN
 
 EMAIL: Final = "jane@example.com"
 OTHERS: Final = ["kim@example.com", "lea@example.com", "omar@example.com"]
+ENTRANCES: Final = ("sign-in", "register", "recover")
 LAPTOP: Final = (
     "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) "
     "Chrome/147.0.0.0 Safari/537.36"
@@ -37,36 +39,7 @@ VARIANTS: Final[dict[str, dict[str, Any]]] = {
     "phone": {"viewport": {"width": 360, "height": 640}},
     "arabic": {"locale": "ar"},
 }
-STEPS: Final = "[...document.querySelectorAll('[data-step]')].map((each) => each.dataset.step)"
-DIALOGS: Final = "[...document.querySelectorAll('dialog[data-dialog]')].map((each) => each.dataset.dialog)"
-FILL: Final = """() => {
-  const filled = {
-    '[data-username]:not([data-account])': 'jane@example.com', '[data-clock]': '9:41',
-    '#deactivate-heading': 'Deactivate “My laptop”?',
-    '[data-kit-key]': 'ABCD-EFGH-JKMN-PQRS-TVWX YZ01-2345-6789-ABCD-EFGH',
-  }
-  for (const [selector, text] of Object.entries(filled)) {
-    for (const place of document.querySelectorAll(selector)) place.textContent = text
-  }
-}"""
-SHOW_STEP: Final = """(name) => {
-  const steps = [...document.querySelectorAll('[data-step]')]
-  const names = steps.map((each) => each.dataset.step)
-  const later = names.indexOf(name) > 0
-  for (const part of document.querySelectorAll('[data-progress], [data-elsewhere]')) part.hidden ||= later
-  for (const step of steps) {
-    step.hidden = step.dataset.step !== name
-    if (!step.hidden && step.dataset.heading) document.querySelector('h1').textContent = step.dataset.heading
-  }
-  for (const answer of document.querySelectorAll('[data-answer]')) {
-    answer.hidden = names.indexOf(answer.dataset.answer) >= names.indexOf(name)
-  }
-}"""
-OPEN_DIALOG: Final = """(name) => {
-  document.querySelector('dialog[open]')?.close()
-  document.querySelector(`dialog[data-dialog=${name}]`).showModal()
-  document.activeElement.blur()
-}"""
+NAMES: Final = "(parts) => parts.map((each) => each.dataset.step ?? each.dataset.dialog)"
 
 
 BRANDS: Final = {"bank": "Northbank", "dark": "Nightly", "public-body": "City of Lindale", "startup": "Orbit"}
@@ -99,25 +72,16 @@ def test_the_docs_show_every_page(
     """R-191."""
     settings.DFNS_LOGIN = {**settings.DFNS_LOGIN, "RELYING_PARTY_NAME": "Example"}  # for what is rendered here
     with opened(browser, scene) as page:
-        for name in ("sign-in", "register", "recover"):
-            take_steps(page, album, name)
-        take_errors(page, album, scene)
+        take_errors(page, album)
         show(page, "/", album, "project.home")
     with opened(browser, scene, viewport={"width": 760, "height": 640}) as page:
         take_themes(page, album)
     for look, options in VARIANTS.items():
         with opened(browser, scene, **options) as page:
-            for name in ("sign-in", "register", "recover"):
+            for name in ENTRANCES:
                 show(page, path(name), album, f"{name}.{look}")
     resident = invite(scene)
-    with opened(browser, scene, viewport={"width": 800, "height": 700}, user_agent=LAPTOP) as page:
-        register(page, resident)
-        with opened(browser, scene, user_agent=PHONE) as phone:
-            sign_in(phone, resident)
-        take_account(page, album)
-        page.goto(path("secure"))
-        page.locator("[data-credentials] [data-do]").filter(visible=True).first.wait_for()
-        album.take(page, "secure")
+    take_walks(browser, album, resident)
     with opened(browser, scene) as page:
         take_lock(page, album, locking_link(scene, resident))
     pages = {str(each.name) for each in urlpatterns if scene.http.get(path(str(each.name))).status_code != 405}
@@ -128,31 +92,43 @@ def test_the_docs_show_every_page(
     album.compare()
 
 
+def take_walks(browser: Browser, album: Album, resident: Resident) -> None:
+    """Every step and dialog, as somebody comes to it who registers, signs in and recovers the account."""
+
+    def on(page: Page, name: str) -> page_walks.Walk:
+        return page_walks.Walk(page=page, resident=resident, look=lambda step: album.take_once(page, f"{name}.{step}"))
+
+    scene = resident.scene
+    with opened(browser, scene) as page:
+        code = page_walks.register_too_slowly(on(page, "register"))
+    with opened(browser, scene) as page:
+        Authenticator.plugged_into(page)
+        kit = page_walks.register(on(page, "register"), code)
+    with opened(browser, scene) as page:
+        page_walks.sign_in_too_slowly(on(page, "sign-in"))
+    with opened(browser, scene) as page:
+        code = page_walks.recover_too_slowly(on(page, "recover"), kit)
+    with opened(browser, scene, user_agent=LAPTOP) as page, opened(browser, scene, user_agent=PHONE) as phone:
+        authenticator = Authenticator.plugged_into(page)
+        page_walks.recover(on(page, "recover"), kit, code)
+        page_walks.sign_in(on(phone, "sign-in"), page_walks.NEW_PASSWORD)
+        take_account(page, album)
+        page_walks.open_dialogs(on(page, "account"))
+        expected = {f"account.{each}" for each in page.locator("dialog[data-dialog]").evaluate_all(NAMES)}
+        page_walks.use_the_passkey(on(page, "account"))
+        page_walks.add_a_required_passkey(on(page, "sign-in"), authenticator)
+        page_walks.sign_in_without_a_password(on(page, "sign-in"))
+        for name in ENTRANCES:
+            page.goto(path(name))
+            expected |= {f"{name}.{each}" for each in page.locator("[data-step]").evaluate_all(NAMES)}
+    assert expected - album.names == set()
+
+
 def invite(scene: LiveProject) -> Resident:
     inviting = INVITING.format(emails=[*OTHERS, EMAIL], organization=scene.organization)
     scene.site.manage("shell", "--command", inviting)
     code = code_in(scene.mail_to(EMAIL))
     return Resident(scene=scene, person=Invitee(email=EMAIL, organization=scene.organization, registration_code=code))
-
-
-def register(page: Page, resident: Resident) -> None:
-    """With a password, a passkey and a recovery kit."""
-    Authenticator.plugged_into(page)
-    page.goto(f"{path('register')}#{EMAIL}")
-    page.locator("#code").fill(resident.person.registration_code)
-    page.locator("[data-step=password]").wait_for()
-    choose_password(page, PASSWORD)
-    page.locator("[data-step=passkey] [type=submit]").click()
-    page.locator("#kit-kept").check(timeout=60_000)
-    page.locator("[data-step=kit] [type=submit]").click()
-    page.wait_for_url("**/account/")
-
-
-def sign_in(page: Page, resident: Resident) -> None:
-    page.goto(path("sign-in"))
-    present_code(page, ask_code(page, resident))
-    enter_password(page, PASSWORD)
-    page.wait_for_url("**/account/")
 
 
 @contextmanager
@@ -161,14 +137,6 @@ def opened(browser: Browser, scene: LiveProject, **options: Any) -> Iterator[Pag
     with browser.new_context(**(defaults | options)) as context:
         context.add_init_script(font_script())
         yield context.new_page()
-
-
-@contextmanager
-def answering(page: Page, addresses: str, **answer: Any) -> Iterator[None]:
-    """Answer requests for these addresses in place of the site."""
-    page.route(addresses, lambda route: route.fulfill(**answer))
-    yield
-    page.unroute(addresses)
 
 
 def path(name: str) -> str:
@@ -185,25 +153,16 @@ def ready(page: Page) -> None:
     page.wait_for_function("document.querySelector('button:disabled') === null")
 
 
-def take_steps(page: Page, album: Album, name: str) -> None:
-    page.goto(path(name))
-    ready(page)
-    page.evaluate(FILL)
-    for step in page.evaluate(STEPS):
-        page.evaluate(SHOW_STEP, step)
-        album.take(page, f"{name}.{step}")
-
-
 def take_account(page: Page, album: Album) -> None:
+    page.set_viewport_size({"width": 800, "height": 700})
+    for name in ("account", "secure"):
+        page.goto(path(name))
+        page.locator("[data-credentials] [data-do]").filter(visible=True).first.wait_for()
+        if name == "account":
+            page.locator("[data-activity] [data-name]").first.wait_for()
+        album.take(page, name)
+    page.set_viewport_size({"width": 560, "height": 640})
     page.goto(path("account"))
-    page.locator("[data-credentials] [data-do]").filter(visible=True).first.wait_for()
-    page.locator("[data-activity] [data-name]").first.wait_for()
-    album.take(page, "account")
-    page.set_viewport_size({"width": 560, "height": 600})
-    page.evaluate(FILL)
-    for name in page.evaluate(DIALOGS):
-        page.evaluate(OPEN_DIALOG, name)
-        album.take(page, f"account.{name}")
 
 
 def take_lock(page: Page, album: Album, link: str) -> None:
@@ -214,7 +173,7 @@ def take_lock(page: Page, album: Album, link: str) -> None:
     show(page, link, album, "lock.no-link")
 
 
-def take_errors(page: Page, album: Album, scene: LiveProject) -> None:
+def take_errors(page: Page, album: Album) -> None:
     for name in ERROR_PAGES:
         html = error_page(RequestFactory().get("/"), name).content.decode()
         with answering(page, "**/an-error/", body=html, content_type="text/html"):

@@ -98,6 +98,14 @@ def visiting(browser: Browser, *, url: str, look: str = "light", **options: Any)
         context.close()
 
 
+@contextmanager
+def answering(page: Page, addresses: str, **answer: Any) -> Iterator[None]:
+    """Answer requests for these addresses in place of the site."""
+    page.route(addresses, lambda route: route.fulfill(**answer))
+    yield
+    page.unroute(addresses)
+
+
 def _skip_what_firefox_lacks(browser: Browser, options: Mapping[str, Any]) -> None:
     """Skip what Playwright can't ask of Firefox yet. It would ignore these options."""
     if is_firefox(browser):

@@ -24,7 +24,7 @@ document.adoptedStyleSheets = [sheet]
 """
 TALLEST: Final = 1000
 """Pixels. What is below is left out."""
-HEIGHT: Final = "document.querySelector('dialog[open]') ? innerHeight : document.documentElement.scrollHeight"
+HEIGHT: Final = "document.documentElement.scrollHeight"
 COMPRESS: Final = """async ([png, quality]) => {
   const picture = await createImageBitmap(await (await fetch(`data:image/png;base64,${png}`)).blob())
   const canvas = new OffscreenCanvas(picture.width * 0.7, picture.height * 0.7)
@@ -51,11 +51,20 @@ class Album:
         self.names.add(name)
         if not WRITING:
             return
-        height = float(page.evaluate(HEIGHT))
-        assert page.viewport_size
-        clip: FloatRect = {"x": 0, "y": 0, "width": page.viewport_size["width"], "height": min(height, TALLEST)}
-        png = page.screenshot(full_page=True, animations="disabled", clip=clip)
+        page.mouse.move(0, 0)  # the last click left it on something that it highlights
+        if page.locator("dialog[open]").count():
+            png = page.screenshot(animations="disabled")
+        else:
+            assert page.viewport_size
+            height = min(float(page.evaluate(HEIGHT)), TALLEST)
+            clip: FloatRect = {"x": 0, "y": 0, "width": page.viewport_size["width"], "height": height}
+            png = page.screenshot(full_page=True, animations="disabled", clip=clip)
         (FOLDER / f"{name}.webp").write_bytes(self._compressed(png, quality))
+
+    def take_once(self, page: Page, name: str) -> None:
+        """Take a screenshot the first time that the page comes to this name."""
+        if name not in self.names:
+            self.take(page, name)
 
     def compare(self) -> None:
         """Compare the names with the files. With WRITE_SCREENSHOTS=1, remove the files that are left over."""

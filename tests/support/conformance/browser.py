@@ -63,6 +63,11 @@ class Authenticator:
         """Decide whether the next requests find their person, or are declined."""
         self.session.send("WebAuthn.setUserVerified", {"authenticatorId": self.id, "isUserVerified": verified})
 
+    def touch(self, *, at_once: bool) -> None:
+        """Decide whether the person touches it as soon as a page asks for a passkey, or lets the page wait."""
+        options = {"authenticatorId": self.id, "enabled": at_once}
+        self.session.send("WebAuthn.setAutomaticPresenceSimulation", options)
+
     def passkeys(self) -> list[Members]:
         found: list[Members] = self.session.send("WebAuthn.getCredentials", {"authenticatorId": self.id})["credentials"]
         return found
