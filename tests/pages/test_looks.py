@@ -1,6 +1,6 @@
-"""Every page in every state: light, dark, zoomed by 200 %, 320 pixels wide, right to left and with forced colors.
+"""Pages with errors and results: light, dark, zoomed by 200 %, 320 pixels wide, right to left and with forced colors.
 
-axe-core must find nothing. Screenshots are in `var/screenshots/`.
+axe-core must find nothing. `test_states.py` has the steps, dialogs and other states. Screenshots: `var/screenshots/`.
 """
 
 import re
@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.support.live_project import LiveProject, code_in
-from tests.support.page_steps import PASSWORD, Resident
+from tests.support.page_steps import PASSWORD, Resident, sign_in
 from tests.support.page_visitor import Visitor, visiting
 
 LOOKS: Final[dict[str, dict[str, Any]]] = {
@@ -45,12 +45,18 @@ def shown(visitor: Visitor, step: str) -> None:
 SELECTED: Final = "(field) => field.selectionStart === 0 && field.selectionEnd === field.value.length"
 
 
+READ_WITH_IT: Final = """(field) => field.getAttribute('aria-describedby').split(' ')
+  .filter((id) => document.getElementById(id).checkVisibility()).map((id) => id.replace(`${field.id}-`, ''))"""
+"""What a screen reader reads with a field, of what is shown beside it."""
+
+
 def refused(visitor: Visitor, field: str) -> None:
-    """The next try replaces what was refused."""
+    """The next try replaces what was refused. The hint stays, because it says what is accepted."""
     found = visitor.page.locator(f"#{field}")
     expect(found).to_have_attribute("aria-invalid", "true")
     expect(found).to_be_focused()
     assert found.evaluate(SELECTED)
+    assert found.evaluate(READ_WITH_IT)[-2:] == ["hint", "error"]
 
 
 CUT_OFF: Final = """() => {
@@ -76,20 +82,17 @@ def test_signing_in(visitor: Visitor, scene: LiveProject) -> None:
     page, resident = visitor.page, Resident.register(scene)
     page.goto("/login/")
     expect(page.locator("#username")).to_be_enabled()
-    show(visitor, "sign-in-1-username")
     before = resident.mails()
     fill(visitor, "username", resident.email)
     shown(visitor, "code")
-    show(visitor, "sign-in-2-code")
     fill(visitor, "code", WRONG)
     refused(visitor, "code")
-    show(visitor, "sign-in-3-wrong-code")
+    show(visitor, "sign-in-1-wrong-code")
     fill(visitor, "code", resident.code(after=before))
     shown(visitor, "password")
-    show(visitor, "sign-in-4-password")
     fill(visitor, "password", "not it")
     refused(visitor, "password")
-    show(visitor, "sign-in-5-wrong-password")
+    show(visitor, "sign-in-2-wrong-password")
     fill(visitor, "password", PASSWORD)
     page.wait_for_url("**/account/")
     look_at_the_account(visitor)
@@ -100,36 +103,29 @@ def look_at_the_account(visitor: Visitor) -> None:
     row = page.locator("[data-credentials] [data-do]").filter(visible=True)
     expect(row.first).to_be_visible()
     show(visitor, "account-1")
-    for name in ("rename", "password"):
-        page.locator(f"[data-credentials] [data-do={name}]").first.dispatch_event("click")  # hidden: the only password
-        dialog = page.locator(f"[data-dialog={name}]")
-        expect(dialog).to_be_visible()
-        show(visitor, f"account-2-{name}")
-        if name == "password":
-            dialog.locator("#new-password").fill("a rather long password")
-            expect(dialog.locator("[data-strength]")).to_be_visible()
-            show(visitor, "account-3-strength")
-        dialog.locator("[data-cancel]").click()
-        expect(dialog).to_be_hidden()
+    page.locator("[data-credentials] [data-do=password]").click()
+    dialog = page.locator("[data-dialog=password]")
+    dialog.locator("#new-password").fill("a rather long password")
+    expect(dialog.locator("[data-strength]")).to_be_visible()
+    show(visitor, "account-2-strength")
+    dialog.locator("[data-cancel]").click()
     page.locator("[data-new-kit]").click()
     expect(page.locator("[data-dialog=confirm]")).to_be_visible()
-    show(visitor, "account-4-confirm")
     fill(visitor, "confirm-password", PASSWORD)
     expect(page.locator("[data-dialog=kit]")).to_be_visible(timeout=60_000)
-    show(visitor, "account-5-kit")
     page.locator("[data-dialog=kit] #kit-kept").check()
     page.locator("[data-dialog=kit] [type=submit]").click()
     expect(page.locator("[data-dialog=kit]")).to_be_hidden(timeout=30_000)
     expect(page.locator("[data-kit-made]")).to_be_visible()
-    show(visitor, "account-6-done")
+    show(visitor, "account-3-done")
     page.locator("[data-activity-category=changes]").click()
     expect(page.locator("[data-activity-category=changes]")).to_have_attribute("aria-pressed", "true")
-    show(visitor, "account-7-changes")
+    show(visitor, "account-4-changes")
     page.goto("/account/secure/")
     expect(page.locator("[data-credentials] [data-do]").filter(visible=True).first).to_be_visible()
     page.locator("[data-end-others]").click()
     expect(page.locator("[data-part=others] [data-part-done]")).to_be_visible()
-    show(visitor, "account-8-secure")
+    show(visitor, "account-5-secure")
 
 
 def test_registering(visitor: Visitor, scene: LiveProject) -> None:
@@ -138,45 +134,54 @@ def test_registering(visitor: Visitor, scene: LiveProject) -> None:
     assert link is not None
     page.goto(link[0])
     expect(page.locator("#username")).to_have_value(person.email)
-    show(visitor, "register-1-code")
     fill(visitor, "code", person.registration_code)
     shown(visitor, "password")
-    show(visitor, "register-2-password")
     page.locator("#new-password").fill("password")
     fill(visitor, "new-password-again", "password")
     refused(visitor, "new-password")
-    show(visitor, "register-3-weak-password")
+    show(visitor, "register-1-weak-password")
     page.locator("#new-password").fill(PASSWORD)
     fill(visitor, "new-password-again", PASSWORD)
     shown(visitor, "passkey")
-    show(visitor, "register-4-passkey")
     page.locator("[data-no-passkey]").click()
     shown(visitor, "kit")
     expect(page.locator("[data-kit-key]")).to_have_text(re.compile(r"\S"))
-    show(visitor, "register-5-kit")
     page.emulate_media(media="print")
-    visitor.picture("register-6-printed-kit")
+    visitor.picture("register-2-printed-kit")
 
 
 def test_recovering(visitor: Visitor, scene: LiveProject) -> None:
     page, resident = visitor.page, Resident.register(scene)
     page.goto("/recover/")
     expect(page.locator("#username")).to_be_enabled()
-    show(visitor, "recover-1-username")
     before = resident.mails()
     fill(visitor, "username", resident.email)
     shown(visitor, "code")
-    show(visitor, "recover-2-code")
     page.locator("#code").fill(code_in(scene.mail_to(resident.email, number=before + 1)))
     shown(visitor, "unlock")
-    show(visitor, "recover-3-kit")
     fill(visitor, "kit", "ABCD")
     refused(visitor, "kit")
-    show(visitor, "recover-4-mistyped-kit")
+    show(visitor, "recover-1-mistyped-kit")
 
 
 def test_without_javascript(browser: Browser, scene: LiveProject) -> None:
-    with visiting(browser, url=scene.site.url, look="no-script", java_script_enabled=False) as visitor:
-        for path in ("login", "register", "recover"):
-            visitor.page.goto(f"/{path}/")
-            visitor.picture(path)
+    """Each page has a heading, and says why it needs a script and what to do."""
+    with visiting(browser, url=scene.site.url) as visitor:
+        sign_in(visitor, Resident.register(scene))
+        signed_in = visitor.page.context.storage_state()
+    for state, paths in (
+        (None, ("/login/", "/register/", "/recover/")),
+        (signed_in, ("/account/", "/account/secure/")),
+    ):
+        options: dict[str, Any] = {"java_script_enabled": False, "storage_state": state}
+        with visiting(browser, url=scene.site.url, look="no-script", **options) as visitor:
+            for path in paths:
+                page = visitor.page
+                page.goto(path)
+                expect(page.get_by_role("heading")).to_have_text(["This page needs JavaScript"])
+                expect(page.get_by_role("heading", level=1)).to_have_count(1)
+                expect(page.locator("noscript p").first).to_contain_text(
+                    "Turn on JavaScript for this site, then reload"
+                )
+                expect(page.get_by_role("link", name="Reload the page")).to_have_attribute("href", "")
+                visitor.picture(path.strip("/").replace("/", "-"))  # axe-core is a script
