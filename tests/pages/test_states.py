@@ -41,6 +41,11 @@ def visitor(look: str, browser: Browser, scene: LiveProject) -> Iterator[Visitor
         yield visitor
 
 
+def reads_as_one_line(visitor: Visitor, selector: str) -> None:
+    """A message with an element in it, such as the time left, is not laid out in columns beside its icon."""
+    assert visitor.page.locator(selector).first.evaluate("(message) => message.childNodes.length") == 1
+
+
 def test_every_step_and_dialog(look: str, browser: Browser, scene: LiveProject) -> None:
     """As somebody comes to it who registers, recovers the account, and then uses passkeys alone."""
     if is_firefox(browser):
@@ -83,12 +88,14 @@ def test_what_is_missing_or_refused_at_sign_in(visitor: Visitor) -> None:
     page.locator("#username").blur()
     expect(page.locator("[data-step=username] [data-suggestion]")).to_have_text(re.compile("gmail"))
     show(visitor, "sign-in-suggestion")
+    reads_as_one_line(visitor, "[data-step=username] [data-suggestion]")
     for code, answer in REFUSALS.items():
         body = {"error": {"message": code, "code": code}}
         with answering(page, NO_REPLY, json=body, **answer):
             fill(visitor, "username", "jane@gmail.com")
             expect(page.locator("[data-alert]").first).to_have_text(re.compile(r"\S"))
         show(visitor, f"sign-in-{code.replace('_', '-')}")
+        reads_as_one_line(visitor, "[data-alert]")
     page.route(NO_REPLY, lambda route: route.abort())
     fill(visitor, "username", "jane@gmail.com")
     expect(page.locator("[data-alert]").first).to_have_text(re.compile(r"\S"))
@@ -134,6 +141,8 @@ def test_the_account_page_while_it_loads_and_when_it_fails(visitor: Visitor, sce
         each.abort()
     page.unroute(NO_REPLY)
     expect(page.locator("[data-account] [data-alert]")).to_have_text(re.compile(r"\S"))
+    expect(page.locator("[data-loading]")).to_have_count(3)
+    expect(page.locator("[data-loading]").first).not_to_contain_text("…")  # nothing is loading anymore
     show(visitor, "account-unreachable")
     visitor.problems.clear()
     page.route("**/auth/activity*", lambda route: route.fulfill(json={"items": []}))

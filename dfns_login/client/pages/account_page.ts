@@ -4,11 +4,12 @@ import { NoEncryptedKeyError } from '../errors.js'
 import { BusyGuard } from './busy_guard.js'
 import type { Person } from './code_sender.js'
 import { CanceledError, Dialog } from './dialogs.js'
-import { find } from './dom.js'
+import { find, findAll } from './dom.js'
 import { isRefused, reportError } from './error_messages.js'
 import { Messages } from './messages.js'
 import { api, page, pageUrl } from './page_data.js'
 import { Confirmation } from './signing.js'
+import { text } from './texts.js'
 
 const root = find('[data-account]', HTMLElement)
 
@@ -42,6 +43,7 @@ export class AccountPage {
     const load = async (): Promise<void> => void (await Promise.all(this.#sections.map((section) => section())))
     const loaded = await this.guard.run('loading', load, this.errorHandler(this.guard))
     if (loaded) this.guard.messages.showStatusBriefly(done)
+    else for (const place of findAll('[data-loading]', HTMLElement)) place.textContent = text('not_loaded')
     if (done !== undefined) this.#onDone(done)
   }
 

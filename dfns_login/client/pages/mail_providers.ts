@@ -1,7 +1,7 @@
 // Large mail providers, from a list in the page: a suggestion for a mistyped domain, and a link to the inbox.
 
 import { find, findAll, findOptional } from './dom.js'
-import { text, textWith } from './texts.js'
+import { text, lineWith } from './texts.js'
 
 const list = findOptional('template[data-mail-providers]', HTMLTemplateElement)
 
@@ -51,7 +51,7 @@ export class MailHelp {
   show(address: string): void {
     const suggested = suggestedFor(address)
     for (const place of findAll('[data-suggestion]', HTMLElement)) {
-      const words = suggested === undefined ? [] : textWith('suggestion', { address: this.#button(suggested) })
+      const words = suggested === undefined ? [] : [lineWith('suggestion', { address: this.#button(suggested) })]
       place.replaceChildren(...words)
     }
     const provider = providers.find(({ domains }) => domains.includes(domainOf(address)))

@@ -3,7 +3,7 @@
 import { Countdown } from './clocks.js'
 import { duration } from './dates.js'
 import { find } from './dom.js'
-import { text, textWith } from './texts.js'
+import { lineWith, text } from './texts.js'
 
 const TIME_TO_READ = 12_000 // milliseconds
 
@@ -49,13 +49,13 @@ export class Messages {
       () => this.clearError(),
     )
     this.#countdown.start(until)
-    this.#error.append(...textWith(name, { time: left }))
+    this.#error.append(lineWith(name, { time: left }))
   }
 
   /** Show the text `name` with elements in place of its {placeholders}. */
   showErrorWith(name: string, places: Readonly<Record<string, Node>>): void {
     this.clearError()
-    this.#error.append(...textWith(name, places))
+    this.#error.append(lineWith(name, places))
   }
 
   clearError(): void {

@@ -23,11 +23,16 @@ export function textWith(name: string, places: Readonly<Record<string, Node>>): 
     .map((part) => places[part.slice(1, -1)] ?? part)
 }
 
+/** The same as one element, for a message: the icon beside it is another. */
+export function lineWith(name: string, places: Readonly<Record<string, Node>>): HTMLElement {
+  const line = document.createElement('span')
+  line.append(...textWith(name, places))
+  return line
+}
+
 /** The name of something, in quotation marks. */
 export function quoted(name: string): HTMLElement {
-  const element = document.createElement('span')
-  element.append(...textWith('quoted', { name: isolate(name) }))
-  return element
+  return lineWith('quoted', { name: isolate(name) })
 }
 
 export function hasText(name: string): boolean {
