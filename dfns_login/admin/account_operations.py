@@ -61,5 +61,5 @@ CANCEL_RECOVERY: Final[Operation[Account]] = Operation(
     consequence=_("The person who started to recover this account has to start again, and to wait again."),
     applies=lambda row: waiting_until(row, now=timezone.now()) is not None,
     perform=lambda row, operator: cancel_recovery(row, operator=operator, now=timezone.now()),
-    done=lambda n: ngettext("%(n)d recovery cancelled.", "%(n)d recoveries cancelled.", n) % {"n": n},
+    done=lambda n: ngettext("%(n)d recovery canceled.", "%(n)d recoveries canceled.", n) % {"n": n},
 )

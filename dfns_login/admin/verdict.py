@@ -134,7 +134,7 @@ def _credential_reasons(account: Account, signing: Collection[str], *, has_kit: 
         yield _stops(_("No password, passkey or key is active."), advice)
     elif account.organization.second_factor == SecondFactor.REQUIRED and len(signing) == 1:
         advice = _("With their recovery kit, they can register new ones. Or change the organization's second factor.")
-        yield _stops(_("The organization requires a second factor, and they have one credential only."), advice)
+        yield _stops(_("The organization requires a second factor, and they have only one credential."), advice)
     else:
         labels = sorted({str(CredentialKind(kind).label) for kind in signing})
         yield Reason(tone=Tone.GOOD, text=_interpolate(_("Active credentials: {}."), ", ".join(labels)))
@@ -205,7 +205,7 @@ def _event_reasons(account: Account, *, now: datetime) -> Iterator[Reason]:
         yield _hinders(
             text,
             _(
-                "Most likely the password was wrong, or the passkey was cancelled. Nobody can reset a password: they "
+                "Most likely the password was wrong, or the passkey was canceled. Nobody can reset a password: they "
                 "recover the account with their recovery kit."
             ),
         )

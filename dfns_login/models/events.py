@@ -34,7 +34,7 @@ class AuditKind(models.TextChoices):
     CREDENTIAL_KEY_REPLACED = "credential.key_replaced", _("Password changed")
     CREDENTIAL_SUSPECTED = "credential.suspected", _("Passkey may have been copied")
     RECOVERED = "account.recovered", _("Account recovered")
-    RECOVERY_CANCELLED = "recovery.cancelled", _("Recovery cancelled")
+    RECOVERY_CANCELLED = "recovery.cancelled", _("Recovery canceled")
     LOCKED = "account.locked", _("Account locked")
     UNLOCKED = "account.unlocked", _("Account unlocked")
     ACTION_SIGNED = "action.signed", _("User action signed")

@@ -26,7 +26,7 @@ REASONS: Final[dict[str, Text]] = {
     errors.UserUnavailable.__name__: _("No user can be created"),
     errors.UserTaken.__name__: _("Another user has this address"),
     errors.BodyRefused.__name__: _("Request not valid"),
-    errors.CrossSiteRefused.__name__: _("Form of another site, or page too old"),
+    errors.CrossSiteRefused.__name__: _("Form from another site, or an outdated page"),
     errors.ServiceUnavailable.__name__: _("Database, cache or thread not available"),
     errors.Unexpected.__name__: _("Error in the server"),
 }
