@@ -2,17 +2,18 @@
 
 import { LoginError } from './errors.js'
 import { KeyReader } from './key_reader.js'
+import type { RefusalCode } from './refusal_codes.js'
 import type { KeyChallenge } from './wire.js'
 
 /**
- * The server refused. `message`: for people, in the server's language. `code`: the reason, for programs. `details`: what is
- * wrong with the body, by field. `retryAfter`: seconds, if the server sent it. `body`: all that it answered, such as the
- * errors of a view of yours.
+ * The server refused. `message`: for people, in the server's language. `code`: the reason, for programs; another text or
+ * none if a view of yours refused. `details`: what is wrong with the body, by field. `retryAfter`: seconds, if the server
+ * sent it. `body`: all that it answered, such as the errors of a view of yours.
  */
 export class Refusal extends LoginError {
   override name = 'Refusal'
   readonly status: number
-  readonly code: string
+  readonly code: RefusalCode | (string & {})
   readonly details: Readonly<Record<string, unknown>>
   readonly retryAfter: number | null
   readonly body: unknown

@@ -31,6 +31,7 @@ export {
   passkeysSupported,
   type PasskeyOptions,
 } from './passkey.js'
+export type { RefusalCode } from './refusal_codes.js'
 export { Session, type OtherCredentials, type SessionOptions } from './session.js'
 export {
   PasswordProtectedKeySigner,

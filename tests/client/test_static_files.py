@@ -10,7 +10,7 @@ from tests.client.test_bundle import STATIC_IMPORT
 from tests.support.servers import ROOT
 
 HASHED = "whitenoise.storage.CompressedManifestStaticFilesStorage"
-IGNORED = ("admin", "rest_framework", "words.json")
+IGNORED = ("admin", "rest_framework")
 SERVE = """
 import django, os
 django.setup()

@@ -21,7 +21,7 @@ function SignIn() {
     return () => leaving.abort()
   }, [])
 
-  const email = <Field label="Email address" name="username" type="email" autoComplete="username webauthn" defaultValue={username} />
+  const email = <Field label="Email address" name="address" type="email" autoComplete="username webauthn" defaultValue={username} />
   if (login || registration) return (
     <Form key="password" title={login ? 'Enter your password' : 'Choose a password'} button={login ? 'Sign in' : 'Register'}
       action={async ({ password }) => {
@@ -44,13 +44,13 @@ function SignIn() {
   return (
     <>
       <Form title="Sign in" button="Email me a code"
-        action={({ username }) => session.requestCode(username).then(() => setUsername(username))}>
+        action={({ address }) => session.requestCode(address).then(() => setUsername(address))}>
         {email}
       </Form>
       <Form button="Sign in with a passkey" action={() => session.signInWithPasskey()} />
-      <Form title="Register with an invitation" button="Continue" action={async ({ username, code }) => {
-        setRegistration(await session.presentRegistrationCode(username, code))
-        setUsername(username)
+      <Form title="Register with an invitation" button="Continue" action={async ({ address, code }) => {
+        setRegistration(await session.presentRegistrationCode(address, code))
+        setUsername(address)
       }}>
         {email}
         <Field label="Registration code" name="code" autoComplete="off" />
