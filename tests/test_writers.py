@@ -11,7 +11,9 @@ import pytest
 import redis
 from celery import current_app
 from django.conf import settings as django_settings
+from django.contrib.auth import get_user_model
 from django.core.cache import cache
+from django.core.cache.backends.redis import RedisCache
 from django.db import connection
 from django.test import Client
 from django.utils import timezone
@@ -20,13 +22,16 @@ from dfns_login import tasks
 from dfns_login.doctor import Level, examine
 from dfns_login.errors import CodeRefused
 from dfns_login.key_rings import new_rings
+from dfns_login.limits.tallies import tallies
 from dfns_login.models import OneTimeCode, Session
 from dfns_login.proofs.codes import derive_code
 from dfns_login.proofs.key_release import undecryptable_keys
 from dfns_login.verification.encoding import encode_base64url
+from tests.support.admin_records import page_of
 from tests.support.api_client import call, complete_login, open_login, sign_in
 from tests.support.authenticators import Kind, SoftwareKey
 from tests.support.factories import Person, issue, make_organization, make_person
+from tests.support.timed_requests import wait_until
 
 pytestmark = pytest.mark.django_db
 
@@ -143,6 +148,27 @@ def test_nothing_from_the_cache_is_unpickled(client: Client, jane: Person, serve
     poison(server, pickle.dumps(Bomb(folder)))
     cache.get("control")
     assert folder.exists()
+
+
+@pytest.mark.parametrize("backend", [f"{RedisCache.__module__}.RedisCache", "tests.checks.test_checks.CacheOfItsOwn"])
+def test_the_admin_unpickles_nothing_from_the_cache(
+    client: Client, jane: Person, server: redis.Redis, tmp_path: Path, settings: Any, backend: str
+) -> None:
+    """It shows how often requests were refused, and which limits are used up."""
+    settings.CACHES = {"default": {**settings.CACHES["default"], "BACKEND": backend}}
+    folder = tmp_path / "exploded"
+    tallies.reset()
+    issue(jane.account.recipient)
+    assert open_login(client, jane.names, loginCode="0000-0000-0000-0000").status_code == 403
+    wait_until(lambda: [*server.scan_iter("*refused*")])
+    operator = Client()
+    operator.force_login(get_user_model().objects.create(username="root", is_staff=True, is_superuser=True))
+    for address in ("/admin/dfns_login/", page_of("account", jane.account.pk)):
+        assert "doesn&#x27;t count" not in operator.get(address).content.decode(), address
+        assert poison(server, pickle.dumps(Bomb(folder))) > 2
+        assert "doesn&#x27;t count" in operator.get(address).content.decode(), address
+        assert not folder.exists()
+        poison(server, b"1")
 
 
 def test_a_cache_writer_locks_out_and_lets_guess_but_signs_nobody_in(

@@ -53,7 +53,7 @@ def count_in_one_call(counters: Sequence[Counter], *, server: RedisServer) -> Ex
     try:
         position = _run_script(server, keys=keys, argument=limits)
     except (ResponseError, RedisClusterException) as error:
-        if not _is_unsupported(error):
+        if not is_unsupported(error):
             raise
         logger.warning("The cache cannot run scripts (%s). Rates are counted one by one.", type(error).__name__)
         server.scripts_work = False
@@ -70,7 +70,7 @@ def _run_script(server: RedisServer, *, keys: Sequence[str], argument: str) -> i
         return int(server.call("EVAL", SCRIPT, len(keys), *keys, argument) or 0)
 
 
-def _is_unsupported(error: Exception) -> bool:
+def is_unsupported(error: Exception) -> bool:
     """Whether the server or proxy cannot run the script. On a cluster, the counters may be on different nodes."""
     known = isinstance(error, ClusterCrossSlotError | NoPermissionError)
     return known or any(text in str(error) for text in ("unknown command", "same key slot"))

@@ -17,8 +17,9 @@ from django.dispatch import receiver
 
 from dfns_login.errors import RateExceeded, Refusal
 from dfns_login.limits.bounded import start_cache_call
-from dfns_login.limits.cache_flaws import CacheFlaw, flaw_of, read_counts
+from dfns_login.limits.cache_flaws import CacheFlaw, flaw_of
 from dfns_login.limits.redis_server import cache_alias
+from dfns_login.limits.stored_counts import read_counts
 from dfns_login.signals import request_refused
 
 PAUSE_SECONDS: Final = 10
@@ -80,7 +81,8 @@ def refused_since(begin: datetime, names: Collection[str], *, now: datetime) -> 
 
 
 def _key(name: str, at: datetime, form: str) -> str:
-    return f"dfns_login:refused:{at.astimezone(UTC).strftime(form)}:{name}"
+    # in braces: one slot of a cluster has all of them
+    return f"dfns_login:{{refused}}:{at.astimezone(UTC).strftime(form)}:{name}"
 
 
 def _store(counts: Mapping[str, int]) -> None:

@@ -7,7 +7,7 @@ from typing import Final
 
 from django.conf import settings
 
-from dfns_login.limits.cache_flaws import CacheFlaw, read_counts
+from dfns_login.limits.cache_flaws import CacheFlaw
 from dfns_login.limits.counting import KNOWN, counters_of, limits_are_on
 from dfns_login.limits.rates import (
     CODE_RATES,
@@ -18,6 +18,7 @@ from dfns_login.limits.rates import (
     Rate,
     Subject,
 )
+from dfns_login.limits.stored_counts import read_counts
 from dfns_login.requester import Requester
 from dfns_login.usernames import Recipient
 

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+from django.conf import settings
 from django.http import HttpRequest
+from django.utils.module_loading import import_string
 from django_ratelimit import core
 
 from dfns_login.limits.rates import Rate
@@ -44,7 +46,9 @@ class Counter:
     def cache_key(self, ends_at: int) -> str:
         """Name of the counter that django-ratelimit uses, without `RATELIMIT_CACHE_PREFIX`."""
         text = f"{self.window.group}{self.window.limit}/{self.window.period}s{self.pseudonym}{ends_at}"
-        return hashlib.sha256(text.encode()).hexdigest()
+        algorithm = getattr(settings, "RATELIMIT_HASH_ALGORITHM", hashlib.sha256)
+        name: str = (import_string(algorithm) if isinstance(algorithm, str) else algorithm)(text.encode()).hexdigest()
+        return name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

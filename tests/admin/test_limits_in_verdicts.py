@@ -42,6 +42,13 @@ def test_a_limit_is_named_while_it_is_used_up(jane: Account, settings) -> None:
     assert found(make_person(jane.organization, "other@b.co").account).tone == Tone.GOOD
 
 
+def test_a_limit_is_named_whatever_names_its_counter(jane: Account, settings) -> None:
+    settings.RATELIMIT_HASH_ALGORITHM = "hashlib.sha512"
+    settings.DFNS_LOGIN = settings.DFNS_LOGIN | {"RATES": {"code_per_user": ("1/d",)}}
+    count_request(CODE_RATES, requester=HERE, recipient=jane.recipient, scope="login_code")
+    assert found(jane).tone == Tone.WAITING
+
+
 @pytest.mark.parametrize("flaw", WORDS)
 def test_a_limit_that_is_unknown_is_not_taken_for_none(jane: Account, settings, tmp_path: Path, flaw: str) -> None:
     with cache_that(flaw, settings, tmp_path):

@@ -16,12 +16,22 @@ from redis.cluster import RedisCluster
 from redis.sentinel import Sentinel, SentinelConnectionPool
 
 from dfns_login.errors import RateExceeded, Refusal, ServiceUnavailable
-from dfns_login.limits import CODE_RATES, CacheDown, clear_flag, count_request, set_flag
+from dfns_login.limits import (
+    CODE_RATES,
+    CacheDown,
+    UsedUp,
+    clear_flag,
+    count_request,
+    limits_used_up,
+    refused_since,
+    set_flag,
+)
 from dfns_login.limits.redis_server import PAUSE_SECONDS, waits_are_bounded
 from dfns_login.requester import Requester
 from dfns_login.usernames import Recipient
 from project.processes import packaged_program
 from tests.limits.test_redis_counters import server_in_use
+from tests.support.clock import HOUR, NOW
 from tests.support.live_project import wait_for
 from tests.support.servers import Valkey
 
@@ -182,6 +192,11 @@ def test_a_cluster_counts_in_one_call_if_all_counters_have_one_slot(
             count_request(CODE_RATES, requester=HERE, scope="cluster")
         assert isinstance(_refusal("cluster"), RateExceeded)
         assert server_in_use().scripts_work == scripts_work
+        for _ in range(3):
+            count_request(CODE_RATES, requester=HERE, scope="login_code")
+        used_up = limits_used_up(JANE, email="jane@example.co", requester=HERE, now=NOW)
+        assert [each.rate for each in used_up if isinstance(each, UsedUp)] == ["code_per_address"]
+        assert refused_since(NOW - 3 * HOUR, ["CodeRefused", "code_per_address"], now=NOW) == {}
         cluster_at(location).close()
         assert "outage" not in caplog.text
 

@@ -5,7 +5,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from dfns_login.limits.cache_flaws import CacheFlaw, read_counts
+from dfns_login.limits.cache_flaws import CacheFlaw
+from dfns_login.limits.stored_counts import read_counts
 from tests.support.dead_servers import black_hole, silent_server
 from tests.support.remote_cache import ErrorOfAClient, Remote
 from tests.support.servers import free_port
