@@ -6,7 +6,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from dfns_login.admin.model_admin import Operation
+from dfns_login.admin.operations import Operation
 from dfns_login.ceremonies.lockdown import unlock_account
 from dfns_login.ceremonies.operators import deactivate_account, invite_again, reactivate_account
 from dfns_login.ceremonies.recovery_waits import cancel_recovery, waiting_until

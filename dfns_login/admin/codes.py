@@ -18,7 +18,7 @@ from dfns_login.admin.export_columns import CODE_COLUMNS
 from dfns_login.admin.exports import ExportedAdmin
 from dfns_login.admin.filters import AccountFilter, Filter, OrganizationFilter, PeriodFilter, choice_filter
 from dfns_login.admin.guesses import guesses_in_words
-from dfns_login.admin.model_admin import Operation
+from dfns_login.admin.operations import Operation
 from dfns_login.admin.rendering import NOTHING, link_to, moment, moment_after, whole_agent, with_below
 from dfns_login.admin.search import starts_with, username_or_empty
 from dfns_login.admin.timeline import events_of, timeline, when

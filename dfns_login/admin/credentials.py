@@ -12,7 +12,8 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from dfns_login.admin.filters import AccountFilter, OrganizationFilter, choice_filter
-from dfns_login.admin.model_admin import AccountRowsAdmin, Operation
+from dfns_login.admin.model_admin import AccountRowsAdmin
+from dfns_login.admin.operations import Operation
 from dfns_login.admin.organizations import ActiveFilter
 from dfns_login.admin.rendering import active_badge, link_to, moment, with_below
 from dfns_login.ceremonies.credential_changes import deactivate_credential

@@ -1,8 +1,7 @@
 """Base classes of the admin pages. Rows are read-only; operators change them through named operations."""
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar, Generic
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar
 
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
@@ -23,38 +22,13 @@ from django.views.decorators.http import require_POST
 from dfns_login.admin.change_lists import FixedOrderChangeList, NewestRowsChangeList
 from dfns_login.admin.django_types import M, Text, TypedModelAdmin
 from dfns_login.admin.filters import allowed_parameters
+from dfns_login.admin.operations import Operation
 from dfns_login.admin.permissions import may_add, may_view
 from dfns_login.admin.rendering import NOTHING, RelatedRows, change_url, origin, whole_agent
 from dfns_login.admin.search import rows_of_account
 from dfns_login.ceremonies.operators import Operator
 from dfns_login.models import Account
 from dfns_login.requester import Requester
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Operation(Generic[M]):
-    """Something an operator can do to a row, offered as a list action and as a button on the row's page.
-
-    label: text of the button. consequence: shown before the operator confirms.
-    perform: return whether this call made the change. done: success message for that many rows.
-    """
-
-    name: str
-    label: Text
-    list_label: Text
-    consequence: Text
-    applies: Callable[[M], bool]
-    perform: Callable[[M, Operator], bool]
-    done: Callable[[int], str]
-
-    def as_action(self) -> Callable[..., None]:
-        """Return the operation as a list action."""
-
-        def act(model_admin: "OperationsAdmin[M]", request: HttpRequest, rows: QuerySet[M]) -> None:
-            model_admin.operate(request, self, rows)
-
-        act.__name__ = self.name
-        return admin.action(act, permissions=["operate"], description=self.list_label)
 
 
 class OperationsAdmin(TypedModelAdmin[M]):

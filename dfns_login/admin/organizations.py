@@ -14,7 +14,8 @@ from django.utils.translation import ngettext
 
 from dfns_login.admin.django_types import AnyModelAdmin, Text, TypedModelForm
 from dfns_login.admin.filters import Filter
-from dfns_login.admin.model_admin import Operation, OperationsAdmin, operator_of
+from dfns_login.admin.model_admin import OperationsAdmin, operator_of
+from dfns_login.admin.operations import Operation
 from dfns_login.admin.rendering import active_badge, list_url, moment
 from dfns_login.ceremonies.names import checked_name
 from dfns_login.ceremonies.operators import deactivate_organization, reactivate_organization, record_change

@@ -14,7 +14,8 @@ from django.utils.translation import gettext_lazy as _
 
 from dfns_login.admin.django_types import AnyModelAdmin, Text
 from dfns_login.admin.filters import AccountFilter, AccountOrganizationFilter, Filter
-from dfns_login.admin.model_admin import AccountRowsAdmin, Operation
+from dfns_login.admin.model_admin import AccountRowsAdmin
+from dfns_login.admin.operations import Operation
 from dfns_login.admin.rendering import Tone, agent_name, badge, link_to, moment, moment_after, with_below
 from dfns_login.ceremonies.sign_out import end_session
 from dfns_login.models import AccountState, Session

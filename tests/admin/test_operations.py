@@ -7,6 +7,7 @@ from django.contrib.admin.models import LogEntry
 from django.core import mail
 from django.test import Client
 
+from dfns_login.admin.operations import CHOSEN_AT_ONCE
 from dfns_login.ceremonies.credential_changes import deactivate_credential
 from dfns_login.ceremonies.operators import (
     Operator,
@@ -18,7 +19,7 @@ from dfns_login.ceremonies.operators import (
 )
 from dfns_login.ceremonies.sign_out import end_session
 from dfns_login.models import Account, AccountState, AuditEvent, OneTimeCode, Session
-from tests.support.admin_records import ADMIN, AdminRecords, act, make_session, operate, page_of
+from tests.support.admin_records import ADMIN, AdminRecords, act, make_code, make_session, operate, page_of
 from tests.support.api_client import call, message, open_login, sign_in
 from tests.support.authenticators import Kind, SoftwareKey
 from tests.support.factories import SOMEWHERE, issue, make_account, make_credential, make_organization, make_person
@@ -128,6 +129,18 @@ def test_a_strangers_code_is_revoked_without_an_event(operator: Client, scene: A
     operate(operator, "onetimecode", noise.pk, "revoke")
     assert OneTimeCode.objects.get(pk=noise.pk).closed_as == "revoked"
     assert not AuditEvent.objects.filter(kind="code.revoked").exists()
+
+
+def test_no_more_is_done_at_once_than_a_request_can_take(operator: Client, db: None) -> None:
+    """Also if the operator chooses everything that a list has, which may be millions of rows."""
+    made = [make_code(f"{number}@b.co", "or-x") for number in range(CHOSEN_AT_ONCE + 1)]
+    everything = {"action": "revoke", "_selected_action": [made[0].pk], "select_across": "1"}
+    page = operator.post(f"{ADMIN}/onetimecode/", everything, follow=True).content.decode()
+    assert f"Nothing was done: choose at most {CHOSEN_AT_ONCE} rows at once." in page
+    assert not OneTimeCode.objects.filter(closed_as="revoked").exists()
+    made[0].delete()
+    operator.post(f"{ADMIN}/onetimecode/", {**everything, "_selected_action": [made[1].pk]})
+    assert OneTimeCode.objects.filter(closed_as="revoked").count() == CHOSEN_AT_ONCE
 
 
 def test_closed_codes_among_the_chosen_stay_as_they_are(operator: Client, scene: AdminRecords) -> None:
