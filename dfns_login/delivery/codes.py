@@ -21,7 +21,7 @@ from dfns_login.models import Account, AccountState, AuditKind, Caller, CodePurp
 from dfns_login.proofs import derive_code
 
 UNCOUNTED_WAIT: Final = timedelta(minutes=5)
-"""Until the next try, if the cache that counts emails is down and doesn't say."""
+"""The wait until the next try if the cache that counts emails is down and names none."""
 BUDGET: Final = "email budget of the mailbox"
 RECIPIENT_STATES: Final = {
     CodePurpose.LOGIN: AccountState.REGISTERED,

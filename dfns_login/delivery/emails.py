@@ -34,14 +34,14 @@ MINUTES_PER_HOUR = 60
 HEADERS = {"Auto-Submitted": "auto-generated", "X-Auto-Response-Suppress": "All"}
 """Prevent automatic replies (RFC 3834 §5)."""
 PREVIEW_PADDING: Final = SafeString(("&#847;&zwnj;&nbsp;" * 10 + "\n") * 5)
-"""Fills the preview in a list of emails, so that it doesn't continue with the code. Shown as nothing."""
+"""Fills the preview in a list of emails, so that it doesn't continue with the code. It is invisible."""
 NAME_LENGTH: Final = 40
 LINK_LIKE: Final = re.compile(r"://|@|[\w-][.\u3002\uff0e\uff61][^\W\d_]{2}|www\.|\d\.\d+\.\d", re.IGNORECASE)
 """What mail programs turn into a link. The person who named the credential may not be the owner."""
 
 
 class _Hidden(str):
-    """Text that its `repr` hides: Django logs the whole context if a template names a missing variable."""
+    """Text whose `repr` hides it: Django logs the whole context if a template names a missing variable."""
 
     __slots__ = ()
 

@@ -44,7 +44,7 @@ class MailServer:
     def send(self, message: EmailMessage) -> Failure | None:
         """Send the email. Returns why it was not accepted, or None.
 
-        What a backend returns is not looked at: one that queues emails may return 0.
+        The backend's return value is ignored: one that queues emails may return 0.
         """
         used = self._used
         try:

@@ -95,7 +95,7 @@ class Emails(ABC, Generic[Row]):
         except NotSendable as refusal:
             self.record_failed(row, account, error=str(refusal), next_try_at=refusal.next_try_at)
             return DeliveryState.FAILED
-        except Exception as error:  # noqa: BLE001  a project's own template, for example; the others must go out
+        except Exception as error:  # noqa: BLE001  such as of a project's own template; the other emails are still sent
             # not the error's text: a template's error may quote its context, and so the code
             where = "".join(traceback.format_tb(error.__traceback__))
             logger.error("email of %s could not be composed: %s\n%s", row, type(error).__name__, where)  # noqa: TRY400

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Final
 
 MAX_DRIFT: Final = timedelta(seconds=2)
-"""The most by which clocks of two hosts may differ."""
+"""How far the clocks of two hosts may differ."""
 
 
 class Level(StrEnum):

@@ -43,7 +43,7 @@ class Terminal:
     def print_each(self, rows: Iterable[tuple[object, str]]) -> None:
         """Print any number of values as one JSON array, or one text a line. No more than one is held in memory.
 
-        The array is printed once it is whole, so what raises meanwhile leaves no half of it.
+        The array is printed once it is complete, so an exception leaves no half of it.
         """
         if not self.as_json:
             for _, text in rows:
