@@ -1,4 +1,4 @@
-import { useEffect, useState, useSyncExternalStore } from 'react'
+import { useEffect, useReducer, useState, useSyncExternalStore } from 'react'
 import { Session, type RegistrationChallenge, type SigningChallenge } from '@dfns-login/client'
 import { Field, Form } from './Form'
 
@@ -6,7 +6,9 @@ const session = new Session({ baseUrl: import.meta.env.VITE_API, orgId: import.m
 
 export function App() {
   const signedIn = useSyncExternalStore(session.subscribe, () => session.signedIn)
-  return <main><h1>Example</h1>{signedIn ? <Account /> : <SignIn />}</main>
+  const [attempt, again] = useReducer((last: number) => last + 1, 0)
+  if (signedIn) return <main><h1>Example</h1><Account /></main>
+  return <main><h1>Example</h1><SignIn key={attempt} /><button onClick={again}>Start again</button></main>
 }
 
 function SignIn() {
@@ -16,8 +18,7 @@ function SignIn() {
 
   useEffect(() => {
     const leaving = new AbortController()
-    const offer = session.signInWithPasskey({ conditional: true, signal: leaving.signal })
-    offer.catch(() => undefined) // nobody chose a passkey in the autofill, or the browser has none: the button remains
+    session.signInWithPasskey({ conditional: true, signal: leaving.signal }).catch(() => undefined) // the button remains
     return () => leaving.abort()
   }, [])
 

@@ -10,9 +10,8 @@ export function Form(props: { action: Action; button: string; title?: string; ch
     try {
       return { status: (await props.action(Object.fromEntries(entered) as Record<string, string>)) ?? '' }
     } catch (error) {
-      if (error instanceof LoginError) return { error: error.message }
-      if (error instanceof DOMException) return { error: 'No passkey was used.' }
-      throw error // a bug: for the error boundary
+      if (!(error instanceof LoginError || error instanceof DOMException)) throw error // a bug: for the error boundary
+      return { error: error instanceof LoginError ? error.message : 'No passkey was used.' }
     }
   }, {})
   return (
