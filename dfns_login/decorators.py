@@ -5,11 +5,11 @@ from datetime import timedelta
 from functools import wraps
 from typing import Concatenate, ParamSpec
 
-from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect, JsonResponse
+from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
 from django.utils import timezone
 
 from dfns_login.accounts import session_of
-from dfns_login.api.envelope import envelope
+from dfns_login.api.envelope import plain_error_response
 from dfns_login.audit import log_refusal
 from dfns_login.browsers import sign_in_again
 from dfns_login.errors import SignInTooOld
@@ -37,7 +37,7 @@ def recently_signed_in(*, within: timedelta) -> Callable[[View[Arguments]], View
                 return HttpResponseRedirect(page)
             refusal = SignInTooOld("signed in too long ago" if session else "not signed in")
             log_refusal(refusal, where=guarded.__qualname__, requester=Requester.of(request))
-            return JsonResponse(envelope(refusal), status=refusal.status, headers={"Cache-Control": "no-store"})
+            return plain_error_response(refusal)
 
         return guarded
 

@@ -11,13 +11,12 @@ from datetime import timedelta
 from typing import Final
 
 from django.core.exceptions import MiddlewareNotUsed
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse
 from django.utils.translation import get_language_from_request
 
-from dfns_login.api.envelope import DATABASE_RETRY, envelope, refusal_of
-from dfns_login.api.view import HEADERS
+from dfns_login.api.envelope import DATABASE_RETRY, plain_error_response, refusal_of
 from dfns_login.audit import is_database_outage
-from dfns_login.errors import NotFound, NotPermitted, Refusal, ServiceUnavailable, Unexpected, retry_seconds
+from dfns_login.errors import NotFound, NotPermitted, Refusal, ServiceUnavailable, Unexpected
 from dfns_login.pages.error_pages import error_page
 from dfns_login.paths import mount
 from dfns_login.settings import login_settings
@@ -83,7 +82,4 @@ class MaintenanceMiddleware:
 def _answer(request: HttpRequest, name: str, refusal: Refusal, *, language: str = "") -> HttpResponse:
     if not _API_PATHS.match(request.path.removeprefix(mount())):
         return error_page(request, name, language=language, retry_after=refusal.retry_after)
-    headers = {**HEADERS}
-    if refusal.retry_after is not None:
-        headers["Retry-After"] = retry_seconds(refusal.retry_after)
-    return JsonResponse(envelope(refusal), status=refusal.status, headers=headers)
+    return plain_error_response(refusal)

@@ -23,6 +23,7 @@ from dfns_login.accounts import (
     organization_of,
     session_of,
 )
+from dfns_login.api.envelope import HEADERS
 from dfns_login.decorators import recently_signed_in
 from dfns_login.models import Account, OneTimeCode, Organization, Session
 from dfns_login.signals import account_invited
@@ -276,6 +277,7 @@ def test_a_script_is_told_to_sign_in_again(again: HttpRequest) -> None:
     refused: Any = payout(again)
     assert refused.status_code == 403
     assert b'"code": "sign_in_again"' in refused.content
+    assert HEADERS.items() <= refused.headers.items()
 
 
 def test_a_token_is_told_to_sign_in_again(client: Client, jane: AbstractBaseUser) -> None:

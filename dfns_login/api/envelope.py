@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.core.signals import got_request_exception
-from django.http import Http404, UnreadablePostError
+from django.http import Http404, JsonResponse, UnreadablePostError
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.settings import api_settings
@@ -22,6 +22,15 @@ logger = logging.getLogger("dfns_login.api")
 DATABASE_RETRY: Final = timedelta(seconds=5)
 WHOLE_BODY: Final = "body"
 """The key in `details` for problems with the body as a whole."""
+
+HEADERS: Final = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; sandbox",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+"""Headers of every response of the API."""
 
 WIRE_FIELDS: Final[Mapping[str, str]] = {
     "announced_path": "userActionHttpPath",
@@ -84,6 +93,14 @@ def error_response(refusal: errors.Refusal) -> Response:
     if refusal.status == errors.NotAuthorized.status:
         headers["WWW-Authenticate"] = "Bearer"
     return Response(envelope(refusal), status=refusal.status, headers=headers)
+
+
+def plain_error_response(refusal: errors.Refusal) -> JsonResponse:
+    """Return the error response for a refusal outside of REST framework's views."""
+    headers = {**HEADERS}
+    if refusal.retry_after is not None:
+        headers["Retry-After"] = errors.retry_seconds(refusal.retry_after)
+    return JsonResponse(envelope(refusal), status=refusal.status, headers=headers)
 
 
 class RefusedRequest(exceptions.APIException):

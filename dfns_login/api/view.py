@@ -27,7 +27,7 @@ from dfns_login.api.authentication import (
     bearer_token,
     django_request,
 )
-from dfns_login.api.envelope import exception_handler
+from dfns_login.api.envelope import HEADERS, exception_handler
 from dfns_login.api.fields import Body, Query, validated
 from dfns_login.api.operations import operation_of
 from dfns_login.api.parsing import StrictJSONParser, drain
@@ -43,14 +43,6 @@ from dfns_login.usernames import Recipient
 
 if TYPE_CHECKING:
     from rest_framework.views import AsView
-
-HEADERS = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; sandbox",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-}
 
 
 class JSONOnly(BaseContentNegotiation):

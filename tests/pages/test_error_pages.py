@@ -11,7 +11,7 @@ from django.http import HttpResponse
 from django.test import Client, RequestFactory
 
 from dfns_login import error_handlers
-from dfns_login.api.view import HEADERS as API_HEADERS
+from dfns_login.api.envelope import HEADERS as API_HEADERS
 from dfns_login.middleware import RequestIDMiddleware
 from dfns_login.pages.error_pages import ERROR_PAGES, error_page
 from dfns_login.pages.headers import HEADERS, content_security_policy
