@@ -25,6 +25,7 @@ from dfns_login.models import (
     transaction,
 )
 from dfns_login.requester import Requester
+from dfns_login.settings import login_settings
 from dfns_login.usernames import Recipient
 
 BEYOND: Final = 2**32
@@ -166,7 +167,8 @@ def _switch_organization(organization: Organization, kind: AuditKind, /, *, oper
 
 
 def _end_everything(organization: Organization, *, now: datetime) -> Voided:
-    sessions = Session.objects.filter(account__organization=organization).revoke(now=now)
+    mine = Session.objects.filter(account__organization=organization)
+    sessions = mine.end(now=now, idle=login_settings().token_idle)
     codes = OneTimeCode.objects.filter(organization=organization.pk).revoke_all(now=now)
     RecoveryWait.objects.end(Account.objects.filter(organization=organization))
     return Voided(sessions=sessions, codes=codes)

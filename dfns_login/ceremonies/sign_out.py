@@ -11,6 +11,7 @@ from dfns_login.errors import NotFound
 from dfns_login.models import Account, AuditKind, OneTimeCode, Session, transaction
 from dfns_login.proofs import lock_session
 from dfns_login.requester import Requester
+from dfns_login.settings import login_settings
 
 
 def end_session(session: Session, *, requester: Requester, now: datetime, operator: str = "") -> bool:
@@ -75,7 +76,7 @@ def end_access(account: Account, *, requester: Requester, now: datetime) -> None
     Its challenges and other tokens are refused because the account no longer exists.
     Stored: the ended sessions and codes, and an event if a session ended.
     """
-    ended = Session.objects.filter(account=account).revoke(now=now)
+    ended = Session.objects.filter(account=account).end(now=now, idle=login_settings().token_idle)
     OneTimeCode.objects.revoke_of_account(account=account, now=now)
     _record_ended(ended, account=account, requester=requester, now=now)
 
@@ -86,7 +87,7 @@ def _record_ended(ended: int, /, *, account: Account, requester: Requester, now:
 
 
 def _end(session: Session, *, requester: Requester, now: datetime, operator: str = "") -> bool:
-    if not Session.objects.filter(pk=session.pk).revoke(now=now):
+    if not Session.objects.filter(pk=session.pk).end(now=now, idle=login_settings().token_idle):
         return False
     detail = {"operator": operator} if operator else {}
     event = record_event(

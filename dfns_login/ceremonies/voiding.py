@@ -5,6 +5,7 @@ from datetime import datetime
 from django.db.models import Q
 
 from dfns_login.models import Account, OneTimeCode, Session
+from dfns_login.settings import login_settings
 
 EVERY_SESSION = Q()
 
@@ -19,7 +20,7 @@ def void_account(account: Account, *, ending: Q, now: datetime) -> int:
     """
     Account.objects.raise_generation(account=account)
     sessions = Session.objects.filter(account=account)
-    ended = sessions.filter(ending).revoke(now=now)
+    ended = sessions.filter(ending).end(now=now, idle=login_settings().token_idle)
     sessions.keep(account=account)
     OneTimeCode.objects.revoke_of_account(account=account, now=now)
     return ended

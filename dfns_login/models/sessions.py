@@ -53,13 +53,14 @@ class SessionQuerySet(PrimaryQuerySet["Session"]):
         event.detail["session"] = session_id
         return Opening.OPENED
 
+    def lasting(self, *, now: datetime, idle: timedelta) -> Self:
+        """Sessions that are not revoked, expired or idle."""
+        return self.filter(revoked_at__isnull=True, expires_at__gt=now, last_seen_at__gt=now - idle)
+
     def live(self, *, now: datetime, idle: timedelta) -> Self:
         """Sessions that are not revoked, expired or idle, of an account that may sign in."""
-        return self.filter(
-            revoked_at__isnull=True,
+        return self.lasting(now=now, idle=idle).filter(
             generation=F("account__generation"),
-            expires_at__gt=now,
-            last_seen_at__gt=now - idle,
             credential__active=True,
             account__state=AccountState.REGISTERED,
             account__organization__active=True,
@@ -87,9 +88,16 @@ class SessionQuerySet(PrimaryQuerySet["Session"]):
         current = Account.objects.filter(pk=account.pk).values("generation")
         self.filter(account=account, revoked_at__isnull=True).update(generation=models.Subquery(current))
 
-    def revoke(self, *, now: datetime) -> int:
-        """End the sessions in this query, and after the commit delete their Django sessions. Return how many ended.
+    def end(self, *, now: datetime, idle: timedelta) -> int:
+        """Do what `revoke` does, and return how many sessions this ended that would have lasted."""
+        ended = self.lasting(now=now, idle=idle).count()
+        self.revoke(now=now)
+        return ended
 
+    def revoke(self, *, now: datetime) -> int:
+        """Revoke the sessions in this query, and after the commit delete their Django sessions. Return how many.
+
+        These are also sessions that have expired: the clock of another host may be behind.
         If a Django session cannot be deleted, it still gives no access, because every request reads our row.
         """
         ended = self.filter(revoked_at__isnull=True).update(revoked_at=now)

@@ -231,6 +231,21 @@ def test_every_other_session_ends_and_what_was_issued_to_them_is_void(
     assert event.detail == {"sessions": 2}
 
 
+@pytest.mark.parametrize("over", [{"expires_at": F("issued_at")}, {"last_seen_at": F("last_seen_at") - HOUR}])
+def test_a_session_that_expired_is_not_counted_as_ended(client: Client, jane: Person, over: dict[str, Any]) -> None:
+    """Otherwise the owner reads of a month's sessions, and looks for strangers."""
+    signed_in(client, jane)
+    Session.objects.update(**over)
+    gone, mine = newest(), signed_in(client, jane)
+    assert end(client, mine.token, gone.pk).status_code == 200
+    assert call(client, "PUT", "/auth/sessions/end-others", bearer=mine.token).status_code == 200
+    assert not AuditEvent.objects.filter(kind=AuditKind.SIGNED_OUT).exists()
+    signed_in(client, jane)
+    assert log_out(client, mine.token, {"allSessions": True}).status_code == 200
+    assert AuditEvent.objects.get(kind=AuditKind.SIGNED_OUT).detail == {"sessions": 2}
+    assert not Session.objects.filter(revoked_at__isnull=True).exists()
+
+
 @pytest.mark.parametrize("whose", ["a neighbour's", "a namesake's"])
 def test_only_own_sessions_can_be_ended(client: Client, kim: Person, whose: str) -> None:
     """R-87."""
