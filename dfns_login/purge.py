@@ -74,7 +74,14 @@ def _purge_events(*, until: datetime, now: datetime) -> int:
 
 def _delete(rows: models.QuerySet[Any], *, order: str) -> int:
     total = 0
-    while batch := list(rows.order_by(order).values_list("pk", flat=True)[:BATCH]):
-        deleted = rows.model._default_manager.filter(pk__in=batch).delete()[1]
-        total += deleted.get(rows.model._meta.label, 0)  # without the rows that cascade
+    while batch := _delete_unlocked(rows.order_by(order)[:BATCH]):
+        total += batch
     return total
+
+
+def _delete_unlocked(rows: models.QuerySet[Any]) -> int:
+    """Delete the rows that nobody has locked. This never waits, so it is part of no deadlock."""
+    with transaction.atomic():
+        found = list(rows.select_for_update(skip_locked=True).values_list("pk", flat=True))
+        rows.model._default_manager.filter(pk__in=found).delete()
+    return len(found)

@@ -31,6 +31,7 @@ from dfns_login.models import (
     Session,
 )
 from dfns_login.proofs import lock_session, lock_token
+from dfns_login.purge import purge
 from dfns_login.usernames import Recipient
 from tests.concurrency.test_voiding import session_of
 from tests.support.authenticators import Kind, SoftwareKey
@@ -41,6 +42,7 @@ from tests.support.timed_requests import wait_until
 
 OPERATOR = Operator(requester=SOMEWHERE)
 LATER = NOW + 30 * MINUTE
+LONG_AFTER = NOW + timedelta(days=40)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -178,6 +180,32 @@ def test_a_view_in_a_transaction_that_authenticates_and_then_locks_the_account(
     if not expected:
         session.refresh_from_db()
         assert session.last_seen_at == LATER
+
+
+def purge_old() -> None:
+    purge(now=LONG_AFTER)
+
+
+def purge_naively() -> None:
+    """In one DELETE, which waits for rows in any order."""
+    Session.objects.filter(expires_at__lte=LONG_AFTER).delete()
+
+
+@pytest.mark.parametrize(
+    ("delete", "expected"), [(purge_old, set()), (purge_naively, {OperationalError})], ids=["skipping", "control"]
+)
+def test_old_sessions_are_purged_while_a_credential_is_deactivated(
+    two: list[Person], delete: Callable[[], None], expected: set[type[BaseException]]
+) -> None:
+    """Its sessions end first, and then those that stay get the new generation."""
+    Session.objects.all().delete()
+    stays, ends = session_of(two[0]), session_of(two[0])
+    raised = failures(
+        partial(Session.objects.filter(pk=ends.pk).revoke, now=NOW),
+        partial(Session.objects.filter(pk=stays.pk).keep, account=stays.account),
+        meanwhile=delete,
+    )
+    assert raised == expected
 
 
 def close_expired() -> None:
