@@ -49,9 +49,10 @@ def invite(
     user: AbstractBaseUser | None = None,
     kind: AccountKind = AccountKind.END_USER,
 ) -> Account:
-    """Invite somebody, and have the registration code sent after the commit.
+    """Invite somebody. The registration code is emailed after the commit.
 
-    Somebody who is invited already gets the code again. organization: default: `default_organization`.
+    Somebody who is already invited gets the code again. organization: by default, that of the setting
+    `ORGANIZATION`, or else the only one.
     user: an existing user to link the account to. The person who registers can act as this user.
     Raises: BodyRefused, if the address, organization or user is not valid; UserExists, if the account is registered or
     deactivated.
@@ -63,7 +64,7 @@ def invite(
 def enroll(
     user: AbstractBaseUser, *, organization: Organization | None = None, kind: AccountKind = AccountKind.END_USER
 ) -> Account:
-    """Invite an existing user at the user's own email address, or return the account that the user has already.
+    """Invite an existing user at the user's own email address, or return the account that the user already has.
 
     Raises: like `invite`.
     """
@@ -73,14 +74,14 @@ def enroll(
 
 
 def enroll_each(users: Iterable[AbstractBaseUser], *, organization: Organization | None = None) -> Iterator[Enrollment]:
-    """Enroll users one by one, and yield what became of each. A user who cannot be invited does not stop the others."""
+    """Enroll users one by one, and yield each outcome. A user who cannot be invited does not stop the others."""
     return enrollment.enroll_each(users, organization=organization or _only(), requester=_program(), now=timezone.now())
 
 
 def session_of(request: HttpRequest) -> Session | None:
-    """Return the live session that the request belongs to: of its bearer token, else of its browser.
+    """Return the live session of the request: that of its bearer token, or else of its browser.
 
-    For Django's requests and REST framework's. None if the token belongs to somebody other than the
+    Works with requests of Django and REST framework. None if the token belongs to somebody other than the
     `request.user` for whom the view acts, or if the request has other credentials in `Authorization`. Reads the body,
     if it fits into memory, and then the session's row. Stores when it was last used, at most once a minute.
     """

@@ -22,8 +22,9 @@ View = Callable[Concatenate[HttpRequest, Arguments], HttpResponseBase]
 def recently_signed_in(*, within: timedelta) -> Callable[[View[Arguments]], View[Arguments]]:
     """Decorate a view so that it runs only for somebody who signed in within this time.
 
-    Others are redirected to the sign-in page, which leads back. A request that does not accept HTML, or sends a bearer
-    token, gets 403 `sign_in_again` in the error envelope. Use `method_decorator` for classes and REST framework views.
+    Others are redirected to the sign-in page, and then back to the view. A request that does not accept HTML, or sends
+    a bearer token, gets 403 `sign_in_again` in the error envelope. Use `method_decorator` for classes and REST
+    framework views.
     """
 
     def decorate(view: View[Arguments]) -> View[Arguments]:

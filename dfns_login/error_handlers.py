@@ -59,7 +59,7 @@ def too_many_requests(request: HttpRequest, *, retry_after: timedelta) -> HttpRe
 
 
 def unavailable(request: HttpRequest, *, retry_after: timedelta, language: str = "") -> HttpResponse:
-    """For what can't be answered now."""
+    """For requests that can't be answered now."""
     refusal = ServiceUnavailable("unavailable", retry_after=retry_after)
     return _answer(request, "unavailable", refusal, language=language)
 

@@ -57,8 +57,8 @@ def check_user(account: Account) -> None:
 def create_user(account: Account) -> AbstractBaseUser:
     """Create a user without a usable password.
 
-    Its username is the account's username, or the account's id if the model doesn't accept that or it is taken. Users
-    who are named by their addresses are never named by an id. If the model's username has a default, that stays.
+    Its username is the account's username, or the account's id if the model doesn't accept that or it is taken. If
+    the address is the username, no id is used. If the model's username has a default, it keeps the default.
     An existing user is never returned: access to a mailbox alone must not give access to somebody else's user.
 
     Raises: UserTaken, if another user has the address where only one may; UserUnavailable, if the model needs more.

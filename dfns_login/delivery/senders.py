@@ -10,7 +10,7 @@ from dfns_login.settings import login_settings
 
 
 class NotDeliverable(Exception):
-    """Raised by `SEND_CODE` if sending this code again would be refused again, as an SMTP server's 550 says."""
+    """Raised by `SEND_CODE` if another attempt to send this code would fail too, as after an SMTP server's 550."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
