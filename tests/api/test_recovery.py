@@ -21,6 +21,7 @@ from dfns_login.models import (
     SecondFactor,
     Session,
 )
+from dfns_login.proofs import guess_cap
 from tests.support.api_client import (
     CHALLENGE_NOT_VALID,
     INVALID_CODE,
@@ -160,6 +161,16 @@ def test_a_credential_that_is_refused_does_not_use_up_the_code(client: Client, j
     assert not Notice.objects.filter(event__in=events).exists()
     assert open_recovery(client, jane, verificationCode=code).status_code == 200
     assert told(open_recovery(client, jane, verificationCode=code)) == INVALID_CODE
+
+
+def test_a_code_without_guesses_left_does_not_tell_whether_it_is_right(client: Client, jane: SignedIn) -> None:
+    """R-04, R-230: neither the right kit nor a wrong one."""
+    code = issue(jane.person.account.recipient, purpose=CodePurpose.RECOVERY)
+    OneTimeCode.objects.open().update(guesses=guess_cap(CodePurpose.RECOVERY))
+    for key in (jane.key, jane.person.keys[1]):
+        refused = open_recovery(client, jane, verificationCode=code, credentialId=key.credential_id)
+        assert told(refused) == INVALID_CODE
+    assert not AuditEvent.objects.filter(account=jane.person.account, detail__purpose="recovery").exists()
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT"])

@@ -1,6 +1,7 @@
 """Sixty requests at once for one code, on two web processes over PostgreSQL (R-03, R-04, R-08, R-121)."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -8,6 +9,7 @@ from django.db import connection, transaction
 
 from dfns_login.models import CodeClosed, CodePurpose, OneTimeCode, StandInCode
 from dfns_login.usernames import Recipient
+from tests.support.authenticators import Kind, SoftwareKey, opaque_envelope
 from tests.support.factories import Person, issue, make_organization, make_person
 from tests.support.live_web import live_web
 from tests.support.parallel_requests import PARALLEL, Call, send_at_once
@@ -83,6 +85,34 @@ def test_the_last_guess_that_is_left_is_taken_by_one_of_sixty(web: str, jane: Pe
         code = issue(jane.account.recipient)
         OneTimeCode.objects.open().of(jane.account.recipient, purpose=CodePurpose.LOGIN).update(guesses=CAP - left)
         assert successes(send_at_once(web, [presenting(jane, code)] * PARALLEL), refusal=INVALID_CODE) == left
+
+
+def test_of_thirty_recoveries_with_the_right_kit_among_wrong_ones_one_gets_the_key(
+    web: str, database_url: str, record_property: Figure
+) -> None:
+    """R-230."""
+    kit, another = (
+        replace(SoftwareKey.make(kind=Kind.RECOVERY_KEY), encrypted_private_key=opaque_envelope()) for _ in range(2)
+    )
+    person = make_person(make_organization(), "kit@example.co", SoftwareKey.make(), kit)
+    won = []
+    for _ in range(5):
+        code = issue(person.account.recipient, purpose=CodePurpose.RECOVERY)
+        calls = [
+            Call(
+                path="/auth/recover/user/init",
+                body={**person.names, "verificationCode": code, "credentialId": key.credential_id},
+            )
+            for key in (kit, another) * (PARALLEL // 2)
+        ]
+        answers = send_at_once(web, calls)
+        with_key = ["allowedRecoveryCredentials" in answer.body for answer in answers]
+        won.append(sum(with_key))
+        assert not any(with_key[1::2])
+        refused = {(answer.status, answer.message) for answer in answers if answer.status != 200}
+        assert refused <= {INVALID_CODE, (401, "Credential cannot be used as a recovery factor.")}
+    record_property("successes", won)
+    assert won == [1] * 5
 
 
 def test_a_transaction_for_each_request_changes_nothing(atomic_web: str, jane: Person) -> None:
