@@ -5,10 +5,12 @@ the newest may be missing, and an outage of the cache loses some. Exact counts a
 (docs/decisions/0023-metrics.md). No name, address or organization is counted.
 """
 
+import os
 import threading
 import time
 from collections import Counter
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -22,37 +24,59 @@ from dfns_login.limits.redis_server import cache_alias
 from dfns_login.limits.stored_counts import read_counts
 from dfns_login.signals import request_refused
 
-PAUSE_SECONDS: Final = 10
+PAUSE: Final = timedelta(seconds=10)
 KEPT: Final = timedelta(days=9)
 HOUR: Final = "%Y%m%d%H"
 DAY: Final = "%Y%m%d"
 
 
 class Tallies:
-    """The counts of this process that the cache does not have yet, by key."""
+    """The counts of this process that the cache does not have yet, by key. pause: between two times of storing them."""
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
+    def __init__(self, *, pause: timedelta) -> None:
+        self._pause = pause.total_seconds()
         self._counts: Counter[str] = Counter()
-        self._next = 0.0
+        self._timer: threading.Timer | None = None
+        self._forget()
+        os.register_at_fork(after_in_child=self._forget)
 
     def add(self, name: str, *, now: datetime) -> None:
-        """Count, and store what was counted if the last time was long enough ago."""
+        """Count. What was counted is stored at once, or in a thread when the pause is over."""
         with self._lock:
             self._counts.update([_key(name, now, HOUR), _key(name, now, DAY)])
-            if time.monotonic() < self._next:
+            wait = self._next - time.monotonic()
+            if wait > 0:
+                self._store_in(wait)
                 return
-            self._next = time.monotonic() + PAUSE_SECONDS
+        self.store()
+
+    def store(self) -> None:
+        """Add what was counted to the counts in the cache, without waiting for it."""
+        with self._lock:
+            self._timer, self._next = None, time.monotonic() + self._pause
             taken, self._counts = self._counts, Counter()
         start_cache_call(lambda: _store(taken))
 
     def reset(self) -> None:
         """Forget what was counted, and store the next count at once."""
-        with self._lock:
-            self._counts, self._next = Counter(), 0.0
+        if self._timer is not None:
+            self._timer.cancel()
+        self._forget()
+
+    def _store_in(self, seconds: float) -> None:
+        if self._timer is None:
+            timer = threading.Timer(seconds, self.store)
+            timer.daemon = True
+            with suppress(RuntimeError):  # the process may have no more threads: the next refusal tries again
+                timer.start()
+                self._timer = timer
+
+    def _forget(self) -> None:
+        self._lock = threading.Lock()
+        self._counts, self._next, self._timer = Counter(), 0.0, None
 
 
-tallies: Final = Tallies()
+tallies: Final = Tallies(pause=PAUSE)
 
 
 @receiver(request_refused, dispatch_uid="dfns_login.limits.tallies")

@@ -14,8 +14,9 @@ from django.utils import translation
 from dfns_login.audit import log_refusal
 from dfns_login.errors import CodeRefused, NotFound, RateExceeded, Refusal
 from dfns_login.limits import bounded, refused_since
-from dfns_login.limits.tallies import tallies
+from dfns_login.limits.tallies import Tallies, tallies
 from tests.support.admin_records import ADMIN
+from tests.support.scarce_threads import no_more_threads
 from tests.support.timed_requests import wait_until
 from tests.support.unknown_counts import WORDS, cache_that
 
@@ -54,6 +55,17 @@ def test_refusals_and_limits_are_counted(operator: Client, db: None) -> None:
     assert re.search(r"Wrong, expired or used code</th><td>2<", body)
     assert re.search(r"Codes requested for one person</th><td>1<", body)
     assert refused_since(now - timedelta(hours=5), ["CodeRefused"], now=now - timedelta(hours=2)) == {}
+
+
+def test_the_last_refusals_of_a_burst_are_stored_when_the_pause_is_over() -> None:
+    """Nobody has to be refused after them."""
+    now = datetime.now(UTC)
+    burst = Tallies(pause=timedelta(seconds=0.5))
+    burst.add("CodeRefused", now=now)
+    with no_more_threads():
+        burst.add("CodeRefused", now=now)
+    burst.add("CodeRefused", now=now)  # this one can start a thread
+    wait_until(lambda: counted_since(now - timedelta(hours=3)) == {"CodeRefused": 3})
 
 
 @pytest.mark.parametrize("flaw", WORDS)
