@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum, auto
-from itertools import groupby, takewhile
+from itertools import groupby
 from typing import Final
 
 from dfns_login.ceremonies.credential_changes import RENEWAL
@@ -135,15 +135,17 @@ def stored_requests(events: Sequence[AuditEvent]) -> Iterator[StoredRequest]:
             rest = rest[REACH:]
 
 
-def fold(requests: Iterable[StoredRequest], *, taken: Collection[int] = ()) -> list[Act]:
-    """Make acts of what requests stored. Both are in order, the newest first.
+def fold(requests: Iterable[StoredRequest], *, taken: Collection[int] = ()) -> Iterator[Act]:
+    """Make acts of what requests stored, and yield each once nothing can join it. Both are in order, the newest first.
 
     taken: ids of events that belong to newer acts.
     """
     acts = list[Act]()
     for request in requests:
+        while acts and request.start - acts[0].start > REACH:
+            yield acts.pop(0)
         acts += [act for act in _acts_of(request, taken=taken) if not _joins(act, acts)]
-    return acts
+    yield from acts
 
 
 def _acts_of(request: StoredRequest, *, taken: Collection[int]) -> Iterator[Act]:
@@ -162,13 +164,12 @@ def _joins(step: Act, acts: list[Act]) -> bool:
     A change names the user action that permitted it. A new recovery kit does that, and names the end of the earlier
     one. They become one act, in the place of the newest.
     """
-    near = list(takewhile(lambda act: step.start - act.start <= REACH, reversed(acts)))
-    led_to = next((act for act in near if _leads_to(step.event, act)), None)
+    led_to = next((act for act in reversed(acts) if _leads_to(step.event, act)), None)
     if led_to:
         led_to.events += step.events
         return True
-    permitted_by = next((act for act in near if _permits(act.event, step.event)), None)
-    renewal_of = next((act for act in near if _renews(step.event, act)), None)
+    permitted_by = next((act for act in reversed(acts) if _permits(act.event, step.event)), None)
+    renewal_of = next((act for act in reversed(acts) if _renews(step.event, act)), None)
     named = [act for act in acts if act in {permitted_by, renewal_of}]
     if not named:
         return False
