@@ -93,10 +93,11 @@ def enroll_users(given: argparse.Namespace, terminal: Terminal) -> None:
                 "invited": each.invited,
                 "problem": each.problem,
             }
-            state = account and (account.state if each.invited else f"is {account.state} already, nothing was sent")
+            state = account and (account.state if each.invited else f"already {account.state}, no email sent")
             yield row, f"{account.pk}  {state}  {name}" if account else f"not invited  {name}: {each.problem}"
 
-    terminal.print_each(rows())
+    nobody = "Nobody to enroll: each active user has an account, or is staff or a superuser."
+    terminal.print_each(rows(), if_none=nobody)
     if failed:
         raise ReportedError(f"{failed} {'user was' if failed == 1 else 'users were'} not invited.")
 
@@ -109,7 +110,7 @@ def list_accounts(given: argparse.Namespace, terminal: Terminal) -> None:
         accounts = accounts.filter(state=given.state)
     shown = ("id", "organization", "state", "kind", "username")
     rows = map(_row, _in_pages(accounts))
-    terminal.print_each((row, "  ".join(row[name] for name in shown)) for row in rows)
+    terminal.print_each(((row, "  ".join(row[name] for name in shown)) for row in rows), if_none="No accounts.")
 
 
 def unlock(given: argparse.Namespace, terminal: Terminal) -> None:

@@ -40,14 +40,19 @@ class Terminal:
     def print_json(self, value: object) -> None:
         self.out.write(json.dumps(value))
 
-    def print_each(self, rows: Iterable[tuple[object, str]]) -> None:
+    def print_each(self, rows: Iterable[tuple[object, str]], *, if_none: str = "") -> None:
         """Print any number of values as one JSON array, or one text a line. No more than one is held in memory.
 
         The array is printed once it is complete, so an exception leaves no half of it.
+        if_none: the note on standard error if there are no values and no `--json`.
         """
         if not self.as_json:
+            note = if_none
             for _, text in rows:
                 self.out.write(_line(text))
+                note = ""
+            if note:
+                self.err.write(note)
             return
         with SpooledTemporaryFile(max_size=IN_MEMORY, mode="w+", encoding="utf-8") as array:
             before = "["

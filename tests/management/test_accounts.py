@@ -340,6 +340,9 @@ def test_every_ordinary_user_is_enrolled_once(dfns, crowd, monkeypatch):
     assert sorted(Account.objects.values_list("user__username", flat=True)) == ["jane", "lee"]
     assert OneTimeCode.objects.count() == 2
     assert dfns("enroll", "--json").json == []
+    again = dfns("enroll")
+    assert again.out == ""
+    assert again.err.startswith("Nobody to enroll")
 
 
 def test_staff_have_to_be_named(dfns, crowd):
@@ -351,7 +354,7 @@ def test_staff_have_to_be_named(dfns, crowd):
 def test_who_was_enrolled_before_is_not_said_to_be_invited(dfns, crowd):
     make_organization()
     assert "  invited  jane" in dfns("enroll", "--user", "jane").out
-    assert "  is invited already, nothing was sent  jane" in dfns("enroll", "--user", "jane").out
+    assert "  already invited, no email sent  jane" in dfns("enroll", "--user", "jane").out
     assert [each["invited"] for each in dfns("enroll", "--user", "jane", "--json").json] == [False]
 
 
