@@ -88,7 +88,7 @@ def test_from_the_email_to_the_locked_account(browser: Browser, scene: LiveProje
         expect(visitor.page).to_have_url(re.compile("/login/"))
         present_code(visitor.page, ask_code(visitor.page, resident))
         expect(visitor.page.locator("[data-alert]")).to_have_text(re.compile(r"\S"))
-        visitor.picture("lock-4-sign-in")
+        visitor.show("lock-4-sign-in")
 
 
 def test_without_javascript(browser: Browser, scene: LiveProject) -> None:

@@ -146,8 +146,11 @@ def test_registering(visitor: Visitor, scene: LiveProject) -> None:
     page.locator("[data-no-passkey]").click()
     shown(visitor, "kit")
     expect(page.locator("[data-kit-key]")).to_have_text(re.compile(r"\S"))
+    page.locator("[data-step=kit] [type=submit]").click()
+    expect(page.locator("#kit-kept-error")).to_be_visible()
+    show(visitor, "register-2-kit-not-saved")
     page.emulate_media(media="print")
-    visitor.picture("register-2-printed-kit")
+    visitor.picture("register-3-printed-kit")
 
 
 def test_recovering(visitor: Visitor, scene: LiveProject) -> None:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 import pytest
@@ -15,7 +16,7 @@ from tests.support import page_walks
 from tests.support.conformance.browser import Authenticator
 from tests.support.firefox import is_firefox
 from tests.support.live_project import LiveProject
-from tests.support.page_steps import Resident
+from tests.support.page_steps import PASSWORD, Resident
 from tests.support.page_visitor import Visitor, answering, visiting
 
 NO_REPLY: Final = "**/auth/**"
@@ -52,30 +53,31 @@ def test_every_step_and_dialog(look: str, browser: Browser, scene: LiveProject) 
         pytest.skip("Only Chromium has a virtual authenticator.")
     resident = Resident(scene=scene, person=scene.invite())
 
-    def walk(page: str) -> Iterator[page_walks.Walk]:
+    @contextmanager
+    def walking(name: str) -> Iterator[page_walks.Walk]:
         with visiting(browser, url=scene.site.url, look=look, **LOOKS[look]) as visitor:
             yield page_walks.Walk(
-                page=visitor.page, resident=resident, look=lambda step: show(visitor, f"{page}-step-{step}")
+                page=visitor.page, resident=resident, look=lambda step: show(visitor, f"{name}-step-{step}")
             )
 
-    for each in walk("register"):
-        code = page_walks.register_too_slowly(each)
-    for each in walk("register"):
-        Authenticator.plugged_into(each.page)
-        kit = page_walks.register(each, code)
-    for each in walk("sign-in"):
-        page_walks.sign_in_too_slowly(each)
-    for each in walk("recover"):
-        code = page_walks.recover_too_slowly(each, kit)
-    for each in walk("account"):
-        authenticator = Authenticator.plugged_into(each.page)
-        page_walks.recover(each, kit, code)
-        page_walks.open_dialogs(each)
-        page_walks.use_the_passkey(each)
-        each.page.locator("[data-former] summary").click()
-        each.look("former")
-        page_walks.add_a_required_passkey(each, authenticator)
-        page_walks.sign_in_without_a_password(each)
+    with walking("register") as walk:
+        code = page_walks.register_too_slowly(walk)
+    with walking("register") as walk:
+        Authenticator.plugged_into(walk.page)
+        kit = page_walks.register(walk, code)
+    with walking("sign-in") as walk:
+        page_walks.sign_in_too_slowly(walk)
+    with walking("recover") as walk:
+        code = page_walks.recover_too_slowly(walk, kit)
+    with walking("account") as walk:
+        authenticator = Authenticator.plugged_into(walk.page)
+        page_walks.recover(walk, kit, code)
+        page_walks.open_dialogs(walk)
+        page_walks.use_the_passkey(walk)
+        walk.page.locator("[data-former] summary").click()
+        walk.look("former")
+        page_walks.add_a_required_passkey(walk, authenticator)
+        page_walks.sign_in_without_a_password(walk)
 
 
 def test_what_is_missing_or_refused_at_sign_in(visitor: Visitor) -> None:
@@ -130,15 +132,15 @@ def test_an_organization_id_is_asked_for(visitor: Visitor) -> None:
 def test_the_account_page_while_it_loads_and_when_it_fails(visitor: Visitor, scene: LiveProject) -> None:
     resident, page = Resident.register(scene), visitor.page
     walk = page_walks.Walk(page=page, resident=resident, look=lambda step: show(visitor, step))
-    page_walks.sign_in(walk, page_walks.PASSWORD)
+    page_walks.sign_in(walk, PASSWORD)
     held: list[Route] = []
     page.route(NO_REPLY, lambda route: held.append(route))  # noqa: PLW0108
     page.goto("/account/")
     page.wait_for_timeout(500)
     show(visitor, "account-loading")
     assert held
-    for each in held:
-        each.abort()
+    for route in held:
+        route.abort()
     page.unroute(NO_REPLY)
     expect(page.locator("[data-account] [data-alert]")).to_have_text(re.compile(r"\S"))
     expect(page.locator("[data-loading]")).to_have_count(3)
