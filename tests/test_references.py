@@ -39,9 +39,11 @@ OF_OTHERS = {
     "enable_commenter",
     "include_html",
     "load_pem_public_key",
+    "markRaw",
     "otelTraceID",
     "prepare_threshold",
     "send_default_pii",
+    "shallowRef",
     "synchronous_commit",
     "urlsafe_b64decode",
 }
