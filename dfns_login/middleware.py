@@ -3,7 +3,6 @@
 from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
-from django.utils.translation import get_language_from_request
 
 from dfns_login.api.slow_senders import RETRY_WITHOUT_THREAD, slow_senders
 from dfns_login.audit import log_refusal
@@ -38,5 +37,4 @@ class SlowSendersMiddleware:
                 return self.get_response(request)
         except ServiceUnavailable as refusal:
             log_refusal(refusal, where=type(self).__name__, requester=None)
-            language = get_language_from_request(request)
-            return unavailable(request, retry_after=RETRY_WITHOUT_THREAD, language=language)
+            return unavailable(request, retry_after=RETRY_WITHOUT_THREAD)

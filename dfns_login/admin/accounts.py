@@ -142,12 +142,12 @@ class AccountAdmin(ReadOnlyAdmin[Account]):
             return HttpResponseRedirect(reverse("admin:dfns_login_account_changelist"))
 
     def save_form(self, request: HttpRequest, form: Any, change: Any) -> Account:
-        asked = form.cleaned_data
+        submitted = form.cleaned_data
         operator = operator_of(request)
         invitation = Invitation(
-            organization=asked["organization"],
-            email=asked["email"],
-            kind=AccountKind(asked["kind"]),
+            organization=submitted["organization"],
+            email=submitted["email"],
+            kind=AccountKind(submitted["kind"]),
             operator=operator.name,
         )
         return invite(invitation, requester=operator.requester, now=timezone.now())
