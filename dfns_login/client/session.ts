@@ -1,8 +1,9 @@
 // One person's session: registers, signs in and signs requests. It needs no page of ours and no framework.
 
+import { signWithAnyPasskey } from './any_passkey.js'
 import type { Abortable, Api, SignedFactors } from './api.js'
 import { Factors } from './factors.js'
-import { getPasskey, type PasskeyOptions } from './passkey.js'
+import type { PasskeyOptions } from './passkey.js'
 import { SessionApi } from './session_api.js'
 import type {
   CredentialChallenge,
@@ -93,18 +94,24 @@ export class Session {
    * VaultError, and what `getPasskey` throws. After `signOut` it throws VaultError or a DOMException, `AbortError`.
    */
   async signIn(challenge: SigningChallenge, password: string, options: Abortable = {}): Promise<void> {
-    await this.#complete(challenge, () => this.#factors.signWithPassword(challenge, password, options), options)
+    const { challengeIdentifier } = challenge
+    await this.#complete(async () => {
+      return { challengeIdentifier, ...(await this.#factors.signWithPassword(challenge, password, options)) }
+    }, options)
   }
 
   /**
    * Sign in with any passkey of the organization, without a code. `conditional`: offer them in the autofill of the
-   * username field, for ten minutes, or until `signal` or another request for a passkey. Throws what `getPasskey` throws.
+   * username field until `signal` or another request for a passkey. Throws what `getPasskey` throws.
    */
   async signInWithPasskey(options: PasskeyOptions = {}): Promise<void> {
+    const { conditional } = options
     const signal = this.#factors.takeTurn(options.signal)
-    const challenge = await this.api.call<SigningChallenge>('POST', 'auth/login/init', { orgId: this.#orgId }, { signal })
-    const sign = async (): Promise<SignedFactors> => ({ firstFactor: await getPasskey(challenge, { ...options, signal }) })
-    await this.#complete(challenge, sign, options)
+    const open = (): Promise<SigningChallenge> => this.api.call('POST', 'auth/login/init', { orgId: this.#orgId }, { signal })
+    await this.#complete(async () => {
+      const { challenge, firstFactor } = await signWithAnyPasskey(open, { conditional, signal })
+      return { challengeIdentifier: challenge.challengeIdentifier, firstFactor }
+    }, options)
   }
 
   /** Email a new registration code to somebody who was invited. The answer is the same for anybody else. */
@@ -197,13 +204,9 @@ export class Session {
     if (changes) for (const listener of [...this.#listeners]) listener()
   }
 
-  async #complete(
-    { challengeIdentifier }: SigningChallenge,
-    sign: () => Promise<SignedFactors>,
-    { signal }: Abortable,
-  ): Promise<void> {
+  async #complete(sign: () => Promise<object>, { signal }: Abortable): Promise<void> {
     const before = this.#signOuts
-    const body = { challengeIdentifier, ...(await sign()) }
+    const body = await sign()
     signal?.throwIfAborted()
     // without the token of an earlier session, which a refusal would say nothing about
     const { token } = await this.api.call<{ token: string }>('POST', 'auth/login', body, { bearer: '', signal })

@@ -1,6 +1,7 @@
 """The npm package's `Session` in Chromium, against the live project (R-201)."""
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -8,7 +9,8 @@ from playwright.sync_api import Browser
 
 from tests.support.conformance.browser import Authenticator
 from tests.support.conformance.stage import Stage
-from tests.support.live_project import LiveProject, code_in
+from tests.support.live_project import LiveProject, code_in, wait_for
+from tests.support.page_steps import ENDLESS_AUTOFILL
 from tests.support.page_visitor import Visitor, visiting
 
 PASSWORD = "correct horse battery staple"
@@ -53,6 +55,12 @@ async () => {
   const offers = [undefined, leaving.signal, undefined].map(offer)
   leaving.abort()
   return Promise.all(offers.slice(0, 2))
+}
+"""
+LONG_OFFER = """
+() => {
+  globalThis.leaving = new AbortController()
+  globalThis.offered = thrown(session.signInWithPasskey({ conditional: true, signal: leaving.signal }))
 }
 """
 ABORT = """
@@ -128,3 +136,19 @@ def test_a_request_for_a_passkey_ends_the_offer_in_the_autofill(visitor: Visitor
     assert page.evaluate(OFFER) == ["AbortError", "AbortError"]
     authenticator.verify_user(verified=True)
     assert page.evaluate("thrown(session.signInWithPasskey())") == "nothing"
+
+
+def test_an_offer_in_the_autofill_gets_a_new_challenge_before_the_last_one_expires(visitor: Visitor) -> None:
+    page = visitor.page
+    page.clock.install()
+    page.evaluate(f"{ENDLESS_AUTOFILL}\nundefined")
+    page.evaluate(LONG_OFFER)
+    for number in range(1, 4):
+        wait_for(partial(page.evaluate, f"globalThis.offers === {number}"), what=lambda: "offer")
+        page.clock.fast_forward("03:00")
+        assert page.evaluate("offers") == number
+        page.clock.fast_forward("01:30" if number < 3 else "00:00")
+    page.evaluate("leaving.abort()")
+    assert page.evaluate("offered") == "AbortError"
+    page.clock.fast_forward("30:00")
+    assert len([each for each in visitor.sent if each.url.endswith("/auth/login/init")]) == 3

@@ -32,7 +32,7 @@ function SignIn() {
       }}>
       {email}
       <Field label={login ? 'Password' : 'New password'} name="password" type="password"
-        autoComplete={login ? 'current-password' : 'new-password'} autoFocus />
+        autoComplete={login ? 'current-password' : 'new-password'} minLength={login ? undefined : 8} autoFocus />
     </Form>
   )
   if (username) return (
