@@ -12,8 +12,8 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 from django.dispatch import receiver
 
-OUTDATED_PLAN: Final = "0A000"
-"""SQLSTATE of a plan that would return other types, among others."""
+REFUSED_BY: Final = "RevalidateCachedQuery"
+"""The function of PostgreSQL that refuses such a statement. Its SQLSTATE, 0A000, is that of many other refusals."""
 
 
 @receiver(connection_created)
@@ -33,8 +33,9 @@ def _run_again(execute: Callable[..., Any], sql: str, params: Any, many: bool, c
         return execute(sql, params, many, context)
     except NotSupportedError as error:
         connection = context["connection"]
-        is_outdated = getattr(error.__cause__, "sqlstate", "") == OUTDATED_PLAN
-        if many or connection.in_atomic_block or not is_outdated:
+        diagnosis = getattr(error.__cause__, "diag", None)
+        is_outdated = getattr(diagnosis, "source_function", "") == REFUSED_BY
+        if many or not connection.autocommit or not is_outdated:
             raise
         with connection.cursor() as cursor:
             cursor.execute("DEALLOCATE ALL")  # psycopg forgets them too

@@ -51,6 +51,16 @@ def test_a_transaction_fails_once(read: Callable[[], object]) -> None:
     assert read() is not None
 
 
+def test_without_autocommit_it_fails_with_its_own_error(read: Callable[[], object]) -> None:
+    transaction.set_autocommit(False)
+    try:
+        with pytest.raises(NotSupportedError):
+            read()
+    finally:
+        transaction.rollback()
+        transaction.set_autocommit(True)
+
+
 def test_without_that_it_fails_every_time(read: Callable[[], object]) -> None:
     """The control."""
     wrappers, connection.execute_wrappers = connection.execute_wrappers, []
@@ -62,6 +72,15 @@ def test_without_that_it_fails_every_time(read: Callable[[], object]) -> None:
         connection.execute_wrappers = wrappers
 
 
-def test_what_the_database_cannot_do_fails_as_before(url: str) -> None:
-    with connection.cursor() as cursor, pytest.raises(NotSupportedError):
-        cursor.execute("SELECT id FROM dfns_login_account GROUP BY id FOR UPDATE")
+def test_what_the_database_cannot_do_is_not_tried_again(url: str) -> None:
+    """A procedure, for example, may have committed something before it fails."""
+    ran = list[str]()
+
+    def recorded(execute: Callable[..., object], sql: str, *given: object) -> object:
+        ran.append(sql)
+        return execute(sql, *given)
+
+    impossible = "SELECT id FROM dfns_login_account GROUP BY id FOR UPDATE"
+    with connection.execute_wrapper(recorded), connection.cursor() as cursor, pytest.raises(NotSupportedError):
+        cursor.execute(impossible)
+    assert ran == [impossible]
