@@ -39,6 +39,7 @@ OF_OTHERS = {
     "enable_commenter",
     "include_html",
     "load_pem_public_key",
+    "log_format",
     "markRaw",
     "otelTraceID",
     "prepare_threshold",
