@@ -26,7 +26,7 @@ END: Operation[Session] = Operation(
     label=_("End session"),
     list_label=_("End selected sessions"),
     consequence=_("The session's token stops working at once. The person can sign in again."),
-    applies=lambda row: row.revoked_at is None and row.expires_at > timezone.now(),
+    applies=lambda row: row.is_lasting(now=timezone.now(), idle=login_settings().token_idle),
     perform=lambda row, operator: end_session(
         row, requester=operator.requester, operator=operator.name, now=timezone.now()
     ),

@@ -90,8 +90,8 @@ class SessionQuerySet(PrimaryQuerySet["Session"]):
 
     def end(self, *, now: datetime, idle: timedelta) -> int:
         """Do what `revoke` does, and return how many sessions this ended that would have lasted."""
-        ended = self.lasting(now=now, idle=idle).count()
-        self.revoke(now=now)
+        ended = self.lasting(now=now, idle=idle).update(revoked_at=now)
+        self._revoke(now=now, revoked=ended)
         return ended
 
     def revoke(self, *, now: datetime) -> int:
@@ -100,13 +100,17 @@ class SessionQuerySet(PrimaryQuerySet["Session"]):
         These are also sessions that have expired: the clock of another host may be behind.
         If a Django session cannot be deleted, it still gives no access, because every request reads our row.
         """
-        ended = self.filter(revoked_at__isnull=True).update(revoked_at=now)
-        if ended:
+        return self._revoke(now=now, revoked=0)
+
+    def _revoke(self, *, now: datetime, revoked: int) -> int:
+        """Do what `revoke` does. revoked: how many the caller has revoked at this time."""
+        revoked += self.filter(revoked_at__isnull=True).update(revoked_at=now)
+        if revoked:
             opened = self.filter(revoked_at=now).exclude(django_session_key="")
             keys = list(opened.values_list("django_session_key", flat=True))
             # not a partial: Django logs the name of a callback that fails
             transaction.on_commit(lambda: _delete_django_sessions(keys))
-        return ended
+        return revoked
 
 
 def _open_step_by_step(session: "Session", *, spending: "SpentToken", generation: int, event: AuditEvent) -> Opening:
@@ -182,6 +186,10 @@ class Session(PrimaryModel):
 
     def __str__(self) -> str:
         return f"session {self.pk}"
+
+    def is_lasting(self, *, now: datetime, idle: timedelta) -> bool:
+        """Whether the session is not revoked, expired or idle, as `SessionQuerySet.lasting` has it."""
+        return self.revoked_at is None and self.expires_at > now and self.last_seen_at > now - idle
 
 
 class SpentToken(PrimaryModel):

@@ -196,7 +196,7 @@ def test_an_operation_done_meanwhile_is_not_repeated(scene: AdminRecords) -> Non
     organization = scene.account.organization
     done = [
         [revoke_code(scene.code, **by) for _again in range(2)],
-        [end_session(Session.objects.get(jti="idle"), requester=SOMEWHERE, now=by["now"]) for _again in range(2)],
+        [end_session(scene.session, requester=SOMEWHERE, now=by["now"]) for _again in range(2)],
         [deactivate_credential(scene.credential, requester=SOMEWHERE, now=by["now"]) for _again in range(2)],
         [deactivate_account(scene.account, **by) for _again in range(2)],
         [reactivate_account(scene.account, **by) for _again in range(2)],
@@ -216,9 +216,13 @@ def test_a_button_is_shown_where_it_applies(operator: Client, scene: AdminRecord
         page_of("account", gone.pk): {"reactivate"},
         page_of("onetimecode", scene.code.pk): {"revoke"},
         page_of("onetimecode", OneTimeCode.objects.filter(closed_as="consumed")[0].pk): set(),
+        page_of("session", scene.session.pk): {"end"},
+        **{page_of("session", Session.objects.get(jti=each).pk): set() for each in ("ended", "idle", "expired")},
     }
     for page, names in shown.items():
         body = operator.get(page).content.decode()
         assert {
-            each for each in ("invite_again", "deactivate", "reactivate", "revoke") if f"/operate/{each}/" in body
+            each
+            for each in ("invite_again", "deactivate", "reactivate", "revoke", "end")
+            if f"/operate/{each}/" in body
         } == names
