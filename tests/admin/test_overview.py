@@ -140,6 +140,12 @@ def test_the_admin_decides_who_may_view(scene: AdminRecords) -> None:
     assert empty_list.status_code == 200
 
 
+def test_a_project_may_have_several_admins_of_the_same_name(operator: Client, db: None) -> None:
+    others = [admin.AdminSite() for _ in range(20)]
+    assert {each.name for each in others} == {admin.site.name}
+    assert "Codes by hour" in operator.get(PAGE).content.decode()
+
+
 def test_the_charts_are_svg_with_a_title_and_a_table(operator: Client, scene: AdminRecords) -> None:
     body = operator.get(PAGE).content.decode()
     drawn = re.findall(r"<svg viewBox.*?</svg>", body, re.DOTALL)
