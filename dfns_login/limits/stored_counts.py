@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from functools import partial
+from itertools import islice
 from typing import Any, Final
 
 from django.core.cache import caches
@@ -20,6 +21,8 @@ from dfns_login.limits.redis_counters import is_unsupported
 from dfns_login.limits.redis_server import RedisServer, cache_alias, redis_server, waits_are_bounded
 
 PROBE_SECONDS: Final = 60
+BATCH: Final = 50
+"""How many counts are read in one bounded call. If a call took too long, requests would not be counted for a while."""
 
 
 def read_counts(keys: Collection[str]) -> Mapping[str, int] | CacheFlaw:
@@ -29,7 +32,9 @@ def read_counts(keys: Collection[str]) -> Mapping[str, int] | CacheFlaw:
         if flaw := flaw_of(type(caches[alias])):
             return flaw
         server = redis_server()
-        read = partial(_read_from_server, server, keys) if server else partial(_read_by_counting, keys)
+        if server is None:
+            return _read_by_counting(keys, alias=alias)
+        read = partial(_read_from_server, server, keys)
         return call_in_place(read) if waits_are_bounded() else call_cache(read, alias=alias)
     except (CacheDown, ImproperlyConfigured, ImportError):
         return CacheFlaw.DOWN
@@ -49,16 +54,25 @@ def _read_from_server(server: RedisServer, keys: Collection[str]) -> Mapping[str
     return {key: int(reply) for key, reply in zip(keys, replies, strict=True) if reply is not None}
 
 
-def _read_by_counting(keys: Collection[str]) -> Mapping[str, int]:
-    """Raises: ConnectionError, if the cache does not count; and the errors of the cache.
+def _read_by_counting(keys: Collection[str], *, alias: str) -> Mapping[str, int]:
+    """Raises: like `call_cache`, also if the cache does not count."""
+    call_cache(partial(_check_counting, alias), alias=alias)
+    found, left = dict[str, int](), iter(keys)
+    while batch := list(islice(left, BATCH)):
+        found |= call_cache(partial(_read_batch, batch, alias), alias=alias)
+    return found
 
-    Clients of Memcached and django-redis can hide an outage: they find nothing, and store nothing.
-    """
-    cache, probe = caches[cache_alias()], _probe()
+
+def _check_counting(alias: str) -> None:
+    """Clients of Memcached and django-redis can hide an outage: they find nothing, and store nothing."""
+    cache, probe = caches[alias], _probe()
     cache.add(probe, 0, PROBE_SECONDS)
     if cache.incr(probe) != 1:
         raise ConnectionError("the cache does not count")
-    found = {}
+
+
+def _read_batch(keys: Collection[str], alias: str) -> dict[str, int]:
+    cache, found = caches[alias], dict[str, int]()
     for key in keys:
         with suppress(ValueError):  # there is none
             found[key] = int(cache.incr(key, 0))

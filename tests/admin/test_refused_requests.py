@@ -13,9 +13,10 @@ from django.utils import translation
 
 from dfns_login.audit import log_refusal
 from dfns_login.errors import CodeRefused, NotFound, RateExceeded, Refusal
-from dfns_login.limits import bounded, refused_since
+from dfns_login.limits import bounded, refused_since, store_number
 from dfns_login.limits.tallies import Tallies, tallies
 from tests.support.admin_records import ADMIN
+from tests.support.remote_cache import Remote
 from tests.support.scarce_threads import no_more_threads
 from tests.support.timed_requests import wait_until
 from tests.support.unknown_counts import WORDS, cache_that
@@ -84,6 +85,16 @@ def test_figures_that_are_unknown_are_not_shown_as_none(
     assert WORDS[flaw] in body
     assert "<h3>Refused requests</h3>" not in body
     assert "<h3>Limits hit</h3>" not in body
+
+
+def test_many_counts_are_read_from_a_slow_cache_and_requests_are_counted_meanwhile(
+    operator: Client, settings: Any
+) -> None:
+    with Remote.answering() as cache:
+        settings.CACHES = {"default": {"BACKEND": f"{Remote.__module__}.Remote"}}
+        cache.seconds = 0.002
+        assert "Limits hit" in operator.get(PAGE).content.decode()
+        store_number("x", 1, seconds=60)  # raises CacheDown while calls are paused
 
 
 def test_a_refusal_does_not_wait_for_the_cache(settings: Any, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Caches behind a client of their own, such as Memcached's."""
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar, Self
@@ -14,8 +15,9 @@ class ErrorOfAClient(Exception):
 
 
 class Remote(BaseCache):
-    """A cache whose client does what the test says: raises `error`, or hangs until `released` is set."""
+    """A cache whose client takes `seconds`, raises `error`, or hangs until `released` is set."""
 
+    seconds: ClassVar[float] = 0
     error: ClassVar[Exception | None] = None
     released: ClassVar[threading.Event] = threading.Event()
 
@@ -27,16 +29,17 @@ class Remote(BaseCache):
     @contextmanager
     def answering(cls) -> Iterator[type[Self]]:
         """Have it answer at first, and in the end."""
-        cls.error, cls.released = None, threading.Event()
+        cls.seconds, cls.error, cls.released = 0, None, threading.Event()
         cls.released.set()
         try:
             yield cls
         finally:
-            cls.error = None
+            cls.seconds, cls.error = 0, None
             cls.released.set()
 
     def _answer(self, name: str, *arguments: Any, **options: Any) -> Any:
         self.released.wait(60)
+        time.sleep(self.seconds)
         if self.error is not None:
             raise self.error
         return getattr(self._kept, name)(*arguments, **options)
