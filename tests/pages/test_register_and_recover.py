@@ -341,3 +341,15 @@ def test_the_pages_work_in_a_base_template_without_a_language(visitor: Visitor, 
     assert re.search(r"^Created on: [A-Z][a-z]+ \d{1,2}, \d{4}$", made.kit_file, re.MULTILINE)
     expect(visitor.page.locator("html:not([lang])")).to_have_count(1)
     expect(visitor.page.get_by_text("Added on")).to_have_count(1)
+
+
+def test_an_error_that_no_step_expects_has_a_message(browser: Browser, scene: LiveProject) -> None:
+    context = browser.new_context(base_url=scene.site.url)
+    context.add_init_script("Intl.DateTimeFormat = () => { throw new RangeError('broken') }")
+    page, person = context.new_page(), scene.invite()
+    page.goto(invitation_link(scene, person))
+    page.get_by_label("Registration code").fill(person.registration_code)
+    choose_password(page, CHOSEN)
+    page.get_by_role("button", name="Not now").click()
+    expect(page.get_by_text("Something went wrong in your browser.")).to_be_visible(timeout=60_000)
+    context.close()

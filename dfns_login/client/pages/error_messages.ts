@@ -27,6 +27,11 @@ export function reportError(error: unknown, messages: Messages): void {
   }
 }
 
+/** Report errors that no task handles. Otherwise the page would stop without a message. */
+export function reportUnhandled(messages: Messages): void {
+  window.addEventListener('unhandledrejection', ({ reason }) => reportError(reason, messages))
+}
+
 /** Whether it is an error of this name, in case a script that was loaded later has a class of its own. */
 export function isNamed(error: unknown, name: string): boolean {
   return error instanceof Error && error.name === name

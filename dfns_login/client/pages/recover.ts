@@ -9,7 +9,7 @@ import { CodeSender, isSamePerson, type Person } from './code_sender.js'
 import { timeElement } from './dates.js'
 import { find, findAll, findOptional } from './dom.js'
 import { Enrollment, type EnrollmentChallenge, type EnrollmentStep } from './enrollment.js'
-import { isRefused } from './error_messages.js'
+import { isRefused, reportUnhandled } from './error_messages.js'
 import { KitField } from './kit_field.js'
 import { memory, remember } from './memory.js'
 import { Messages } from './messages.js'
@@ -33,6 +33,7 @@ interface Released extends Person {
 
 const form = find('form[data-enrollment]', HTMLFormElement)
 const guard = new BusyGuard(form, new Messages(form))
+reportUnhandled(guard.messages)
 const { messages } = guard
 const personFields = new PersonFields(() => {
   if (steps.current !== 'username') void begin().then(() => code.input.focus())

@@ -5,7 +5,7 @@ import { CodeField } from './code_field.js'
 import { CodeSender } from './code_sender.js'
 import { find, findOptional } from './dom.js'
 import { Enrollment, type EnrollmentChallenge, type EnrollmentStep } from './enrollment.js'
-import { isRefused } from './error_messages.js'
+import { isRefused, reportUnhandled } from './error_messages.js'
 import { Messages } from './messages.js'
 import { api, enablePage } from './page_data.js'
 import { PersonFields } from './person_fields.js'
@@ -16,6 +16,7 @@ type Step = 'code' | EnrollmentStep
 
 const form = find('form[data-enrollment]', HTMLFormElement)
 const guard = new BusyGuard(form, new Messages(form))
+reportUnhandled(guard.messages)
 const personFields = new PersonFields()
 const code = new CodeField()
 const sender = new CodeSender('PUT', 'auth/registration/code', guard)

@@ -5,7 +5,7 @@ import type { SigningChallenge } from '../wire.js'
 import { BusyGuard } from './busy_guard.js'
 import { isSamePerson, type Person } from './code_sender.js'
 import { find, findAll, findOptional } from './dom.js'
-import { isRefused } from './error_messages.js'
+import { isRefused, reportUnhandled } from './error_messages.js'
 import { enablePasswordToggles } from './fields.js'
 import { hasPasskey, hasPassword, needsSecond } from './login_challenge.js'
 import { LoginCode } from './login_code.js'
@@ -21,6 +21,7 @@ type Step = 'username' | 'code' | 'expired' | 'resumed' | 'password' | 'passkey'
 
 const form = find('form[data-sign-in]', HTMLFormElement)
 const guard = new BusyGuard(form, new Messages(form))
+reportUnhandled(guard.messages)
 const { messages } = guard
 const personFields = new PersonFields(() => {
   if (steps.current !== 'username') void begin().then(() => code.field.input.focus())
