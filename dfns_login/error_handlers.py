@@ -12,7 +12,6 @@ from typing import Final
 
 from django.core.exceptions import MiddlewareNotUsed
 from django.http import HttpRequest, HttpResponse
-from django.utils.translation import get_language_from_request
 
 from dfns_login.api.envelope import DATABASE_RETRY, plain_error_response, refusal_of
 from dfns_login.audit import is_database_outage
@@ -58,10 +57,10 @@ def too_many_requests(request: HttpRequest, *, retry_after: timedelta) -> HttpRe
     return error_page(request, "too_many_requests", retry_after=retry_after)
 
 
-def unavailable(request: HttpRequest, *, retry_after: timedelta, language: str = "") -> HttpResponse:
+def unavailable(request: HttpRequest, *, retry_after: timedelta) -> HttpResponse:
     """For requests that can't be answered now."""
     refusal = ServiceUnavailable("unavailable", retry_after=retry_after)
-    return _answer(request, "unavailable", refusal, language=language)
+    return _answer(request, "unavailable", refusal)
 
 
 class MaintenanceMiddleware:
@@ -76,10 +75,10 @@ class MaintenanceMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        return unavailable(request, retry_after=MAINTENANCE_RETRY, language=get_language_from_request(request))
+        return unavailable(request, retry_after=MAINTENANCE_RETRY)
 
 
-def _answer(request: HttpRequest, name: str, refusal: Refusal, *, language: str = "") -> HttpResponse:
+def _answer(request: HttpRequest, name: str, refusal: Refusal) -> HttpResponse:
     if not _API_PATHS.match(request.path.removeprefix(mount())):
-        return error_page(request, name, language=language, retry_after=refusal.retry_after)
+        return error_page(request, name, retry_after=refusal.retry_after)
     return plain_error_response(refusal)

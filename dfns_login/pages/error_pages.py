@@ -102,16 +102,11 @@ ERROR_PAGES: Final[Mapping[str, ErrorPage]] = {
 }
 
 
-def error_page(
-    request: HttpRequest, name: str, *, language: str = "", retry_after: timedelta | None = None
-) -> HttpResponse:
-    """Return the error page of this name. It is never cached.
-
-    language: default: the one that `LocaleMiddleware` chose or would have chosen; the project's if there is none.
-    """
+def error_page(request: HttpRequest, name: str, *, retry_after: timedelta | None = None) -> HttpResponse:
+    """Return the error page of this name. It is never cached."""
     page = ERROR_PAGES[name]
     try:
-        with translation.override(language or _language(request)):
+        with translation.override(_language(request)):
             content = render_to_string("dfns_login/error.html", _context(request, page))  # no request: nothing is read
         policy = content_security_policy()
     except Exception:
@@ -125,7 +120,10 @@ def error_page(
 
 
 def _language(request: HttpRequest) -> str:
-    """Return the person's language, also if middleware above `LocaleMiddleware` refused the request."""
+    """Return the language that `LocaleMiddleware` chose, or would have chosen for a request that was refused before.
+
+    Without that middleware, the project's.
+    """
     if chosen := getattr(request, "LANGUAGE_CODE", ""):
         return str(chosen)
     if any("LocaleMiddleware" in each for each in settings.MIDDLEWARE):
