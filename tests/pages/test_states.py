@@ -160,9 +160,9 @@ def test_the_account_page_while_it_loads_and_when_it_fails(visitor: Visitor, sce
 def test_pages_without_a_script_of_theirs(visitor: Visitor) -> None:
     """Error pages, the project's own, and pages whose script does not start."""
     page = visitor.page
-    language = "ar" if visitor.look == "rtl" else "en"
+    request = RequestFactory().get("/", headers={"Accept-Language": "ar" if visitor.look == "rtl" else "en"})
     for name in ERROR_PAGES:
-        html = error_page(RequestFactory().get("/"), name, language=language).content.decode()
+        html = error_page(request, name).content.decode()
         with answering(page, "**/an-error/", body=html, content_type="text/html"):
             page.goto("/an-error/")
         show(visitor, f"error-{name.replace('_', '-')}")
