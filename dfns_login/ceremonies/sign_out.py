@@ -87,7 +87,8 @@ def _record_ended(ended: int, /, *, account: Account, requester: Requester, now:
 
 
 def _end(session: Session, *, requester: Requester, now: datetime, operator: str = "") -> bool:
-    if not Session.objects.filter(pk=session.pk).end(now=now, idle=login_settings().token_idle):
+    lasting = session.is_lasting(now=now, idle=login_settings().token_idle)
+    if not Session.objects.filter(pk=session.pk).revoke(now=now) or not lasting:
         return False
     detail = {"operator": operator} if operator else {}
     event = record_event(

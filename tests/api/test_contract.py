@@ -394,10 +394,10 @@ BY_ADDRESS_AND_NETWORK = 4
 LOCKED_SESSION = ("SELECT account", "SELECT session")
 """What authorizes an act is read again in its transaction (R-123)."""
 VOIDED = (
-    *("UPDATE organization", "UPDATE account", "UPDATE session", "UPDATE session"),
+    *("UPDATE organization", "UPDATE account", "UPDATE session", "UPDATE session", "UPDATE session"),
     *("UPDATE onetimecode", "UPDATE onetimecode"),
 )
-"""A new generation, the sessions that end, those that stay, and the open codes of devices and strangers (R-122)."""
+"""A new generation, the sessions that end, those that had expired, those that stay, and the open codes (R-122)."""
 HANDED_OVER = {"set": 1}
 """A worker has been woken by the request before, and has not come yet."""
 STATEMENT = re.compile(r'^\s*(\w+)(?:.*?(?:FROM|INTO|UPDATE|JOIN) "?dfns_login_(\w+))?', re.DOTALL)

@@ -40,7 +40,7 @@ class Enrolled:
     challenge: dict[str, Any]
 
 
-QUERIES = {"registration": 17, "recovery": 22}
+QUERIES = {"registration": 17, "recovery": 23}
 """Statements of a completion with one credential. Only the recovery reads the account's new generation."""
 
 
