@@ -8,10 +8,10 @@ status is provoked on each path, so that there are such answers.
 
 import io
 import json
-import math
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -444,9 +444,11 @@ def cost_of(request: Callable[[], HttpResponse]) -> tuple[list[str], dict[str, i
 @pytest.mark.usefixtures("windows")
 class TestCost:
     @pytest.fixture(autouse=True)
-    def no_tallies(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_tallies(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         """Don't store the counts of refused requests, which a thread does every ten seconds."""
-        monkeypatch.setattr(tallies, "_next", math.inf)
+        monkeypatch.setattr(tallies, "_next", monotonic() + 3600)
+        yield
+        tallies.reset()
 
     def test_of_asking_for_a_login_code(self, client: Client) -> None:
         names = make_person().names
