@@ -5,7 +5,7 @@ import { BusyGuard } from './busy_guard.js'
 import type { Person } from './code_sender.js'
 import { CanceledError, Dialog } from './dialogs.js'
 import { find, findAll } from './dom.js'
-import { isRefused, reportError } from './error_messages.js'
+import { isRefused, reportError, reportUnhandled } from './error_messages.js'
 import { Messages } from './messages.js'
 import { api, page, pageUrl } from './page_data.js'
 import { Confirmation } from './signing.js'
@@ -20,6 +20,10 @@ export class AccountPage {
   readonly #signInAgain = new Dialog('again', () => this.signOut('password'))
   readonly #sections: (() => Promise<void>)[] = []
   #onDone: (done: string) => void = () => undefined
+
+  constructor() {
+    reportUnhandled(this.guard.messages)
+  }
 
   /** `load`: loads and shows a section. */
   addSection(load: () => Promise<void>): void {

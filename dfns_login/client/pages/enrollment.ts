@@ -50,7 +50,6 @@ interface Opened extends Person {
   challenge: EnrollmentChallenge
 }
 
-
 export class Enrollment {
   readonly #guard: BusyGuard
   readonly #steps: StepNavigator

@@ -27,9 +27,12 @@ export function reportError(error: unknown, messages: Messages): void {
   }
 }
 
-/** Report errors that no task handles. Otherwise the page would stop without a message. */
+/** Report errors of our scripts that no task handles. Otherwise the page would stop without a message. */
 export function reportUnhandled(messages: Messages): void {
-  window.addEventListener('unhandledrejection', ({ reason }) => reportError(reason, messages))
+  const ours = new URL('.', import.meta.url).href // browser extensions run scripts in the page, too
+  window.addEventListener('unhandledrejection', ({ reason }) => {
+    if (reason instanceof Error && reason.stack?.includes(ours)) reportError(reason, messages)
+  })
 }
 
 /** Whether it is an error of this name, in case a script that was loaded later has a class of its own. */
