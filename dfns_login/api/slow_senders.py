@@ -35,8 +35,8 @@ class SlowSenders:
     def reading_ends(self, request: HttpRequest, *, after: timedelta) -> Iterator[None]:
         """Let no read of this request's body last longer. May be nested: the earlier end holds.
 
-        Raises: ServiceUnavailable, if there is a body and the process may have no more threads. It is not read without
-        a bound, because a few senders would then hold all of the server's threads for as long as they like.
+        Raises: ServiceUnavailable, if there is a body and the process can't start another thread. The body is not read
+        without a bound, because a few senders would then hold all of the server's threads for as long as they like.
         """
         connection = request.META.get("gunicorn.socket")
         if connection is None or not _has_body(request):

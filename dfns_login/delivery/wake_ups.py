@@ -58,7 +58,7 @@ class WakeUps:
                 thread = threading.Thread(target=self._run, name="dfns_login-wake-ups", daemon=True)
                 try:
                     thread.start()
-                except RuntimeError as error:  # the process may have no more threads: the next request tries again
+                except RuntimeError as error:  # the process can't start another thread: the next request tries again
                     self._on_failure(error)
                     return
                 self._thread = thread

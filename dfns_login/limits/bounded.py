@@ -106,7 +106,7 @@ class BoundedCalls:
     def _start_thread(self) -> None:
         with self._lock:
             if self._threads < MAX_THREADS:
-                # fails if the process may have no more threads: the next call tries again
+                # fails if the process can't start another thread: the next call tries again
                 threading.Thread(target=self._serve, name="dfns_login-cache", daemon=True).start()
                 self._threads += 1
 

@@ -67,7 +67,7 @@ class Tallies:
         if self._timer is None:
             timer = threading.Timer(seconds, self.store)
             timer.daemon = True
-            with suppress(RuntimeError):  # the process may have no more threads: the next refusal tries again
+            with suppress(RuntimeError):  # the process can't start another thread: the next refusal tries again
                 timer.start()
                 self._timer = timer
 

@@ -28,7 +28,7 @@ T = TypeVar("T")
 class Probe(Generic[T]):
     """Checks something in a thread, and keeps the result for a while.
 
-    There is one thread at most, so a service that hangs keeps one thread of the process and no more.
+    There is at most one such thread, so a service that hangs blocks only that one.
     """
 
     def __init__(self, look: Callable[[], T]) -> None:
@@ -48,7 +48,7 @@ class Probe(Generic[T]):
             thread = threading.Thread(target=self._run, name="dfns_login-probe", daemon=True)
             try:
                 thread.start()
-            except RuntimeError:  # the process may have no more threads: the next call tries again
+            except RuntimeError:  # the process can't start another thread: the next call tries again
                 self._thread = None
                 return
             self._thread, self._started = thread, time.monotonic()
