@@ -95,9 +95,14 @@ export class Session {
    */
   async signIn(challenge: SigningChallenge, password: string, options: Abortable = {}): Promise<void> {
     const { challengeIdentifier } = challenge
-    await this.#complete(async () => {
-      return { challengeIdentifier, ...(await this.#factors.signWithPassword(challenge, password, options)) }
-    }, options)
+    try {
+      await this.#complete(async () => {
+        return { challengeIdentifier, ...(await this.#factors.signWithPassword(challenge, password, options)) }
+      }, options)
+    } catch (error) {
+      if (!this.signedIn) this.#factors.lock() // or the next try would succeed with any password
+      throw error
+    }
   }
 
   /**
@@ -182,6 +187,7 @@ export class Session {
   /** Forget the token and the key at once, and end the session on the server. */
   async signOut(): Promise<void> {
     this.#signOuts++
+    this.#factors.takeTurn() // ends requests for a passkey
     const bearer = this.#token
     this.#forget(bearer)
     if (bearer) await this.#end(bearer)
@@ -201,7 +207,18 @@ export class Session {
   #setToken(token: string): void {
     const changes = (token !== '') !== this.signedIn
     this.#token = token
-    if (changes) for (const listener of [...this.#listeners]) listener()
+    if (changes) for (const listener of [...this.#listeners]) this.#notify(listener)
+  }
+
+  /** Call the listener. If it throws, the error is reported as uncaught, and the session goes on. */
+  #notify(listener: () => void): void {
+    try {
+      listener()
+    } catch (error) {
+      queueMicrotask(() => {
+        throw error
+      })
+    }
   }
 
   async #complete(sign: () => Promise<object>, { signal }: Abortable): Promise<void> {

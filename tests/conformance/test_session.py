@@ -72,6 +72,24 @@ async ([name, code, password]) => {
   return [await signingIn, await thrown(session.requestCode(name, { signal: leaving.signal })), session.signedIn]
 }
 """
+REPEATED_WITH_A_WRONG_PASSWORD = """
+async ([name, code, password]) => {
+  const challenge = await session.presentCode(name, code)
+  const send = fetch
+  globalThis.fetch = () => Promise.reject(new TypeError('offline'))
+  const first = await thrown(session.signIn(challenge, password))
+  globalThis.fetch = send
+  return [first, await thrown(session.signIn(challenge, 'wrong')), await thrown(session.signIn(challenge, password))]
+}
+"""
+SIGN_OUT_WITH_A_BROKEN_LISTENER = """
+async () => {
+  const bearer = session.token
+  session.subscribe(() => { throw new Error('broken listener') })
+  const ended = await thrown(session.signOut())
+  return [ended, await thrown(session.api.call('GET', 'auth/sessions', undefined, { bearer }))]
+}
+"""
 SESSIONS = "session.api.call('GET', 'auth/sessions').then(({ items }) => items.length)"
 
 
@@ -152,3 +170,30 @@ def test_an_offer_in_the_autofill_gets_a_new_challenge_before_the_last_one_expir
     assert page.evaluate("offered") == "AbortError"
     page.clock.fast_forward("30:00")
     assert len([each for each in visitor.sent if each.url.endswith("/auth/login/init")]) == 3
+
+
+def test_a_sign_in_that_failed_needs_the_password_again(visitor: Visitor, scene: LiveProject, stage: Stage) -> None:
+    """The key that the first try decrypted is forgotten."""
+    person, page = stage.invited(), visitor.page
+    page.evaluate(REGISTER, [person.email, person.registration_code, PASSWORD])
+    page.evaluate("(name) => session.signOut().then(() => session.requestCode(name))", person.email)
+    code = code_in(scene.mail_to(person.email, number=2))
+    told = page.evaluate(REPEATED_WITH_A_WRONG_PASSWORD, [person.email, code, PASSWORD])
+    assert told == ["UnreachableError", "WrongPasswordError", "nothing"]
+
+
+def test_signing_out_ends_the_session_even_if_a_listener_throws(visitor: Visitor, stage: Stage) -> None:
+    person = stage.invited()
+    visitor.page.evaluate(REGISTER, [person.email, person.registration_code, PASSWORD])
+    assert visitor.page.evaluate(SIGN_OUT_WITH_A_BROKEN_LISTENER) == ["nothing", "not_authorized"]
+    wait_for(lambda: visitor.problems, what=lambda: "the listener's error")
+    assert [problem.partition(":")[0] for problem in visitor.problems] == ["uncaught"]
+    visitor.problems.clear()
+
+
+def test_signing_out_ends_an_offer_in_the_autofill(visitor: Visitor) -> None:
+    visitor.page.evaluate(f"{ENDLESS_AUTOFILL}\nundefined")
+    visitor.page.evaluate(LONG_OFFER)
+    wait_for(partial(visitor.page.evaluate, "globalThis.offers === 1"), what=lambda: "offer")
+    visitor.page.evaluate("session.signOut().then(() => void offered.then((error) => (globalThis.ending = error)))")
+    wait_for(partial(visitor.page.evaluate, "globalThis.ending === 'AbortError'"), what=lambda: "end of the offer")
